@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            build/mpgated, build/mpgatectl and the BPF objects
+# make demo       one command: two links, one download, a table          (root)
+# make check      all tests; SAN=1: under AddressSanitizer and UBSan     (root)
+# make bench      measure against others, write docs/benchmarks.md       (root)
+# make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"
+# make fuzz lint coverage
+#
+# CC, BPF_CLANG, BUILD, W (warnings) and DEPS=skip can be given.
+
+BUILD ?= build
+CC = gcc
+BPF_CLANG ?= clang
+BPFTOOL ?= bpftool
+LLVM_STRIP ?= llvm-strip
+W ?= -Wall -Wextra -Werror
+OPT ?= -O2 -g
+SAN ?=
+SRC := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+
+ifneq ($(SAN),)
+override BUILD := $(BUILD)-san
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+
+LIBS_LIB := libsodium libcyaml yaml-0.1
+LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd
+LIBS_CTL := jansson
+# Asked only when a target needs it: a fresh machine has no pkg-config yet.
+flags = $(shell pkg-config --cflags $(1))
+libs = $(shell pkg-config --libs $(1))
+
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) $(CPPFLAGS)
+CFLAGS_ALL = -std=gnu11 $(OPT) $(W) -Wmissing-prototypes -Wshadow -fno-strict-aliasing $(CFLAGS)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 $(W) -Iinclude -Ibpf \
+	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+
+LIB_OBJS := $(patsubst user/lib/%.c,$(BUILD)/lib/%.o,$(wildcard user/lib/*.c))
+DAEMON_OBJS := $(patsubst user/mpgated/%.c,$(BUILD)/mpgated.d/%.o,$(wildcard user/mpgated/*.c))
+CTL_OBJS := $(patsubst user/mpgatectl/%.c,$(BUILD)/mpgatectl.d/%.o,$(wildcard user/mpgatectl/*.c))
+BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
+
+.PHONY: all deps bpf unit-tests bpf-tests tools demo check bench vmtest fuzz lint coverage format clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/mpgated $(BUILD)/mpgatectl bpf
+
+# --- BPF: one object a program, then all linked into one, so that they share maps
+bpf: $(BPF_OBJS) $(BUILD)/bpf/mpgate.bpf.o
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/mpgate/*.h)
+	@mkdir -p $(@D)
+	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(LLVM_STRIP) -g $@.tmp -o $@ && rm -f $@.tmp
+
+$(BUILD)/bpf/mpgate.bpf.o: $(BPF_OBJS)
+	$(BPFTOOL) gen object $@ $(BPF_OBJS)
+
+$(BUILD)/mpgate.skel.h: $(BUILD)/bpf/mpgate.bpf.o
+	$(BPFTOOL) gen skeleton $< name mpgate_bpf > $@
+
+# --- user space
+$(BUILD)/lib/%.o: user/lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_LIB)) -MMD -MP -c $< -o $@
+
+$(BUILD)/libmpgate.a: $(LIB_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON)) -MMD -MP -c $< -o $@
+
+$(BUILD)/mpgated: $(DAEMON_OBJS) $(BUILD)/libmpgate.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_DAEMON) $(LIBS_LIB))
+
+$(BUILD)/mpgatectl.d/%.o: user/mpgatectl/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_CTL)) -MMD -MP -c $< -o $@
+
+$(BUILD)/mpgatectl: $(CTL_OBJS) $(BUILD)/libmpgate.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_CTL) $(LIBS_LIB))
+
+# --- tests
+unit-tests: $(UNIT_TESTS)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(wildcard tests/*.h tests/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,cunit $(LIBS_LIB)) -lcunit
+
+bpf-tests: $(BPF_TESTS)
+$(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h $(wildcard tests/*.h tests/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,libbpf $(LIBS_LIB)) -lcunit
+
+tools: $(TOOLS) $(BENCH_TOOLS)
+$(BUILD)/tests/net/%: tests/net/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/mpgate.skel.h $(BUILD)/libmpgate.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,libbpf $(LIBS_LIB))
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJS:.o=.d) $(DAEMON_OBJS:.o=.d) $(CTL_OBJS:.o=.d)

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the BPF programs and the supervisor share: constants, map keys and map
+ * values. A change of any layout here raises MPGATE_ABI, which is part of the
+ * pin path, so that two versions never read each other's maps.
+ *
+ * Integers are in host order unless the type says __be; addresses are in
+ * network order. Every structure is padded by named fields: map keys are
+ * compared as bytes, so whoever fills one zeroes it first.
+ */
+#ifndef MPGATE_ABI_H
+#define MPGATE_ABI_H
+
+#include <linux/types.h>
+
+#define MPGATE_ABI 1
+#define MPGATE_PIN_ROOT "/sys/fs/bpf/mpgate"
+
+/* Limits. */
+#define MPGATE_MAX_RULES 1024 /* rules in a policy, one bit each */
+#define MPGATE_RULE_WORDS 16 /* MPGATE_MAX_RULES in 64-bit words */
+#define MPGATE_MAX_LINKS 64 /* links in a configuration */
+#define MPGATE_MAX_PEERS 4096 /* peers, hence gateways of one hub */
+#define MPGATE_MAX_GROUPS 256 /* groups, single peers named by a rule included */
+#define MPGATE_GROUP_PEERS 8 /* peers in a group, in order of preference */
+#define MPGATE_MAX_WORKERS 64
+#define MPGATE_MAX_PENDING 16384 /* steered SYNs that no worker has accepted yet */
+#define MPGATE_MAX_REPLAY 65536 /* cookies remembered inside the time window */
+#define MPGATE_MAX_SOURCES 16384 /* rate-limited sources */
+#define MPGATE_GENERATIONS 2 /* the policy in force and the one being built */
+
+/*
+ * The mark that steer puts on what must reach a local socket. A routing rule
+ * on (mark & MASK) sends it to a table of local routes.
+ */
+#define MPGATE_MARK 0x6d700000U
+#define MPGATE_MARK_MASK 0xffff0000U
+
+/* An IP address; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), as in Convert. */
+struct mpgate_addr {
+	__u8 b[16];
+};
+
+/* A connection as its opener sees it. */
+struct mpgate_tuple {
+	struct mpgate_addr saddr;
+	struct mpgate_addr daddr;
+	__be16 sport;
+	__be16 dport;
+};
+
+/*
+ * Why a packet took the way it took: one name, one counter. X(ID, name, text).
+ * Counters are per CPU; names are part of the command-line contract.
+ */
+#define MPGATE_REASONS(X)                                                                                              \
+	X(OTHER, "other", "not TCP over IP, or not ours: passed")                                                      \
+	X(ESTABLISHED, "established", "packet of a local connection: delivered to its socket")                         \
+	X(TIME_WAIT, "time-wait", "packet of a connection in TIME_WAIT: left to the stack")                            \
+	X(FRAGMENT, "fragment", "IP fragment: never steered")                                                          \
+	X(MALFORMED, "malformed", "headers do not add up: passed")                                                     \
+	X(NO_LINK, "no-link", "arrived on a link where nothing is classified: passed")                                 \
+	X(NO_POLICY, "no-policy", "no policy loaded: passed")                                                          \
+	X(NO_RULE, "no-rule", "no rule matched and the default is direct: passed")                                     \
+	X(RULE_DIRECT, "rule-direct", "a rule says direct: passed")                                                    \
+	X(MPTCP, "mptcp", "the SYN speaks MPTCP end to end: passed")                                                   \
+	X(LOCAL, "local", "the destination is this machine: passed")                                                   \
+	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
+	X(PEER_DOWN, "peer-down", "no peer of the rule is up: passed")                                                 \
+	X(PEER_DOWN_REJECT, "peer-down-reject", "no peer of the rule is up and it says reject: reset")                 \
+	X(NO_LISTENER, "no-listener", "no worker listens: passed")                                                     \
+	X(ASSIGN_FAILED, "assign-failed", "the kernel refused the assignment: passed")                                 \
+	X(TABLE_FULL, "table-full", "a table is full: passed")                                                         \
+	X(STEERED, "steered", "SYN given to a worker")                                                                 \
+	X(STEERED_ACK, "steered-ack", "third packet under SYN cookies given to a worker")                              \
+	X(GATE_HIT, "gate-hit", "classified early, at XDP")                                                            \
+	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
+	X(GUARD_UNCHECKED, "guard-unchecked", "SYN to the Convert port that cannot be checked yet: passed")            \
+	X(GUARD_RATE, "guard-rate", "too many unchecked SYNs of one source: dropped")                                  \
+	X(GUARD_SOURCE, "guard-source", "source not in allow-from: dropped")                                           \
+	X(GUARD_MALFORMED, "guard-malformed", "SYN data is no Convert message: dropped")                               \
+	X(GUARD_NO_COOKIE, "guard-no-cookie", "Convert SYN without the cookie it needs: dropped")                      \
+	X(GUARD_FORGED, "guard-forged", "cookie of an unknown key or with a wrong tag: dropped")                       \
+	X(GUARD_STALE, "guard-stale", "cookie outside the time window: dropped")                                       \
+	X(GUARD_REPLAY, "guard-replay", "cookie seen before from elsewhere: dropped")
+
+enum mpgate_reason {
+#define X(id, name, text) MPGATE_R_##id,
+	MPGATE_REASONS(X)
+#undef X
+		MPGATE_REASON_COUNT
+};
+
+/* settings: one entry, written by the supervisor. */
+enum mpgate_accept {
+	MPGATE_ACCEPT_NONE, /* Convert is not accepted here: guard passes all */
+	MPGATE_ACCEPT_KEYED,
+	MPGATE_ACCEPT_ISSUED,
+	MPGATE_ACCEPT_OPEN,
+};
+
+struct mpgate_settings {
+	__u32 generation; /* which slot of the gen_* maps is in force */
+	__u32 loaded; /* not 0: that slot holds a policy */
+	__u32 workers; /* entries of `listeners` in use */
+	__u32 backlog; /* accept backlog of a listener: above this many SYNs, SYN cookies may be in use */
+	__u32 accept; /* enum mpgate_accept */
+	__be16 convert_port;
+	__u16 cookie_window; /* seconds, either way */
+	__u32 unchecked_rate; /* unchecked Convert SYNs per second and source */
+	__u32 unchecked_burst;
+	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
+};
+
+/* listeners: worker index -> its steering listener, on 127.0.0.1 and ::1. */
+struct mpgate_listener {
+	__be16 port;
+	__u16 alive; /* 0: skip this worker */
+};
+
+/* links (a map of each generation): ifindex -> what is done there. */
+#define MPGATE_LINK_CLASSIFY 1U /* steer classifies SYNs that arrive here */
+#define MPGATE_LINK_L3 2U /* frames start with the IP header */
+
+struct mpgate_link {
+	__u32 flags;
+	__u32 bitmap; /* rules that this link can match */
+	char name[16];
+};
+
+/* Prefix lookups, source and destination, both families, in one table. */
+enum mpgate_side { MPGATE_SRC = 0, MPGATE_DST = 1 };
+
+struct mpgate_exact_key {
+	__u8 side; /* enum mpgate_side */
+	__u8 family; /* 4 or 6 */
+	__u16 zero;
+	__u8 addr[16]; /* IPv4: the first 4 bytes, the rest zero */
+};
+
+#define MPGATE_LPM_FIXED_BITS 32U /* side, family, zero: always matched in full */
+
+struct mpgate_lpm_key {
+	__u32 prefixlen; /* MPGATE_LPM_FIXED_BITS + length of the prefix */
+	struct mpgate_exact_key key;
+};
+
+struct mpgate_bitmap {
+	__u64 rules[MPGATE_RULE_WORDS]; /* rule i is bit i%64 of word i/64 */
+};
+
+enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
+
+#define MPGATE_RULE_REJECT 1U /* if-down: reject */
+#define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
+
+struct mpgate_rule {
+	__u16 action; /* enum mpgate_action */
+	__u16 group;
+	__u32 flags;
+	__u32 id; /* the supervisor's number for it, stable over reloads by name */
+	char name[32];
+};
+
+struct mpgate_group {
+	__u32 count;
+	__u16 peers[MPGATE_GROUP_PEERS]; /* peer slots, best first */
+};
+
+/* policy (one entry a generation): where a lookup starts. */
+struct mpgate_policy {
+	__u32 rules; /* number of rules */
+	__u32 words; /* words of a bitmap in use */
+	__u32 any[2][2]; /* [side][0: IPv4, 1: IPv6]: bitmap when no prefix matches */
+	__u32 exact[2]; /* [side]: not 0: gen_exact has entries of it */
+	__u32 lpm[2]; /* [side]: not 0: gen_lpm has entries of it */
+	__u32 dscp[64]; /* bitmap by code point */
+};
+
+/* peers: slot -> may connections be sent to it? */
+struct mpgate_peer {
+	__u32 up;
+};
+
+/* pending: what a worker must know of a connection that steer gave it. */
+struct mpgate_pending {
+	__u32 rule_id;
+	__u16 peer; /* slot */
+	__u8 dscp;
+	__u8 zero;
+	__u32 ifindex;
+	__u32 zero2;
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+};
+
+/* What gate hands to steer in front of the packet (XDP metadata). */
+#define MPGATE_META_MAGIC 0x6d706731U
+
+struct mpgate_meta {
+	__u32 magic;
+	__u32 generation;
+	__u32 rule; /* index, or MPGATE_NO_RULE */
+};
+#define MPGATE_NO_RULE 0xffffffffU
+
+/* guard_keys: 24-bit key id -> how to check a cookie made with it. */
+struct mpgate_guard_key {
+	__u64 k0, k1; /* the sub-key of the direction towards us, as SipHash takes it (little endian) */
+	__u32 peer; /* slot */
+	__u32 zero;
+};
+
+struct mpgate_replay_key {
+	__u64 nonce;
+	__u32 key_id;
+	__u32 zero;
+};
+
+struct mpgate_replay {
+	struct mpgate_tuple from; /* the 4-tuple that used the nonce first */
+	__u32 zero;
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+};
+
+/* guard_allow: LPM over mpgate_allow_key -> u32 1. Same rules as mpgate_lpm_key, side MPGATE_SRC. */
+
+/* guard_rate: source (IPv4 address, IPv6 /64) -> token bucket. */
+struct mpgate_bucket {
+	__u64 tokens; /* thousandths of a SYN */
+	__u64 time; /* ns, CLOCK_MONOTONIC, of the last refill */
+};
+
+/* synack: socket cookie -> TCP options of the SYN+ACK that answered our SYN. */
+struct mpgate_synack {
+	__u8 len;
+	__u8 options[40];
+	__u8 zero[7];
+};
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration file (YAML), read with libcyaml into these structures.
+ * config_load() does all checks that need no kernel; nothing that passes it
+ * is refused later for its form. docs/mpgate.conf.5 describes every key.
+ */
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/addr.h>
+
+enum cfg_role {
+	CFG_LAN, /* hosts are here: SYNs are classified */
+	CFG_PATH, /* towards the peers: an MPTCP path, and where Convert arrives */
+	CFG_NET, /* a hub's side of the servers: return traffic of preserved sources */
+};
+enum cfg_use { CFG_PRIMARY, CFG_BACKUP, CFG_OVERFLOW };
+enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD_TC };
+enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
+enum cfg_source { CFG_SHARE, CFG_PRESERVE };
+enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
+enum cfg_as { CFG_AS_AUTO, CFG_AS_GATEWAY, CFG_AS_HUB }; /* what we are to this peer */
+enum cfg_connect { CFG_EARLY, CFG_HONEST };
+enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
+
+struct cfg_link {
+	char *name; /* interface */
+	enum cfg_role role;
+	char *path; /* label of a path; the name when absent */
+	enum cfg_use use;
+	enum cfg_guard guard;
+	bool early_classify; /* gate at XDP */
+};
+
+struct cfg_prefixes {
+	struct prefix *p;
+	unsigned count;
+};
+
+struct cfg_convert {
+	bool listening; /* `listen` was given */
+	struct mpgate_addr *listen;
+	unsigned listen_count;
+	uint16_t port;
+	enum cfg_accept accept;
+	enum cfg_source source;
+	struct cfg_prefixes allow_from; /* who may speak Convert to us; empty: anyone (keyed and issued only) */
+	struct cfg_prefixes allow_to; /* where connections may go */
+	unsigned window; /* seconds; of keyed cookies */
+	unsigned unchecked_rate; /* SYNs per second and source that guard cannot check */
+	unsigned pending_per_client; /* requests of one client address that have no server connection yet */
+};
+
+struct cfg_peer {
+	char *name;
+	struct mpgate_addr *address; /* none: the peer dials us */
+	unsigned address_count;
+	uint16_t port;
+	char *key_file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
+	char *previous_key_file; /* accepted as well, during a rotation */
+	enum cfg_dialect dialect;
+	enum cfg_as as; /* never AUTO after config_load */
+};
+
+struct cfg_group {
+	char *name;
+	unsigned *peers; /* indexes into config.peers, best first */
+	unsigned peer_count;
+};
+
+struct cfg_prefix_set {
+	char *name;
+	struct cfg_prefixes prefixes; /* contents of `file` and of `prefixes` */
+};
+
+struct cfg_port_range {
+	uint16_t from, to; /* host order, both included */
+};
+
+struct cfg_rule {
+	char *name;
+	int link; /* index into config.links; -1: any lan link */
+	struct cfg_prefixes from, to; /* prefixes given in the rule, and those of from-set and to-set */
+	bool from_given, to_given; /* false: matches any source, any destination */
+	struct cfg_port_range *ports; /* none: any */
+	unsigned port_count;
+	uint8_t *dscp; /* none: any */
+	unsigned dscp_count;
+	bool proxy; /* action */
+	int group; /* index into config.groups; -1 for direct. A peer named by `via` has a group made for it */
+	enum cfg_connect connect;
+	enum cfg_if_down if_down;
+	bool take_mptcp; /* `mptcp: proxy` */
+	unsigned line; /* of the rule in the file */
+};
+
+struct config {
+	char *path; /* of the file */
+	char *instance;
+	unsigned workers; /* never 0 after config_load */
+	struct cfg_link *links;
+	unsigned link_count;
+	struct cfg_convert convert;
+	struct cfg_peer *peers;
+	unsigned peer_count;
+	struct cfg_group *groups; /* those of the file, then one for each peer named directly by a rule */
+	unsigned group_count;
+	struct cfg_prefix_set *sets;
+	unsigned set_count;
+	bool default_proxy; /* reserved: policy.default is `direct` */
+	struct cfg_rule *rules;
+	unsigned rule_count;
+	struct {
+		unsigned first_bytes_ms; /* early connect: how long the client's first bytes are awaited */
+		unsigned connect; /* seconds, all of these; 0 is not allowed */
+		unsigned header; /* for the Convert message to be complete */
+		unsigned idle; /* no byte in either direction */
+		unsigned half_closed; /* the same once one side has ended */
+	} timeouts;
+	struct {
+		unsigned connections; /* relayed at a time, all workers together */
+		unsigned buffer_mib; /* bytes parked under back-pressure, a worker */
+	} limits;
+	char *metrics_listen; /* NULL: no metrics */
+	uint16_t metrics_port;
+};
+
+/* One line a user can act on: "FILE:LINE: what is wrong". */
+struct cfg_error {
+	char text[512];
+};
+
+/*
+ * Reads and checks the file at path. Returns 0 and a configuration that the
+ * caller frees with config_free(), or -errno (-EINVAL for what the text says)
+ * with *err filled in and *out untouched.
+ */
+int config_load(const char *path, struct config **out, struct cfg_error *err);
+/* The same from memory; dir is what relative paths are relative to, name is for messages. */
+int config_parse(const char *text, size_t len, const char *name, const char *dir, struct config **out,
+		 struct cfg_error *err);
+void config_free(struct config *cfg);
+
+/* The configuration as YAML that config_parse() reads back to an equal one; malloc'ed, NULL: no memory. */
+char *config_print(const struct config *cfg);
+
+#endif

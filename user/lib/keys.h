@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keys of peers and the cookies made with them (docs/protocol.md). A key file
+ * is one line of base64, 32 bytes of secret, mode 0600. Each direction has a
+ * sub-key of its own, so that a cookie never opens anything at its sender.
+ */
+#ifndef LIB_KEYS_H
+#define LIB_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/convert.h>
+
+#define KEY_LEN 32
+
+struct key {
+	uint8_t secret[KEY_LEN];
+};
+
+/* Sub-key of one direction, with the name of the key it comes from. */
+struct subkey {
+	uint64_t k0, k1; /* as SipHash takes them, little endian */
+	uint32_t id; /* 24 bits: key_id << 16 | key_hint */
+};
+
+enum key_direction { KEY_GATEWAY_TO_HUB = 1, KEY_HUB_TO_GATEWAY = 2 };
+
+/* Once before anything else here; 0 or -ENOSYS. */
+int keys_init(void);
+void key_wipe(void *p, size_t len);
+
+/* A new random key; text form into line (KEY_LINE bytes, NUL included, no newline). The caller wipes both. */
+#define KEY_LINE 45
+void key_new(struct key *key, char line[KEY_LINE]);
+/* The text of a key file (one line, an end of line at most after it). 0 or -EINVAL; *key untouched on failure. */
+int key_parse(const char *text, size_t len, struct key *key);
+uint32_t key_id(const struct key *key);
+void key_derive(const struct key *key, enum key_direction dir, struct subkey *out);
+
+/*
+ * Writes a new key file; refuses to replace one. -EEXIST or -errno.
+ * key_file_load: -EACCES when others may read it, -EINVAL when it holds no key.
+ */
+int key_file_create(const char *path);
+int key_file_load(const char *path, struct key *key);
+
+/* Keyed cookies. Times in seconds, CLOCK_REALTIME. The TLVs may be empty. */
+void cookie_make(const struct subkey *key, uint32_t now, const uint8_t nonce[8],
+		 const struct convert_bytes *connect_tlv, const struct convert_bytes *source_tlv,
+		 struct convert_cookie *out);
+/* The key id a cookie names; -EINVAL when it is no keyed cookie (length, version). */
+int cookie_key_id(const struct convert_bytes *cookie, uint32_t *id);
+/* 0, -EKEYREJECTED (forged), -ETIME (outside now +- window). Constant time in the tag. */
+int cookie_check(const struct subkey *key, uint32_t now, unsigned window, const struct convert_bytes *cookie,
+		 const struct convert_bytes *connect_tlv, const struct convert_bytes *source_tlv);
+
+/*
+ * Issued cookies (RFC 8803, 6.2.7): timestamp and a tag over it and the client's address under a secret of the
+ * converter's own. Valid for ISSUED_LIFETIME seconds.
+ */
+#define ISSUED_LEN 20
+#define ISSUED_LIFETIME 86400U
+void issued_make(const struct subkey *secret, uint32_t now, const struct mpgate_addr *client, uint8_t out[ISSUED_LEN]);
+int issued_check(const struct subkey *secret, uint32_t now, const struct mpgate_addr *client,
+		 const struct convert_bytes *cookie);
+
+#endif
