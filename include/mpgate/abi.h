@@ -27,6 +27,9 @@
 #define MPGATE_MAX_PENDING 16384 /* steered SYNs that no worker has accepted yet */
 #define MPGATE_MAX_REPLAY 65536 /* cookies remembered inside the time window */
 #define MPGATE_MAX_SOURCES 16384 /* rate-limited sources */
+#define MPGATE_MAX_ALLOW 4096 /* prefixes in allow-from */
+#define MPGATE_MAX_SYNACK 16384 /* SYN+ACKs whose options no worker has read yet */
+#define MPGATE_PORTS 65536
 #define MPGATE_GENERATIONS 2 /* the policy in force and the one being built */
 
 /*
@@ -109,6 +112,8 @@ struct mpgate_settings {
 	__u16 cookie_window; /* seconds, either way */
 	__u32 unchecked_rate; /* unchecked Convert SYNs per second and source */
 	__u32 unchecked_burst;
+	__u32 allow_from; /* not 0: only sources in guard_allow may speak Convert to us */
+	__u32 zero;
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
 };
 
@@ -192,6 +197,26 @@ struct mpgate_pending {
 	__u32 zero2;
 	__u64 time; /* ns, CLOCK_MONOTONIC */
 };
+
+/*
+ * syn_epochs: SYNs steered in an epoch of 2^36 ns (69 s) of CLOCK_MONOTONIC. A SYN cookie is valid for two minutes, so
+ * no more than a backlog of SYNs in this epoch and the one before means that no third packet is without its socket.
+ */
+#define MPGATE_SYN_EPOCHS 2 /* the current one and the one before */
+#define MPGATE_SYN_EPOCH_SHIFT 36
+
+struct mpgate_syn_epoch {
+	__u32 epoch;
+	__u32 steered;
+};
+
+/* explained: what the explain program answered last. */
+struct mpgate_explained {
+	__u32 reason; /* enum mpgate_reason */
+	__u32 rule; /* index, or MPGATE_NO_RULE */
+	__u32 peer; /* slot, or MPGATE_NO_PEER */
+};
+#define MPGATE_NO_PEER 0xffffffffU
 
 /* What gate hands to steer in front of the packet (XDP metadata). */
 #define MPGATE_META_MAGIC 0x6d706731U

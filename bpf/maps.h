@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map of the data plane. Each program includes all of them; they are weak, so that `bpftool gen object` merges
+ * them into one object in which the programs share them. Values are described in mpgate/abi.h.
+ *
+ * The gen_* maps hold MPGATE_GENERATIONS slots, each with one policy as a whole. The supervisor fills the slot that is
+ * not in force and then changes settings.generation: a packet reads that once, so it never meets half a policy. The
+ * inner maps here are only templates: the supervisor makes the real ones with the number of entries it needs.
+ */
+#ifndef MPGATE_MAPS_H
+#define MPGATE_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <mpgate/abi.h>
+
+/* --- what the supervisor writes, one copy for all generations */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mpgate_settings);
+} settings __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_MAX_WORKERS);
+	__type(key, __u32); /* worker */
+	__type(value, struct mpgate_listener);
+} listeners __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_MAX_PEERS);
+	__type(key, __u32); /* slot */
+	__type(value, struct mpgate_peer);
+} peers __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MPGATE_MAX_PEERS); /* two keys a peer while one replaces the other */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* key_id << 16 | key_hint */
+	__type(value, struct mpgate_guard_key);
+} guard_keys __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MPGATE_MAX_ALLOW);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_lpm_key); /* side MPGATE_SRC */
+	__type(value, __u32);
+} guard_allow __weak SEC(".maps");
+
+/* --- what the programs write */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MPGATE_REASON_COUNT);
+	__type(key, __u32); /* enum mpgate_reason */
+	__type(value, __u64);
+} reasons __weak SEC(".maps");
+
+/* A worker deletes what it has read; what no worker accepts (client gone) is pushed out by newer entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_PENDING);
+	__type(key, struct mpgate_tuple);
+	__type(value, struct mpgate_pending);
+} pending __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} next_worker __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_SYN_EPOCHS);
+	__type(key, __u32); /* epoch % MPGATE_SYN_EPOCHS */
+	__type(value, struct mpgate_syn_epoch);
+} syn_epochs __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_REPLAY);
+	__type(key, struct mpgate_replay_key);
+	__type(value, struct mpgate_replay);
+} guard_replay __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_SOURCES);
+	__type(key, struct mpgate_addr);
+	__type(value, struct mpgate_bucket);
+} guard_rate __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_SYNACK);
+	__type(key, __u64); /* socket cookie */
+	__type(value, struct mpgate_synack);
+} synack __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mpgate_explained);
+} explained __weak SEC(".maps");
+
+/* --- the policy: templates of the inner maps, then the slots */
+
+/*
+ * clang 14 only forward-declares a struct that nothing but an inner map points to, and then the map has no size. The
+ * parameter of a function is described in full, so this one, which nobody calls and nobody loads, names them.
+ */
+union mpgate_inner_types {
+	struct mpgate_link link;
+	struct mpgate_policy policy;
+	struct mpgate_rule rule;
+	struct mpgate_bitmap bitmap;
+	struct mpgate_lpm_key lpm_key;
+	struct mpgate_exact_key exact_key;
+	struct mpgate_group group;
+};
+
+__weak int mpgate_describe_inner_types(const union mpgate_inner_types *types)
+{
+	return types != 0;
+}
+
+struct gen_links_inner {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_LINKS);
+	__type(key, __u32); /* ifindex */
+	__type(value, struct mpgate_link);
+};
+
+struct gen_policy_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, struct mpgate_policy);
+};
+
+struct gen_rules_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_MAX_RULES);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32); /* rule index */
+	__type(value, struct mpgate_rule);
+};
+
+struct gen_bitmaps_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32); /* bitmap index */
+	__type(value, struct mpgate_bitmap);
+};
+
+struct gen_ports_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_PORTS);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32); /* destination port, host order */
+	__type(value, __u32); /* bitmap index */
+};
+
+struct gen_lpm_inner {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_lpm_key);
+	__type(value, __u32); /* bitmap index */
+};
+
+struct gen_exact_inner {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_exact_key);
+	__type(value, __u32); /* bitmap index */
+};
+
+struct gen_groups_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_MAX_GROUPS);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, struct mpgate_group);
+};
+
+struct gen_hits_inner {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MPGATE_MAX_RULES);
+	__type(key, __u32); /* rule index */
+	__type(value, __u64);
+};
+
+#define MPGATE_GEN_MAP(name)                                                                                           \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
+		__uint(max_entries, MPGATE_GENERATIONS);                                                               \
+		__type(key, __u32);                                                                                    \
+		__array(values, struct name##_inner);                                                                  \
+	} name __weak SEC(".maps")
+
+MPGATE_GEN_MAP(gen_links);
+MPGATE_GEN_MAP(gen_policy);
+MPGATE_GEN_MAP(gen_rules);
+MPGATE_GEN_MAP(gen_bitmaps);
+MPGATE_GEN_MAP(gen_ports);
+MPGATE_GEN_MAP(gen_lpm);
+MPGATE_GEN_MAP(gen_exact);
+MPGATE_GEN_MAP(gen_groups);
+MPGATE_GEN_MAP(gen_hits);
+
+#endif
