@@ -14,6 +14,7 @@
 
 #define KEY_LEN 32
 
+/* Whoever holds one wipes it after use. */
 struct key {
 	uint8_t secret[KEY_LEN];
 };
@@ -40,7 +41,7 @@ void key_derive(const struct key *key, enum key_direction dir, struct subkey *ou
 
 /*
  * Writes a new key file; refuses to replace one. -EEXIST or -errno.
- * key_file_load: -EACCES when others may read it, -EINVAL when it holds no key.
+ * key_file_load: -EACCES when its mode gives anything to group or others, -EINVAL when it holds no key.
  */
 int key_file_create(const char *path);
 int key_file_load(const char *path, struct key *key);
@@ -57,7 +58,8 @@ int cookie_check(const struct subkey *key, uint32_t now, unsigned window, const 
 
 /*
  * Issued cookies (RFC 8803, 6.2.7): timestamp and a tag over it and the client's address under a secret of the
- * converter's own. Valid for ISSUED_LIFETIME seconds.
+ * converter's own. Valid for ISSUED_LIFETIME seconds. issued_check: 0, -EKEYREJECTED (none of ours, or another
+ * client's), -ETIME.
  */
 #define ISSUED_LEN 20
 #define ISSUED_LIFETIME 86400U

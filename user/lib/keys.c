@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <lib/keys.h>
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+/* Contexts of crypto_kdf (BLAKE2b personalisation): what a derived value is for. */
+#define KDF_DIRECTION "mpgatedr"
+#define KDF_NAME "mpgateid"
+#define KDF_NAME_INDEX 1
+#define SUBKEY_LEN 16
+
+_Static_assert(KEY_LEN == crypto_kdf_KEYBYTES, "the secret is a crypto_kdf key");
+_Static_assert(SUBKEY_LEN == crypto_kdf_BYTES_MIN && SUBKEY_LEN == crypto_shorthash_siphashx24_KEYBYTES,
+	       "a sub-key is a SipHash key");
+_Static_assert(KEY_LINE == sodium_base64_ENCODED_LEN(KEY_LEN, sodium_base64_VARIANT_ORIGINAL),
+	       "a line holds the text of a key");
+
+int keys_init(void)
+{
+	return sodium_init() < 0 ? -ENOSYS : 0;
+}
+
+void key_wipe(void *p, size_t len)
+{
+	sodium_memzero(p, len);
+}
+
+void key_new(struct key *key, char line[KEY_LINE])
+{
+	crypto_kdf_keygen(key->secret);
+	sodium_bin2base64(line, KEY_LINE, key->secret, sizeof(key->secret), sodium_base64_VARIANT_ORIGINAL);
+}
+
+int key_parse(const char *text, size_t len, struct key *key)
+{
+	struct key k;
+	size_t got;
+	int err = 0;
+
+	if (len && text[len - 1] == '\n')
+		len--;
+	if (sodium_base642bin(k.secret, sizeof(k.secret), text, len, NULL, &got, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) ||
+	    got != sizeof(k.secret))
+		err = -EINVAL;
+	else
+		*key = k;
+	key_wipe(&k, sizeof(k));
+	return err;
+}
+
+uint32_t key_id(const struct key *key)
+{
+	uint8_t name[crypto_kdf_BYTES_MIN];
+
+	crypto_kdf_derive_from_key(name, sizeof(name), KDF_NAME_INDEX, KDF_NAME, key->secret);
+	return (uint32_t)name[0] << 16 | (uint32_t)name[1] << 8 | name[2];
+}
+
+void key_derive(const struct key *key, enum key_direction dir, struct subkey *out)
+{
+	uint64_t k[SUBKEY_LEN / sizeof(uint64_t)];
+
+	crypto_kdf_derive_from_key((uint8_t *)k, sizeof(k), dir, KDF_DIRECTION, key->secret);
+	out->k0 = le64toh(k[0]);
+	out->k1 = le64toh(k[1]);
+	out->id = key_id(key);
+	key_wipe(k, sizeof(k));
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= n;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+int key_file_create(const char *path)
+{
+	char line[KEY_LINE];
+	struct key key;
+	int err, fd;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return -errno;
+	key_new(&key, line);
+	line[KEY_LINE - 1] = '\n';
+	err = write_all(fd, line, sizeof(line));
+	key_wipe(line, sizeof(line));
+	key_wipe(&key, sizeof(key));
+	if (close(fd) && !err)
+		err = -errno;
+	if (err)
+		unlink(path);
+	return err;
+}
+
+/* A regular file that nobody but its owner may read or change; else -EINVAL, -EACCES. */
+static int check_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return st.st_mode & (S_IRWXG | S_IRWXO) ? -EACCES : 0;
+}
+
+/* Reads up to cap bytes; how many, or -errno. */
+static ssize_t read_all(int fd, char *p, size_t cap)
+{
+	size_t got = 0;
+
+	while (got < cap) {
+		ssize_t n = read(fd, p + got, cap - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		got += n;
+	}
+	return got;
+}
+
+int key_file_load(const char *path, struct key *key)
+{
+	char text[KEY_LINE + 1]; /* one byte more than a key and its end of line: a longer file is no key */
+	ssize_t len;
+	int err, fd;
+
+	/* Not to hang on a FIFO that has been put in the file's place. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = check_private(fd);
+	if (!err) {
+		len = read_all(fd, text, sizeof(text));
+		err = len < 0 ? (int)len : key_parse(text, len, key);
+		key_wipe(text, sizeof(text));
+	}
+	close(fd);
+	return err;
+}
