@@ -78,6 +78,14 @@ $(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON)) -MMD -MP -c $< -o $@
 
+# Descriptions of the control interfaces, as C strings.
+$(BUILD)/%.varlink.h: user/mpgated/%.varlink
+	@mkdir -p $(@D)
+	{ echo 'static const char $(subst .,_,$*)[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
+
+VARLINK_H := $(patsubst user/mpgated/%,$(BUILD)/%.h,$(wildcard user/mpgated/*.varlink))
+$(BUILD)/mpgated.d/control.o: $(VARLINK_H)
+
 $(BUILD)/mpgated: $(DAEMON_OBJS) $(BUILD)/libmpgate.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_DAEMON) $(LIBS_LIB))
 

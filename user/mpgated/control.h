@@ -10,10 +10,14 @@
 #include <jansson.h>
 #include <uv.h>
 
+#define CONTROL_DIR "/run/mpgate"
+#define CONTROL_FAILED "io.mpgate.Failed"
+#define CONTROL_INVALID_PARAMETER "org.varlink.service.InvalidParameter"
+
 /*
  * One method: parameters in (NULL: none), a new reference to the reply's parameters out. On failure NULL, with *error
  * one of the interface's error names ("io.mpgate.Failed", "org.varlink.service.InvalidParameter") and *why a malloc'ed
- * text or NULL.
+ * text or NULL: the reason, or the name of the parameter. No error name means io.mpgate.Failed.
  */
 struct control_method {
 	const char *name; /* "io.mpgate.Status" */
@@ -22,9 +26,24 @@ struct control_method {
 
 struct control;
 
-/* methods ends with a NULL name and outlives the socket. A socket left by a dead daemon is replaced, a live one not. */
+/*
+ * methods ends with a NULL name and outlives the socket. A socket left by a dead daemon is replaced, a live one not
+ * (-EADDRINUSE). Returns 0, or -errno after a message that names the socket.
+ */
 int control_open(uv_loop_t *loop, const char *instance, const struct control_method *methods, void *arg,
 		 struct control **out);
+/* Removes the socket and hangs up. The memory is freed by the loop, which must run on until nothing is left in it. */
 void control_close(struct control *c);
+
+/* What a client may take. */
+struct control_limits {
+	unsigned clients; /* at a time; one more is hung up at once */
+	unsigned idle_ms; /* between two calls */
+	unsigned reply_ms; /* to take a reply */
+};
+
+/* control_open() on any path, with other limits. */
+int control_open_at(uv_loop_t *loop, const char *path, const struct control_limits *limits,
+		    const struct control_method *methods, void *arg, struct control **out);
 
 #endif

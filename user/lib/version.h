@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What both programs call themselves. */
+#ifndef LIB_VERSION_H
+#define LIB_VERSION_H
+
+#define MPGATE_VERSION "0.1.0"
+
+#endif
