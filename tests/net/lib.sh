@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Namespaces, links, daemons and captures for the demo, the scenarios and the benchmarks. Source it, then net_build.
+#
+#   client ── lan0 gateway wan0 ══╗
+#                          wan1 ══╬═ server (routes as well) ── net0 hub
+#
+# The server's namespace routes between the access links and the hub, so that the hub is off the way that plain
+# traffic takes. With `net_build router` routing moves to a namespace of its own, with a link to the server.
+
+NET_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$NET_DIR/../.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
+TOOLS=$BUILD/tests/net
+
+# Namespaces: $MPG_PREFIX + role. Two runs with one prefix exclude each other.
+MPG_PREFIX=${MPG_PREFIX:-mpg-}
+CLIENT=${MPG_PREFIX}client GATEWAY=${MPG_PREFIX}gateway HUB=${MPG_PREFIX}hub
+SERVER=${MPG_PREFIX}server ROUTER=$SERVER
+ALL_NS=("$CLIENT" "$GATEWAY" "$HUB" "$SERVER" "${MPG_PREFIX}router")
+
+SERVER4=10.60.40.2 SERVER6=fd60:40::2
+# The next are for the scripts that source this.
+# shellcheck disable=SC2034
+CLIENT4=10.60.1.2 CLIENT6=fd60:1::2 HUB4=10.60.30.2 HUB6=fd60:30::2
+
+TMP=
+PIDS=()
+
+# on NAMESPACE COMMAND...: runs it there. nsenter, not `ip netns exec`: that one hides bpffs behind a new /sys.
+on() {
+	local ns=$1
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; 1 when the time is over.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -ge $end ] && return 1
+		read -rt 0.05 <> <(:) || :
+	done
+}
+
+# stop PID...: asks, then kills.
+stop() {
+	local pid
+	for pid; do
+		kill "$pid" 2>/dev/null || continue
+		wait_for 5 gone "$pid" || kill -9 "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+}
+# A zombie of ours counts as gone: it is reaped by wait.
+gone() { ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null; }
+
+# Ends what a killed run left in our namespaces, and removes them.
+net_remove() {
+	local ns pid
+	for ns in "${ALL_NS[@]}"; do
+		[ -e "/run/netns/$ns" ] || continue
+		for pid in $(ip netns pids "$ns" 2>/dev/null); do
+			kill -9 "$pid" 2>/dev/null
+		done
+		ip netns del "$ns" 2>/dev/null
+	done
+	for pid in /run/mpgate-test/*.pid; do
+		[ -e "$pid" ] || continue
+		leftover "$pid"
+	done
+}
+
+# leftover FILE: a daemon or emulator of a killed run; its name is checked, since pids are used again.
+leftover() {
+	local pid name
+	read -r pid name <"$1"
+	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ] && kill -9 "$pid" 2>/dev/null
+	rm -f "$1"
+}
+
+cleanup() {
+	local status=$?
+	trap - EXIT INT TERM HUP
+	stop "${PIDS[@]}" 2>/dev/null
+	net_remove
+	[ -n "$TMP" ] && rm -rf "$TMP"
+	exit $status
+}
+
+# First call of every script: needs root; makes $TMP; everything is undone at exit.
+net_init() {
+	[ "$(id -u)" -eq 0 ] || { echo "needs root" >&2 && exit 1; }
+	net_remove
+	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
+	mkdir -p /run/mpgate-test
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+}
+
+# spawn NAME NAMESPACE COMMAND...: in the background; log in $TMP/NAME.log; pid in $SPAWNED. Ended at exit.
+spawn() {
+	local name=$1 ns=$2
+	shift 2
+	on "$ns" "$@" </dev/null >>"$TMP/$name.log" 2>&1 &
+	spawned "$name" $!
+}
+spawned() {
+	SPAWNED=$2
+	PIDS+=("$2")
+	wait_for 2 exec_done "$2"
+	echo "$2 $(cat "/proc/$2/comm" 2>/dev/null)" >"/run/mpgate-test/$MPG_PREFIX$1.pid"
+}
+exec_done() { case $(cat "/proc/$1/comm" 2>/dev/null) in bash | nsenter) return 1 ;; esac; }
+
+# --- topology
+
+sysctls() {
+	local ns=$1
+	shift
+	on "$ns" sysctl -qw "$@"
+}
+
+ns_add() {
+	local ns
+	# The first namespace decides what the others may choose.
+	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic bbr" 2>/dev/null ||
+		sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic" 2>/dev/null
+	for ns; do
+		ip netns add "$ns"
+		sysctls "$ns" net.ipv4.tcp_congestion_control=cubic net.mptcp.enabled=1 \
+			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+			net.ipv4.tcp_no_metrics_save=1
+		on "$ns" sysctl -qw net.mptcp.blackhole_timeout=0 2>/dev/null
+		ip -n "$ns" link set lo up
+	done
+}
+
+# addr NS IF N HOST: 10.60.N.HOST/24 and fd60:N::HOST/64, and up.
+addr() {
+	ip -n "$1" addr add "10.60.$3.$4/24" dev "$2"
+	ip -n "$1" addr add "fd60:$3::$4/64" dev "$2" nodad
+	ip -n "$1" link set "$2" up
+}
+
+# link_veth NS1 IF1 NS2 IF2
+link_veth() { ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"; }
+
+# link_em NS1 IF1 NS2 IF2 "OPTIONS": through the emulator, control file $TMP/IF1.em (see em_set).
+link_em() {
+	local options
+	read -ra options <<<"$5"
+	echo "${options[*]}" >"$TMP/$2.em"
+	"$TOOLS/linkem" -f "$TMP/$2.em" "$1:$2" "$3:$4" </dev/null >>"$TMP/linkem-$2.log" 2>&1 &
+	spawned "linkem-$2" $!
+	EM_PID[$2]=$!
+	wait_for 5 ip -n "$3" link show dev "$4" || { cat "$TMP/linkem-$2.log" >&2; return 1; }
+}
+declare -A EM_PID
+
+# em_set IF "OPTIONS": new parameters for an emulated link.
+em_set() {
+	echo "$2" >"$TMP/$1.em"
+	kill -HUP "${EM_PID[$1]}"
+}
+
+default_via() {
+	ip -n "$1" route replace default via "10.60.$2.$3"
+	ip -n "$1" -6 route replace default via "fd60:$2::$3"
+}
+
+# Each access link is a veth pair, or emulated when EM0 or EM1 holds linkem options. EM_SRV: the router's link to the
+# server (with `router` only).
+net_build() {
+	local i em
+	if [ "${1:-}" = router ]; then ROUTER=${MPG_PREFIX}router; else ROUTER=$SERVER; fi
+	ns_add "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"
+	[ "$ROUTER" = "$SERVER" ] || ns_add "$ROUTER"
+	sysctls "$GATEWAY" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	sysctls "$ROUTER" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+
+	link_veth "$CLIENT" eth0 "$GATEWAY" lan0
+	addr "$CLIENT" eth0 1 2
+	addr "$GATEWAY" lan0 1 1
+	default_via "$CLIENT" 1 1
+	for i in 0 1; do
+		em=EM$i
+		if [ -n "${!em:-}" ]; then
+			link_em "$GATEWAY" wan$i "$ROUTER" acc$i "${!em}" || return 1
+		else
+			link_veth "$GATEWAY" wan$i "$ROUTER" acc$i
+		fi
+		addr "$GATEWAY" wan$i $((10 + 10 * i)) 2
+		addr "$ROUTER" acc$i $((10 + 10 * i)) 1
+	done
+	link_veth "$HUB" net0 "$ROUTER" hub0
+	addr "$HUB" net0 30 2
+	addr "$ROUTER" hub0 30 1
+	default_via "$HUB" 30 1
+	if [ "$ROUTER" = "$SERVER" ]; then
+		ip -n "$SERVER" addr add "$SERVER4/32" dev lo
+		ip -n "$SERVER" addr add "$SERVER6/128" dev lo nodad
+	else
+		if [ -n "${EM_SRV:-}" ]; then
+			link_em "$SERVER" eth0 "$ROUTER" srv0 "$EM_SRV" || return 1
+		else
+			link_veth "$SERVER" eth0 "$ROUTER" srv0
+		fi
+		addr "$SERVER" eth0 40 2
+		addr "$ROUTER" srv0 40 1
+		default_via "$SERVER" 40 1
+	fi
+	net_use 0
+}
+
+# net_use 0|1: plain traffic takes that access link, both ways.
+net_use() {
+	local n=$((10 + 10 * $1))
+	default_via "$GATEWAY" $n 1
+	ip -n "$ROUTER" route replace 10.60.1.0/24 via "10.60.$n.2"
+	ip -n "$ROUTER" -6 route replace fd60:1::/64 via "fd60:$n::2"
+}
+
+# shape 0|1 MBIT: rate of an access link, both ways.
+shape() {
+	local side
+	for side in "$GATEWAY wan$1" "$ROUTER acc$1"; do
+		# shellcheck disable=SC2086
+		set_rate $side "$2"
+	done
+}
+set_rate() { tc -n "$1" qdisc replace dev "$2" root tbf rate "$3mbit" burst 32k latency 50ms; }
+
+# cut 0|1, mend 0|1: the far end goes down, so the gateway loses its carrier. Routes of the router come back with it.
+cut() { ip -n "$ROUTER" link set "acc$1" down; }
+mend() {
+	ip -n "$ROUTER" link set "acc$1" up
+	ip -n "$ROUTER" addr replace "fd60:$((10 + 10 * $1))::1/64" dev "acc$1" nodad
+}
+
+# --- daemons
+
+CTL=$BUILD/mpgatectl
+
+# daemon_start NAME NAMESPACE CONFIG: waits for READY; pid in DAEMON[NAME], log in $TMP/NAME.log.
+declare -A DAEMON
+daemon_start() {
+	local name=$1 ns=$2 config=$3 sock=$TMP/$1.notify waiter
+	"$TOOLS/notify" "$sock" 20 &
+	waiter=$!
+	wait_for 5 test -S "$sock"
+	NOTIFY_SOCKET=$sock spawn "$name" "$ns" "$BUILD/mpgated" -c "$config"
+	DAEMON[$name]=$SPAWNED
+	if ! wait_for 20 either_gone $waiter "$SPAWNED" || ! gone $waiter; then
+		kill $waiter 2>/dev/null
+		wait $waiter 2>/dev/null
+		diag "$name did not become ready: $(tail -n 20 "$TMP/$name.log")"
+		return 1
+	fi
+	wait $waiter
+}
+either_gone() { gone "$1" || gone "$2"; }
+daemon_stop() { stop "${DAEMON[$1]}"; }
+
+DEFAULT_POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
+
+# A pair as the scenarios use it: instances gw and hub with a new key. POLICY, GATEWAY_MORE, HUB_ACCEPT, HUB_MORE change it.
+pair_configs() {
+	rm -f "$TMP/pair.key"
+	"$CTL" key new "$TMP/pair.key" || return 1
+	cat >"$TMP/gw.yaml" <<-END
+		instance: ${MPG_PREFIX}gw
+		links:
+		  - { name: lan0, role: lan }
+		  - { name: wan0, role: path, path: a }
+		  - { name: wan1, role: path, path: b }
+		peers:
+		  - name: hub
+		    address: [ ${PEER_ADDRESS:-"10.60.30.2, \"fd60:30::2\""} ]
+		    port: 8803
+		    mode: explicit
+		    key-file: pair.key
+		policy:
+		  default: direct
+		  rules:
+		${POLICY:-$DEFAULT_POLICY}
+		${GATEWAY_MORE:-}
+	END
+	cat >"$TMP/hub.yaml" <<-END
+		instance: ${MPG_PREFIX}hub
+		links:
+		  - { name: net0, role: path }
+		convert:
+		  listen: [ "0.0.0.0", "::" ]
+		  port: 8803
+		${HUB_ACCEPT:-  accept: keyed}
+		  source: share
+		  allow-to: [ "10.60.40.0/24", "fd60:40::/64" ]
+		peers:
+		  - { name: gw, key-file: pair.key }
+		${HUB_MORE:-}
+	END
+}
+
+pair_start() {
+	pair_configs || return 1
+	daemon_start hub "$HUB" "$TMP/hub.yaml" || return 1
+	daemon_start gw "$GATEWAY" "$TMP/gw.yaml" || return 1
+	wait_for 10 peer_is up
+}
+
+# ctl gw|hub ARGUMENTS...
+ctl() {
+	local instance=$1
+	shift
+	"$CTL" -i "$MPG_PREFIX$instance" "$@"
+}
+
+# peer_is up|down: what the gateway thinks of the hub.
+peer_is() { ctl gw --json peers list | jq -e --arg s "$1" '[.. | objects | select(.name? == "hub") | .state] | index($s)'; }
+
+# counter gw|hub REASON: its value now (0 when it is not listed).
+counter() {
+	ctl "$1" --json stats | jq --arg r "$2" '[.. | objects | to_entries[] | select(.key == $r) | .value | numbers] | add // 0'
+}
+
+# --- captures
+
+# capture NAME NAMESPACE IF FILTER...: starts tcpdump into $TMP/NAME.pcap; capture_end NAME flushes it.
+declare -A CAPTURE
+capture() {
+	local name=$1 ns=$2 dev=$3
+	shift 3
+	spawn "capture-$name" "$ns" tcpdump -Z root -nUi "$dev" -w "$TMP/$name.pcap" "$@"
+	CAPTURE[$name]=$SPAWNED
+	wait_for 5 grep -q 'listening on' "$TMP/capture-$name.log"
+}
+capture_end() { stop "${CAPTURE[$1]}"; }
+# packets NAME FILTER...: how many captured packets match.
+packets() {
+	local name=$1
+	shift
+	tcpdump -nr "$TMP/$name.pcap" "$@" 2>/dev/null | wc -l
+}

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tcpload [-m] [-c THREADS] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT: a test client for tcpserve.
+ *   get    HTTP GET of n seeded bytes, compared byte for byte
+ *   echo   sends n seeded bytes while it reads them back, ends its side, reads to the end, compared
+ *   sink   sends n seeded bytes, ends its side, compares the answer's count and sum
+ *   first  reads to the end (the server ends first), compares, then sends n seeded bytes; prints what the server must
+ * say greet  says nothing, prints the line the server speaks first conn   connects, sends one byte, reads: prints how
+ * that went (ok, refused, reset, timeout, eof, unreachable) slow   like get, but at about one read of 64 KiB in 10 ms,
+ * until the end (for changes under load) bulk   gets unseeded bytes for t seconds in c flows; prints bytes and seconds
+ *   rr     requests of n bytes (to echo) one after the other for t seconds; prints percentiles in ms
+ *   rate   connections with one byte each way, one after the other, c at a time for t seconds; prints how many
+ *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
+ * -m: MPTCP from here. -c: that many at once. Exit 0 when all went as it should.
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+
+#include "stream.h"
+
+#define CHUNK (64 * 1024)
+#define FIRST_BYTES 100000 /* as in tcpserve.c */
+#define SLOW_PAUSE_US 10000
+#define RECV_TIMEOUT_S 30
+#define MAX_THREADS 1024
+#define SAMPLES 1000000
+
+struct job {
+	pthread_t thread;
+	uint64_t seed, count; /* count: what was done: bytes or connections */
+	double connect_ms, first_ms, total_ms;
+	const char *failed; /* NULL: well */
+};
+
+static struct sockaddr_storage server;
+static socklen_t server_len;
+static bool mptcp;
+static uint64_t bytes;
+static double seconds = 3, start;
+static const char *action;
+
+static const char *why(void)
+{
+	switch (errno) {
+	case ECONNREFUSED:
+		return "refused";
+	case ECONNRESET:
+	case EPIPE:
+		return "reset";
+	case ETIMEDOUT:
+	case EAGAIN:
+	case EINPROGRESS:
+		return "timeout";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return "unreachable";
+	}
+	return strerror(errno);
+}
+
+static int dial(struct job *j)
+{
+	const struct timeval limit = { .tv_sec = RECV_TIMEOUT_S };
+	double begin = now_ms();
+	int one = 1, fd = stream_socket(server.ss_family, mptcp);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&server, server_len)) {
+		j->failed = why();
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	j->connect_ms = now_ms() - begin;
+	return fd;
+}
+
+/* Reads to the end and compares with the stream; returns what went wrong. */
+static const char *read_stream(int fd, uint64_t seed, uint64_t want, bool slow, struct job *j, double begin)
+{
+	uint8_t *got = malloc(2 * CHUNK), *expect = got + CHUNK;
+	const char *failed = NULL;
+	uint64_t done = 0;
+
+	for (;;) {
+		ssize_t n = recv(fd, got, CHUNK, 0);
+
+		if (n < 0)
+			failed = why();
+		if (n <= 0)
+			break;
+		if (!done && j)
+			j->first_ms = now_ms() - begin;
+		stream_fill(seed, done, expect, (size_t)n);
+		done += (uint64_t)n;
+		if (memcmp(got, expect, (size_t)n))
+			failed = "other bytes than expected";
+		if (done > want)
+			failed = "more bytes than expected";
+		if (failed)
+			break;
+		if (slow)
+			usleep(SLOW_PAUSE_US);
+	}
+	if (!failed && done != want)
+		failed = "fewer bytes than expected";
+	if (j)
+		j->count = done;
+	free(got);
+	return failed;
+}
+
+/* Sends n bytes of the stream, ends our side; *sum is their sum. */
+static const char *write_stream(int fd, uint64_t seed, uint64_t n, uint64_t *sum)
+{
+	uint8_t *out = malloc(CHUNK);
+	const char *failed = NULL;
+	uint64_t done = 0;
+
+	*sum = FNV_START;
+	while (done < n && !failed) {
+		size_t len = n - done < CHUNK ? (size_t)(n - done) : CHUNK;
+		ssize_t sent;
+
+		stream_fill(seed, done, out, len);
+		sent = send(fd, out, len, MSG_NOSIGNAL);
+		if (sent < 0) {
+			failed = why();
+			break;
+		}
+		*sum = fnv(*sum, out, (size_t)sent);
+		done += (uint64_t)sent;
+	}
+	free(out);
+	if (!failed && shutdown(fd, SHUT_WR))
+		failed = why();
+	return failed;
+}
+
+static void get(struct job *j, bool slow)
+{
+	char head[512], request[64];
+	double begin = now_ms();
+	int fd = dial(j), n;
+	size_t at = 0;
+
+	if (fd < 0)
+		return;
+	n = snprintf(request, sizeof(request), "GET /%llu/%llu HTTP/1.0\r\n\r\n", (unsigned long long)bytes,
+		     (unsigned long long)j->seed);
+	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+		j->failed = why();
+	while (!j->failed && at < sizeof(head) - 1) {
+		ssize_t got = recv(fd, head + at, 1, 0);
+
+		if (got <= 0) {
+			j->failed = got ? why() : "eof";
+			break;
+		}
+		if (!at)
+			j->first_ms = now_ms() - begin;
+		at++;
+		if (at >= 4 && !memcmp(head + at - 4, "\r\n\r\n", 4))
+			break;
+	}
+	if (!j->failed)
+		j->failed = read_stream(fd, j->seed, bytes, slow, NULL, begin);
+	j->total_ms = now_ms() - begin;
+	j->count = bytes;
+	close(fd);
+}
+
+struct sender {
+	int fd;
+	uint64_t seed, sum;
+	const char *failed;
+};
+
+static void *sender_run(void *arg)
+{
+	struct sender *s = arg;
+
+	s->failed = write_stream(s->fd, s->seed, bytes, &s->sum);
+	return NULL;
+}
+
+static void echo(struct job *j)
+{
+	double begin = now_ms();
+	struct sender s = { .fd = dial(j), .seed = j->seed };
+	pthread_t thread;
+
+	if (s.fd < 0)
+		return;
+	pthread_create(&thread, NULL, sender_run, &s);
+	j->failed = read_stream(s.fd, j->seed, bytes, false, j, begin);
+	shutdown(s.fd, j->failed ? SHUT_RDWR : SHUT_RD);
+	pthread_join(thread, NULL);
+	if (!j->failed)
+		j->failed = s.failed;
+	j->total_ms = now_ms() - begin;
+	close(s.fd);
+}
+
+static void sink(struct job *j)
+{
+	char want[64], got[64] = "";
+	double begin = now_ms();
+	int fd = dial(j);
+	size_t at = 0;
+	uint64_t sum;
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	j->failed = write_stream(fd, j->seed, bytes, &sum);
+	snprintf(want, sizeof(want), "%llu %016llx\n", (unsigned long long)bytes, (unsigned long long)sum);
+	while (!j->failed && at < sizeof(got) - 1 && (n = recv(fd, got + at, sizeof(got) - 1 - at, 0)) != 0) {
+		if (n < 0)
+			j->failed = why();
+		else
+			at += (size_t)n;
+	}
+	if (!j->failed && strcmp(want, got))
+		j->failed = "the server got other bytes";
+	j->total_ms = now_ms() - begin;
+	j->count = bytes;
+	close(fd);
+}
+
+static void first(struct job *j)
+{
+	double begin = now_ms();
+	int fd = dial(j);
+	uint64_t sum;
+
+	if (fd < 0)
+		return;
+	j->failed = read_stream(fd, 1, FIRST_BYTES, false, j, begin);
+	if (!j->failed)
+		j->failed = write_stream(fd, j->seed, bytes, &sum);
+	if (!j->failed)
+		printf("%llu %016llx\n", (unsigned long long)bytes, (unsigned long long)sum);
+	close(fd);
+}
+
+static void greet(struct job *j)
+{
+	double begin = now_ms();
+	char line[128] = "";
+	int fd = dial(j);
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = recv(fd, line, sizeof(line) - 1, 0);
+	j->first_ms = j->total_ms = now_ms() - begin;
+	if (n <= 0)
+		j->failed = n ? why() : "eof";
+	else
+		fputs(line, stdout);
+	j->count = n > 0 ? (uint64_t)n : 0;
+	close(fd);
+}
+
+/* One byte each way on an open connection. */
+static const char *ping(int fd)
+{
+	char byte = 'x';
+	ssize_t n;
+
+	if (send(fd, &byte, 1, MSG_NOSIGNAL) < 0)
+		return why();
+	n = recv(fd, &byte, 1, 0);
+	return n < 0 ? why() : n ? NULL : "eof";
+}
+
+static void conn(struct job *j)
+{
+	int fd = dial(j);
+
+	if (fd >= 0) {
+		j->failed = ping(fd);
+		close(fd);
+	}
+	puts(j->failed ? j->failed : "ok");
+	j->failed = NULL;
+}
+
+static void bulk(struct job *j)
+{
+	static const char request[] = "GET /zero/1000000000000 HTTP/1.0\r\n\r\n";
+	uint8_t *buf = malloc(4 * CHUNK);
+	int fd = dial(j);
+
+	if (fd >= 0 && send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		j->failed = why();
+	while (fd >= 0 && !j->failed && now_ms() < start + seconds * 1e3) {
+		ssize_t n = recv(fd, buf, 4 * CHUNK, 0);
+
+		if (n <= 0)
+			j->failed = n ? why() : "eof";
+		else
+			j->count += (uint64_t)n;
+	}
+	j->total_ms = now_ms() - start;
+	free(buf);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void rr(struct job *j)
+{
+	double *took = malloc(SAMPLES * sizeof(*took));
+	uint8_t *buf = calloc(1, bytes + 1);
+	int fd = dial(j);
+	size_t n = 0;
+
+	while (fd >= 0 && !j->failed && n < SAMPLES && now_ms() < start + seconds * 1e3) {
+		double begin = now_ms();
+
+		if (send(fd, buf, bytes, MSG_NOSIGNAL) != (ssize_t)bytes ||
+		    recv(fd, buf, bytes, MSG_WAITALL) != (ssize_t)bytes)
+			j->failed = why();
+		else
+			took[n++] = now_ms() - begin;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n) {
+		qsort(took, n, sizeof(*took), compare);
+		printf("requests=%zu p50_ms=%.3f p99_ms=%.3f max_ms=%.3f\n", n, took[n / 2], took[n * 99 / 100],
+		       took[n - 1]);
+	}
+	j->count = n;
+	free(buf);
+	free(took);
+}
+
+static void rate(struct job *j)
+{
+	while (!j->failed && now_ms() < start + seconds * 1e3) {
+		int fd = dial(j);
+
+		if (fd < 0)
+			return;
+		j->failed = ping(fd);
+		close(fd);
+		j->count += !j->failed;
+	}
+}
+
+static void hold(struct job *j)
+{
+	char end;
+
+	while (j->count < bytes) {
+		int fd = dial(j);
+
+		if (fd < 0)
+			return;
+		j->failed = ping(fd);
+		if (j->failed)
+			return;
+		j->count++;
+	}
+	printf("held %llu\n", (unsigned long long)j->count);
+	fflush(stdout);
+	while (read(0, &end, 1) > 0)
+		;
+}
+
+static void get_fast(struct job *j)
+{
+	get(j, false);
+}
+
+static void get_slow(struct job *j)
+{
+	get(j, true);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct job *j);
+} actions[] = {
+	{ "get", get_fast }, { "slow", get_slow }, { "echo", echo }, { "sink", sink },
+	{ "first", first },  { "greet", greet },   { "conn", conn }, { "bulk", bulk },
+	{ "rr", rr },	     { "rate", rate },	   { "hold", hold },
+};
+
+static void *job_run(void *arg)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (!strcmp(actions[i].name, action))
+			actions[i].run(arg);
+	return NULL;
+}
+
+static bool known(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (!strcmp(actions[i].name, name))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *ai;
+	unsigned threads = 1, failures = 0;
+	uint64_t seed = 1, total = 0;
+	static struct job jobs[MAX_THREADS];
+	int opt;
+
+	while ((opt = getopt(argc, argv, "mc:n:s:t:")) != -1) {
+		mptcp |= opt == 'm';
+		if (opt == 'c')
+			threads = (unsigned)atoi(optarg);
+		if (opt == 'n')
+			bytes = strtoull(optarg, NULL, 10);
+		if (opt == 's')
+			seed = strtoull(optarg, NULL, 10);
+		if (opt == 't')
+			seconds = atof(optarg);
+	}
+	action = argv[optind];
+	if (argc - optind != 3 || !known(action) || threads > MAX_THREADS ||
+	    getaddrinfo(argv[optind + 1], argv[optind + 2], &hints, &ai)) {
+		fprintf(stderr,
+			"usage: tcpload [-m] [-c THREADS] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT\n");
+		return 2;
+	}
+	memcpy(&server, ai->ai_addr, ai->ai_addrlen);
+	server_len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	start = now_ms();
+	for (unsigned i = 0; i < threads; i++) {
+		jobs[i].seed = seed + i;
+		pthread_create(&jobs[i].thread, NULL, job_run, &jobs[i]);
+	}
+	for (unsigned i = 0; i < threads; i++) {
+		pthread_join(jobs[i].thread, NULL);
+		total += jobs[i].count;
+		if (jobs[i].failed) {
+			fprintf(stderr, "tcpload: %s %u: %s\n", action, i, jobs[i].failed);
+			failures++;
+		}
+	}
+	if (strcmp(action, "first") && strcmp(action, "greet") && strcmp(action, "conn") && strcmp(action, "hold"))
+		printf("count=%llu seconds=%.3f connect_ms=%.3f first_ms=%.3f total_ms=%.3f failed=%u\n",
+		       (unsigned long long)total, (now_ms() - start) / 1e3, jobs[0].connect_ms, jobs[0].first_ms,
+		       jobs[0].total_ms, failures);
+	return failures != 0;
+}
