@@ -7,6 +7,17 @@
  * not in force and then changes settings.generation: a packet reads that once, so it never meets half a policy. The
  * inner maps here are only templates: the supervisor makes the real ones with the number of entries it needs.
  */
+/*
+ * The programs, as the skeleton names them; _l3 is for links whose frames start with the IP header (TUN, WireGuard,
+ * PPP, raw-IP modems), which nothing in a packet tells safely:
+ *
+ *	steer, steer_l3		tc	bpf/steer.bpf.c
+ *	explain			tc	bpf/explain.bpf.c, for BPF_PROG_TEST_RUN, which always has an Ethernet header
+ *	guard_tc, guard_tc_l3	tc	bpf/guard.bpf.c
+ *	guard_xdp		xdp	bpf/guard.bpf.c
+ *	gate			xdp	bpf/gate.bpf.c
+ *	read_synack		sockops	bpf/synack.bpf.c
+ */
 #ifndef MPGATE_MAPS_H
 #define MPGATE_MAPS_H
 
