@@ -79,6 +79,15 @@ int datapath_synack_fd(const struct datapath *dp);
 /* Attaches the synack program to a cgroup (an open directory fd of cgroup2). -errno: Extended TCP Header is off. */
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
 
+/* What was tried on this kernel: programs and ways to attach them. degraded: what is done instead; NULL: it works. */
+struct datapath_feature {
+	const char *name;
+	bool works;
+	const char *degraded;
+};
+/* The list, which lives as long as dp, and its length. */
+unsigned datapath_features(const struct datapath *dp, const struct datapath_feature **out);
+
 /* Instructions of each program as the kernel holds them, for status: calls fn once a program. */
 void datapath_programs(struct datapath *dp, void (*fn)(void *arg, const char *name, unsigned insns, unsigned verified),
 		       void *arg);
