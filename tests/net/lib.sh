@@ -6,7 +6,7 @@
 #                          wan1 ══╬═ server (routes as well) ── net0 hub
 #
 # The server's namespace routes between the access links and the hub, so that the hub is off the way that plain
-# traffic takes. With `net_build router` routing moves to a namespace of its own, with a link to the server.
+# traffic takes. With WITH_ROUTER set routing moves to a namespace of its own, with a link to the server.
 
 NET_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$NET_DIR/../.." && pwd)
@@ -175,10 +175,10 @@ default_via() {
 }
 
 # Each access link is a veth pair, or emulated when EM0 or EM1 holds linkem options. EM_SRV: the router's link to the
-# server (with `router` only).
+# server (with WITH_ROUTER only).
 net_build() {
 	local i em
-	if [ "${1:-}" = router ]; then ROUTER=${MPG_PREFIX}router; else ROUTER=$SERVER; fi
+	if [ -n "${WITH_ROUTER:-}" ]; then ROUTER=${MPG_PREFIX}router; else ROUTER=$SERVER; fi
 	ns_add "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"
 	[ "$ROUTER" = "$SERVER" ] || ns_add "$ROUTER"
 	sysctls "$GATEWAY" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
