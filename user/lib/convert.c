@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include <lib/convert.h>
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static const struct tlv_rule {
 	{ CONVERT_COOKIE, 1, UINT8_MAX, CONVERT_CONVERTER, false, CONVERT_HAS_COOKIE },
 	{ CONVERT_ORIG_SOURCE, CONVERT_CONNECT_WORDS, CONVERT_CONNECT_WORDS, CONVERT_CONVERTER, true,
 	  CONVERT_HAS_ORIG_SOURCE },
-	{ CONVERT_FLOW_ATTRS, 1, 1, CONVERT_CONVERTER, true, CONVERT_HAS_FLOW_ATTRS },
+	/* Longer ones carry attributes that a later version added; those are not looked at. */
+	{ CONVERT_FLOW_ATTRS, 1, UINT8_MAX, CONVERT_CONVERTER, true, CONVERT_HAS_FLOW_ATTRS },
 	{ CONVERT_EXT_TCP_HEADER, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXT_TCP_HEADER },
 	{ CONVERT_EXTENSIONS, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXTENSIONS },
 	{ CONVERT_ERROR, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_ERROR },

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+
+#include <sodium.h>
+
+#include <lib/addr.h>
+#include <lib/keys.h>
+#include <mpgate/siphash.h>
+
+#include "vectors.h"
+
+#define COOKIE_VECTORS "tests/vectors/cookie.txt"
+#define SIPHASH_VECTORS "tests/vectors/siphash-2-4-128.txt"
+#define SIPHASH_VECTOR_COUNT 64
+#define NOW 1700000000U
+#define WINDOW 30U
+
+static uint64_t le64(const uint8_t *p, size_t len)
+{
+	uint64_t w = 0;
+
+	for (size_t i = 0; i < len; i++)
+		w |= (uint64_t)p[i] << 8 * i;
+	return w;
+}
+
+static void siphash_bytes(const uint8_t *key, const uint8_t *msg, size_t len, uint8_t out[16])
+{
+	struct siphash_tag tag;
+	struct siphash s;
+	size_t at;
+
+	siphash_init(&s, le64(key, 8), le64(key + 8, 8));
+	for (at = 0; at + 8 <= len; at += 8)
+		siphash_word(&s, le64(msg + at, 8));
+	siphash_final(&s, le64(msg + at, len - at), len, &tag);
+	for (unsigned i = 0; i < 8; i++) {
+		out[i] = tag.lo >> 8 * i;
+		out[8 + i] = tag.hi >> 8 * i;
+	}
+}
+
+static void test_siphash_reference(void)
+{
+	FILE *f = fopen(SIPHASH_VECTORS, "r");
+	uint8_t key[16], msg[SIPHASH_VECTOR_COUNT], tag[16], want[VECTOR_BYTES];
+	char line[256], hex[64];
+	unsigned len, seen = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = i;
+	for (unsigned i = 0; i < sizeof(msg); i++)
+		msg[i] = i;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%u %32[0-9a-f]", &len, hex) != 2)
+			continue;
+		CU_ASSERT_EQUAL_FATAL(len, seen++);
+		siphash_bytes(key, msg, len, tag);
+		CU_ASSERT(vector_hex(hex, want) == sizeof(tag) && memcmp(tag, want, sizeof(tag)) == 0);
+	}
+	fclose(f);
+	CU_ASSERT_EQUAL(seen, SIPHASH_VECTOR_COUNT);
+}
+
+static void test_siphash_against_libsodium(void)
+{
+	uint8_t key[crypto_shorthash_siphashx24_KEYBYTES], msg[300], tag[16], want[crypto_shorthash_siphashx24_BYTES];
+
+	for (size_t len = 0; len <= sizeof(msg); len++) {
+		randombytes_buf(key, sizeof(key));
+		randombytes_buf(msg, len);
+		siphash_bytes(key, msg, len, tag);
+		crypto_shorthash_siphashx24(want, msg, len, key);
+		CU_ASSERT(memcmp(tag, want, sizeof(tag)) == 0);
+	}
+}
+
+/* --- keyed cookies */
+struct request {
+	struct subkey key;
+	uint8_t connect_buf[64], source_buf[64];
+	struct convert_bytes connect_tlv, source_tlv;
+	struct convert_cookie cookie;
+	struct convert_bytes bytes; /* the cookie */
+};
+
+static const uint8_t nonce[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+
+static void request_new(struct request *r, enum key_direction dir, const struct key *key)
+{
+	struct mpgate_addr addr;
+	struct convert_writer w;
+
+	memset(r, 0, sizeof(*r));
+	key_derive(key, dir, &r->key);
+	addr_parse("192.0.2.1", &addr);
+	convert_begin(&w, r->connect_buf, sizeof(r->connect_buf));
+	convert_put_connect(&w, &addr, 443, NULL);
+	r->connect_tlv = (struct convert_bytes){ r->connect_buf + CONVERT_HEADER_LEN, CONVERT_CONNECT_LEN };
+	addr_parse("2001:db8::7", &addr);
+	convert_begin(&w, r->source_buf, sizeof(r->source_buf));
+	convert_put_orig_source(&w, &addr, 50000);
+	r->source_tlv = (struct convert_bytes){ r->source_buf + CONVERT_HEADER_LEN, CONVERT_CONNECT_LEN };
+	cookie_make(&r->key, NOW, nonce, &r->connect_tlv, &r->source_tlv, &r->cookie);
+	r->bytes = (struct convert_bytes){ (uint8_t *)&r->cookie, sizeof(r->cookie) };
+}
+
+static int check(const struct request *r, uint32_t now)
+{
+	return cookie_check(&r->key, now, WINDOW, &r->bytes, &r->connect_tlv, &r->source_tlv);
+}
+
+static struct key new_key(void)
+{
+	char line[KEY_LINE];
+	struct key key;
+
+	key_new(&key, line);
+	return key;
+}
+
+static void run_cookie_vector(const struct vector *v)
+{
+	bool to_hub = !strcmp(vector_get(v, "direction"), "gateway-to-hub");
+	unsigned char connect[VECTOR_BYTES], source[VECTOR_BYTES], want[VECTOR_BYTES];
+	struct convert_bytes c = { connect, vector_hex(vector_get(v, "connect"), connect) };
+	struct convert_bytes s = { source, vector_hex(vector_get(v, "source"), source) };
+	struct convert_bytes bytes = { want, vector_hex(vector_get(v, "cookie"), want) };
+	uint32_t now = strtoul(vector_get(v, "time"), NULL, 10), id;
+	struct convert_cookie made, given;
+	struct subkey sub;
+	struct key key;
+
+	CU_ASSERT_EQUAL_FATAL(key_parse(vector_get(v, "key"), strlen(vector_get(v, "key")), &key), 0);
+	CU_ASSERT_EQUAL_FATAL(bytes.len, sizeof(given));
+	key_derive(&key, to_hub ? KEY_GATEWAY_TO_HUB : KEY_HUB_TO_GATEWAY, &sub);
+	memcpy(&given, want, sizeof(given));
+	cookie_make(&sub, now, given.nonce, &c, &s, &made);
+	CU_ASSERT(memcmp(&made, &given, sizeof(made)) == 0);
+	CU_ASSERT_EQUAL(cookie_key_id(&bytes, &id), 0);
+	CU_ASSERT_EQUAL(id, strtoul(vector_get(v, "id"), NULL, 16));
+	CU_ASSERT_EQUAL(cookie_check(&sub, now, 0, &bytes, &c, &s), 0);
+}
+
+static void test_cookie_vectors(void)
+{
+	vectors_run(COOKIE_VECTORS, 10, run_cookie_vector);
+}
+
+static void test_cookie_forged(void)
+{
+	struct key key = new_key();
+	struct request r;
+
+	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+	for (unsigned bit = 0; bit < 8 * sizeof(r.cookie); bit++) {
+		uint8_t *byte = (uint8_t *)&r.cookie + bit / 8;
+
+		*byte ^= 1 << bit % 8;
+		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+		*byte ^= 1 << bit % 8;
+	}
+	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+}
+
+static void test_cookie_of_another_request(void)
+{
+	const struct convert_bytes none = { NULL, 0 };
+	struct key key = new_key();
+	struct request r;
+
+	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	for (unsigned i = 0; i < CONVERT_CONNECT_LEN; i++) {
+		r.connect_buf[CONVERT_HEADER_LEN + i] ^= 1;
+		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+		r.connect_buf[CONVERT_HEADER_LEN + i] ^= 1;
+		r.source_buf[CONVERT_HEADER_LEN + i] ^= 1;
+		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+		r.source_buf[CONVERT_HEADER_LEN + i] ^= 1;
+	}
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &r.connect_tlv, &none), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &none, &r.source_tlv), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &none, &none), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &r.source_tlv, &r.connect_tlv), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+}
+
+static void test_cookie_of_another_key_or_direction(void)
+{
+	struct key key = new_key(), other = new_key();
+	struct request r;
+	uint32_t id;
+
+	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	key_derive(&key, KEY_HUB_TO_GATEWAY, &r.key);
+	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+	key_derive(&other, KEY_GATEWAY_TO_HUB, &r.key);
+	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), 0);
+	r.key.id = id; /* two keys of one name still are two keys */
+	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+	key_derive(&key, KEY_GATEWAY_TO_HUB, &r.key);
+	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+}
+
+static void test_cookie_window(void)
+{
+	static const struct {
+		uint32_t made, now;
+		int result;
+	} cases[] = {
+		{ NOW, NOW, 0 },
+		{ NOW, NOW + WINDOW, 0 },
+		{ NOW, NOW - WINDOW, 0 },
+		{ NOW, NOW + WINDOW + 1, -ETIME },
+		{ NOW, NOW - WINDOW - 1, -ETIME },
+		{ NOW, 0, -ETIME },
+		{ NOW, NOW + 0x80000000U, -ETIME },
+		{ UINT32_MAX, 4, 0 }, /* in 2106 */
+		{ UINT32_MAX, 30, -ETIME },
+		{ 4, UINT32_MAX, 0 },
+	};
+	struct key key = new_key();
+	struct request r;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		request_new(&r, KEY_HUB_TO_GATEWAY, &key);
+		cookie_make(&r.key, cases[i].made, nonce, &r.connect_tlv, &r.source_tlv, &r.cookie);
+		CU_ASSERT_EQUAL(check(&r, cases[i].now), cases[i].result);
+	}
+}
+
+static void test_cookie_of_another_form(void)
+{
+	struct key key = new_key();
+	struct request r;
+	uint32_t id;
+
+	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	for (r.bytes.len = 0; r.bytes.len < sizeof(r.cookie); r.bytes.len++) {
+		CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
+		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+	}
+	r.cookie.version++;
+	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
+	r.bytes = (struct convert_bytes){ (uint8_t[CONVERT_COOKIE_LEN + 4]){ 0, 1 }, CONVERT_COOKIE_LEN + 4 };
+	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
+}
+
+/* --- issued cookies */
+static void test_issued(void)
+{
+	struct mpgate_addr client, other;
+	uint8_t cookie[ISSUED_LEN], again[ISSUED_LEN];
+	struct convert_bytes bytes = { cookie, sizeof(cookie) };
+	struct key key = new_key(), key2 = new_key();
+	struct subkey secret, secret2;
+
+	key_derive(&key, KEY_GATEWAY_TO_HUB, &secret);
+	key_derive(&key2, KEY_GATEWAY_TO_HUB, &secret2);
+	addr_parse("198.51.100.7", &client);
+	addr_parse("198.51.100.8", &other);
+	issued_make(&secret, NOW, &client, cookie);
+	issued_make(&secret, NOW, &client, again);
+	CU_ASSERT(memcmp(cookie, again, sizeof(cookie)) == 0);
+	CU_ASSERT_EQUAL(issued_check(&secret, NOW, &client, &bytes), 0);
+	CU_ASSERT_EQUAL(issued_check(&secret, NOW + ISSUED_LIFETIME, &client, &bytes), 0);
+	CU_ASSERT_EQUAL(issued_check(&secret, NOW + ISSUED_LIFETIME + 1, &client, &bytes), -ETIME);
+	CU_ASSERT_EQUAL(issued_check(&secret, NOW, &other, &bytes), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(issued_check(&secret2, NOW, &client, &bytes), -EKEYREJECTED);
+	for (unsigned bit = 0; bit < 8 * ISSUED_LEN; bit++) {
+		cookie[bit / 8] ^= 1 << bit % 8;
+		CU_ASSERT_EQUAL(issued_check(&secret, NOW, &client, &bytes), -EKEYREJECTED);
+		cookie[bit / 8] ^= 1 << bit % 8;
+	}
+	for (bytes.len = 0; bytes.len < ISSUED_LEN; bytes.len++)
+		CU_ASSERT_EQUAL(issued_check(&secret, NOW, &client, &bytes), -EKEYREJECTED);
+}
+
+/* The cookie that a client hands back went through two messages, padding and all. */
+static void test_issued_over_the_wire(void)
+{
+	struct key key = new_key();
+	struct mpgate_addr client;
+	struct subkey secret;
+	struct convert_msg answer, retry;
+	struct convert_fault fault;
+	struct convert_writer w;
+	uint8_t value[1 + ISSUED_LEN] = { 0 }, out[64], back[64];
+	int len;
+
+	key_derive(&key, KEY_GATEWAY_TO_HUB, &secret);
+	addr_parse("2001:db8::7", &client);
+	issued_make(&secret, NOW, &client, value + 1);
+	convert_begin(&w, out, sizeof(out));
+	convert_put_error(&w, CONVERT_E_NO_COOKIE, value, sizeof(value));
+	len = convert_end(&w);
+	CU_ASSERT_EQUAL_FATAL(convert_parse(CONVERT_CLIENT, false, out, len, &answer, NULL), CONVERT_OK);
+	convert_begin(&w, back, sizeof(back));
+	convert_put_cookie(&w, answer.error_value.data + 1, answer.error_value.len - 1);
+	len = convert_end(&w);
+	CU_ASSERT_EQUAL_FATAL(convert_parse(CONVERT_CONVERTER, false, back, len, &retry, &fault), CONVERT_OK);
+	CU_ASSERT_EQUAL(issued_check(&secret, NOW + 1, &client, &retry.cookie), 0);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{ "SipHash as its authors' vectors", test_siphash_reference },
+		{ "SipHash as libsodium", test_siphash_against_libsodium },
+		{ "keyed cookies as in the vectors", test_cookie_vectors },
+		{ "a cookie with any bit changed is forged", test_cookie_forged },
+		{ "a cookie opens its own request only", test_cookie_of_another_request },
+		{ "a cookie belongs to one key and direction", test_cookie_of_another_key_or_direction },
+		{ "a cookie holds inside its window", test_cookie_window },
+		{ "what is no keyed cookie is refused", test_cookie_of_another_form },
+		{ "issued cookies: one client, one secret, one day", test_issued },
+		{ "issued cookies come back over the wire", test_issued_over_the_wire },
+		CU_TEST_INFO_NULL,
+	};
+	CU_SuiteInfo suites[] = { { "cookie", keys_init, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
+	unsigned failures;
+
+	if (CU_initialize_registry() || CU_register_suites(suites))
+		return 1;
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+	CU_cleanup_registry();
+	return failures != 0;
+}
