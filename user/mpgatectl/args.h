@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line: one table of verbs is parsed, explained, completed and shown from. No I/O but the help text. */
+#ifndef CTL_ARGS_H
+#define CTL_ARGS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define ARGS_OPERANDS 2 /* most operands of a verb */
+
+struct args;
+struct view;
+
+/*
+ * What a verb does: a new reference to the value to be shown, or NULL with a malloc'ed line in *error (NULL: no
+ * memory).
+ */
+typedef json_t *(*verb_run)(const struct args *args, char **error);
+
+struct verb {
+	const char *noun;
+	const char *verb; /* NULL: the noun stands alone */
+	const char *operands[ARGS_OPERANDS]; /* names, for the help; all must be given */
+	bool asks_path; /* takes --link and --dscp */
+	const char *help;
+	const char *method; /* of the daemon's interface; NULL: run here, by run */
+	verb_run run;
+	const struct view *view; /* how the value is shown as text */
+};
+
+/* Ends with a NULL noun. Defined in verbs.c. */
+extern const struct verb verbs[];
+
+struct args {
+	const struct verb *verb;
+	const char *instance; /* NULL: the one that runs */
+	bool json;
+	bool help;
+	const char *operands[ARGS_OPERANDS];
+	const char *link;
+	int dscp; /* -1: not given */
+};
+
+/*
+ * Reads argv[1...] into *args, which points into argv. Returns 0, or -EINVAL with a line in error; args->json is right
+ * in either case. With args->help set nothing else counts.
+ */
+int args_parse(int argc, char *const *argv, struct args *args, char *error, size_t size);
+void args_help(FILE *out);
+/* Candidates for the word after those given (the program's own name left out), one a line. */
+void args_complete(int count, char *const *words, FILE *out);
+
+/*
+ * "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80": the address into addr
+ * (ARGS_ADDRESS bytes), *port -1 when there is none. 0 or -EINVAL.
+ */
+#define ARGS_ADDRESS 46
+int args_endpoint(const char *text, char *addr, int *port);
+/* The parameters of `policy explain`; NULL with a line in error when an operand is wrong. */
+json_t *args_explain(const struct args *args, char *error, size_t size);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls to a running daemon over its control socket. */
+#ifndef CTL_CLIENT_H
+#define CTL_CLIENT_H
+
+#include <jansson.h>
+
+/*
+ * Calls a method ("Status") of interface io.mpgate. instance NULL: the only one that runs. Takes the reference to
+ * parameters (NULL: none). A new reference to the reply's parameters, or NULL with a malloc'ed line in *error.
+ */
+json_t *client_call(const char *instance, const char *method, json_t *parameters, char **error);
+
+#endif

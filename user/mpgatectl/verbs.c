@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs, and how their answers look. Keys are those of io.mpgate.varlink. */
+#include <mpgatectl/args.h>
+#include <mpgatectl/local.h>
+#include <mpgatectl/show.h>
+
+/* clang-format off */
+#define PLAIN(title, key) { title, key, SHOW_PLAIN }
+#define BYTES(title, key) { title, key, SHOW_BYTES }
+#define AGE(title, key) { title, key, SHOW_AGE }
+#define TIME(title, key) { title, key, SHOW_TIME }
+#define FIELDS(...) (const struct field[]){ __VA_ARGS__, { NULL, NULL, SHOW_PLAIN } }
+/* Sections. */
+#define LINES(...) { NULL, NULL, FIELDS(__VA_ARGS__), NULL }
+#define TEXT(key) { NULL, key, NULL, NULL }
+#define TABLE(array, ...) { NULL, array, FIELDS(__VA_ARGS__), NULL }
+#define TABLE_UNDER(heading, array, ...) { heading, array, FIELDS(__VA_ARGS__), NULL }
+#define COMMENTS(array, ...) { NULL, array, FIELDS(__VA_ARGS__), "# " }
+#define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL } }, note }
+/* clang-format on */
+
+static const struct view status_view = VIEW(
+	NULL,
+	LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
+	      AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("policy", "policy.generation"),
+	      PLAIN("  rules", "policy.rules"), PLAIN("  prefixes", "policy.prefixes"),
+	      TIME("  loaded", "policy.loaded_at"), PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"),
+	      PLAIN("peers unknown", "peers.unknown"), PLAIN("takes Convert", "convert.listening"),
+	      PLAIN("  port", "convert.port"), PLAIN("  accept", "convert.accept")),
+	TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
+	      PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts")),
+	TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"), PLAIN("INDEX", "ifindex"),
+	      PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"), PLAIN("GATE", "gate"),
+	      PLAIN("ADDRESSES", "addresses")),
+	TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded")));
+
+static const struct view flows_view =
+	VIEW("there are more flows than are shown",
+	     TABLE("flows", PLAIN("CLIENT", "client"), PLAIN("SERVER", "server"), PLAIN("ROLE", "role"),
+		   PLAIN("PEER", "peer"), PLAIN("RULE", "rule"), PLAIN("WORKER", "worker"), AGE("AGE", "age_s"),
+		   BYTES("UP", "bytes_up"), BYTES("DOWN", "bytes_down"), PLAIN("MPTCP", "mptcp"),
+		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state")));
+
+static const struct view paths_view =
+	VIEW(NULL, TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
+			 PLAIN("IPV4", "address4"), PLAIN("ENDPOINT", "endpoint4"), PLAIN("IPV6", "address6"),
+			 PLAIN("ENDPOINT", "endpoint6"), BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes")));
+
+static const struct view peers_view = VIEW(
+	NULL, TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("CONNECTIONS", "connections"),
+		    PLAIN("PORT", "port"), PLAIN("SYN DATA", "syn_data"), PLAIN("KEY", "key_id"),
+		    AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")));
+
+/* Can be loaded again as it is: the counts are comments. */
+static const struct view policy_show_view = VIEW(NULL, TEXT("text"),
+						 COMMENTS("rules", PLAIN("RULE", "name"), PLAIN("HITS", "hits"),
+							  PLAIN("ACTION", "action"), PLAIN("VIA", "via")));
+
+static const struct view explain_view =
+	VIEW(NULL, LINES(PLAIN("link", "link"), PLAIN("reason", "reason"), PLAIN("meaning", "reason_text"),
+			 PLAIN("rule", "rule"), PLAIN("peer", "peer")));
+
+static const struct view check_view =
+	VIEW(NULL, LINES(PLAIN("file", "file"), PLAIN("ok", "ok"), PLAIN("instance", "instance"),
+			 PLAIN("links", "links"), PLAIN("peers", "peers"), PLAIN("rules", "rules")));
+
+static const struct view text_view = VIEW(NULL, LINES(PLAIN("done", "text")));
+
+static const struct view key_view = VIEW(NULL, LINES(PLAIN("file", "file"), PLAIN("id", "id")));
+
+static const struct view stats_view = VIEW(
+	NULL,
+	TABLE_UNDER("Packets, by verdict", "reasons", PLAIN("REASON", "name"), PLAIN("COUNT", "value"),
+		    PLAIN("MEANING", "text")),
+	TABLE_UNDER("Relay", "relay", PLAIN("COUNTER", "name"), PLAIN("COUNT", "value"), PLAIN("MEANING", "text")));
+
+const struct verb verbs[] = {
+	{ .noun = "status", .help = "what runs, on which links, and how", .method = "Status", .view = &status_view },
+	{ .noun = "flows", .verb = "list", .help = "relayed connections", .method = "Flows", .view = &flows_view },
+	{ .noun = "paths", .verb = "list", .help = "access links", .method = "Paths", .view = &paths_view },
+	{ .noun = "peers", .verb = "list", .help = "gateways and hubs", .method = "Peers", .view = &peers_view },
+	{ .noun = "policy",
+	  .verb = "show",
+	  .help = "the running configuration, and how often each rule decided",
+	  .method = "PolicyShow",
+	  .view = &policy_show_view },
+	{ .noun = "policy",
+	  .verb = "check",
+	  .operands = { "FILE" },
+	  .help = "whether a configuration is right; asks no daemon",
+	  .run = local_policy_check,
+	  .view = &check_view },
+	{ .noun = "policy",
+	  .verb = "explain",
+	  .operands = { "SRC[:PORT]", "DST:PORT" },
+	  .asks_path = true,
+	  .help = "what becomes of a SYN, and why",
+	  .method = "PolicyExplain",
+	  .view = &explain_view },
+	{ .noun = "reload", .help = "read the configuration again", .method = "Reload", .view = &text_view },
+	{ .noun = "key",
+	  .verb = "new",
+	  .operands = { "FILE" },
+	  .help = "make a key; a file that exists is not touched",
+	  .run = local_key_new,
+	  .view = &key_view },
+	{ .noun = "key",
+	  .verb = "show-id",
+	  .operands = { "FILE" },
+	  .help = "the public name of a key",
+	  .run = local_key_show_id,
+	  .view = &key_view },
+	{ .noun = "stats",
+	  .help = "counters of the BPF programs and the relay",
+	  .method = "Stats",
+	  .view = &stats_view },
+	{ 0 },
+};
