@@ -12,6 +12,8 @@
 
 #include <lib/addr.h>
 
+#define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
+
 enum cfg_role {
 	CFG_LAN, /* hosts are here: SYNs are classified */
 	CFG_PATH, /* towards the peers: an MPTCP path, and where Convert arrives */
@@ -35,6 +37,7 @@ struct cfg_link {
 	bool early_classify; /* gate at XDP */
 };
 
+/* Sorted by family, address and length; none lies inside another. */
 struct cfg_prefixes {
 	struct prefix *p;
 	unsigned count;
@@ -69,6 +72,7 @@ struct cfg_group {
 	char *name;
 	unsigned *peers; /* indexes into config.peers, best first */
 	unsigned peer_count;
+	bool implied; /* made for a peer that a rule names; has the peer's name */
 };
 
 struct cfg_prefix_set {
@@ -83,7 +87,8 @@ struct cfg_port_range {
 struct cfg_rule {
 	char *name;
 	int link; /* index into config.links; -1: any lan link */
-	struct cfg_prefixes from, to; /* prefixes given in the rule, and those of from-set and to-set */
+	struct cfg_prefixes from, to; /* prefixes given in the rule itself */
+	int from_set, to_set; /* index into config.sets, matched as well; -1: none */
 	bool from_given, to_given; /* false: matches any source, any destination */
 	struct cfg_port_range *ports; /* none: any */
 	unsigned port_count;

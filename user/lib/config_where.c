@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <lib/config_where.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int where_vfail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, va_list ap)
+{
+	int n;
+	char *c;
+
+	if (line)
+		n = snprintf(err->text, sizeof(err->text), "%s:%u: ", name, line);
+	else
+		n = snprintf(err->text, sizeof(err->text), "%s: ", name);
+	if (n > 0 && (size_t)n < sizeof(err->text))
+		vsnprintf(err->text + n, sizeof(err->text) - (size_t)n, fmt, ap);
+	for (c = err->text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return -EINVAL;
+}
+
+int where_fail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = where_vfail(err, name, line, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+static unsigned node_line(const yaml_node_t *node)
+{
+	return (unsigned)node->start_mark.line + 1;
+}
+
+/* Nodes are numbered from 1; the parser made these numbers. */
+static const yaml_node_t *node_at(const struct where *w, int index)
+{
+	return w->doc.nodes.start + (index - 1);
+}
+
+static const char *key_text(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const yaml_node_t *x = *(const yaml_node_t *const *)a, *y = *(const yaml_node_t *const *)b;
+	int r = strcmp(key_text(x), key_text(y));
+
+	return r ? r : (x > y) - (x < y);
+}
+
+static int check_mapping(const struct where *w, const yaml_node_t *map, struct cfg_error *err)
+{
+	size_t count = (size_t)(map->data.mapping.pairs.top - map->data.mapping.pairs.start), i;
+	const yaml_node_t **keys = calloc(count + 1, sizeof(*keys));
+	int r = 0;
+
+	if (!keys)
+		return -ENOMEM;
+	for (i = 0; i < count && !r; i++) {
+		keys[i] = node_at(w, map->data.mapping.pairs.start[i].key);
+		if (!key_text(keys[i]))
+			r = where_fail(err, w->name, node_line(keys[i]), "a key must be a word");
+	}
+	if (!r)
+		qsort(keys, count, sizeof(*keys), compare_keys);
+	for (i = 1; i < count && !r; i++)
+		if (strcmp(key_text(keys[i - 1]), key_text(keys[i])) == 0)
+			r = where_fail(err, w->name, node_line(keys[i]), "'%s' is given twice (first in line %u)",
+				       key_text(keys[i]), node_line(keys[i - 1]));
+	free(keys);
+	return r;
+}
+
+static int check_document(struct where *w, yaml_parser_t *parser, struct cfg_error *err)
+{
+	const yaml_node_t *node;
+	yaml_document_t next;
+	bool more;
+	int r = 0;
+
+	for (node = w->doc.nodes.start; node < w->doc.nodes.top && !r; node++)
+		if (node->type == YAML_MAPPING_NODE)
+			r = check_mapping(w, node, err);
+	if (r)
+		return r;
+	if (!yaml_parser_load(parser, &next))
+		return where_fail(err, w->name, (unsigned)parser->problem_mark.line + 1, "%s",
+				  parser->problem ? parser->problem : "not readable as YAML");
+	more = yaml_document_get_root_node(&next) != NULL;
+	yaml_document_delete(&next);
+	return more ? where_fail(err, w->name, (unsigned)parser->mark.line + 1, "more than one document") : 0;
+}
+
+int where_open(struct where *w, const char *text, size_t len, const char *name, struct cfg_error *err)
+{
+	yaml_parser_t parser;
+	int r;
+
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	w->name = name;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	if (!yaml_parser_load(&parser, &w->doc)) {
+		r = where_fail(err, name, (unsigned)parser.problem_mark.line + 1, "%s",
+			       parser.problem ? parser.problem : "not readable as YAML");
+	} else {
+		if (w->doc.nodes.start == w->doc.nodes.top)
+			r = where_fail(err, name, 1, "the file says nothing");
+		else
+			r = check_document(w, &parser, err);
+		if (r)
+			yaml_document_delete(&w->doc);
+	}
+	yaml_parser_delete(&parser);
+	return r;
+}
+
+void where_close(struct where *w)
+{
+	yaml_document_delete(&w->doc);
+}
+
+/* One step down; *line follows. NULL: there is no such place. */
+static const yaml_node_t *step_key(const struct where *w, const yaml_node_t *node, const char *key, size_t len,
+				   unsigned *line)
+{
+	const yaml_node_pair_t *pair;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *k = node_at(w, pair->key);
+
+		if (strncmp(key_text(k), key, len) == 0 && key_text(k)[len] == '\0') {
+			*line = node_line(k);
+			return node_at(w, pair->value);
+		}
+	}
+	return NULL;
+}
+
+static const yaml_node_t *step_item(const struct where *w, const yaml_node_t *node, unsigned long i, unsigned *line)
+{
+	if (node->type != YAML_SEQUENCE_NODE ||
+	    i >= (unsigned long)(node->data.sequence.items.top - node->data.sequence.items.start))
+		return NULL;
+	node = node_at(w, node->data.sequence.items.start[i]);
+	*line = node_line(node);
+	return node;
+}
+
+static const yaml_node_t *walk(const struct where *w, const char *place, unsigned *line)
+{
+	const yaml_node_t *node = w->doc.nodes.start;
+
+	*line = node_line(node);
+	while (*place && node) {
+		if (*place == '[') {
+			char *end;
+			unsigned long i = strtoul(place + 1, &end, 10);
+
+			node = step_item(w, node, i, line);
+			place = end + 1;
+		} else {
+			size_t n;
+
+			place += *place == '.';
+			n = strcspn(place, ".[");
+			node = step_key(w, node, place, n, line);
+			place += n;
+		}
+	}
+	return node;
+}
+
+unsigned where_line(const struct where *w, const char *place)
+{
+	unsigned line;
+
+	walk(w, place, &line);
+	return line;
+}
+
+bool where_is_empty(const struct where *w, const char *place)
+{
+	unsigned line;
+	const yaml_node_t *node = walk(w, place, &line);
+
+	return !node ||
+	       (node->type == YAML_SEQUENCE_NODE && node->data.sequence.items.start == node->data.sequence.items.top);
+}
