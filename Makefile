@@ -117,10 +117,41 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/mpgate.skel.h $(BUILD)/libmpgat
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,libbpf $(LIBS_LIB))
 
+# --- the tests in VMs, from the binaries built here
+VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
+$(BUILD)/vmtest/%: vmtest/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@ $(call libs,libbpf)
+
+vmtest: all unit-tests bpf-tests tools $(VMTEST_TOOLS)
+	vmtest/run --build $(BUILD) --kernels "$(or $(KERNELS),6.1 6.12 7)"
+
+lint:
+	tests/lint.sh
+coverage:
+	tests/coverage.sh
+
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf $(BUILD)
+
+# --- one command each
+deps:
+	DEPS=$(DEPS) tests/net/deps.sh
+
+# The build runs in a make of its own: packages that deps installs must be there when flags are asked for.
+demo: deps
+	@$(MAKE) -s all tools
+	@BUILD=$(BUILD) tests/net/demo.sh
+
+check: deps
+	@$(MAKE) -s all unit-tests bpf-tests tools $(VMTEST_TOOLS)
+	@BUILD=$(BUILD) SAN=$(SAN) CHECK_KERNELS="$(CHECK_KERNELS)" tests/net/check.sh
+
+bench: deps
+	@$(MAKE) -s all tools
+	@BUILD=$(BUILD) tests/bench/run.sh
 
 -include $(LIB_OBJS:.o=.d) $(DAEMON_OBJS:.o=.d) $(CTL_OBJS:.o=.d)
