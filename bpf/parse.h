@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a frame to a TCP segment's addresses, ports and places. The same code runs at tc, at XDP and in user space (the
+ * fuzzer), over a view of the linear bytes. Checksums are never looked at: on veth they are only partly there.
+ */
+#ifndef MPGATE_PARSE_H
+#define MPGATE_PARSE_H
+
+#ifdef __bpf__
+#include <linux/in.h>
+#else
+#include <netinet/in.h>
+#endif
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+
+#include <mpgate/abi.h>
+
+#define PARSE_INLINE static inline __attribute__((always_inline, unused))
+
+#define PARSE_VLAN_TAGS 2 /* 802.1Q, or QinQ */
+#define PARSE_EXT_HEADERS 6 /* IPv6 extension headers before TCP; more: not ours */
+#define PARSE_IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define PARSE_VLAN_LEN 4
+#define PARSE_TCP_OPTIONS 40 /* bytes, at most */
+
+#define TCP_FIN_BIT 0x01
+#define TCP_SYN_BIT 0x02
+#define TCP_RST_BIT 0x04
+#define TCP_ACK_BIT 0x10
+
+#define TCPOPT_KIND_MPTCP 30
+#define MPTCP_SUB_CAPABLE 0
+#define MPTCP_SUB_JOIN 1
+
+enum parse_result {
+	PARSE_TCP, /* all of struct segment is filled */
+	PARSE_OTHER, /* not TCP over IP */
+	PARSE_FRAGMENTED,
+	PARSE_BAD, /* headers do not add up */
+	PARSE_SHORT, /* headers go past the linear bytes */
+};
+
+struct segment {
+	struct bpf_sock_tuple tuple; /* ipv4 or ipv6, as the family says */
+	__u8 family; /* 4 or 6 */
+	__u8 dscp;
+	__u8 flags; /* byte 13 of the TCP header */
+	__u8 tcp_len; /* header with options, bytes */
+	__u32 ip_off; /* of the IP header, from the start of the frame */
+	__u32 tcp_off;
+	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
+			  (more than 64 KiB merged by the kernel) */
+};
+
+struct cursor {
+	void *pos, *end;
+};
+
+/*
+ * Steps over len bytes, which may lie past the end: the next take sees that. The compiler must not know how pos came
+ * about, or it checks one copy of the pointer and reads through another, which the verifier refuses.
+ */
+PARSE_INLINE void cursor_skip(struct cursor *c, __u32 len)
+{
+	void *pos = c->pos + len;
+
+	asm volatile("" : "+r"(pos));
+	c->pos = pos;
+}
+
+/* The next len bytes, or NULL when they are not all there. */
+PARSE_INLINE void *cursor_take(struct cursor *c, __u32 len)
+{
+	void *p = c->pos;
+
+	if (p + len > c->end)
+		return NULL;
+	c->pos = p + len;
+	return p;
+}
+
+/* Fills what follows the addresses. announced: bytes from the TCP header on, 0: unknown. */
+PARSE_INLINE enum parse_result parse_tcp(struct cursor *c, void *start, __u32 announced, struct segment *seg)
+{
+	struct tcphdr *tcp = cursor_take(c, sizeof(*tcp));
+
+	if (!tcp)
+		return PARSE_SHORT;
+	seg->tcp_off = (void *)tcp - start;
+	seg->tcp_len = tcp->doff * 4;
+	seg->flags = ((__u8 *)tcp)[13];
+	if (seg->tcp_len < sizeof(*tcp) || (announced && announced < seg->tcp_len))
+		return PARSE_BAD;
+	seg->payload = announced ? announced - seg->tcp_len : 0;
+	if (seg->family == 4) {
+		seg->tuple.ipv4.sport = tcp->source;
+		seg->tuple.ipv4.dport = tcp->dest;
+	} else {
+		seg->tuple.ipv6.sport = tcp->source;
+		seg->tuple.ipv6.dport = tcp->dest;
+	}
+	return PARSE_TCP;
+}
+
+PARSE_INLINE enum parse_result parse_ipv4(struct cursor *c, void *start, struct segment *seg)
+{
+	struct iphdr *ip = cursor_take(c, sizeof(*ip));
+	__u32 len, total;
+
+	if (!ip)
+		return PARSE_SHORT;
+	if (ip->protocol != IPPROTO_TCP)
+		return PARSE_OTHER;
+	len = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || len < sizeof(*ip) || (total && total < len + sizeof(struct tcphdr)))
+		return PARSE_BAD;
+	if (ip->frag_off & bpf_htons(PARSE_IP_FRAGMENT))
+		return PARSE_FRAGMENTED;
+	seg->family = 4;
+	seg->dscp = ip->tos >> 2;
+	seg->ip_off = (void *)ip - start;
+	seg->tuple.ipv4.saddr = ip->saddr;
+	seg->tuple.ipv4.daddr = ip->daddr;
+	cursor_skip(c, len - sizeof(*ip));
+	return parse_tcp(c, start, total ? total - len : 0, seg);
+}
+
+/* Extension headers that this parser steps over: type of the next one, length in 8 bytes without the first 8. */
+struct parse_ext {
+	__u8 next, len, routing_type, segments_left;
+};
+
+PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct segment *seg)
+{
+	struct ipv6hdr *ip = cursor_take(c, sizeof(*ip));
+	__u32 total, ext_len = 0;
+	__u8 next;
+
+	if (!ip)
+		return PARSE_SHORT;
+	next = ip->nexthdr;
+	for (int i = 0; i < PARSE_EXT_HEADERS && next != IPPROTO_TCP; i++) {
+		struct parse_ext *ext;
+
+		if (next == IPPROTO_FRAGMENT)
+			return PARSE_FRAGMENTED;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
+			return PARSE_OTHER;
+		ext = c->pos;
+		if (!cursor_take(c, 8))
+			return PARSE_SHORT;
+		if (next == IPPROTO_ROUTING && ext->segments_left)
+			return PARSE_OTHER; /* the destination is still to change */
+		next = ext->next;
+		ext_len += 8 + ext->len * 8;
+		cursor_skip(c, ext->len * 8);
+	}
+	if (next != IPPROTO_TCP)
+		return PARSE_OTHER;
+	total = bpf_ntohs(ip->payload_len);
+	if (ip->version != 6 || (total && total < ext_len + sizeof(struct tcphdr)))
+		return PARSE_BAD;
+	seg->family = 6;
+	seg->dscp = (ip->priority << 2 | ip->flow_lbl[0] >> 6) & 0x3f;
+	seg->ip_off = (void *)ip - start;
+	__builtin_memcpy(seg->tuple.ipv6.saddr, &ip->saddr, sizeof(seg->tuple.ipv6.saddr));
+	__builtin_memcpy(seg->tuple.ipv6.daddr, &ip->daddr, sizeof(seg->tuple.ipv6.daddr));
+	return parse_tcp(c, start, total ? total - ext_len : 0, seg);
+}
+
+/* l3: the frame starts with the IP header. *seg is of use only when PARSE_TCP is returned. */
+PARSE_INLINE enum parse_result parse_frame(void *data, void *end, bool l3, struct segment *seg)
+{
+	struct cursor c = { data, end };
+	__be16 proto;
+
+	if (l3) {
+		__u8 *first = data;
+
+		if (data + 1 > end)
+			return PARSE_SHORT;
+		proto = *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
+	} else {
+		struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+
+		if (!eth)
+			return PARSE_SHORT;
+		proto = eth->h_proto;
+		for (int i = 0; i < PARSE_VLAN_TAGS; i++) {
+			__be16 *tag; /* what the tag says, then the type of what follows */
+
+			if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+				break;
+			tag = cursor_take(&c, PARSE_VLAN_LEN);
+			if (!tag)
+				return PARSE_SHORT;
+			proto = tag[1];
+		}
+	}
+	if (proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(&c, data, seg);
+	if (proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(&c, data, seg);
+	return PARSE_OTHER;
+}
+
+/* IPv4 as Convert and the maps write it: ::ffff:a.b.c.d. */
+PARSE_INLINE void segment_map_addr(struct mpgate_addr *out, __u8 family, const __be32 *v4, const __be32 *v6)
+{
+	if (family == 4) {
+		__builtin_memset(out->b, 0, 10);
+		__builtin_memset(out->b + 10, 0xff, 2);
+		__builtin_memcpy(out->b + 12, v4, 4);
+	} else {
+		__builtin_memcpy(out->b, v6, 16);
+	}
+}
+
+PARSE_INLINE void segment_tuple(const struct segment *seg, struct mpgate_tuple *out)
+{
+	segment_map_addr(&out->saddr, seg->family, &seg->tuple.ipv4.saddr, seg->tuple.ipv6.saddr);
+	segment_map_addr(&out->daddr, seg->family, &seg->tuple.ipv4.daddr, seg->tuple.ipv6.daddr);
+	out->sport = seg->family == 4 ? seg->tuple.ipv4.sport : seg->tuple.ipv6.sport;
+	out->dport = seg->family == 4 ? seg->tuple.ipv4.dport : seg->tuple.ipv6.dport;
+}
+
+PARSE_INLINE bool segment_is_syn(const struct segment *seg)
+{
+	return (seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) == TCP_SYN_BIT;
+}
+
+/* The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. */
+PARSE_INLINE int tcp_mptcp_subtype(const __u8 options[64], __u32 len)
+{
+	__u32 off = 0;
+
+	for (int i = 0; i < PARSE_TCP_OPTIONS; i++) {
+		__u8 kind, size;
+
+		if (off + 2 >= len || off >= PARSE_TCP_OPTIONS)
+			return -1;
+		kind = options[off & 63];
+		if (kind == 0)
+			return -1;
+		if (kind == 1) {
+			off++;
+			continue;
+		}
+		size = options[(off + 1) & 63];
+		if (size < 2)
+			return -1;
+		if (kind == TCPOPT_KIND_MPTCP)
+			return options[(off + 2) & 63] >> 4;
+		off += size;
+	}
+	return -1;
+}
+
+#endif

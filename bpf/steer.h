@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of a packet through steer (docs/dataplane.md). It is shared by the program that acts and by the one that only
+ * explains; `dry` is constant in each. All exits pass the packet on with TC_ACT_UNSPEC, so that programs after this one
+ * still run: assignment and mark stay with the packet. The one other exit is the RST of a rule that says reject.
+ */
+#ifndef MPGATE_STEER_H
+#define MPGATE_STEER_H
+
+#include <linux/pkt_cls.h>
+
+#include "classify.h"
+#include "reject.h"
+#include "stats.h"
+
+#define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
+#define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
+#define STEER_STATE_TIME_WAIT 6
+#define STEER_IPV4_LOOPBACK 0x7f000001
+
+static __always_inline void sock_put(struct bpf_sock **sk)
+{
+	if (*sk)
+		bpf_sk_release(*sk);
+}
+#define _cleanup_sock_ __attribute__((cleanup(sock_put)))
+
+static __always_inline struct bpf_sock *sock_find(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u8 family)
+{
+	if (family == 4)
+		return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+static __always_inline void steer_mark(struct __sk_buff *skb)
+{
+	__u32 mark = (skb->mark & ~MPGATE_MARK_MASK) | MPGATE_MARK;
+
+	asm volatile("" : "+r"(mark)); /* else the compiler writes the upper half only, which the context forbids */
+	skb->mark = mark;
+}
+
+/* The tuple under which a worker's listener is found: to the loopback address and its port. */
+static __always_inline void listener_tuple(const struct segment *seg, __be16 port, struct bpf_sock_tuple *out)
+{
+	*out = seg->tuple;
+	if (seg->family == 4) {
+		out->ipv4.daddr = bpf_htonl(STEER_IPV4_LOOPBACK);
+		out->ipv4.dport = port;
+	} else {
+		out->ipv6.daddr[0] = 0;
+		out->ipv6.daddr[1] = 0;
+		out->ipv6.daddr[2] = 0;
+		out->ipv6.daddr[3] = bpf_htonl(1);
+		out->ipv6.dport = port;
+	}
+}
+
+/* Gives the packet to the next worker that listens; dry: only says whether there is one. */
+static __always_inline enum mpgate_reason steer_assign(struct __sk_buff *skb, const struct mpgate_settings *set,
+						       const struct segment *seg, enum mpgate_reason done, bool dry)
+{
+	__u32 zero = 0, turn, workers = set->workers;
+	__u32 *next = bpf_map_lookup_elem(&next_worker, &zero);
+
+	if (!next || !workers)
+		return MPGATE_R_NO_LISTENER;
+	turn = dry ? *next : __sync_fetch_and_add(next, 1);
+	for (__u32 i = 0; i < MPGATE_MAX_WORKERS; i++) {
+		__u32 worker = (turn + i) % workers;
+		struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
+		struct bpf_sock_tuple tuple;
+		long err;
+
+		if (i >= workers)
+			break;
+		if (!listener || !listener->alive)
+			continue;
+		listener_tuple(seg, listener->port, &tuple);
+		struct bpf_sock *sk _cleanup_sock_ = sock_find(skb, &tuple, seg->family);
+
+		if (!sk || sk->state != STEER_STATE_LISTEN)
+			continue;
+		if (dry)
+			return done;
+		err = bpf_sk_assign(skb, sk, 0);
+		if (err)
+			return MPGATE_R_ASSIGN_FAILED;
+		steer_mark(skb);
+		return done;
+	}
+	return MPGATE_R_NO_LISTENER;
+}
+
+/* Would the normal route forward this SYN? OTHER: yes. */
+static __always_inline enum mpgate_reason steer_route(struct __sk_buff *skb, const struct segment *seg)
+{
+	struct bpf_fib_lookup fib = { .l4_protocol = IPPROTO_TCP, .ifindex = skb->ifindex };
+
+	if (seg->family == 4) {
+		fib.family = 2; /* AF_INET */
+		fib.tos = seg->dscp << 2;
+		fib.ipv4_src = seg->tuple.ipv4.saddr;
+		fib.ipv4_dst = seg->tuple.ipv4.daddr;
+		fib.sport = seg->tuple.ipv4.sport;
+		fib.dport = seg->tuple.ipv4.dport;
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		__builtin_memcpy(fib.ipv6_src, seg->tuple.ipv6.saddr, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, seg->tuple.ipv6.daddr, sizeof(fib.ipv6_dst));
+		fib.sport = seg->tuple.ipv6.sport;
+		fib.dport = seg->tuple.ipv6.dport;
+	}
+	switch (bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) {
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return MPGATE_R_LOCAL;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return MPGATE_R_NO_ROUTE;
+	}
+	return MPGATE_R_OTHER;
+}
+
+/* Slot of the first peer of the group that is up, or MPGATE_NO_PEER. */
+static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
+{
+	void *map = GEN_MAP(gen_groups, slot);
+	const struct mpgate_group *group;
+
+	if (!map)
+		return MPGATE_NO_PEER;
+	group = bpf_map_lookup_elem(map, &group_index);
+	if (!group)
+		return MPGATE_NO_PEER;
+	for (__u32 i = 0; i < MPGATE_GROUP_PEERS; i++) {
+		const struct mpgate_peer *peer;
+		__u32 key;
+
+		if (i >= group->count)
+			break;
+		key = group->peers[i];
+		peer = bpf_map_lookup_elem(&peers, &key);
+		if (peer && peer->up)
+			return key;
+	}
+	return MPGATE_NO_PEER;
+}
+
+/* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */
+static __always_inline bool steer_is_mptcp(struct __sk_buff *skb, const struct segment *seg, bool take_capable)
+{
+	__u8 options[64] = {};
+	__u32 len = seg->tcp_len - sizeof(struct tcphdr);
+	int subtype;
+
+	if (len == 0 || len > PARSE_TCP_OPTIONS)
+		return false;
+	if (bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options, len))
+		return false;
+	subtype = tcp_mptcp_subtype(options, len);
+	return subtype == MPTCP_SUB_JOIN || (subtype == MPTCP_SUB_CAPABLE && !take_capable);
+}
+
+/* The rule that gate has found for this packet under this generation; false: steer has to look itself. */
+static __always_inline bool steer_from_gate(struct __sk_buff *skb, __u32 slot, __u32 *rule)
+{
+	void *data = (void *)(long)skb->data;
+	struct mpgate_meta *meta = (void *)(long)skb->data_meta;
+
+	if ((void *)(meta + 1) > data || meta->magic != MPGATE_META_MAGIC || meta->generation != slot)
+		return false;
+	*rule = meta->rule;
+	return true;
+}
+
+static __always_inline void syn_epoch_add(void)
+{
+	__u32 epoch = bpf_ktime_get_ns() >> MPGATE_SYN_EPOCH_SHIFT;
+	__u32 key = epoch % MPGATE_SYN_EPOCHS;
+	struct mpgate_syn_epoch *e = bpf_map_lookup_elem(&syn_epochs, &key);
+
+	if (!e)
+		return;
+	if (e->epoch != epoch) { /* two CPUs may both start it: some SYNs are then not counted */
+		e->epoch = epoch;
+		e->steered = 0;
+	}
+	__sync_fetch_and_add(&e->steered, 1);
+}
+
+/* May a listener have used SYN cookies lately? */
+static __always_inline bool syn_epoch_busy(__u32 backlog)
+{
+	__u32 epoch = 0, steered = 0;
+
+	for (__u32 key = 0; key < MPGATE_SYN_EPOCHS; key++) {
+		__u32 k = key;
+		struct mpgate_syn_epoch *e = bpf_map_lookup_elem(&syn_epochs, &k);
+
+		if (!e || !e->steered)
+			continue;
+		if (!epoch)
+			epoch = bpf_ktime_get_ns() >> MPGATE_SYN_EPOCH_SHIFT;
+		if (epoch - e->epoch < MPGATE_SYN_EPOCHS)
+			steered += e->steered;
+	}
+	return steered > backlog;
+}
+
+static __always_inline void steer_count_rule(__u32 slot, __u32 rule)
+{
+	void *map = GEN_MAP(gen_hits, slot);
+	__u64 *hits = map ? bpf_map_lookup_elem(map, &rule) : NULL;
+
+	if (hits)
+		*hits += 1;
+}
+
+/* A SYN without a connection: which way, by policy. *answer names rule and peer as far as they were found. */
+static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const struct mpgate_settings *set,
+						    const struct segment *seg, struct mpgate_explained *answer,
+						    bool dry)
+{
+	enum mpgate_reason reason = MPGATE_R_NO_RULE;
+	struct mpgate_pending entry = {};
+	struct mpgate_tuple tuple = {};
+	const struct mpgate_rule *rule;
+	__u32 slot, index;
+	void *map;
+
+	if (!set->loaded)
+		return MPGATE_R_NO_POLICY;
+	slot = *(volatile const __u32 *)&set->generation; /* read once: everything below is of one policy */
+	if (!dry && steer_from_gate(skb, slot, &index))
+		count(MPGATE_R_GATE_HIT);
+	else
+		index = classify(slot, skb->ifindex, seg, &reason);
+	if (index == MPGATE_NO_RULE)
+		return reason;
+	map = GEN_MAP(gen_rules, slot);
+	rule = map ? bpf_map_lookup_elem(map, &index) : NULL;
+	if (!rule)
+		return MPGATE_R_NO_POLICY;
+	answer->rule = index;
+	if (!dry)
+		steer_count_rule(slot, index);
+	if (rule->action != MPGATE_PROXY)
+		return MPGATE_R_RULE_DIRECT;
+	if (steer_is_mptcp(skb, seg, rule->flags & MPGATE_RULE_TAKE_MPTCP))
+		return MPGATE_R_MPTCP;
+	reason = steer_route(skb, seg);
+	if (reason != MPGATE_R_OTHER)
+		return reason;
+	answer->peer = steer_peer(slot, rule->group);
+	if (answer->peer == MPGATE_NO_PEER)
+		return rule->flags & MPGATE_RULE_REJECT ? MPGATE_R_PEER_DOWN_REJECT : MPGATE_R_PEER_DOWN;
+	if (dry)
+		return steer_assign(skb, set, seg, MPGATE_R_STEERED, true);
+
+	/* The entry is there before the packet goes on: the worker may accept at once. */
+	entry.rule_id = rule->id;
+	entry.peer = answer->peer;
+	entry.dscp = seg->dscp;
+	entry.ifindex = skb->ifindex;
+	entry.time = bpf_ktime_get_ns();
+	segment_tuple(seg, &tuple);
+	if (bpf_map_update_elem(&pending, &tuple, &entry, BPF_ANY))
+		return MPGATE_R_TABLE_FULL;
+	reason = steer_assign(skb, set, seg, MPGATE_R_STEERED, false);
+	if (reason == MPGATE_R_STEERED)
+		syn_epoch_add();
+	else
+		bpf_map_delete_elem(&pending, &tuple);
+	return reason;
+}
+
+/* Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. */
+static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, const struct mpgate_settings *set,
+						      const struct segment *seg)
+{
+	struct mpgate_tuple tuple = {};
+
+	if ((seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) != TCP_ACK_BIT || !syn_epoch_busy(set->backlog))
+		return MPGATE_R_OTHER;
+	segment_tuple(seg, &tuple);
+	if (!bpf_map_lookup_elem(&pending, &tuple))
+		return MPGATE_R_OTHER;
+	return steer_assign(skb, set, seg, MPGATE_R_STEERED_ACK, false);
+}
+
+static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struct segment *seg,
+						    struct mpgate_explained *answer, bool dry)
+{
+	struct bpf_sock *sk _cleanup_sock_ = sock_find(skb, &seg->tuple, seg->family);
+	const struct mpgate_settings *set;
+	__u32 zero = 0;
+
+	if (sk && sk->state != STEER_STATE_LISTEN) {
+		if (sk->state == STEER_STATE_TIME_WAIT) {
+			if (!dry)
+				steer_mark(skb);
+			return MPGATE_R_TIME_WAIT;
+		}
+		if (!dry) {
+			if (bpf_sk_assign(skb, sk, 0))
+				return MPGATE_R_ASSIGN_FAILED;
+			steer_mark(skb);
+		}
+		return MPGATE_R_ESTABLISHED;
+	}
+	set = bpf_map_lookup_elem(&settings, &zero);
+	if (!set)
+		return MPGATE_R_NO_POLICY;
+	if (segment_is_syn(seg))
+		return steer_syn(skb, set, seg, answer, dry);
+	return dry ? MPGATE_R_OTHER : steer_stray(skb, set, seg);
+}
+
+/* Headers of a large packet can lie outside the linear part: then they are pulled in, once. */
+static __always_inline enum parse_result steer_parse(struct __sk_buff *skb, bool l3, struct segment *seg)
+{
+	enum parse_result result = parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, l3, seg);
+	__u32 linear = skb->data_end - skb->data;
+
+	if (result != PARSE_SHORT || linear >= skb->len)
+		return result;
+	if (bpf_skb_pull_data(skb, skb->len < STEER_PULL_LEN ? skb->len : STEER_PULL_LEN))
+		return result;
+	return parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, l3, seg);
+}
+
+/* The whole of it. Returns the reason; rule and peer go to *answer. */
+static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bool l3, struct segment *seg,
+						       struct mpgate_explained *answer, bool dry)
+{
+	switch (steer_parse(skb, l3, seg)) {
+	case PARSE_TCP:
+		return steer_tcp(skb, seg, answer, dry);
+	case PARSE_FRAGMENTED:
+		return MPGATE_R_FRAGMENT;
+	case PARSE_OTHER:
+		return MPGATE_R_OTHER;
+	default:
+		return MPGATE_R_MALFORMED;
+	}
+}
+
+#endif
