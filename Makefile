@@ -24,7 +24,7 @@ override BUILD := $(BUILD)-san
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
-LIBS_LIB := libsodium libcyaml yaml-0.1
+LIBS_LIB := libsodium libcyaml yaml-0.1 libmnl
 LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd
 LIBS_CTL := jansson
 # Asked only when a target needs it: a fresh machine has no pkg-config yet.
@@ -100,8 +100,19 @@ $(BUILD)/mpgatectl: $(CTL_OBJS) $(BUILD)/libmpgate.a
 unit-tests: $(UNIT_TESTS)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(wildcard tests/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ \
-		$(call libs,cunit $(LIBS_LIB)) -lcunit
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(EXTRA) $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,cunit $(LIBS_LIB) $(EXTRA_LIBS)) -lcunit
+
+# Sources outside user/lib that a unit test needs (EXTRA), and their libraries.
+$(BUILD)/tests/unit/test_control: EXTRA = user/mpgated/control.c user/mpgatectl/client.c
+$(BUILD)/tests/unit/test_control: EXTRA_LIBS = libuv jansson
+$(BUILD)/tests/unit/test_control: $(VARLINK_H) user/mpgated/control.c user/mpgatectl/client.c
+$(BUILD)/tests/unit/test_metrics: EXTRA = user/mpgated/metrics.c
+$(BUILD)/tests/unit/test_metrics: EXTRA_LIBS = libuv libmicrohttpd
+$(BUILD)/tests/unit/test_metrics: user/mpgated/metrics.c
+$(BUILD)/tests/unit/test_mpgatectl: EXTRA = $(filter-out %/main.c %/client.c,$(wildcard user/mpgatectl/*.c))
+$(BUILD)/tests/unit/test_mpgatectl: EXTRA_LIBS = jansson
+$(BUILD)/tests/unit/test_mpgatectl: $(VARLINK_H) $(wildcard user/mpgatectl/*.c)
 
 bpf-tests: $(BPF_TESTS)
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h $(wildcard tests/*.h tests/bpf/*.h)
@@ -113,6 +124,10 @@ tools: $(TOOLS) $(BENCH_TOOLS)
 $(BUILD)/tests/net/%: tests/net/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
+PATHS_SRCS := $(addprefix user/mpgated/,paths.c paths_sync.c route.c netlink.c mptcp_pm.c sysctl.c)
+$(BUILD)/tests/net/paths_tool: tests/net/paths_tool.c $(PATHS_SRCS) $(BUILD)/libmpgate.a $(wildcard user/mpgated/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(filter %.c %.a,$^) -o $@ $(call libs,libuv libmnl)
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/mpgate.skel.h $(BUILD)/libmpgate.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,libbpf $(LIBS_LIB))
@@ -130,6 +145,8 @@ lint:
 	tests/lint.sh
 coverage:
 	tests/coverage.sh
+
+include tests/fuzz/fuzz.mk
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

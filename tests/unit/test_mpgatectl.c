@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mpgatectl: its command line, and what it shows. */
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mpgatectl/args.h>
+#include <mpgatectl/show.h>
+
+#include "io.mpgate.varlink.h"
+
+#define ARGV(...)                                                                                                      \
+	{                                                                                                              \
+		"mpgatectl", __VA_ARGS__, NULL                                                                         \
+	}
+
+static int parse(char *const *argv, struct args *args, char *error, size_t size)
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	return args_parse(argc, argv, args, error, size);
+}
+
+static void command_lines_are_understood(void)
+{
+	static const struct {
+		char *argv[10];
+		const char *noun, *verb, *instance, *operand;
+		bool json;
+	} cases[] = {
+		{ ARGV("status"), "status", NULL, NULL, NULL, false },
+		{ ARGV("-i", "cpe1", "--json", "flows", "list"), "flows", "list", "cpe1", NULL, true },
+		{ ARGV("flows", "list", "--json", "--instance", "hub"), "flows", "list", "hub", NULL, true },
+		{ ARGV("policy", "check", "f.yaml"), "policy", "check", NULL, "f.yaml", false },
+		{ ARGV("key", "new", "k"), "key", "new", NULL, "k", false },
+		{ ARGV("policy", "explain", "::1", "--link", "l", "--dscp", "63", "[::1]:80"), "policy", "explain",
+		  NULL, "::1", false },
+	};
+	char error[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct args args;
+
+		CU_ASSERT_EQUAL_FATAL(parse(cases[i].argv, &args, error, sizeof(error)), 0);
+		CU_ASSERT_STRING_EQUAL(args.verb->noun, cases[i].noun);
+		CU_ASSERT_EQUAL(args.verb->verb ? strcmp(args.verb->verb, cases[i].verb) : !!cases[i].verb, 0);
+		CU_ASSERT_EQUAL(args.instance ? strcmp(args.instance, cases[i].instance) : !!cases[i].instance, 0);
+		CU_ASSERT_EQUAL(args.operands[0] ? strcmp(args.operands[0], cases[i].operand) : !!cases[i].operand, 0);
+		CU_ASSERT_EQUAL(args.json, cases[i].json);
+	}
+}
+
+static void wrong_command_lines_are_told(void)
+{
+	static const struct {
+		char *argv[10];
+		const char *error;
+		bool json;
+	} cases[] = {
+		{ { "mpgatectl", NULL }, "what to do?", false },
+		{ ARGV("drain", "--json"), "unknown command: drain", true },
+		{ ARGV("policy"), "unknown command: policy", false },
+		{ ARGV("policy", "apply"), "unknown command: policy apply", false },
+		{ ARGV("policy", "check"), "policy check: FILE is missing", false },
+		{ ARGV("policy", "explain", "10.0.0.1"), "policy explain: DST:PORT is missing", false },
+		{ ARGV("status", "now"), "too many words: now", false },
+		{ ARGV("--jsn", "status", "--json"), "unknown option: --jsn", true },
+		{ ARGV("status", "-i"), "--instance wants a value: INSTANCE", false },
+		{ ARGV("-i", "../x", "status"), "'../x' is not the name of an instance", false },
+		{ ARGV("status", "--link", "l"), "--link and --dscp are for policy explain", false },
+		{ ARGV("policy", "explain", "a", "b", "--dscp", "64"), "'64' is not a code point: 0 to 63", false },
+	};
+	char error[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct args args;
+
+		CU_ASSERT_EQUAL(parse(cases[i].argv, &args, error, sizeof(error)), -EINVAL);
+		CU_ASSERT_STRING_EQUAL(error, cases[i].error);
+		CU_ASSERT_EQUAL(args.json, cases[i].json);
+	}
+}
+
+static void endpoints_are_understood(void)
+{
+	static const struct {
+		const char *text, *addr; /* NULL: refused */
+		int port;
+	} cases[] = {
+		{ "192.0.2.1", "192.0.2.1", -1 },
+		{ "192.0.2.1:80", "192.0.2.1", 80 },
+		{ "2001:db8::1", "2001:db8::1", -1 },
+		{ "[2001:db8::1]", "2001:db8::1", -1 },
+		{ "[2001:db8::1]:65535", "2001:db8::1", 65535 },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1", -1 },
+		{ "", NULL, 0 },
+		{ "192.0.2.1:", NULL, 0 },
+		{ "192.0.2.1:65536", NULL, 0 },
+		{ "192.0.2.1:-1", NULL, 0 },
+		{ "192.0.2.1:8x", NULL, 0 },
+		{ "192.0.2:80", NULL, 0 },
+		{ "[192.0.2.1]:80", NULL, 0 },
+		{ "[2001:db8::1", NULL, 0 },
+		{ "[2001:db8::1]80", NULL, 0 },
+		{ "host:80", NULL, 0 },
+		{ "00000000000000000000000000000000000000000000000", NULL, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char addr[ARGS_ADDRESS] = "";
+		int port = 0;
+
+		CU_ASSERT_EQUAL(args_endpoint(cases[i].text, addr, &port), cases[i].addr ? 0 : -EINVAL);
+		CU_ASSERT_STRING_EQUAL(addr, cases[i].addr ? cases[i].addr : "");
+		CU_ASSERT_EQUAL(port, cases[i].port);
+	}
+}
+
+static void explain_makes_parameters(void)
+{
+	static const struct {
+		const char *source, *destination, *want; /* NULL: refused */
+	} cases[] = {
+		{ "10.0.0.1", "192.0.2.1:80",
+		  "{\"source\":\"10.0.0.1\",\"destination\":\"192.0.2.1\",\"destination_port\":80}" },
+		{ "[2001:db8::1]:7", "[2001:db8::2]:443",
+		  "{\"source\":\"2001:db8::1\",\"source_port\":7,\"destination\":\"2001:db8::2\","
+		  "\"destination_port\":443}" },
+		{ "10.0.0.1", "192.0.2.1", NULL },
+		{ "10.0.0.1", "192.0.2.1:0", NULL },
+		{ "10.0.0.1", "[2001:db8::2]:443", NULL },
+		{ "here", "192.0.2.1:80", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct args args = { .operands = { cases[i].source, cases[i].destination }, .dscp = -1 };
+		char error[256] = "";
+		json_t *got = args_explain(&args, error, sizeof(error));
+		json_t *want = cases[i].want ? json_loads(cases[i].want, 0, NULL) : NULL;
+
+		CU_ASSERT_TRUE(want ? json_equal(got, want) : !got && *error);
+		json_decref(got);
+		json_decref(want);
+	}
+}
+
+static void words_are_completed(void)
+{
+	static const struct {
+		char *words[4];
+		int count;
+		const char *has, *has_not;
+	} cases[] = {
+		{ { NULL }, 0, "policy\n", "show\n" },
+		{ { "policy" }, 1, "explain\n", "status\n" },
+		{ { "--json" }, 1, "key\n", "new\n" },
+		{ { "-i" }, 1, "", "status\n" },
+		{ { "-i", "a", "key" }, 3, "show-id\n", "status\n" },
+		{ { "policy", "check" }, 2, "", "--json\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = NULL;
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+
+		args_complete(cases[i].count, cases[i].words, f);
+		fclose(f);
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, cases[i].has));
+		CU_ASSERT_PTR_NULL(strstr(text, cases[i].has_not));
+		free(text);
+	}
+}
+
+/* --- what is shown */
+
+static char *shown(const char *noun, const char *json)
+{
+	json_t *value = json_loads(json, 0, NULL);
+	const struct verb *v = verbs;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+	while (strcmp(v->noun, noun))
+		v++;
+	show(f, v->view, value);
+	fclose(f);
+	json_decref(value);
+	return text;
+}
+
+static void tables_line_up(void)
+{
+	static const struct {
+		const char *noun, *json, *text;
+	} cases[] = {
+		{ "flows",
+		  "{\"flows\":[{\"client\":\"10.0.0.1:1\",\"server\":\"[2001:db8::1]:443\",\"rule\":\"bulk\","
+		  "\"worker\":1,"
+		  "\"age_s\":90061,\"bytes_up\":1023,\"bytes_down\":1536,\"subflows\":2,\"mptcp\":true,"
+		  "\"state\":\"relaying\",\"role\":\"gateway\"}],\"truncated\":true}",
+		  "CLIENT      SERVER             ROLE     PEER  RULE  WORKER  AGE    UP      DOWN     MPTCP  SUBFLOWS "
+		  " "
+		  "STATE\n"
+		  "10.0.0.1:1  [2001:db8::1]:443  gateway  -     bulk  1       1d01h  1023 B  1.5 KiB  yes    2        "
+		  " "
+		  "relaying\n"
+		  "there are more flows than are shown\n" },
+		{ "policy",
+		  "{\"text\":\"instance: a\\n\",\"rules\":[{\"name\":\"r\",\"hits\":5,\"action\":\"direct\"}]}",
+		  "instance: a\n\n# RULE  HITS  ACTION  VIA\n# r     5     direct  -\n" },
+		{ "reload", "{\"text\":\"nothing changed\"}", "done  nothing changed\n" },
+		{ "stats", "{\"reasons\":[{\"name\":\"steered\",\"text\":\"given\",\"value\":7}],\"relay\":[]}",
+		  "Packets, by verdict\nREASON   COUNT  MEANING\nsteered  7      given\n\n"
+		  "Relay\nCOUNTER  COUNT  MEANING\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = shown(cases[i].noun, cases[i].json);
+
+		CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+		free(text);
+	}
+}
+
+/* Whether the interface text has "name" as a member, a method or an array of that name. */
+static bool in_interface(const char *before, const char *name, int len, const char *after)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%.*s%s", before, len, name, after);
+	return strstr(io_mpgate, text) != NULL;
+}
+
+static void what_is_called_and_shown_is_in_the_interface(void)
+{
+	for (const struct verb *v = verbs; v->noun; v++) {
+		if (!v->method)
+			continue;
+		CU_ASSERT_TRUE(in_interface("method ", v->method, 64, "("));
+		for (const struct section *s = v->view->sections; s->array || s->fields; s++) {
+			if (s->array)
+				CU_ASSERT_TRUE(in_interface("", s->array, 32, ": "));
+			for (const struct field *f = s->fields; f && f->key; f++) {
+				const char *dot = strchr(f->key, '.');
+
+				if (dot)
+					CU_ASSERT_TRUE(in_interface("", f->key, (int)(dot - f->key), ": "));
+				CU_ASSERT_TRUE(in_interface("", dot ? dot + 1 : f->key, 32, ": "));
+			}
+		}
+	}
+}
+
+int main(void)
+{
+	static CU_TestInfo tests[] = {
+		{ "command_lines_are_understood", command_lines_are_understood },
+		{ "wrong_command_lines_are_told", wrong_command_lines_are_told },
+		{ "endpoints_are_understood", endpoints_are_understood },
+		{ "explain_makes_parameters", explain_makes_parameters },
+		{ "words_are_completed", words_are_completed },
+		{ "tables_line_up", tables_line_up },
+		{ "what_is_called_and_shown_is_in_the_interface", what_is_called_and_shown_is_in_the_interface },
+		CU_TEST_INFO_NULL,
+	};
+	static CU_SuiteInfo suites[] = {
+		{ "mpgatectl", NULL, NULL, NULL, NULL, tests },
+		CU_SUITE_INFO_NULL,
+	};
+	unsigned failed;
+
+	if (CU_initialize_registry() || CU_register_suites(suites))
+		return EXIT_FAILURE;
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
