@@ -265,6 +265,9 @@ int cfg_build_convert(struct build *b)
 	if (!r)
 		r = cfg_build_prefixes(b, "convert.allow-from", raw->allow_from, raw->allow_from_count,
 				       &convert->allow_from);
+	if (!r && convert->allow_from.count > MPGATE_MAX_ALLOW)
+		r = cfg_fail(b, "convert.allow-from", "allow-from: %u prefixes are more than %d",
+			     convert->allow_from.count, MPGATE_MAX_ALLOW);
 	if (!r)
 		r = raw->allow_to ? cfg_build_prefixes(b, "convert.allow-to", raw->allow_to, raw->allow_to_count,
 						       &convert->allow_to)

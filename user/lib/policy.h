@@ -8,6 +8,9 @@
 
 #include <lib/config.h>
 
+/* Prefixes of all rules, both sides; a set counts once a side. Two full sets fit. */
+#define POLICY_MAX_PREFIXES (2 * CFG_MAX_PREFIXES)
+
 struct policy_prefix {
 	struct mpgate_lpm_key key; /* of an exact entry, prefixlen covers the whole address */
 	uint32_t bitmap;
