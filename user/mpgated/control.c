@@ -86,11 +86,11 @@ static json_t *get_description(const json_t *parameters)
 
 /* --- calls */
 
-static json_t *call_method(const struct control *c, const struct control_method *m, const json_t *parameters)
+static json_t *call_method(const struct control_method *m, void *arg, const json_t *parameters)
 {
 	const char *error = NULL;
 	char *why = NULL;
-	json_t *result = m->call(c->arg, parameters, &error, &why);
+	json_t *result = m->call(arg, parameters, &error, &why);
 	json_t *reply;
 
 	if (result)
@@ -103,15 +103,15 @@ static json_t *call_method(const struct control *c, const struct control_method 
 	return reply;
 }
 
-static json_t *dispatch(const struct control *c, const char *name, const json_t *parameters)
+static json_t *dispatch(const struct control_method *m, void *arg, const char *name, const json_t *parameters)
 {
 	if (!strcmp(name, "org.varlink.service.GetInfo"))
 		return get_info();
 	if (!strcmp(name, "org.varlink.service.GetInterfaceDescription"))
 		return get_description(parameters);
-	for (const struct control_method *m = c->methods; m->name; m++) {
+	for (; m->name; m++) {
 		if (!strcmp(m->name, name))
-			return call_method(c, m, parameters);
+			return call_method(m, arg, parameters);
 	}
 	return error_reply("org.varlink.service.MethodNotFound", "method", name);
 }
@@ -123,8 +123,7 @@ static bool absent_or_bool(const json_t *call, const char *key)
 	return !v || json_is_boolean(v);
 }
 
-/* Answers one message: 0 with the reply's text, NULL for a one-way call; -EBADMSG if it is no call; -ENOMEM. */
-static int answer(const struct control *c, const char *message, size_t len, char **text)
+int control_answer(const struct control_method *methods, void *arg, const char *message, size_t len, char **text)
 {
 	json_t *call = json_loadb(message, len, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *parameters = json_object_get(call, "parameters");
@@ -137,7 +136,7 @@ static int answer(const struct control *c, const char *message, size_t len, char
 		json_decref(call);
 		return -EBADMSG;
 	}
-	reply = dispatch(c, method, parameters);
+	reply = dispatch(methods, arg, method, parameters);
 	*text = NULL;
 	if (!json_is_true(json_object_get(call, "oneway"))) {
 		*text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
@@ -245,7 +244,8 @@ static void client_serve(struct client *cl)
 	size_t len;
 
 	while (!cl->reply && (message = frame_next(&cl->in, &len))) {
-		if (answer(cl->control, message, len, &text) || (text && client_send(cl, text))) {
+		if (control_answer(cl->control->methods, cl->control->arg, message, len, &text) ||
+		    (text && client_send(cl, text))) {
 			client_close(cl);
 			return;
 		}

@@ -46,4 +46,10 @@ struct control_limits {
 int control_open_at(uv_loop_t *loop, const char *path, const struct control_limits *limits,
 		    const struct control_method *methods, void *arg, struct control **out);
 
+/*
+ * Answers one message with what the methods say: 0 and the reply as malloc'ed text, NULL for a one-way call; -EBADMSG
+ * when it is no call; -ENOMEM.
+ */
+int control_answer(const struct control_method *methods, void *arg, const char *message, size_t len, char **text);
+
 #endif
