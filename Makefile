@@ -107,6 +107,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(wildcard tests/*.h 
 $(BUILD)/tests/unit/test_control: EXTRA = user/mpgated/control.c user/mpgatectl/client.c
 $(BUILD)/tests/unit/test_control: EXTRA_LIBS = libuv jansson
 $(BUILD)/tests/unit/test_control: $(VARLINK_H) user/mpgated/control.c user/mpgatectl/client.c
+$(BUILD)/fuzz/fuzz_control: $(VARLINK_H)
 $(BUILD)/tests/unit/test_metrics: EXTRA = user/mpgated/metrics.c
 $(BUILD)/tests/unit/test_metrics: EXTRA_LIBS = libuv libmicrohttpd
 $(BUILD)/tests/unit/test_metrics: user/mpgated/metrics.c

@@ -3,6 +3,8 @@
  * The control protocol: bytes as a client sends them, in pieces whose size the
  * first byte gives. Whatever is answered must be one JSON object.
  */
+// SOURCES: user/mpgated/control.c
+// LIBS: libuv jansson
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -231,7 +231,7 @@ static void tables_line_up(void)
 /* Whether the interface text has "name" as a member, a method or an array of that name. */
 static bool in_interface(const char *before, const char *name, int len, const char *after)
 {
-	char text[64];
+	char text[128];
 
 	snprintf(text, sizeof(text), "%s%.*s%s", before, len, name, after);
 	return strstr(io_mpgate, text) != NULL;
