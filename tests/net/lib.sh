@@ -90,9 +90,14 @@ cleanup() {
 	exit $status
 }
 
-# First call of every script: needs root; makes $TMP; everything is undone at exit.
+# First call of every script: needs root; makes $TMP; everything is undone at exit. A script that hangs is ended after
+# LIMIT seconds.
 net_init() {
 	[ "$(id -u)" -eq 0 ] || { echo "needs root" >&2 && exit 1; }
+	if [ -z "${MPG_LIMITED:-}" ]; then
+		export MPG_LIMITED=1
+		exec timeout --foreground -k 20 "${LIMIT:-240}" "$0"
+	fi
 	net_remove
 	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
 	mkdir -p /run/mpgate-test
@@ -243,6 +248,32 @@ mend() {
 	ip -n "$ROUTER" addr replace "fd60:$((10 + 10 * $1))::1/64" dev "acc$1" nodad
 }
 
+# --- servers and clients
+
+# servers_start: one of each kind, plain TCP on 80 and 70xx, MPTCP on 71xx; nothing listens on 7999.
+servers_start() {
+	spawn servers "$SERVER" "$TOOLS/tcpserve" http:80 echo:7001 sink:7002 greet:7003 rst:7004 first:7005
+	spawn servers-mptcp "$SERVER" "$TOOLS/tcpserve" -m http:7180 echo:7101
+	wait_for 5 on "$SERVER" "$TOOLS/tcpload" greet "$SERVER4" 7003 &&
+		wait_for 5 on "$SERVER" "$TOOLS/tcpload" conn "$SERVER4" 7101
+}
+
+# load ARGUMENTS...: tcpload on the client.
+load() { on "$CLIENT" "$TOOLS/tcpload" "$@"; }
+
+# family 4|6: sets SERVER_IP, HUB_IP, CLIENT_IP, GATEWAY_IP and URL.
+# shellcheck disable=SC2034
+family() {
+	if [ "$1" = 4 ]; then
+		SERVER_IP=$SERVER4 HUB_IP=$HUB4 CLIENT_IP=$CLIENT4 GATEWAY_IP=10.60.10.2 URL=http://$SERVER4
+	else
+		SERVER_IP=$SERVER6 HUB_IP=$HUB6 CLIENT_IP=$CLIENT6 GATEWAY_IP=fd60:10::2 URL=http://[$SERVER6]
+	fi
+}
+
+# greeted_by ADDRESS [PORT]: the server sees connections of the client come from there.
+greeted_by() { [ "$(load greet "$SERVER_IP" "${2:-7003}" 2>&1 | head -n 1)" = "hello $1" ]; }
+
 # --- daemons
 
 CTL=$BUILD/mpgatectl
@@ -307,6 +338,14 @@ pair_configs() {
 	END
 }
 
+# scenario: everything up: network, servers, hub and gateway, or the script ends as failed.
+scenario() {
+	net_init
+	net_build && servers_start && pair_start && return
+	echo "Bail out! the network or a daemon does not start"
+	exit 1
+}
+
 pair_start() {
 	pair_configs || return 1
 	daemon_start hub "$HUB" "$TMP/hub.yaml" || return 1
@@ -322,12 +361,13 @@ ctl() {
 }
 
 # peer_is up|down: what the gateway thinks of the hub.
-peer_is() { ctl gw --json peers list | jq -e --arg s "$1" '[.. | objects | select(.name? == "hub") | .state] | index($s)'; }
+peer_is() { [ "$(ctl gw --json peers list | jq -r '.peers[] | select(.name == "hub") | .state')" = "$1" ]; }
 
-# counter gw|hub REASON: its value now (0 when it is not listed).
-counter() {
-	ctl "$1" --json stats | jq --arg r "$2" '[.. | objects | to_entries[] | select(.key == $r) | .value | numbers] | add // 0'
-}
+# counter gw|hub reasons|relay NAME: its value now.
+counter() { ctl "$1" --json stats | jq --arg n "$3" ".$2[] | select(.name == \$n) | .value"; }
+
+# counted gw|hub reasons|relay NAME MORE-THAN
+counted() { [ "$(counter "$1" "$2" "$3")" -gt "$4" ]; }
 
 # --- captures
 
@@ -336,6 +376,7 @@ declare -A CAPTURE
 capture() {
 	local name=$1 ns=$2 dev=$3
 	shift 3
+	: >"$TMP/capture-$name.log"
 	spawn "capture-$name" "$ns" tcpdump -Z root -nUi "$dev" -w "$TMP/$name.pcap" "$@"
 	CAPTURE[$name]=$SPAWNED
 	wait_for 5 grep -q 'listening on' "$TMP/capture-$name.log"
@@ -346,4 +387,14 @@ packets() {
 	local name=$1
 	shift
 	tcpdump -nr "$TMP/$name.pcap" "$@" 2>/dev/null | wc -l
+}
+# packet_lines NAME FILTER...: each packet as one line: what tcpdump says of it, then its bytes from the IP header on.
+packet_lines() {
+	local name=$1
+	shift
+	tcpdump -nvxr "$TMP/$name.pcap" "$@" 2>/dev/null | awk '
+		/^\t0x/ { sub(/^[^:]*:/, ""); gsub(/ /, ""); hex = hex $0; next }
+		/^[0-9]/ { if (hex != "") print text, hex; text = ""; hex = "" }
+		{ text = text " " $0 }
+		END { if (hex != "") print text, hex }'
 }

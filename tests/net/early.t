@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Early connect: Connect and the client's first bytes ride in the SYN; without TFO they follow the handshake; a protocol
+# in which the server speaks first does not wait.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scenario
+
+# The SYNs to the hub that carry a Connect to port 80 (TLV 10, 5 words), and those with a client's request in it too.
+CONNECT=0a050050
+REQUEST=474554202f # "GET /"
+syns() { packet_lines "$1" | grep -F 'Flags [S],' | grep -c -- "$2"; }
+
+for f in 4 6; do
+	family $f
+	capture syn$f "$ROUTER" acc0 tcp port 8803
+	check "IPv$f: a download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
+	capture_end syn$f
+	is "$(syns syn$f "01..2263.*$CONNECT")" 1 "IPv$f: Connect rides in the SYN"
+	is "$(syns syn$f "mptcp.* capable.*$CONNECT")" 1 "IPv$f: the same SYN has MP_CAPABLE"
+	is "$(syns syn$f "$CONNECT.*$REQUEST")" 1 "IPv$f: the client's first bytes are in it"
+	check "IPv$f: the server speaks first" greeted_by "$HUB_IP"
+done
+
+# The hub's kernel stops taking data in a SYN.
+sysctls "$HUB" net.ipv4.tcp_fastopen=0
+for f in 4 6; do
+	family $f
+	check "IPv$f, no TFO: the first download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
+	before=$(counter gw relay after-handshake)
+	capture late$f "$ROUTER" acc0 tcp port 8803
+	check "IPv$f, no TFO: the next download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
+	capture_end late$f
+	is "$(syns late$f "$CONNECT")" 0 "IPv$f, no TFO: no Connect in the SYN any more"
+	is "$(packet_lines late$f | grep -vF 'Flags [S' | grep -c "$CONNECT")" 1 "IPv$f, no TFO: it follows the handshake"
+	check "IPv$f, no TFO: that is counted" counted gw relay after-handshake "$before"
+	check "IPv$f, no TFO: the server speaks first" greeted_by "$HUB_IP"
+done
+check "SYN data that was not acknowledged is counted" counted gw relay syn-data-lost 0
+done_testing

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The policy changes under load and no connection is lost; a bad file changes nothing.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FLOWS=6
+SLOW_BYTES=20000000
+RELOADS=10
+scenario
+
+# policy RULE...: writes the gateway's file with these rules in front of the usual one.
+policy() {
+	local rule
+	POLICY=
+	for rule; do POLICY+="    - $rule"$'\n'; done
+	POLICY+=$DEFAULT_POLICY
+	pair_configs
+}
+# The key is made anew by pair_configs; here it stays.
+keep_key() {
+	cp -p "$TMP/pair.key" "$TMP/pair.saved"
+	"$@"
+	mv "$TMP/pair.saved" "$TMP/pair.key"
+}
+rules() { ctl gw --json policy show | jq -r '[.rules[].name] | join(" ")'; }
+rules_are() { [ "$(rules)" = "$1" ]; }
+
+for f in 4 6; do
+	family $f
+	pids=()
+	for ((i = 0; i < FLOWS; i++)); do
+		load -n $SLOW_BYTES -s $i slow "$SERVER_IP" 80 >"$TMP/slow$i.out" 2>&1 &
+		pids+=($!)
+	done
+	# New connections all the time, too: none may fail.
+	load -c 2 -t 4 rate "$SERVER_IP" 7001 >"$TMP/rate.out" 2>&1 &
+	rate=$!
+	failed=0
+	for ((i = 0; i < RELOADS; i++)); do
+		keep_key policy "{ name: extra-$f-$i, to-port: [ \"$((9000 + i))\" ], action: direct }"
+		ctl gw reload >/dev/null || failed=$((failed + 1))
+		rules_are "extra-$f-$i all" || failed=$((failed + 1))
+	done
+	is $failed 0 "IPv$f: $RELOADS reloads, each in force when reload returns"
+	wait $rate
+	ok $? "IPv$f: no new connection failed meanwhile" || diag "$(cat "$TMP/rate.out")"
+	failed=0
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=$((failed + 1))
+	done
+	is $failed 0 "IPv$f: no running download was lost" || diag "$(cat "$TMP"/slow*.out)"
+
+	keep_key policy "{ name: keep-echo, to-port: [ \"7001\" ], action: direct }"
+	kill -HUP "${DAEMON[gw]}"
+	check "IPv$f: SIGHUP reloads" wait_for 5 rules_are "keep-echo all"
+	before=$(counter gw reasons rule-direct)
+	check "IPv$f: the new rule works" load -n 1000 echo "$SERVER_IP" 7001
+	check "IPv$f: and is counted" counted gw reasons rule-direct "$before"
+
+	keep_key policy "{ name: wrong, no-such-key: 1 }"
+	line=$(grep -n no-such-key "$TMP/gw.yaml" | cut -d: -f1)
+	output=$(ctl gw reload 2>&1)
+	is $? 1 "IPv$f: reload of a bad file fails"
+	like "$output" "gw.yaml:$line:" "IPv$f: and names file and line"
+	is "$(rules)" "keep-echo all" "IPv$f: the policy in force stays"
+	kill -HUP "${DAEMON[gw]}"
+	check "IPv$f: SIGHUP with a bad file is logged" wait_for 5 grep -q "gw.yaml:$line:" "$TMP/gw.log"
+	is "$(rules)" "keep-echo all" "IPv$f: and changes nothing"
+	check "IPv$f: connections still work" load -n 100000 get "$SERVER_IP" 80
+	check "IPv$f: and are steered" greeted_by "$HUB_IP"
+done
+is "$("$BUILD/mpgated" -c "$TMP/gw.yaml" --check 2>/dev/null; echo $?)" 1 "--check of the bad file exits 1"
+keep_key policy
+check "--check of a good file exits 0" "$BUILD/mpgated" -c "$TMP/gw.yaml" --check
+done_testing
