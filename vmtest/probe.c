@@ -4,7 +4,8 @@
  * standard output:
  *
  *   feature NAME works
- *   feature NAME absent REASON
+ *   feature NAME degraded WHAT IS DONE INSTEAD
+ *   feature NAME absent REASON      nothing takes its place
  *
  * Needs root. Leaves nothing behind: all that it makes belongs to its own sockets and file descriptors.
  */
@@ -38,6 +39,7 @@
 struct probe {
 	const char *name;
 	int (*run)(void);
+	const char *instead; /* what mpgate does without it; NULL: it cannot do without */
 };
 
 static int mptcp_socket(void)
@@ -180,7 +182,7 @@ static int probe_tcx(void)
 	return err;
 }
 
-/* Live frames want a program that says where they go; dropping them is enough to see whether the flag is known. */
+/* Live frames of a program that drops them: enough to see whether the flag is known. */
 static int probe_live_frames(void)
 {
 	const struct bpf_insn insns[] = {
@@ -227,20 +229,20 @@ static int probe_scheduler(void)
 }
 
 static const struct probe probes[] = {
-	{ "mptcp-socket", probe_mptcp },
-	{ "mptcp-ip-transparent", probe_transparent },
-	{ "mptcp-info", probe_mptcp_info },
-	{ "tcp-is-mptcp", probe_is_mptcp },
-	{ "mptcp-tfo-server", probe_tfo_server },
-	{ "mptcp-tfo-client", probe_tfo_client },
-	{ "mptcp-tfo-no-cookie", probe_tfo_no_cookie },
-	{ "mptcp-join-address-flag", probe_allow_join },
-	{ "mptcp-userspace-path-manager", probe_userspace_pm },
-	{ "mptcp-path-manager-by-name", probe_path_manager },
-	{ "mptcp-scheduler-by-name", probe_scheduler },
-	{ "bpf-tc-program", probe_tc_program },
-	{ "bpf-tcx-link", probe_tcx },
-	{ "bpf-xdp-live-frames", probe_live_frames },
+	{ "mptcp-socket", probe_mptcp, NULL },
+	{ "mptcp-ip-transparent", probe_transparent, NULL },
+	{ "mptcp-info", probe_mptcp_info, NULL },
+	{ "tcp-is-mptcp", probe_is_mptcp, "fallback to TCP is seen by MPTCP_INFO" },
+	{ "mptcp-tfo-server", probe_tfo_server, "Convert is read after the handshake" },
+	{ "mptcp-tfo-client", probe_tfo_client, "Convert is sent after the handshake" },
+	{ "mptcp-tfo-no-cookie", probe_tfo_no_cookie, "Convert is sent after the handshake" },
+	{ "mptcp-join-address-flag", probe_allow_join, NULL },
+	{ "mptcp-userspace-path-manager", probe_userspace_pm, "the path manager in the kernel is used" },
+	{ "mptcp-path-manager-by-name", probe_path_manager, "the path manager is chosen by number" },
+	{ "mptcp-scheduler-by-name", probe_scheduler, "the default scheduler is used" },
+	{ "bpf-tc-program", probe_tc_program, NULL },
+	{ "bpf-tcx-link", probe_tcx, "a filter of the clsact qdisc is used" },
+	{ "bpf-xdp-live-frames", probe_live_frames, NULL },
 };
 
 int main(void)
@@ -248,10 +250,12 @@ int main(void)
 	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
 		int err = probes[i].run();
 
-		if (err)
-			printf("feature %s absent %s\n", probes[i].name, strerror(-err));
-		else
+		if (!err)
 			printf("feature %s works\n", probes[i].name);
+		else if (probes[i].instead)
+			printf("feature %s degraded %s\n", probes[i].name, probes[i].instead);
+		else
+			printf("feature %s absent %s\n", probes[i].name, strerror(-err));
 	}
 	return 0;
 }
