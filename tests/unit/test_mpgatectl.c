@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <mpgatectl/args.h>
 #include <mpgatectl/show.h>
@@ -257,6 +259,101 @@ static void what_is_called_and_shown_is_in_the_interface(void)
 	}
 }
 
+/* --- what needs no daemon */
+
+static const struct verb *find(const char *noun, const char *verb)
+{
+	const struct verb *v = verbs;
+
+	while (strcmp(v->noun, noun) || strcmp(v->verb, verb))
+		v++;
+	return v;
+}
+
+/* Whether the text of the key is anywhere in the value. */
+static bool shows_key(const char *file, const json_t *value)
+{
+	char key[64] = "";
+	char *text = json_dumps(value, 0);
+	FILE *f = fopen(file, "r");
+	bool shows;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	CU_ASSERT_PTR_NOT_NULL(fgets(key, sizeof(key), f));
+	fclose(f);
+	key[strcspn(key, "\n")] = 0;
+	CU_ASSERT_EQUAL(strlen(key), 44);
+	shows = strstr(text, key) != NULL;
+	free(text);
+	return shows;
+}
+
+static void keys_are_made_and_named_but_not_shown(void)
+{
+	char dir[] = "/tmp/mpg-test-mpgatectl-XXXXXX";
+	char file[sizeof(dir) + 4], *error = NULL;
+	const struct args args = { .operands = { file } };
+	json_t *made, *shown_id;
+	struct stat st;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/key", dir);
+	CU_ASSERT_PTR_NULL(find("key", "show-id")->run(&args, &error));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+	CU_ASSERT_PTR_EQUAL(strstr(error, file), error);
+	free(error);
+
+	made = find("key", "new")->run(&args, &error);
+	shown_id = find("key", "show-id")->run(&args, &error);
+	CU_ASSERT_EQUAL(strlen(json_string_value(json_object_get(made, "id"))), 6);
+	CU_ASSERT_TRUE(json_equal(made, shown_id));
+	CU_ASSERT_FALSE(shows_key(file, made));
+	CU_ASSERT_EQUAL(stat(file, &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
+
+	CU_ASSERT_PTR_NULL(find("key", "new")->run(&args, &error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "never replaced"));
+	free(error);
+	CU_ASSERT_EQUAL(chmod(file, 0644), 0);
+	CU_ASSERT_PTR_NULL(find("key", "show-id")->run(&args, &error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "0600"));
+	free(error);
+	json_decref(made);
+	json_decref(shown_id);
+	unlink(file);
+	rmdir(dir);
+}
+
+static void configurations_are_checked(void)
+{
+	static const struct {
+		const char *text, *error; /* NULL: right */
+	} cases[] = {
+		{ "instance: a\nlinks:\n  - { name: lan0, role: lan }\n", NULL },
+		{ "instance: a\nlinks:\n  - { name: lan0, role: moon }\n", ":3: " },
+	};
+	char file[] = "/tmp/mpg-test-mpgatectl-XXXXXX";
+	const struct args args = { .operands = { file } };
+	int fd = mkstemp(file);
+
+	CU_ASSERT_NOT_EQUAL_FATAL(fd, -1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ssize_t len = (ssize_t)strlen(cases[i].text);
+		char *error = NULL;
+		json_t *value;
+
+		CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+		CU_ASSERT_EQUAL(pwrite(fd, cases[i].text, len, 0), len);
+		value = find("policy", "check")->run(&args, &error);
+		CU_ASSERT_EQUAL(json_integer_value(json_object_get(value, "links")), cases[i].error ? 0 : 1);
+		CU_ASSERT_TRUE(cases[i].error ? error && strstr(error, cases[i].error) : !error);
+		json_decref(value);
+		free(error);
+	}
+	close(fd);
+	unlink(file);
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
@@ -267,6 +364,8 @@ int main(void)
 		{ "words_are_completed", words_are_completed },
 		{ "tables_line_up", tables_line_up },
 		{ "what_is_called_and_shown_is_in_the_interface", what_is_called_and_shown_is_in_the_interface },
+		{ "keys_are_made_and_named_but_not_shown", keys_are_made_and_named_but_not_shown },
+		{ "configurations_are_checked", configurations_are_checked },
 		CU_TEST_INFO_NULL,
 	};
 	static CU_SuiteInfo suites[] = {

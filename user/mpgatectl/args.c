@@ -120,10 +120,10 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 	*args = (struct args){ .dscp = -1 };
 	for (int i = 1; i < argc; i++) {
 		int option = find_option(argv[i]);
-		const char *value = NULL;
+		const char *value = option >= 0 && options[option].value ? argv[++i] : "";
 
 		/* The first fault is told; the rest is read on for --json. */
-		if (option >= 0 && options[option].value && !(value = argv[++i])) {
+		if (!value) {
 			snprintf(error, size, "%s wants a value: %s", options[option].name, options[option].value);
 			return -EINVAL;
 		}
