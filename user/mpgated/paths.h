@@ -14,8 +14,14 @@
 
 #define PATHS_PROTOCOL 109 /* rtm_protocol and FRA_PROTOCOL of what we add */
 #define PATHS_STEER_TABLE 7000 /* local routes for marked packets, on links whose rule says so */
-#define PATHS_LINK_TABLE 7001 /* plus the link's index in the configuration: routes of one path */
-#define PATHS_ENDPOINT_ID 100 /* first endpoint id we use */
+#define PATHS_LINK_TABLE 7001 /* plus the link's slot: routes of one path */
+#define PATHS_STEER_PRIORITY 7000 /* of the rules that send marked packets to PATHS_STEER_TABLE */
+#define PATHS_LINK_PRIORITY 7001 /* of the rules that send a path's source address to its table */
+/*
+ * First endpoint id we use; a link has PATHS_ENDPOINT_ID + 2 * slot for IPv4 and the next one for IPv6. A link's slot
+ * is its index in the configuration that named it first: it stays over reloads, whatever the index becomes.
+ */
+#define PATHS_ENDPOINT_ID 100
 
 struct paths;
 
@@ -29,7 +35,10 @@ struct paths_link {
 };
 
 struct paths_events {
-	/* A configured link appeared, disappeared, changed state or address. */
+	/*
+	 * A configured link appeared, disappeared, changed state or address; the first call for a link tells its
+	 * present state. Must not call paths_reload() or paths_close().
+	 */
 	void (*link)(void *arg, unsigned index, const struct paths_link *link);
 	void *arg;
 };
@@ -43,7 +52,7 @@ struct paths_events {
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out);
 /* A new configuration: a diff; what stays is not touched. */
 int paths_reload(struct paths *p, const struct config *cfg);
-/* Undoes everything. */
+/* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
 void paths_close(struct paths *p);
 
 unsigned paths_count(const struct paths *p);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Netlink messages to structures, attribute by attribute: every length is
+ * checked before a value is read. Pure: no sockets. All functions return 0 or
+ * -EINVAL and leave the output untouched on failure; the message header must
+ * have passed mnl_nlmsg_ok().
+ *
+ * Families are AF_INET and AF_INET6. nl_route and nl_rule have no padding and
+ * unused bytes are zero, so that equal ones are equal as bytes.
+ */
+#ifndef LIB_NL_PARSE_H
+#define LIB_NL_PARSE_H
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mpgate/abi.h>
+
+#define NL_NAME 16 /* bytes of an interface name, NUL included */
+#define NL_ROUTE_HOPS 16 /* next hops of one route that are looked at */
+
+struct nl_link {
+	unsigned ifindex;
+	char name[NL_NAME];
+	bool up; /* administratively up, with carrier */
+	bool l3; /* no Ethernet header */
+};
+int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out);
+
+struct nl_address {
+	unsigned ifindex;
+	int family;
+	bool global; /* of global scope */
+	bool usable; /* fit to be a source: not tentative, deprecated, temporary or secondary */
+	struct mpgate_addr addr;
+};
+int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out);
+
+struct nl_route {
+	uint32_t table;
+	uint32_t priority;
+	uint32_t oif;
+	uint32_t flags; /* RTNH_F_ONLINK or none */
+	uint32_t mtu; /* 0: not set */
+	uint8_t family;
+	uint8_t dst_len;
+	uint8_t tos;
+	uint8_t type; /* RTN_* */
+	uint8_t scope;
+	uint8_t protocol;
+	uint8_t via_family; /* 0: no gateway */
+	uint8_t zero;
+	uint8_t dst[16];
+	uint8_t via[16];
+	uint8_t prefsrc[16];
+};
+/*
+ * One entry for each next hop. Returns their number (at most NL_ROUTE_HOPS, the rest is dropped) or -EINVAL; 0 for
+ * cached and encapsulated routes, which cannot be told by these fields alone.
+ */
+int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS]);
+
+struct nl_rule {
+	uint32_t priority;
+	uint32_t table;
+	uint32_t mark;
+	uint32_t mask;
+	uint8_t family;
+	uint8_t src_len;
+	uint8_t action; /* FR_ACT_* */
+	uint8_t protocol;
+	uint8_t src[16];
+	char iif[NL_NAME];
+};
+int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out);
+
+struct nl_endpoint {
+	struct mpgate_addr addr;
+	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_* */
+	unsigned ifindex; /* 0: any */
+	uint8_t id;
+};
+int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out);
+
+struct nl_limits {
+	uint32_t add_addrs; /* accepted ADD_ADDRs of a connection */
+	uint32_t subflows; /* more than the first */
+};
+int nl_parse_limits(const struct nlmsghdr *nlh, struct nl_limits *out);
+
+/* The answer to CTRL_CMD_GETFAMILY: the number of a generic netlink family. */
+int nl_parse_genl_family(const struct nlmsghdr *nlh, uint16_t *id);
+
+#endif
