@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections inside a worker: the structures, and what worker.c, gateway.c,
+ * hub.c and relay.c offer each other. A worker is single-threaded; nothing
+ * here is shared except through shared.h.
+ *
+ * The life of a connection:
+ *   gateway: GW_FIRST (the client's first bytes) -> GW_DIAL (towards the peer) -> GW_ANSWER (its answer) -> RELAY
+ *                                                     \-> GW_DIRECT (the peer failed) -> RELAY
+ *   hub:     HUB_HEADER (the Convert message) -> HUB_DIAL (towards the server) -> RELAY
+ *                     \-> HUB_LINGER (an Error was sent) <-/
+ *
+ * A closed connection stays allocated until the batch of events it was closed
+ * in is done, so that a later event of the same batch finds it (conn.state).
+ */
+#ifndef MPGATED_CONN_H
+#define MPGATED_CONN_H
+
+#include <mpgated/shared.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum conn_state { GW_FIRST, GW_DIAL, GW_ANSWER, GW_DIRECT, HUB_HEADER, HUB_DIAL, HUB_LINGER, RELAY, CLOSED };
+
+struct list {
+	struct list *next, *prev;
+};
+
+/* Bytes that wait for a socket to become writable; no memory while empty. */
+struct parked {
+	uint8_t *data;
+	uint32_t off, len; /* of what is left */
+};
+
+struct side {
+	int fd; /* -1: none */
+	bool mptcp; /* made or accepted as an MPTCP socket */
+	bool in, out; /* may be readable, may be writable: cleared by EAGAIN or a short transfer, set by an event */
+	bool hangup; /* FIN or error seen by poll: read to the end */
+	bool eof; /* read to the end */
+	bool shut; /* our FIN is sent */
+	struct parked parked; /* to be written to fd */
+};
+
+enum timer_class { TIMER_FIRST, TIMER_HEADER, TIMER_PEER, TIMER_CONNECT, TIMER_HALF, TIMER_IDLE, TIMER_CLASSES };
+
+struct conn {
+	struct side near, far; /* the accepted one, the dialed one. Keep near first: see side_conn() */
+	struct list timer; /* in worker.timers[class], ordered by armed */
+	struct list run; /* in worker.runnable, or empty */
+	uint64_t armed; /* ms: when it was put in that list */
+	uint64_t active; /* ms: last byte or set-up step */
+	uint8_t class; /* enum timer_class */
+	uint8_t state; /* enum conn_state */
+	uint8_t attempt; /* which address of the peer */
+	uint8_t dscp;
+	bool syn_data; /* the message rode in our SYN */
+	bool retried; /* gateway: dialed again with a cookie that the peer issued */
+	bool counted; /* hub: in worker.pending, at index pending */
+	bool extended; /* hub: the Connect had TCP options, so the answer has those of the server */
+	uint16_t pending;
+	uint16_t peer; /* slot; hub: MPGATE_MAX_PEERS for a client without a shared key */
+	uint32_t rule_id;
+	uint32_t opened; /* s */
+	struct mpgate_tuple tuple; /* opener -> server; hub: without Original Source, the peer's address -> server */
+	struct parked first; /* gateway: the client's first bytes while the peer may still fail; GW_ANSWER and
+				HUB_HEADER: an incomplete message */
+	uint64_t bytes_up, bytes_down;
+};
+
+#define RELAY_BUF (256U << 10) /* bytes moved at a time (kernel: large reads halve the cost of a byte) */
+#define RELAY_HEADROOM 256U /* in front of it, for a Convert message */
+#define RELAY_ROUNDS 4U /* buffers a connection may move before others get their turn */
+#define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
+#define PENDING_SLOTS 4096U
+
+struct listener {
+	int fd;
+	bool convert;
+};
+
+struct issued_cookie {
+	uint16_t slot; /* of the peer */
+	uint8_t len;
+	uint8_t data[253];
+};
+
+#define WORKER_LISTENERS 10
+#define RANDOM_POOL 512U
+
+struct worker {
+	unsigned index;
+	int epoll, control, pending_fd, synack_fd;
+	int spare_fd; /* given up to take and close a connection when descriptors run out */
+	struct listener listeners[WORKER_LISTENERS];
+	unsigned listener_count;
+	__be16 steer_port[2]; /* of our own steering listeners, IPv4 and IPv6 */
+	bool accepting, full;
+	const struct snapshot *snap;
+	struct shared_memory *shm;
+	struct worker_stats *stats;
+	uint64_t now; /* ms, CLOCK_MONOTONIC, of this batch */
+	struct list timers[TIMER_CLASSES];
+	struct list runnable; /* connections that still had work after RELAY_ROUNDS */
+	struct list dead; /* through conn.timer */
+	struct list free; /* through conn.timer */
+	unsigned free_count;
+	uint64_t parked_bytes;
+	unsigned connections;
+	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
+	uint64_t random[RANDOM_POOL];
+	unsigned random_left;
+	uint32_t error_second, errors; /* Error messages sent in this second */
+	uint32_t note_second, notes;
+	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
+	struct issued_cookie *cookies; /* gateway: those that converters issued, one a peer */
+	unsigned cookie_count;
+};
+
+/* worker.c */
+struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool near_mptcp);
+/* Closes both sides, with resets if asked, and retires the connection. */
+void conn_close(struct worker *w, struct conn *c, bool reset);
+int conn_watch(struct worker *w, struct conn *c, struct side *s);
+void conn_timer(struct worker *w, struct conn *c, enum timer_class class);
+/* The relay has more to do for c after the present batch. */
+void conn_again(struct worker *w, struct conn *c);
+/* Accepts one connection; -EAGAIN: none. Deals with a lack of descriptors. */
+int worker_accept(struct worker *w, int listener, struct sockaddr_storage *from);
+void worker_peer_failed(struct worker *w, unsigned slot, int err);
+uint64_t worker_random(struct worker *w);
+/* A message about one connection, at most 10 a second. */
+void worker_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+const struct snapshot_peer *worker_peer(const struct worker *w, unsigned slot);
+
+/* worker_control.c */
+/* Maps the snapshot in fd (which stays the caller's) in place of the one in force. 0 or -errno. */
+int worker_snapshot(struct worker *w, int fd);
+/* Takes all messages that wait. False: the supervisor is gone. */
+bool worker_message(struct worker *w);
+void worker_stop_accepting(struct worker *w);
+
+/* gateway.c */
+void gateway_accept(struct worker *w, struct listener *l);
+void gateway_event(struct worker *w, struct conn *c);
+void gateway_timeout(struct worker *w, struct conn *c);
+
+/* hub.c */
+void hub_accept(struct worker *w, struct listener *l);
+void hub_event(struct worker *w, struct conn *c);
+void hub_timeout(struct worker *w, struct conn *c);
+void hub_forget(struct worker *w, struct conn *c); /* conn_close() of a request that never reached the relay */
+
+/* relay.c */
+/* One turn of the opener's bytes only. 0, -EAGAIN (conn_again() is due) or -errno. */
+int relay_up(struct worker *w, struct conn *c);
+/* Both sides are connected; runs the first round. c may be closed when it returns. */
+void relay_start(struct worker *w, struct conn *c);
+void relay_event(struct worker *w, struct conn *c);
+/* Writes data to s, parking what does not fit. 0 or -errno (the side is broken, or -ENOBUFS). */
+int relay_write(struct worker *w, struct side *s, const uint8_t *data, size_t len);
+/* Puts a copy of data behind what is parked. 0, -ENOMEM, -ENOBUFS (the worker's bound). */
+int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len);
+void unpark(struct worker *w, struct parked *p);
+int flush(struct worker *w, struct side *s); /* 0 or -errno; s->out and s->parked tell whether all went */
+
+static inline void list_init(struct list *l)
+{
+	l->next = l->prev = l;
+}
+
+static inline bool list_empty(const struct list *l)
+{
+	return l->next == l;
+}
+
+static inline void list_del(struct list *l)
+{
+	l->prev->next = l->next;
+	l->next->prev = l->prev;
+	list_init(l);
+}
+
+static inline void list_add_tail(struct list *head, struct list *l)
+{
+	l->prev = head->prev;
+	l->next = head;
+	head->prev->next = l;
+	head->prev = l;
+}
+
+#define list_entry(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

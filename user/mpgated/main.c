@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* mpgated -c FILE [--check] */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lib/config.h>
+#include <lib/keys.h>
+#include <lib/log.h>
+#include <lib/version.h>
+#include <mpgated/supervisor.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: mpgated -c FILE [--check]\n"
+		    "  -c, --config FILE  configuration, see mpgate.conf(5)\n"
+		    "      --check        check the configuration and exit\n"
+		    "      --version      print the version and exit\n");
+	return to == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+static int check(const char *path)
+{
+	struct config *cfg;
+	struct cfg_error err;
+
+	if (config_load(path, &cfg, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return EXIT_FAILED;
+	}
+	config_free(cfg);
+	return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "check", no_argument, NULL, 'k' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'V' },
+						 { 0 } };
+	const char *path = NULL;
+	bool only_check = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			only_check = true;
+			break;
+		case 'h':
+			return usage(stdout);
+		case 'V':
+			printf("mpgated %s\n", MPGATE_VERSION);
+			return EXIT_DONE;
+		default:
+			return usage(stderr);
+		}
+	}
+	if (!path || optind != argc)
+		return usage(stderr);
+	log_setup("mpgated", LOG_LEVEL_INFO);
+	if (keys_init() < 0) {
+		log_error("libsodium does not start");
+		return EXIT_FAILED;
+	}
+	return only_check ? check(path) : supervisor_run(path);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the control methods' files share. */
+#ifndef MPGATED_METHODS_H
+#define MPGATED_METHODS_H
+
+#include <mpgated/supervisor.h>
+
+/* io.mpgate.Failed with a text for the operator. Returns NULL. */
+json_t *method_fail(const char **error, char **why, const char *text);
+/* A field of an object; an empty text leaves it out. */
+void json_set_text(json_t *o, const char *name, const char *text);
+void json_set_int(json_t *o, const char *name, uint64_t value);
+
+const char *reason_name(enum mpgate_reason r);
+const char *reason_text(enum mpgate_reason r);
+
+json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
+json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
+json_t *method_stats(void *arg, const json_t *parameters, const char **error, char **why);
+
+#endif

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Peers and their health. A peer that we dial is probed with an Info request
+ * (RFC 8803, 6.2.3) over MPTCP, signed as any other: an answer shows that the
+ * way, the daemon and the key are good, and whether data in a SYN gets there.
+ * Until the first answer, and from the first failure on, rules that name the
+ * peer fall open. Peers without an address dial us and need no state here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <lib/convert.h>
+#include <lib/log.h>
+#include <mpgated/supervisor.h>
+#include <mpgated/tcp.h>
+
+#define PROBE_TIMEOUT_MS 5000 /* longer than two satellite hops */
+#define PROBE_PERIOD_S 30 /* of a peer that is up */
+#define BACKOFF_MAX_S 60
+#define PROBE_MESSAGE 128
+
+static void probe_start(struct peer *p);
+
+static void timer_probe(uv_timer_t *t)
+{
+	probe_start(t->data);
+}
+
+static void schedule(struct peer *p, uint64_t ms)
+{
+	p->next_try = uv_now(&p->sup->loop) + ms;
+	uv_timer_start(&p->timer, timer_probe, ms, 0);
+}
+
+static void probe_closed(uv_handle_t *h)
+{
+	struct peer *p = h->data;
+
+	close(p->fd);
+	p->fd = -1;
+}
+
+static void set_state(struct peer *p, enum peer_state state, const char *why)
+{
+	if (p->state != state) {
+		if (state == PEER_UP)
+			log_info("peer %s is up", p->name);
+		else
+			log_warn("peer %s is down: %s", p->name, why);
+		datapath_set_peer(p->sup->dp, p->slot, state == PEER_UP);
+	}
+	p->state = state;
+	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
+}
+
+/* Ends the probe, if one is under way, and plans the next. why is empty for success. */
+static void probe_done(struct peer *p, const char *why)
+{
+	bool up = !why[0];
+
+	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
+		uv_close((uv_handle_t *)&p->poll, probe_closed);
+	if (!up && ++p->attempt < p->address_count && p->state != PEER_UP) {
+		schedule(p, 1); /* its next address */
+		return;
+	}
+	p->attempt = 0;
+	set_state(p, up ? PEER_UP : PEER_DOWN, why);
+	p->backoff_s = up ? 0 : p->backoff_s ? p->backoff_s * 2 : 1;
+	if (p->backoff_s > BACKOFF_MAX_S)
+		p->backoff_s = BACKOFF_MAX_S;
+	schedule(p, (up ? PROBE_PERIOD_S : p->backoff_s) * 1000ULL);
+}
+
+static void probe_timeout(uv_timer_t *t)
+{
+	probe_done(t->data, strerror(ETIMEDOUT));
+}
+
+/* An Info request with its cookie. Length or -errno. */
+static int build_probe(const struct peer *p, uint8_t *buf, size_t cap)
+{
+	static const struct convert_bytes none;
+	struct convert_cookie cookie;
+	struct convert_writer w;
+	uint8_t nonce[8];
+
+	convert_begin(&w, buf, cap);
+	convert_put_info(&w);
+	if (p->keyed) {
+		if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+			return -errno;
+		cookie_make(&p->send, (uint32_t)time(NULL), nonce, &none, &none, &cookie);
+		convert_put_cookie(&w, &cookie, sizeof(cookie));
+	}
+	return convert_end(&w);
+}
+
+static void probe_answer(struct peer *p)
+{
+	struct convert_fault fault;
+	struct convert_msg m;
+	uint8_t buf[CONVERT_MAX_LEN], subflows;
+	ssize_t n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
+	char why[80];
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		probe_done(p, n < 0 ? strerror(errno) : "it ended the connection without an answer");
+		return;
+	}
+	switch (convert_parse(CONVERT_CLIENT, p->private_tlvs, buf, (size_t)n, &m, &fault)) {
+	case CONVERT_MORE:
+		return;
+	case CONVERT_OK:
+		break;
+	default:
+		probe_done(p, "its answer is no Convert message");
+		return;
+	}
+	/* A converter that wants a cookie is alive; the workers will get one. */
+	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
+		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
+		probe_done(p, why);
+		return;
+	}
+	if (p->syn_data) {
+		bool taken = tcp_syn_data_acked(p->fd) && tcp_is_mptcp(p->fd, &subflows);
+
+		p->sup->shm->peers[p->slot].syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
+	}
+	probe_done(p, "");
+}
+
+static void probe_event(uv_poll_t *poll, int status, int events)
+{
+	struct peer *p = poll->data;
+	uint8_t msg[PROBE_MESSAGE];
+	int err = status < 0 ? -status : tcp_error(p->fd), n;
+
+	if (err) {
+		probe_done(p, strerror(err));
+		return;
+	}
+	if ((events & UV_WRITABLE) && !p->sent) {
+		n = build_probe(p, msg, sizeof(msg));
+		if (n < 0 || send(p->fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n) {
+			probe_done(p, strerror(n < 0 ? -n : errno));
+			return;
+		}
+		p->sent = true;
+	}
+	uv_poll_start(poll, UV_READABLE, probe_event);
+	probe_answer(p);
+}
+
+static void probe_start(struct peer *p)
+{
+	const struct mpgate_addr *a = &p->address[p->attempt % p->address_count];
+	uint8_t msg[PROBE_MESSAGE];
+	int n = build_probe(p, msg, sizeof(msg));
+	ssize_t took;
+
+	if (p->fd >= 0) { /* the last one is still being closed */
+		schedule(p, 1);
+		return;
+	}
+	p->fd = n < 0 ? n : tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
+	if (p->fd < 0) {
+		n = p->fd;
+		p->fd = -1;
+		probe_done(p, strerror(-n));
+		return;
+	}
+	p->syn_data = true;
+	took = tcp_dial(p->fd, a, p->port, true, msg, (size_t)n);
+	if (took == -EOPNOTSUPP) {
+		p->syn_data = false;
+		p->sup->shm->peers[p->slot].syn_data = SYN_DATA_NO;
+		took = tcp_dial(p->fd, a, p->port, false, NULL, 0);
+	}
+	p->sent = took == n;
+	if (took < 0 || uv_poll_init(&p->sup->loop, &p->poll, p->fd) < 0) {
+		close(p->fd);
+		p->fd = -1;
+		probe_done(p, strerror(took < 0 ? (int)-took : EIO));
+		return;
+	}
+	p->poll.data = p;
+	uv_poll_start(&p->poll, p->sent ? UV_READABLE : UV_WRITABLE, probe_event);
+	uv_timer_start(&p->timer, probe_timeout, PROBE_TIMEOUT_MS, 0);
+}
+
+void peers_failed(struct supervisor *s, unsigned slot, int err)
+{
+	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
+
+	/* Several connections fail together; only the first of them is news. */
+	if (!p || !p->name || p->state != PEER_UP)
+		return;
+	set_state(p, PEER_DOWN, strerror(err));
+	p->backoff_s = 0;
+	p->attempt = 0;
+	if (p->fd < 0)
+		schedule(p, 1);
+}
+
+static struct peer *slot_of(struct supervisor *s, const char *name)
+{
+	struct peer *unused = NULL;
+
+	for (unsigned i = 0; i < MPGATE_MAX_PEERS; i++) {
+		struct peer *p = &s->peers[i];
+
+		if (p->name && !strcmp(p->name, name))
+			return p;
+		if (!p->name && !p->handles && !unused)
+			unused = p;
+	}
+	return unused;
+}
+
+static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_error *err)
+{
+	struct key key;
+	int ret = key_file_load(c->key_file, &key);
+
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "%s: %s", c->key_file, strerror(-ret));
+		return ret;
+	}
+	key_derive(&key, c->as == CFG_AS_HUB ? KEY_HUB_TO_GATEWAY : KEY_GATEWAY_TO_HUB, send);
+	key_wipe(&key, sizeof(key));
+	return 0;
+}
+
+int peers_apply(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		const struct cfg_peer *c = &cfg->peers[i];
+		struct peer *p = slot_of(s, c->name);
+		struct subkey send = { 0 };
+		int ret = c->key_file ? load_key(c, &send, err) : 0;
+		bool moved;
+
+		if (!p) {
+			snprintf(err->text, sizeof(err->text), "more than %d peers", MPGATE_MAX_PEERS);
+			ret = -E2BIG;
+		}
+		if (ret)
+			return ret;
+		slots[i] = (uint16_t)(p - s->peers);
+		if (!p->name) {
+			memset(p, 0, sizeof(*p));
+			p->sup = s;
+			p->fd = -1;
+			p->slot = slots[i];
+			p->name = strdup(c->name);
+			if (!p->name)
+				return -ENOMEM;
+			if (p->slot >= s->peer_slots)
+				s->peer_slots = p->slot + 1;
+		}
+		moved = p->port != htons(c->port) || p->address_count != c->address_count ||
+			memcmp(p->address, c->address, c->address_count * sizeof(p->address[0])) != 0 ||
+			memcmp(&p->send, &send, sizeof(send)) != 0;
+		p->send = send;
+		key_wipe(&send, sizeof(send));
+		p->keyed = c->key_file != NULL;
+		p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
+		p->port = htons(c->port);
+		p->address_count = c->address_count;
+		memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
+		if (moved && p->handles)
+			schedule(p, 1);
+	}
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct peer *p = h->data;
+
+	p->handles = false;
+}
+
+static void peer_free(struct peer *p)
+{
+	free(p->name);
+	p->name = NULL;
+	key_wipe(&p->send, sizeof(p->send));
+	datapath_set_peer(p->sup->dp, p->slot, false);
+	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
+		uv_close((uv_handle_t *)&p->poll, probe_closed);
+	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
+		uv_close((uv_handle_t *)&p->timer, timer_closed);
+}
+
+void peers_settle(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		struct peer *p = &s->peers[i];
+		bool named = false;
+
+		if (!p->name)
+			continue;
+		for (unsigned k = 0; k < s->cfg->peer_count; k++)
+			named |= s->peer_slot[k] == i;
+		if (!named) {
+			peer_free(p);
+		} else if (!p->handles && p->address_count) {
+			uv_timer_init(&s->loop, &p->timer);
+			p->timer.data = p;
+			p->handles = true;
+			schedule(p, 0);
+		}
+	}
+}
+
+void peers_close(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		if (s->peers[i].name)
+			peer_free(&s->peers[i]);
+}
