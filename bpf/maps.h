@@ -122,6 +122,14 @@ struct {
 	__type(value, struct mpgate_explained);
 } explained __weak SEC(".maps");
 
+/* guard's copy of the Convert message that it looks at: only of use within one run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mpgate_guard_scratch);
+} guard_scratch __weak SEC(".maps");
+
 /* --- the policy: templates of the inner maps, then the slots */
 
 /*

@@ -20,6 +20,9 @@
 #include <stddef.h>
 
 #include <bpf/bpf_endian.h>
+#ifdef __bpf__
+#include <bpf/bpf_helpers.h>
+#endif
 
 #include <mpgate/abi.h>
 
@@ -238,29 +241,46 @@ PARSE_INLINE bool segment_is_syn(const struct segment *seg)
 	return (seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) == TCP_SYN_BIT;
 }
 
-/* The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. */
-PARSE_INLINE int tcp_mptcp_subtype(const __u8 options[64], __u32 len)
-{
-	__u32 off = 0;
+struct tcp_options {
+	__u8 bytes[64]; /* PARSE_TCP_OPTIONS in use */
+};
 
-	for (int i = 0; i < PARSE_TCP_OPTIONS; i++) {
+/*
+ * The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. The loop goes byte
+ * by byte and waits for the place of the next option: with the place as an index, the verifier would follow every
+ * sequence of option lengths. It is a function of its own in BPF, to be walked once.
+ */
+#ifdef __bpf__
+__weak
+	__attribute__((noinline))
+#else
+PARSE_INLINE
+#endif
+	int
+	tcp_mptcp_subtype(const struct tcp_options *options, __u32 len)
+{
+	__u32 next = 0;
+
+	if (!options)
+		return -1;
+	for (__u32 i = 0; i < PARSE_TCP_OPTIONS; i++) {
 		__u8 kind, size;
 
-		if (off + 2 >= len || off >= PARSE_TCP_OPTIONS)
+		if (i + 2 >= len)
 			return -1;
-		kind = options[off & 63];
+		if (i < next)
+			continue;
+		kind = options->bytes[i];
 		if (kind == 0)
 			return -1;
-		if (kind == 1) {
-			off++;
+		if (kind == 1)
 			continue;
-		}
-		size = options[(off + 1) & 63];
+		size = options->bytes[i + 1];
 		if (size < 2)
 			return -1;
 		if (kind == TCPOPT_KIND_MPTCP)
-			return options[(off + 2) & 63] >> 4;
-		off += size;
+			return options->bytes[i + 2] >> 4;
+		next = i + size;
 	}
 	return -1;
 }

@@ -151,15 +151,15 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 /* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */
 static __always_inline bool steer_is_mptcp(struct __sk_buff *skb, const struct segment *seg, bool take_capable)
 {
-	__u8 options[64] = {};
+	struct tcp_options options = {};
 	__u32 len = seg->tcp_len - sizeof(struct tcphdr);
 	int subtype;
 
 	if (len == 0 || len > PARSE_TCP_OPTIONS)
 		return false;
-	if (bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options, len))
+	if (bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options.bytes, len))
 		return false;
-	subtype = tcp_mptcp_subtype(options, len);
+	subtype = tcp_mptcp_subtype(&options, len);
 	return subtype == MPTCP_SUB_JOIN || (subtype == MPTCP_SUB_CAPABLE && !take_capable);
 }
 

@@ -10,7 +10,7 @@ SEC("sockops")
 int read_synack(struct bpf_sock_ops *ops)
 {
 	struct mpgate_synack entry = {};
-	__u8 options[64] = {};
+	struct tcp_options options = {};
 	struct tcphdr *tcp;
 	void *pos, *end;
 	__u32 len = 0;
@@ -24,11 +24,11 @@ int read_synack(struct bpf_sock_ops *ops)
 		return 1;
 	pos = tcp + 1;
 	for (; len < PARSE_TCP_OPTIONS && pos + 4 <= end; len += 4, pos += 4)
-		__builtin_memcpy(options + len, pos, 4);
-	if (tcp_mptcp_subtype(options, len) >= 0)
+		__builtin_memcpy(options.bytes + len, pos, 4);
+	if (tcp_mptcp_subtype(&options, len) >= 0)
 		return 1;
 	entry.len = len;
-	__builtin_memcpy(entry.options, options, sizeof(entry.options));
+	__builtin_memcpy(entry.options, options.bytes, sizeof(entry.options));
 	cookie = bpf_get_socket_cookie(ops);
 	bpf_map_update_elem(&synack, &cookie, &entry, BPF_ANY);
 	return 1;

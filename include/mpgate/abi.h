@@ -255,6 +255,11 @@ struct mpgate_bucket {
 	__u64 time; /* ns, CLOCK_MONOTONIC, of the last refill */
 };
 
+/* guard_scratch: a Convert message, and room so that a TLV read at any word of it stays inside. */
+struct mpgate_guard_scratch {
+	__u32 words[256 + 16];
+};
+
 /* synack: socket cookie -> TCP options of the SYN+ACK that answered our SYN. */
 struct mpgate_synack {
 	__u8 len;
