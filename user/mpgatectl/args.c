@@ -199,7 +199,7 @@ void args_complete(int count, char *const *words, FILE *out)
 	for (const struct verb *v = verbs; v->noun; v++) {
 		if (noun && v->verb && !strcmp(noun, v->noun))
 			fprintf(out, "%s\n", v->verb);
-		else if (!noun && (!last || strcmp(last, v->noun)))
+		else if (!noun && (!last || strcmp(last, v->noun) != 0))
 			fprintf(out, "%s\n", v->noun);
 		last = v->noun;
 	}

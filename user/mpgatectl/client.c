@@ -16,7 +16,7 @@
 
 #define SOCKET_DIR "/run/mpgate/"
 #define SOCKET_END ".sock"
-#define REPLY_MAX (16U * 1024U * 1024U) /* bytes; the daemon bounds its lists far below */
+#define REPLY_MAX (16UL * 1024UL * 1024UL) /* bytes; the daemon bounds its lists far below */
 #define REPLY_TIMEOUT 30 /* seconds without a byte of the reply */
 
 static int __attribute__((format(printf, 2, 3))) fail(char **error, const char *fmt, ...)

@@ -19,7 +19,7 @@
 #include "io.mpgate.varlink.h"
 #include "org.varlink.service.varlink.h"
 
-#define CONTROL_CALL_MAX (64U * 1024U) /* bytes of a call */
+#define CONTROL_CALL_MAX (64UL * 1024UL) /* bytes of a call */
 #define CONTROL_BACKLOG 16
 
 static const struct control_limits default_limits = { .clients = 16, .idle_ms = 60000, .reply_ms = 10000 };

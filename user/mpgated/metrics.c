@@ -65,9 +65,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		*data_len = 0;
 		return MHD_YES;
 	}
-	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-	if (strcmp(url, "/metrics"))
+	if (strcmp(url, "/metrics") != 0)
 		return respond_text(connection, MHD_HTTP_NOT_FOUND, "only /metrics is here\n");
 	body = m->render(m->arg, &len);
 	if (!body)
