@@ -14,7 +14,7 @@
 #define CHECK(what)                                                                                                    \
 	do {                                                                                                           \
 		if (!(what)) {                                                                                         \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #what);                                             \
+			(void)fprintf(stderr, "line %d: %s\n", __LINE__, #what);                                       \
 			abort();                                                                                       \
 		}                                                                                                      \
 	} while (0)
