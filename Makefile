@@ -125,6 +125,10 @@ tools: $(TOOLS) $(BENCH_TOOLS)
 $(BUILD)/tests/net/%: tests/net/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
+# Tools that speak Convert.
+$(BUILD)/tests/net/convtool $(BUILD)/tests/net/synforge: $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libmpgate.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,$(LIBS_LIB))
 PATHS_SRCS := $(addprefix user/mpgated/,paths.c paths_sync.c route.c netlink.c mptcp_pm.c sysctl.c)
 $(BUILD)/tests/net/paths_tool: tests/net/paths_tool.c $(PATHS_SRCS) $(BUILD)/libmpgate.a $(wildcard user/mpgated/*.h)
 	@mkdir -p $(@D)

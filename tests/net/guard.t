@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Forged, stale and replayed Convert SYNs are dropped before a socket exists, each for its own counted reason.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+HUB_ACCEPT='  accept: keyed
+  allow-from: [ 10.60.10.0/24, "fd60:10::/64", 10.60.20.0/24, "fd60:20::/64" ]'
+scenario
+
+# sockets: SYNs that reached a socket of the hub so far (a SYN+ACK was the answer).
+answers() { packets answers$f "src $HUB_IP and tcp src port 8803 and dst portrange 20000-30001"; }
+
+# forge KIND REASON TIMES NAME: that SYN is counted under that reason (and passed TIMES times).
+forge() {
+	local before pass
+	before=$(counter hub reasons "$2")
+	pass=$(counter hub reasons guard-pass)
+	check "$4: sent" on "$GATEWAY" "$TOOLS/synforge" -k "$TMP/pair.key" "$1" "${5:-$GATEWAY_IP}" "$HUB_IP" 8803 "$SERVER_IP" 7001
+	check "$4: counted as $2" wait_for 5 counted hub reasons "$2" "$before"
+	is "$(($(counter hub reasons guard-pass) - pass))" "$3" "$4: passed $3 times"
+}
+
+for f in 4 6; do
+	family $f
+	capture answers$f "$HUB" net0 tcp
+	for kind in forged unknown moved; do
+		forge $kind guard-forged 0 "IPv$f $kind"
+	done
+	forge stale guard-stale 0 "IPv$f stale"
+	forge early guard-stale 0 "IPv$f from the future"
+	forge none guard-no-cookie 0 "IPv$f without a cookie"
+	forge malformed guard-malformed 0 "IPv$f malformed"
+	forge valid guard-source 0 "IPv$f from outside allow-from" "$([ $f = 4 ] && echo 10.60.1.1 || echo fd60:1::1)"
+	capture_end answers$f
+	is "$(answers)" 0 "IPv$f: none of them was answered"
+
+	capture answers$f "$HUB" net0 tcp
+	forge valid guard-pass 1 "IPv$f valid"
+	forge repeated guard-pass 2 "IPv$f repeated from the same port"
+	forge replayed guard-replay 1 "IPv$f replayed from another port"
+	answered() { [ "$(answers)" -ge 3 ]; }
+	check "IPv$f: the valid ones were answered" wait_for 5 answered
+	capture_end answers$f
+	check "IPv$f: clients are served meanwhile" load -n 1000 get "$SERVER_IP" 80
+	check "IPv$f: and steered" greeted_by "$HUB_IP"
+done
+done_testing
