@@ -203,6 +203,10 @@ static void test_cookie_of_another_key_or_direction(void)
 	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
 	key_derive(&key, KEY_GATEWAY_TO_HUB, &r.key);
 	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+	r.key.id ^= 1; /* the right key under a name that is not its own */
+	cookie_make(&r.key, NOW, nonce, &r.connect_tlv, &r.source_tlv, &r.cookie);
+	r.key.id ^= 1;
+	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
 }
 
 static void test_cookie_window(void)
