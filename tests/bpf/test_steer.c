@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * steer and explain on single packets. The kernel refuses bpf_sk_assign under BPF_PROG_TEST_RUN, so what would be given
+ * to a socket is asked of explain here, and done for real in test_live.
+ */
+#include <CUnit/Basic.h>
+#include <bpf/bpf_endian.h>
+
+#include "harness.h"
+
+static struct mpgate_bpf *skel;
+static struct test_policy policy;
+static struct mpgate_settings settings = { .loaded = 1, .workers = 2, .backlog = 64 };
+static __u32 link_id;
+static int listener[2];
+
+static const __u8 opt_capable[] = { 2, 4, 5, 0xb4, 30, 4, 1, 0 };
+static const __u8 opt_join[] = { 1, 1, 1, 1, 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
+static const __u8 opt_broken[] = { 2, 4, 5, 0xb4, 30, 0, 0, 0 };
+static const __u8 opt_hidden[] = { 8, 10, 30, 4, 0, 0, 30, 4, 0, 0, 1, 0 }; /* 30 inside a timestamp */
+
+static struct mpgate_explained ask(const struct packet *p)
+{
+	struct mpgate_explained answer;
+	__u32 zero = 0;
+	struct frame f;
+	struct run r;
+
+	build(&f, p);
+	dp_run(skel, skel->progs.explain, &f, link_id, false, &r);
+	CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+	CU_ASSERT_EQUAL(r.reason, -1); /* a question is not counted */
+	CU_ASSERT_EQUAL(r.mark, 0x5678);
+	bpf_map_lookup_elem(bpf_map__fd(skel->maps.explained), &zero, &answer);
+	return answer;
+}
+
+static void expect(const struct packet *p, int want)
+{
+	struct mpgate_explained answer = ask(p);
+
+	if (answer.reason != (__u32)want)
+		printf("\n    %s: %s, not %s", p->name, reason_name(answer.reason), reason_name(want));
+	CU_ASSERT_EQUAL(answer.reason, (__u32)want);
+}
+
+static const struct packet variants[] = {
+	{ .name = "plain" },
+	{ .name = "VLAN", .vlans = 1 },
+	{ .name = "QinQ", .vlans = 2 },
+	{ .name = "IP options or one extension header", .ip_options = 1 },
+	{ .name = "many options or extension headers", .ip_options = 5 },
+	{ .name = "QinQ and options", .vlans = 2, .ip_options = 3 },
+	{ .name = "TCP options", .options = opt_hidden, .options_len = sizeof(opt_hidden) },
+	{ .name = "broken TCP options", .options = opt_broken, .options_len = sizeof(opt_broken) },
+	{ .name = "data", .data = "GET /", .data_len = 5 },
+	{ .name = "DSCP", .dscp = 46 },
+};
+
+static void every_header_variant_is_steered(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++) {
+			struct packet p = variants[i];
+			struct frame f;
+			struct run r;
+
+			p.family = family;
+			expect(&p, MPGATE_R_STEERED);
+			build(&f, &p);
+			dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+			CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+			CU_ASSERT_EQUAL(r.reason, MPGATE_R_ASSIGN_FAILED); /* see above */
+			CU_ASSERT_EQUAL(r.mark, 0x5678);
+		}
+	}
+}
+
+static void what_is_not_for_us_passes(void)
+{
+	static const struct {
+		struct packet p;
+		int reason;
+	} cases[] = {
+		{ { .name = "UDP", .proto = IPPROTO_UDP }, MPGATE_R_OTHER },
+		{ { .name = "ACK", .flags = FLAG_ACK }, MPGATE_R_OTHER },
+		{ { .name = "SYN+ACK", .flags = FLAG_SYN | FLAG_ACK }, MPGATE_R_OTHER },
+		{ { .name = "RST", .flags = FLAG_RST }, MPGATE_R_OTHER },
+		{ { .name = "SYN+RST", .flags = FLAG_SYN | FLAG_RST }, MPGATE_R_OTHER },
+		{ { .name = "three VLAN tags", .vlans = 3 }, MPGATE_R_OTHER },
+		{ { .name = "fragment", .fragment = true }, MPGATE_R_FRAGMENT },
+		{ { .name = "fragment, VLAN", .fragment = true, .vlans = 1 }, MPGATE_R_FRAGMENT },
+		{ { .name = "MP_CAPABLE", .options = opt_capable, .options_len = sizeof(opt_capable) },
+		  MPGATE_R_MPTCP },
+		{ { .name = "MP_JOIN", .options = opt_join, .options_len = sizeof(opt_join) }, MPGATE_R_MPTCP },
+		{ { .name = "a direct rule", .dport = 1 }, MPGATE_R_RULE_DIRECT },
+	};
+
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+			struct packet p = cases[i].p;
+			struct frame f;
+			struct run r;
+
+			p.family = family;
+			expect(&p, cases[i].reason);
+			build(&f, &p);
+			dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+			CU_ASSERT_EQUAL(r.reason, cases[i].reason);
+			CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+			CU_ASSERT_EQUAL(r.mark, 0x5678);
+		}
+	}
+}
+
+static void extension_headers_have_their_limits(void)
+{
+	expect(&(struct packet){ .name = "routing", .family = 6, .ip_options = 1, .ext = IPPROTO_ROUTING },
+	       MPGATE_R_STEERED);
+	expect(&(struct packet){ .name = "six", .family = 6, .ip_options = 6 }, MPGATE_R_STEERED);
+	expect(&(struct packet){ .name = "seven", .family = 6, .ip_options = 7 }, MPGATE_R_OTHER);
+	expect(&(struct packet){ .name = "unknown", .family = 6, .ip_options = 1, .ext = 135 }, MPGATE_R_OTHER);
+}
+
+static void truncated_packets_pass(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct packet p = { .name = "truncated", .family = family, .vlans = 1, .ip_options = 1 };
+		struct frame f;
+
+		build(&f, &p);
+		for (unsigned len = ETH_HLEN; len < f.len; len++) {
+			p.truncate = len;
+			struct mpgate_explained answer = ask(&p);
+
+			CU_ASSERT_EQUAL(answer.reason, MPGATE_R_MALFORMED);
+		}
+	}
+}
+
+static void headers_that_do_not_add_up_pass(void)
+{
+	static const struct {
+		int offset; /* from the IP header; 100: from the TCP header */
+		__u8 value;
+	} cases[] = { { 0, 0x44 }, { 0, 0x65 }, { 3, 39 }, { 112, 0x40 }, { 112, 0xf0 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct frame f;
+		struct run r;
+
+		build(&f, &(struct packet){ .name = "" });
+		f.bytes[cases[i].offset < 100 ? f.ip + cases[i].offset : f.tcp + cases[i].offset - 100] =
+			cases[i].value;
+		dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+		CU_ASSERT_EQUAL(r.reason, MPGATE_R_MALFORMED);
+		CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+	}
+}
+
+static void routes_are_respected(void)
+{
+	expect(&(struct packet){ .name = "local", .dst = "10.77.0.1" }, MPGATE_R_LOCAL);
+	expect(&(struct packet){ .name = "local", .family = 6, .dst = "fd77::1" }, MPGATE_R_LOCAL);
+	expect(&(struct packet){ .name = "unreachable", .dst = "192.0.2.1" }, MPGATE_R_NO_ROUTE);
+	expect(&(struct packet){ .name = "unreachable", .family = 6, .dst = "2001:db8:dead::1" }, MPGATE_R_NO_ROUTE);
+}
+
+/* The RST must be one that the client takes: addresses, ports, numbers and both checksums. */
+static void check_rst(const struct frame *syn, const struct frame *rst, int family)
+{
+	const struct tcphdr *a = (const void *)(syn->bytes + syn->tcp), *b = (const void *)(rst->bytes + rst->tcp);
+	int off = family == 4 ? 12 : 8, len = family == 4 ? 4 : 16;
+	const __u8 *ia = syn->bytes + syn->ip, *ib = rst->bytes + rst->ip;
+
+	CU_ASSERT_EQUAL_FATAL(rst->len, syn->len);
+	CU_ASSERT_EQUAL(memcmp(rst->bytes, syn->bytes + 6, 6) || memcmp(rst->bytes + 6, syn->bytes, 6), 0);
+	CU_ASSERT_EQUAL(memcmp(ib + off, ia + off + len, len) || memcmp(ib + off + len, ia + off, len), 0);
+	CU_ASSERT(b->source == a->dest && b->dest == a->source);
+	CU_ASSERT(b->rst && b->ack && !b->syn && !b->fin && !b->psh);
+	CU_ASSERT_EQUAL(ntohl(b->ack_seq), ntohl(a->seq) + 1 + (syn->len - syn->tcp - a->doff * 4));
+	CU_ASSERT_EQUAL(b->seq, 0);
+	CU_ASSERT_EQUAL(tcp_sum(rst, family), 0);
+	if (family == 4)
+		CU_ASSERT_EQUAL(checksum(ib, (ib[0] & 15) * 4, 0), 0);
+	for (int i = 20; i < a->doff * 4; i++)
+		CU_ASSERT_EQUAL(rst->bytes[rst->tcp + i], 1);
+}
+
+static void a_peer_that_is_down_opens_or_rejects(void)
+{
+	struct test_policy reject;
+
+	CU_ASSERT_EQUAL(ask(&variants[0]).peer, 4);
+	dp_peer(skel, 3, 1);
+	CU_ASSERT_EQUAL(ask(&variants[0]).peer, 3);
+	CU_ASSERT_EQUAL(ask(&variants[0]).rule, 9);
+	dp_peer(skel, 3, 0);
+	dp_peer(skel, 4, 0);
+	policy_make(skel, &reject, 1, 10, link_id, MPGATE_RULE_REJECT);
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++) {
+			struct packet p = variants[i];
+			struct frame f;
+			struct run r;
+
+			p.family = family;
+			build(&f, &p);
+			settings.generation = 0;
+			dp_settings(skel, &settings);
+			dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+			CU_ASSERT_EQUAL(r.reason, MPGATE_R_PEER_DOWN);
+			CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+			settings.generation = 1; /* the flip is all it takes */
+			dp_settings(skel, &settings);
+			dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+			CU_ASSERT_EQUAL(r.reason, MPGATE_R_PEER_DOWN_REJECT);
+			CU_ASSERT_EQUAL(r.retval, TC_REDIRECT);
+			check_rst(&f, &r.out, family);
+		}
+	}
+	policy_close(&reject);
+	settings.generation = 0;
+	dp_settings(skel, &settings);
+	dp_peer(skel, 4, 1);
+}
+
+static void worker_set(__u32 worker, __be16 port, __u16 alive)
+{
+	struct mpgate_listener l = { .port = port, .alive = alive };
+
+	map_set(skel->maps.listeners, &worker, &l);
+}
+
+static void a_worker_that_is_gone_is_stepped_over(void)
+{
+	__be16 port = htons(9);
+	int second[2];
+
+	for (int i = 0; i < 4; i++)
+		expect(&variants[0], MPGATE_R_STEERED); /* worker 1 is not there */
+	port = listen_both(second);
+	worker_set(1, port, 1);
+	expect(&variants[0], MPGATE_R_STEERED);
+	close(second[0]); /* dead, but nobody has said so yet */
+	close(second[1]);
+	for (int i = 0; i < 4; i++)
+		expect(&variants[0], MPGATE_R_STEERED);
+	worker_set(1, port, 0);
+	worker_set(0, htons(9), 1);
+	expect(&variants[0], MPGATE_R_NO_LISTENER);
+	settings.workers = 0;
+	dp_settings(skel, &settings);
+	expect(&variants[0], MPGATE_R_NO_LISTENER);
+	settings.workers = 2;
+	dp_settings(skel, &settings);
+}
+
+static void without_policy_or_link_nothing_is_classified(void)
+{
+	__u32 id = link_id;
+
+	settings.loaded = 0;
+	dp_settings(skel, &settings);
+	expect(&variants[0], MPGATE_R_NO_POLICY);
+	settings.loaded = 1;
+	dp_settings(skel, &settings);
+	link_id = 1; /* the loopback link is not in the policy */
+	expect(&variants[0], MPGATE_R_NO_LINK);
+	link_id = id;
+}
+
+/* Rules 0 and 2 differ in what they match; exact comes before a prefix, and the first rule before a later one. */
+static void prefixes_ports_and_code_points_select(void)
+{
+	struct mpgate_bitmap b = { { 1ULL << 9 } }, none = { { 0 } };
+	struct mpgate_lpm_key net = { .prefixlen = MPGATE_LPM_FIXED_BITS + 24,
+				      .key = { MPGATE_DST, 4, 0, { 203, 0, 113 } } };
+	struct mpgate_exact_key host = { MPGATE_DST, 4, 0, { 203, 0, 113, 5 } };
+	__u32 proxy = policy_bitmap(&policy, &b), empty = policy_bitmap(&policy, &none);
+
+	policy.p.lpm[MPGATE_DST] = 1;
+	policy_store(&policy);
+	expect(&variants[0], MPGATE_R_STEERED); /* no prefix matches: any */
+	fd_set_elem(policy.lpm, &net, &empty);
+	expect(&variants[0], MPGATE_R_NO_RULE);
+	policy.p.exact[MPGATE_DST] = 1;
+	policy_store(&policy);
+	expect(&variants[0], MPGATE_R_NO_RULE);
+	fd_set_elem(policy.exact, &host, &proxy);
+	expect(&variants[0], MPGATE_R_STEERED);
+	expect(&(struct packet){ .name = "neighbour", .dst = "203.0.113.6" }, MPGATE_R_NO_RULE);
+	expect(&(struct packet){ .name = "IPv6", .family = 6 }, MPGATE_R_STEERED);
+	policy.p.dscp[46] = empty;
+	policy_store(&policy);
+	expect(&(struct packet){ .name = "DSCP", .dscp = 46 }, MPGATE_R_NO_RULE);
+	expect(&(struct packet){ .name = "DSCP", .family = 6, .dscp = 46 }, MPGATE_R_NO_RULE);
+}
+
+static void the_last_of_1024_rules_is_found(void)
+{
+	struct test_policy big;
+
+	policy_make(skel, &big, 1, MPGATE_MAX_RULES, link_id, MPGATE_RULE_TAKE_MPTCP);
+	settings.generation = 1;
+	dp_settings(skel, &settings);
+	expect(&variants[0], MPGATE_R_STEERED);
+	CU_ASSERT_EQUAL(ask(&variants[0]).rule, MPGATE_MAX_RULES - 1);
+	expect(&(struct packet){ .name = "taken", .options = opt_capable, .options_len = sizeof(opt_capable) },
+	       MPGATE_R_STEERED);
+	expect(&(struct packet){ .name = "never taken", .options = opt_join, .options_len = sizeof(opt_join) },
+	       MPGATE_R_MPTCP);
+	settings.generation = 0;
+	dp_settings(skel, &settings);
+	policy_close(&big);
+}
+
+static void setup(void)
+{
+	__be16 port;
+
+	link_id = net_open();
+	skel = dp_open();
+	policy_make(skel, &policy, 0, 10, link_id, 0);
+	dp_settings(skel, &settings);
+	dp_peer(skel, 4, 1);
+	port = listen_both(listener);
+	worker_set(0, port, 1);
+}
+
+/* One line a program, for the record of sizes: name, instructions as loaded, instructions verified. */
+static void print_insns(void)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			err(1, "program info");
+		printf("insns %s %zu %u\n", bpf_program__name(prog), info.xlated_prog_len / sizeof(struct bpf_insn),
+		       info.verified_insns);
+	}
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+	unsigned failed;
+
+	setup();
+	CU_initialize_registry();
+	suite = CU_add_suite("steer", NULL, NULL);
+	CU_ADD_TEST(suite, every_header_variant_is_steered);
+	CU_ADD_TEST(suite, what_is_not_for_us_passes);
+	CU_ADD_TEST(suite, extension_headers_have_their_limits);
+	CU_ADD_TEST(suite, truncated_packets_pass);
+	CU_ADD_TEST(suite, headers_that_do_not_add_up_pass);
+	CU_ADD_TEST(suite, routes_are_respected);
+	CU_ADD_TEST(suite, a_peer_that_is_down_opens_or_rejects);
+	CU_ADD_TEST(suite, without_policy_or_link_nothing_is_classified);
+	CU_ADD_TEST(suite, the_last_of_1024_rules_is_found);
+	CU_ADD_TEST(suite, prefixes_ports_and_code_points_select);
+	CU_ADD_TEST(suite, a_worker_that_is_gone_is_stepped_over);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	print_insns();
+	mpgate_bpf__destroy(skel);
+	return failed != 0;
+}
