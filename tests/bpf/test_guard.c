@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guard at XDP and at tc: one table of SYNs, both hooks, both families. */
+#include <CUnit/Basic.h>
+#include <endian.h>
+#include <time.h>
+
+#include <mpgate/convert.h>
+#include <mpgate/siphash.h>
+
+#include "harness.h"
+
+#define PORT 8803
+#define KEY_ID 0x123456
+#define NS 1000000000ULL
+#define WINDOW 30
+
+static struct mpgate_bpf *skel;
+static struct mpgate_settings settings = { .accept = MPGATE_ACCEPT_KEYED, .cookie_window = WINDOW };
+static const __u8 opt_join[] = { 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
+static __u8 nonces;
+
+struct message {
+	__u8 bytes[512];
+	int len;
+};
+
+enum { CONNECT = 1, SOURCE = 2, COOKIE = 4, INFO = 8, LONG_CONNECT = 16 };
+
+static __u64 load64(const __u8 *p)
+{
+	__u64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
+static void sign(const __u8 *bytes, int len, __u8 tag[16])
+{
+	__u8 rest[8] = {};
+	struct siphash_tag out;
+	struct siphash s;
+	int i;
+
+	siphash_init(&s, 11, 22);
+	for (i = 0; i + 8 <= len; i += 8)
+		siphash_word(&s, load64(bytes + i));
+	memcpy(rest, bytes + i, len - i);
+	siphash_final(&s, load64(rest), len, &out);
+	out.lo = htole64(out.lo);
+	out.hi = htole64(out.hi);
+	memcpy(tag, &out.lo, 8);
+	memcpy(tag + 8, &out.hi, 8);
+}
+
+/* A Convert message with these TLVs, the cookie last; age in seconds. */
+static void message_make(struct message *m, int what, int age, __u32 key_id, bool forge)
+{
+	struct convert_cookie cookie = { .key_id = key_id >> 16,
+					 .version = CONVERT_COOKIE_VERSION,
+					 .key_hint = htons(key_id),
+					 .timestamp = htonl(time(NULL) - age),
+					 .nonce = { ++nonces } };
+	__u8 signed_part[64];
+	int signed_len = 16, words = what & LONG_CONNECT ? 6 : 5;
+
+	memset(m, 0, sizeof(*m));
+	memcpy(m->bytes, (__u8[]){ 1, 0, 0x22, 0x63 }, 4);
+	m->len = 4;
+	memcpy(signed_part, &cookie, 16);
+	if (what & INFO) {
+		memcpy(m->bytes + m->len, (__u8[]){ 1, 1, 0, 0 }, 4);
+		m->len += 4;
+	}
+	for (int bit = CONNECT; bit <= SOURCE; bit <<= 1) {
+		__u8 *tlv = m->bytes + m->len;
+
+		if (!(what & bit))
+			continue;
+		memset(tlv, 0x5a + bit, words * 4);
+		tlv[0] = bit == CONNECT ? CONVERT_CONNECT : CONVERT_ORIG_SOURCE;
+		tlv[1] = words;
+		m->len += words * 4;
+		memcpy(signed_part + signed_len, tlv, 20);
+		signed_len += 20;
+	}
+	if (what & COOKIE) {
+		sign(signed_part, signed_len, cookie.tag);
+		cookie.tag[15] ^= forge;
+		memcpy(m->bytes + m->len, (__u8[]){ CONVERT_COOKIE, CONVERT_COOKIE_WORDS, 0, 0 }, 4);
+		memcpy(m->bytes + m->len + 4, &cookie, sizeof(cookie));
+		m->len += 36;
+	}
+	m->bytes[1] = m->len / 4;
+	memcpy(m->bytes + m->len, "GET / HTTP/1.0", 14); /* early data */
+	m->len += 14;
+}
+
+static bool drops(int reason)
+{
+	return reason >= MPGATE_R_GUARD_RATE;
+}
+
+/* Runs one hook and checks that the verdict fits the reason. */
+static int guard(const struct packet *p, bool xdp)
+{
+	struct frame f;
+	struct run r;
+
+	build(&f, p);
+	dp_run(skel, xdp ? skel->progs.guard_xdp : skel->progs.guard_tc, &f, 0, xdp, &r);
+	if (xdp)
+		CU_ASSERT_EQUAL(r.retval, drops(r.reason) ? 1 : 2);
+	if (!xdp)
+		CU_ASSERT_EQUAL(r.retval, drops(r.reason) ? TC_SHOT : TC_UNSPEC);
+	return r.reason;
+}
+
+static struct packet syn(int family, const struct message *m)
+{
+	return (struct packet){
+		.family = family, .dport = PORT, .data = m ? m->bytes : NULL, .data_len = m ? m->len : 0
+	};
+}
+
+static void expect(const char *what, int got, int want)
+{
+	if (got != want)
+		printf("\n    %s: %s, not %s", what, reason_name(got), reason_name(want));
+	CU_ASSERT_EQUAL(got, want);
+}
+
+#define EACH(family, hook)                                                                                             \
+	for (int family = 4; family <= 6; family += 2)                                                                 \
+		for (int hook = 0; hook < 2; hook++)
+
+static void cookies_decide(void)
+{
+	static const struct {
+		const char *name;
+		int what, age;
+		__u32 key_id;
+		bool forge;
+		int reason;
+	} cases[] = {
+		{ "cookie", COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "connect", CONNECT | COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "source", SOURCE | COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "both", CONNECT | SOURCE | COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "info too", INFO | CONNECT | SOURCE | COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "inside the window", CONNECT | COOKIE, WINDOW - 5, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "inside, future", CONNECT | COOKIE, 5 - WINDOW, KEY_ID, false, MPGATE_R_GUARD_PASS },
+		{ "old", CONNECT | COOKIE, WINDOW + 5, KEY_ID, false, MPGATE_R_GUARD_STALE },
+		{ "future", CONNECT | COOKIE, -WINDOW - 5, KEY_ID, false, MPGATE_R_GUARD_STALE },
+		{ "forged", CONNECT | COOKIE, 0, KEY_ID, true, MPGATE_R_GUARD_FORGED },
+		{ "unknown key", CONNECT | COOKIE, 0, KEY_ID + 1, false, MPGATE_R_GUARD_FORGED },
+		{ "none", CONNECT, 0, KEY_ID, false, MPGATE_R_GUARD_NO_COOKIE },
+		{ "long connect", CONNECT | LONG_CONNECT | COOKIE, 0, KEY_ID, false, MPGATE_R_GUARD_UNCHECKED },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		EACH(family, xdp)
+		{
+			struct message m;
+
+			message_make(&m, cases[i].what, cases[i].age, cases[i].key_id, cases[i].forge);
+			struct packet p = syn(family, &m);
+
+			expect(cases[i].name, guard(&p, xdp), cases[i].reason);
+		}
+	}
+}
+
+static void header_variants_are_checked_too(void)
+{
+	EACH(family, xdp)
+	{
+		for (int vlans = 0; vlans <= 2; vlans++) {
+			struct message m;
+
+			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, true);
+			struct packet p = syn(family, &m);
+
+			p.vlans = vlans;
+			p.ip_options = 3;
+			expect("variant", guard(&p, xdp), MPGATE_R_GUARD_FORGED);
+			p.fragment = true;
+			expect("fragment", guard(&p, xdp), -1);
+		}
+	}
+}
+
+static void a_nonce_opens_one_connection(void)
+{
+	EACH(family, xdp)
+	{
+		struct message m;
+
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+		struct packet p = syn(family, &m);
+
+		expect("first", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		expect("same again", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		p.sport = CLIENT_PORT + 1;
+		expect("elsewhere", guard(&p, xdp), MPGATE_R_GUARD_REPLAY);
+		p.sport = 0;
+		p.src = family == 4 ? "10.77.0.3" : "fd77::3";
+		expect("elsewhere", guard(&p, !xdp), MPGATE_R_GUARD_REPLAY);
+	}
+}
+
+static void malformed_messages_are_dropped(void)
+{
+	static const struct {
+		int offset;
+		__u8 value;
+	} cases[] = {
+		{ 0, 2 },
+		{ 1, 0 },
+		{ 1, 200 },
+		{ 1, 7 },
+		{ 2, 0 },
+		{ 3, 0 },
+		{ 4, 0 },
+		{ 5, 0 },
+		{ 5, 4 },
+		{ 5, 255 },
+		{ 24, CONVERT_CONNECT },
+		{ 25, 8 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		EACH(family, xdp)
+		{
+			struct message m;
+
+			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+			m.bytes[cases[i].offset] = cases[i].value;
+			struct packet p = syn(family, &m);
+
+			expect("malformed", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
+			p.data_len = 3;
+			expect("short", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
+		}
+	}
+}
+
+static void what_guard_does_not_know_passes(void)
+{
+	EACH(family, xdp)
+	{
+		struct packet p = syn(family, NULL);
+
+		expect("no data", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
+		p.options = opt_join;
+		p.options_len = sizeof(opt_join);
+		p.data = "x";
+		p.data_len = 1;
+		expect("join", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
+		p.flags = FLAG_ACK;
+		expect("no SYN", guard(&p, xdp), -1);
+		p.flags = FLAG_SYN | FLAG_ACK;
+		expect("SYN+ACK", guard(&p, xdp), -1);
+		p.flags = 0;
+		p.dport = 80;
+		expect("other port", guard(&p, xdp), -1);
+	}
+}
+
+static void a_source_has_a_rate(void)
+{
+	settings.unchecked_rate = 1;
+	settings.unchecked_burst = 3;
+	dp_settings(skel, &settings);
+	EACH(family, xdp)
+	{
+		struct packet p = syn(family, NULL);
+		char src[64];
+
+		snprintf(src, sizeof(src), family == 4 ? "10.77.9.%d" : "fd77:%d::1", xdp + 1);
+		p.src = src;
+		for (int i = 0; i < 3; i++)
+			expect("burst", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
+		expect("too many", guard(&p, xdp), MPGATE_R_GUARD_RATE);
+		snprintf(src, sizeof(src), family == 4 ? "10.77.8.%d" : "fd77:%d::2", xdp + 1);
+		expect("another address", guard(&p, xdp), family == 4 ? MPGATE_R_GUARD_UNCHECKED : MPGATE_R_GUARD_RATE);
+	}
+	settings.unchecked_rate = 0;
+	dp_settings(skel, &settings);
+}
+
+static void allow_from_is_respected(void)
+{
+	struct mpgate_lpm_key v4 = { .prefixlen = MPGATE_LPM_FIXED_BITS + 24,
+				     .key = { MPGATE_SRC, 4, 0, { 10, 77, 0 } } };
+	struct mpgate_lpm_key v6 = { .prefixlen = MPGATE_LPM_FIXED_BITS + 16,
+				     .key = { MPGATE_SRC, 6, 0, { 0xfd, 0x77 } } };
+	__u32 one = 1;
+
+	map_set(skel->maps.guard_allow, &v4, &one);
+	map_set(skel->maps.guard_allow, &v6, &one);
+	settings.allow_from = 1;
+	dp_settings(skel, &settings);
+	EACH(family, xdp)
+	{
+		struct packet p = syn(family, NULL);
+
+		expect("inside", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
+		p.src = family == 4 ? "10.78.0.2" : "fd78::2";
+		expect("outside", guard(&p, xdp), MPGATE_R_GUARD_SOURCE);
+	}
+	settings.allow_from = 0;
+	dp_settings(skel, &settings);
+}
+
+static void other_modes_check_the_header_only(void)
+{
+	for (int mode = MPGATE_ACCEPT_NONE; mode <= MPGATE_ACCEPT_OPEN; mode++) {
+		if (mode == MPGATE_ACCEPT_KEYED)
+			continue;
+		settings.accept = mode;
+		dp_settings(skel, &settings);
+		EACH(family, xdp)
+		{
+			struct message m;
+
+			message_make(&m, CONNECT, 0, KEY_ID, false);
+			struct packet p = syn(family, &m);
+
+			expect("message", guard(&p, xdp), mode ? MPGATE_R_GUARD_UNCHECKED : -1);
+			m.bytes[2] = 0;
+			expect("noise", guard(&p, xdp), mode ? MPGATE_R_GUARD_MALFORMED : -1);
+		}
+	}
+	settings.accept = MPGATE_ACCEPT_KEYED;
+	dp_settings(skel, &settings);
+}
+
+static void setup(void)
+{
+	struct mpgate_guard_key key = { .k0 = 11, .k1 = 22 };
+	struct timespec wall, mono;
+	__u32 id = KEY_ID;
+
+	net_open();
+	skel = dp_open();
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	settings.wall_offset = (wall.tv_sec - mono.tv_sec) * NS + wall.tv_nsec - mono.tv_nsec;
+	settings.convert_port = htons(PORT);
+	dp_settings(skel, &settings);
+	map_set(skel->maps.guard_keys, &id, &key);
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+	unsigned failed;
+
+	setup();
+	CU_initialize_registry();
+	suite = CU_add_suite("guard", NULL, NULL);
+	CU_ADD_TEST(suite, cookies_decide);
+	CU_ADD_TEST(suite, header_variants_are_checked_too);
+	CU_ADD_TEST(suite, a_nonce_opens_one_connection);
+	CU_ADD_TEST(suite, malformed_messages_are_dropped);
+	CU_ADD_TEST(suite, what_guard_does_not_know_passes);
+	CU_ADD_TEST(suite, a_source_has_a_rate);
+	CU_ADD_TEST(suite, allow_from_is_respected);
+	CU_ADD_TEST(suite, other_modes_check_the_header_only);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	mpgate_bpf__destroy(skel);
+	return failed != 0;
+}
