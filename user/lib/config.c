@@ -80,6 +80,15 @@ int cfg_take_number(struct build *b, const char *place, const uint32_t *given, u
 	return 0;
 }
 
+int cfg_check_list(struct build *b, const char *place)
+{
+	const char *key = strrchr(place, '.');
+
+	if (where_is_empty(&b->where, place))
+		return cfg_fail(b, place, "%s: the list is empty", key ? key + 1 : place);
+	return 0;
+}
+
 /* libcyaml reports the fault first, then where it was, innermost place first. */
 struct cyaml_fault {
 	char text[256];
@@ -118,11 +127,17 @@ static int load_raw(struct build *b, const char *text, size_t len, struct raw_co
 	struct cyaml_fault fault = { 0 };
 	cyaml_config_t config = cyaml_base;
 	cyaml_err_t e;
+	int r;
 
+	r = where_check_keys(&b->where, NULL, &raw_schema, b->err);
+	if (r)
+		return r;
 	config.log_ctx = &fault;
 	e = cyaml_load_data((const uint8_t *)text, len, &config, &raw_schema, (cyaml_data_t **)raw, NULL);
 	if (e == CYAML_ERR_OOM)
 		return -ENOMEM;
+	if (!fault.line)
+		fault.line = 1; /* of the whole document */
 	if (e == CYAML_ERR_ALIAS)
 		return where_fail(b->err, b->where.name, fault.line, "aliases ('*name') are not taken here");
 	if (e != CYAML_OK)
@@ -135,7 +150,7 @@ static int load_raw(struct build *b, const char *text, size_t len, struct raw_co
 
 static int check_reserved(struct build *b)
 {
-	if (!where_is_empty(&b->where, "publish"))
+	if (!where_says_nothing(&b->where, "publish"))
 		return cfg_fail(b, "publish", "publish is not available in this version");
 	if (b->raw->policy.def == RAW_PROXY)
 		return cfg_fail(b, "policy.default", "default: proxy is not available in this version");

@@ -24,6 +24,8 @@ int cfg_fail(struct build *b, const char *place, const char *fmt, ...) __attribu
 
 /* Letters, digits, '-', '_' and '.', at most max bytes: a name that is safe in any output. */
 int cfg_check_name(struct build *b, const char *place, const char *what, const char *name, size_t max);
+/* Refuses a list that was given without items: to read it as "not given" would mean the opposite. */
+int cfg_check_list(struct build *b, const char *place);
 /* Copies; -ENOMEM. */
 int cfg_copy_text(char **out, const char *text);
 /* A path as the file means it: joined to dir when relative. */
@@ -49,7 +51,7 @@ int cfg_build_rules(struct build *b);
 /* A whole file; regular: nothing but a regular file, NUL-terminated and malloc'ed; 0 or -errno. */
 int cfg_read_file(const char *path, bool regular, char **out, size_t *len);
 
-/* A list of prefixes at the place "<place>[i]". Given and empty is an error. */
+/* A list of prefixes at the place "<place>[i]". Given without items is an error. */
 int cfg_build_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
 /* Sorts, drops what lies inside another. */
 void cfg_prefixes_tidy(struct cfg_prefixes *list);

@@ -220,11 +220,9 @@ static int check_accept(struct build *b, const struct raw_convert *raw)
 {
 	unsigned i;
 
-	if (!raw->listen)
-		return 0;
 	if (!raw->listen_count)
-		return cfg_fail(b, "convert.listen", "listen: the list is empty");
-	if (raw->accept == CFG_ACCEPT_OPEN && !raw->allow_from)
+		return cfg_check_list(b, "convert.listen");
+	if (raw->accept == CFG_ACCEPT_OPEN && !raw->allow_from_count)
 		return cfg_fail(b, "convert.accept", "accept: open needs allow-from, or anyone could use this relay");
 	for (i = 0; i < b->raw->peers_count; i++)
 		if (b->raw->peers[i].key_file)
@@ -245,7 +243,7 @@ int cfg_build_convert(struct build *b)
 	r = check_accept(b, raw);
 	if (r)
 		return r;
-	convert->listening = raw->listen != NULL;
+	convert->listening = raw->listen_count > 0;
 	convert->accept = raw->accept;
 	convert->source = raw->source;
 	r = build_addresses(b, "convert.listen", raw->listen, raw->listen_count, false, &convert->listen,
@@ -269,9 +267,9 @@ int cfg_build_convert(struct build *b)
 		r = cfg_fail(b, "convert.allow-from", "allow-from: %u prefixes are more than %d",
 			     convert->allow_from.count, MPGATE_MAX_ALLOW);
 	if (!r)
-		r = raw->allow_to ? cfg_build_prefixes(b, "convert.allow-to", raw->allow_to, raw->allow_to_count,
-						       &convert->allow_to)
-				  : allow_everywhere(&convert->allow_to);
+		r = cfg_build_prefixes(b, "convert.allow-to", raw->allow_to, raw->allow_to_count, &convert->allow_to);
+	if (!r && !convert->allow_to.count)
+		r = allow_everywhere(&convert->allow_to);
 	return r;
 }
 
@@ -365,9 +363,10 @@ static int check_peer(struct build *b, unsigned i)
 	if (raw->previous_key_file && !raw->key_file)
 		return cfg_fail(b, cfg_at(b, "peers[%u].previous-key-file", i),
 				"peer '%s': a previous-key-file needs a key-file", raw->name);
-	if (raw->address && !raw->address_count)
-		return cfg_fail(b, cfg_at(b, "peers[%u].address", i), "address: the list is empty");
-	if (raw->as == CFG_AS_GATEWAY && !raw->address)
+	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
+	if (r)
+		return r;
+	if (raw->as == CFG_AS_GATEWAY && !raw->address_count)
 		return cfg_fail(b, cfg_at(b, "peers[%u].as", i), "peer '%s': as: gateway needs the peer's address",
 				raw->name);
 	return 0;

@@ -74,11 +74,11 @@ static int build_ports(struct build *b, unsigned i)
 	struct cfg_rule *rule = &b->cfg->rules[i];
 	unsigned k;
 
-	if (!raw->to_port)
-		return 0;
-	if (!raw->to_port_count || raw->to_port_count > MAX_RANGES)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port", i), "to-port: the list is %s",
-				raw->to_port_count ? "too long" : "empty");
+	if (!raw->to_port_count)
+		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].to-port", i));
+	if (raw->to_port_count > MAX_RANGES)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port", i), "to-port: more than %d ranges",
+				MAX_RANGES);
 	rule->ports = calloc(raw->to_port_count, sizeof(*rule->ports));
 	if (!rule->ports)
 		return -ENOMEM;
@@ -102,10 +102,8 @@ static int build_dscp(struct build *b, unsigned i)
 	uint64_t seen = 0;
 	unsigned k;
 
-	if (!raw->dscp)
-		return 0;
 	if (!raw->dscp_count)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].dscp", i), "dscp: the list is empty");
+		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].dscp", i));
 	for (k = 0; k < raw->dscp_count; k++) {
 		int value = dscp_parse(raw->dscp[k]);
 

@@ -91,14 +91,9 @@ int cfg_build_prefixes(struct build *b, const char *place, char **texts, unsigne
 {
 	int r;
 
-	if (!texts)
-		return 0;
-	if (!count) {
-		const char *key = strrchr(place, '.');
-
-		return cfg_fail(b, place, "%s: the list is empty", key ? key + 1 : place);
-	}
-	r = append_prefixes(b, place, texts, count, out);
+	r = cfg_check_list(b, place);
+	if (!r && count)
+		r = append_prefixes(b, place, texts, count, out);
 	if (!r)
 		cfg_prefixes_tidy(out);
 	return r;

@@ -81,11 +81,23 @@ static int check_mapping(const struct where *w, const yaml_node_t *map, struct c
 	return r;
 }
 
-static int check_document(struct where *w, yaml_parser_t *parser, struct cfg_error *err)
+/* What the parser stumbled over. Faults of the encoding come with an offset and no line. */
+static int parser_fault(const yaml_parser_t *parser, const char *text, const char *name, struct cfg_error *err)
 {
-	const yaml_node_t *node;
+	size_t line = parser->problem_mark.line + 1, i;
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
+	if (parser->error == YAML_READER_ERROR)
+		for (i = 0, line = 1; i < parser->problem_offset; i++)
+			line += text[i] == '\n';
+	return where_fail(err, name, (unsigned)line, "%s", parser->problem ? parser->problem : "not readable as YAML");
+}
+
+static int check_document(struct where *w, yaml_parser_t *parser, const char *text, struct cfg_error *err)
+{
+	const yaml_node_t *node, *root;
 	yaml_document_t next;
-	bool more;
 	int r = 0;
 
 	for (node = w->doc.nodes.start; node < w->doc.nodes.top && !r; node++)
@@ -94,11 +106,12 @@ static int check_document(struct where *w, yaml_parser_t *parser, struct cfg_err
 	if (r)
 		return r;
 	if (!yaml_parser_load(parser, &next))
-		return where_fail(err, w->name, (unsigned)parser->problem_mark.line + 1, "%s",
-				  parser->problem ? parser->problem : "not readable as YAML");
-	more = yaml_document_get_root_node(&next) != NULL;
+		return parser_fault(parser, text, w->name, err);
+	root = yaml_document_get_root_node(&next);
+	if (root)
+		r = where_fail(err, w->name, node_line(root), "more than one document");
 	yaml_document_delete(&next);
-	return more ? where_fail(err, w->name, (unsigned)parser->mark.line + 1, "more than one document") : 0;
+	return r;
 }
 
 int where_open(struct where *w, const char *text, size_t len, const char *name, struct cfg_error *err)
@@ -111,13 +124,12 @@ int where_open(struct where *w, const char *text, size_t len, const char *name, 
 	w->name = name;
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	if (!yaml_parser_load(&parser, &w->doc)) {
-		r = where_fail(err, name, (unsigned)parser.problem_mark.line + 1, "%s",
-			       parser.problem ? parser.problem : "not readable as YAML");
+		r = parser_fault(&parser, text, name, err);
 	} else {
 		if (w->doc.nodes.start == w->doc.nodes.top)
 			r = where_fail(err, name, 1, "the file says nothing");
 		else
-			r = check_document(w, &parser, err);
+			r = check_document(w, &parser, text, err);
 		if (r)
 			yaml_document_delete(&w->doc);
 	}
@@ -191,11 +203,64 @@ unsigned where_line(const struct where *w, const char *place)
 	return line;
 }
 
+static bool is_empty_list(const yaml_node_t *node)
+{
+	return node->type == YAML_SEQUENCE_NODE && node->data.sequence.items.start == node->data.sequence.items.top;
+}
+
+bool where_says_nothing(const struct where *w, const char *place)
+{
+	unsigned line;
+	const yaml_node_t *node = walk(w, place, &line);
+
+	return !node || is_empty_list(node);
+}
+
 bool where_is_empty(const struct where *w, const char *place)
 {
 	unsigned line;
 	const yaml_node_t *node = walk(w, place, &line);
 
-	return !node ||
-	       (node->type == YAML_SEQUENCE_NODE && node->data.sequence.items.start == node->data.sequence.items.top);
+	return node && is_empty_list(node);
+}
+
+static int check_key(const struct where *w, const cyaml_schema_field_t *fields, const yaml_node_pair_t *pair,
+		     struct cfg_error *err)
+{
+	const yaml_node_t *key = node_at(w, pair->key);
+
+	while (fields->key && strcmp(fields->key, key_text(key)) != 0)
+		fields++;
+	if (!fields->key)
+		return where_fail(err, w->name, node_line(key), "Unexpected key: %s", key_text(key));
+	return where_check_keys(w, node_at(w, pair->value), &fields->value, err);
+}
+
+/* The schema is a tree of fixed depth, so this ends whatever the document is. */
+int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_value_t *schema,
+		     struct cfg_error *err)
+{
+	const cyaml_schema_field_t *field;
+	int r = 0;
+
+	if (!node)
+		node = w->doc.nodes.start;
+	if (schema->type == CYAML_SEQUENCE && node->type == YAML_SEQUENCE_NODE) {
+		const yaml_node_item_t *item = node->data.sequence.items.start;
+
+		for (; item < node->data.sequence.items.top && !r; item++)
+			r = where_check_keys(w, node_at(w, *item), schema->sequence.entry, err);
+	} else if (schema->type == CYAML_MAPPING && node->type == YAML_MAPPING_NODE) {
+		const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+		unsigned line;
+
+		for (; pair < node->data.mapping.pairs.top && !r; pair++)
+			r = check_key(w, schema->mapping.fields, pair, err);
+		for (field = schema->mapping.fields; field->key && !r; field++)
+			if (!(field->value.flags & CYAML_FLAG_OPTIONAL) &&
+			    !step_key(w, node, field->key, strlen(field->key), &line))
+				r = where_fail(err, w->name, node_line(node), "Missing required mapping field: %s",
+					       field->key);
+	}
+	return r;
 }

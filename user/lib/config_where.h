@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <cyaml/cyaml.h>
 #include <yaml.h>
 
 #include <lib/config.h>
@@ -24,8 +25,17 @@ void where_close(struct where *w);
 
 /* The line of a place: of the key in a mapping, of the item in a list; of the nearest place above when absent. */
 unsigned where_line(const struct where *w, const char *place);
-/* Whether the place is absent or a list without items. */
+/* Whether the place is a list without items; libcyaml does not tell it from one that is absent. */
 bool where_is_empty(const struct where *w, const char *place);
+/* Whether the place is absent or a list without items. */
+bool where_says_nothing(const struct where *w, const char *place);
+
+/*
+ * Looks below node (NULL: the whole document) for keys that the schema does not have and for missing ones that it
+ * demands: libcyaml names them, but with the line of a neighbour. 0 or -EINVAL with *err filled in.
+ */
+int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_value_t *schema,
+		     struct cfg_error *err);
 
 /* Fills *err with "name:line: text", or "name: text" for line 0, on one line. Returns -EINVAL. */
 int where_fail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, ...)
