@@ -111,7 +111,8 @@ net_init() {
 spawn() {
 	local name=$1 ns=$2
 	shift 2
-	on "$ns" "$@" </dev/null >>"$TMP/$name.log" 2>&1 &
+	# exec, so that the pid is that of the command itself.
+	(exec nsenter --net="/run/netns/$ns" -- "$@") </dev/null >>"$TMP/$name.log" 2>&1 &
 	spawned "$name" $!
 }
 spawned() {
