@@ -121,6 +121,14 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h 
 	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ \
 		$(call libs,libbpf $(LIBS_LIB)) -lcunit
 
+# These test the daemon's own objects.
+DATAPATH_OBJS := $(filter $(BUILD)/mpgated.d/datapath%,$(DAEMON_OBJS))
+DATAPATH_TESTS := $(filter $(BUILD)/tests/bpf/test_datapath%,$(BPF_TESTS))
+$(DATAPATH_TESTS): $(BUILD)/tests/bpf/%: tests/bpf/%.c tests/bpf/datapath_test.h $(DATAPATH_OBJS) $(BUILD)/libmpgate.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(DATAPATH_OBJS) $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,libbpf libmnl $(LIBS_LIB)) -lcunit
+
 tools: $(TOOLS) $(BENCH_TOOLS)
 $(BUILD)/tests/net/%: tests/net/%.c
 	@mkdir -p $(@D)

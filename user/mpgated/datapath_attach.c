@@ -93,25 +93,25 @@ static void hook_detach(struct datapath *dp, struct dp_link *l, enum dp_role rol
 	h->kind = HOOK_NONE;
 }
 
-static int prog_of(const struct datapath *dp, enum dp_role role, enum datapath_hook kind)
+/* The program, -1 when there is none: XDP programs expect an Ethernet header. */
+static int prog_of(const struct datapath *dp, const struct dp_link *l, enum dp_role role, enum datapath_hook kind)
 {
 	bool tc = kind == HOOK_TCX || kind == HOOK_CLSACT;
 
-	switch (role) {
-	case DP_ROLE_STEER:
-		return dp->prog[DP_STEER];
-	case DP_ROLE_GATE:
-		return dp->prog[DP_GATE];
-	default:
-		return dp->prog[tc ? DP_GUARD_TC : DP_GUARD_XDP];
-	}
+	if (tc && role == DP_ROLE_STEER)
+		return dp->prog[l->l3 ? DP_STEER_L3 : DP_STEER];
+	if (tc)
+		return dp->prog[l->l3 ? DP_GUARD_TC_L3 : DP_GUARD_TC];
+	if (l->l3)
+		return -1;
+	return dp->prog[role == DP_ROLE_GATE ? DP_GATE : DP_GUARD_XDP];
 }
 
 /* Makes role be served by kind; nothing changes when it is so already. On failure what was there is gone. */
 static int hook_attach(struct datapath *dp, struct dp_link *l, enum dp_role role, enum datapath_hook kind)
 {
 	struct dp_hook *h = &l->hook[role];
-	int prog_fd = prog_of(dp, role, kind);
+	int prog_fd = prog_of(dp, l, role, kind);
 	int err;
 
 	/* Somebody may have removed the filter together with its qdisc; a link cannot be lost that way. */
@@ -154,7 +154,7 @@ static enum datapath_hook tc_kind(const struct datapath *dp)
 	return dp->tcx ? HOOK_TCX : HOOK_CLSACT;
 }
 
-static int attach_guard(struct datapath *dp, struct dp_link *l, enum cfg_guard guard, bool l3)
+static int attach_guard(struct datapath *dp, struct dp_link *l, enum cfg_guard guard)
 {
 	int err;
 
@@ -166,7 +166,7 @@ static int attach_guard(struct datapath *dp, struct dp_link *l, enum cfg_guard g
 		err = hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP_GENERIC);
 		break;
 	case CFG_GUARD_AUTO:
-		if (!l3 && !is_veth(l->name) && !hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP))
+		if (!is_veth(l->name) && !hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP))
 			return 0;
 		/* fall through */
 	default:
@@ -178,9 +178,9 @@ static int attach_guard(struct datapath *dp, struct dp_link *l, enum cfg_guard g
 }
 
 /* Not having it costs a little time a SYN, no more. */
-static void attach_gate(struct datapath *dp, struct dp_link *l, bool l3)
+static void attach_gate(struct datapath *dp, struct dp_link *l)
 {
-	int err = l3 ? -EOPNOTSUPP : hook_attach(dp, l, DP_ROLE_GATE, HOOK_XDP);
+	int err = hook_attach(dp, l, DP_ROLE_GATE, HOOK_XDP);
 
 	if (err)
 		log_warn("link %s: no early classification (no native XDP here): %s", l->name, strerror(-err));
@@ -203,13 +203,14 @@ static void link_clear(struct datapath *dp, struct dp_link *l)
 }
 
 /* The entry of an interface, old or new. Another interface that had the name is gone: so is what we had on it. */
-static struct dp_link *link_take(struct datapath *dp, unsigned ifindex, const char *name)
+static struct dp_link *link_take(struct datapath *dp, unsigned ifindex, const char *name, bool l3)
 {
 	struct dp_link *l;
 
 	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
 		l = &dp->links[i];
-		if (l->ifindex && (l->ifindex == ifindex) != !strcmp(l->name, name))
+		if (l->ifindex &&
+		    ((l->ifindex == ifindex) != !strcmp(l->name, name) || (l->ifindex == ifindex && l->l3 != l3)))
 			link_clear(dp, l);
 	}
 	l = link_find(dp, ifindex);
@@ -218,7 +219,7 @@ static struct dp_link *link_take(struct datapath *dp, unsigned ifindex, const ch
 	l = link_find(dp, 0);
 	if (!l)
 		return NULL;
-	*l = (struct dp_link){ .ifindex = ifindex };
+	*l = (struct dp_link){ .ifindex = ifindex, .l3 = l3 };
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	for (unsigned role = 0; role < DP_ROLE_COUNT; role++)
 		l->hook[role].fd = -1;
@@ -228,7 +229,7 @@ static struct dp_link *link_take(struct datapath *dp, unsigned ifindex, const ch
 int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3,
 		    struct datapath_attached *out)
 {
-	struct dp_link *l = ifindex ? link_take(dp, ifindex, link->name) : NULL;
+	struct dp_link *l = ifindex ? link_take(dp, ifindex, link->name, l3) : NULL;
 	int err;
 
 	if (!l) {
@@ -240,7 +241,7 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 		hook_detach(dp, l, DP_ROLE_GUARD);
 	if (link->role != CFG_LAN || !link->early_classify)
 		hook_detach(dp, l, DP_ROLE_GATE);
-	err = link->role == CFG_PATH ? attach_guard(dp, l, link->guard, l3) : 0;
+	err = link->role == CFG_PATH ? attach_guard(dp, l, link->guard) : 0;
 	if (err)
 		goto fail;
 	err = hook_attach(dp, l, DP_ROLE_STEER, tc_kind(dp));
@@ -249,7 +250,7 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 		goto fail;
 	}
 	if (link->role == CFG_LAN && link->early_classify)
-		attach_gate(dp, l, l3);
+		attach_gate(dp, l);
 	*out = (struct datapath_attached){
 		.steer = l->hook[DP_ROLE_STEER].kind,
 		.guard = l->hook[DP_ROLE_GUARD].kind,

@@ -51,18 +51,18 @@ static size_t put_ipv6(char *p, const struct mpgate_tuple *t, uint8_t dscp)
 	return sizeof(ip);
 }
 
-/* Writes the SYN as it would arrive on the link; returns its length. No checksums: programs never look at them. */
-static size_t make_syn(union syn *syn, bool l3, const struct mpgate_tuple *t, uint8_t dscp)
+/*
+ * Writes the SYN and returns its length. It has an Ethernet header whatever the link has, because a test run of a tc
+ * program demands one. No checksums: programs never look at them.
+ */
+static size_t make_syn(union syn *syn, const struct mpgate_tuple *t, uint8_t dscp)
 {
 	bool v4 = addr_is_v4(&t->daddr);
 	struct tcphdr tcp = { .th_sport = t->sport, .th_dport = t->dport, .th_off = TCP_WORDS, .th_flags = TH_SYN };
-	size_t at = 0;
+	size_t at = ETH_HLEN;
 
 	memset(syn, 0, sizeof(*syn));
-	if (!l3) {
-		syn->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
-		at = ETH_HLEN;
-	}
+	syn->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
 	at += v4 ? put_ipv4(syn->bytes + at, t, dscp) : put_ipv6(syn->bytes + at, t, dscp);
 	memcpy(syn->bytes + at, &tcp, sizeof(tcp));
 	return at + sizeof(tcp);
@@ -91,6 +91,7 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 	uint32_t key = 0;
 	int err;
 
+	(void)l3; /* the verdict on a SYN is the same with and without an Ethernet header */
 	if (addr_is_v4(&tuple->saddr) != addr_is_v4(&tuple->daddr)) {
 		log_error("explain: source and destination are of different address families");
 		return -EINVAL;
@@ -102,7 +103,7 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 	/* So that an answer that was not given is not taken for the last one. */
 	err = bpf_map_update_elem(dp->map[DP_MAP_explained], &key, &answer, BPF_ANY);
 	if (!err)
-		err = run_explain(dp->prog[DP_EXPLAIN], ifindex, &syn, make_syn(&syn, l3, tuple, dscp));
+		err = run_explain(dp->prog[DP_EXPLAIN], ifindex, &syn, make_syn(&syn, tuple, dscp));
 	if (!err)
 		err = bpf_map_lookup_elem(dp->map[DP_MAP_explained], &key, &answer);
 	if (!err && answer.reason >= MPGATE_REASON_COUNT)

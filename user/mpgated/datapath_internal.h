@@ -56,7 +56,17 @@ enum dp_gen {
 		DP_GEN_COUNT
 };
 
-enum dp_prog { DP_STEER, DP_GUARD_TC, DP_GUARD_XDP, DP_GATE, DP_SYNACK, DP_EXPLAIN, DP_PROG_COUNT };
+enum dp_prog {
+	DP_STEER,
+	DP_STEER_L3,
+	DP_GUARD_TC,
+	DP_GUARD_TC_L3,
+	DP_GUARD_XDP,
+	DP_GATE,
+	DP_SYNACK,
+	DP_EXPLAIN,
+	DP_PROG_COUNT
+};
 
 /* A map of maps, and how its inner maps are made. */
 struct dp_gen_map {
@@ -77,6 +87,7 @@ struct dp_hook {
 
 struct dp_link {
 	unsigned ifindex; /* 0: a free entry */
+	bool l3; /* no Ethernet header */
 	char name[IF_NAMESIZE];
 	struct dp_hook hook[DP_ROLE_COUNT];
 };

@@ -19,13 +19,16 @@ static const struct {
 	const char *degraded;
 } progs[DP_PROG_COUNT] = {
 	[DP_STEER] = { "steer", true, NULL },
+	[DP_STEER_L3] = { "steer_l3", true, NULL },
 	[DP_GUARD_TC] = { "guard_tc", true, NULL },
+	[DP_GUARD_TC_L3] = { "guard_tc_l3", true, NULL },
 	[DP_GUARD_XDP] = { "guard_xdp", false, "guard runs at tc, after an skb exists" },
 	[DP_GATE] = { "gate", false, "SYNs are classified at tc only" },
-	[DP_SYNACK] = { "synack", false, "the Extended TCP Header is not sent" },
+	[DP_SYNACK] = { "read_synack", false, "the Extended TCP Header is not sent" },
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
 };
 
+#define VERIFIER_LINES 30 /* of one message that are logged */
 #define ALL_PROGS ((1U << DP_PROG_COUNT) - 1)
 
 static const char *const map_names[DP_MAP_COUNT] = {
@@ -43,6 +46,18 @@ static const char *const gen_names[DP_GEN_COUNT] = {
 /* libbpf's messages: what it warns of is a warning only when loading has no other way left. */
 static bool libbpf_loud;
 
+/* The verifier may print a hundred thousand lines; what it did not like is at the end. */
+static char *last_lines(char *text)
+{
+	char *p = text + strlen(text);
+
+	for (unsigned lines = 0; p > text; p--) {
+		if (p[-1] == '\n' && ++lines > VERIFIER_LINES)
+			break;
+	}
+	return p;
+}
+
 __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	enum log_level to = level == LIBBPF_WARN && libbpf_loud ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
@@ -52,7 +67,7 @@ __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_le
 		return 0;
 	if (vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	rest = text;
+	rest = last_lines(text);
 	while ((line = strsep(&rest, "\n"))) {
 		if (*line)
 			log_line(to, "libbpf: %s", line);
