@@ -27,6 +27,7 @@ CLIENT4=10.60.1.2 CLIENT6=fd60:1::2 HUB4=10.60.30.2 HUB6=fd60:30::2
 
 TMP=
 PIDS=()
+RUN=/run/mpgate-test/$MPG_PREFIX
 
 # on NAMESPACE COMMAND...: runs it there. nsenter, not `ip netns exec`: that one hides bpffs behind a new /sys.
 on() {
@@ -67,7 +68,7 @@ net_remove() {
 		done
 		ip netns del "$ns" 2>/dev/null
 	done
-	for pid in /run/mpgate-test/*.pid; do
+	for pid in "$RUN"/*.pid; do
 		[ -e "$pid" ] || continue
 		leftover "$pid"
 	done
@@ -86,6 +87,7 @@ cleanup() {
 	trap - EXIT INT TERM HUP
 	stop "${PIDS[@]}" 2>/dev/null
 	net_remove
+	rm -rf "$RUN"
 	[ -n "$TMP" ] && rm -rf "$TMP"
 	exit $status
 }
@@ -100,7 +102,7 @@ net_init() {
 	fi
 	net_remove
 	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
-	mkdir -p /run/mpgate-test
+	mkdir -p "$RUN"
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -119,7 +121,7 @@ spawned() {
 	SPAWNED=$2
 	PIDS+=("$2")
 	wait_for 2 exec_done "$2"
-	echo "$2 $(cat "/proc/$2/comm" 2>/dev/null)" >"/run/mpgate-test/$MPG_PREFIX$1.pid"
+	echo "$2 $(cat "/proc/$2/comm" 2>/dev/null)" >"$RUN/$1.pid"
 }
 exec_done() { case $(cat "/proc/$1/comm" 2>/dev/null) in bash | nsenter) return 1 ;; esac; }
 
