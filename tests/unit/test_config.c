@@ -208,6 +208,8 @@ static const struct {
 	{ RULES "  - { name: x" VIA "  - { name: y" VIA, "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x" VIA "  - { name: y, link: lan0, to-port: [ 1 ], dscp: [ 1 ], to: [ 10.0.0.0/8 ]" VIA,
 	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, link: lan0" VIA "  - { name: y" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x, to-port: [ 1-10, 11-20 ]" VIA "  - { name: y, to-port: [ 5-15 ]" VIA,
 	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x, to-port: [ 1-65535 ]" VIA "  - { name: y" VIA,
@@ -257,7 +259,8 @@ static const char *const reachable[] = {
 	RULES "  - { name: x, to: [ 10.1.0.0/16 ]" VIA "  - { name: y, to: [ 10.0.0.0/8 ]" VIA,
 	RULES "  - { name: x, to: [ 10.0.0.0/8 ]" VIA "  - { name: y, to: [ 10.0.0.0/8, 11.0.0.0/8 ]" VIA,
 	RULES "  - { name: x, dscp: [ 1 ]" VIA "  - { name: y, dscp: [ 1, 2 ]" VIA,
-	RULES "  - { name: x, link: lan0" VIA "  - { name: y" VIA,
+	"links: [ { name: lan0, role: lan }, { name: lan1, role: lan } ]\n" PEER
+	"policy:\n  rules:\n  - { name: x, link: lan0" VIA "  - { name: y" VIA,
 	RULES "  - { name: x, from: [ 10.0.0.0/8 ]" VIA "  - { name: y, to: [ 10.0.0.0/8 ]" VIA,
 };
 

@@ -83,14 +83,24 @@ static bool dscp_covers(const struct cfg_rule *outer, const struct cfg_rule *inn
 	return (in & ~o) == 0;
 }
 
+/* A rule without a link takes all lan links; where there is one only, it makes no difference. */
+static bool link_covers(const struct config *cfg, const struct cfg_rule *outer, const struct cfg_rule *inner)
+{
+	unsigned i, lan = 0;
+
+	for (i = 0; i < cfg->link_count; i++)
+		lan += cfg->links[i].role == CFG_LAN;
+	return outer->link < 0 || outer->link == inner->link || lan == 1;
+}
+
 static bool rule_covers(const struct config *cfg, const struct cfg_rule *outer, const struct cfg_rule *inner)
 {
 	struct side outer_from = from_of(cfg, outer), inner_from = from_of(cfg, inner);
 	struct side outer_to = to_of(cfg, outer), inner_to = to_of(cfg, inner);
 
 	/* The cheap questions first: prefix lists may be long. */
-	return (outer->link < 0 || outer->link == inner->link) && ports_cover(outer, inner) &&
-	       dscp_covers(outer, inner) && side_covers(&outer_from, &inner_from) && side_covers(&outer_to, &inner_to);
+	return ports_cover(outer, inner) && link_covers(cfg, outer, inner) && dscp_covers(outer, inner) &&
+	       side_covers(&outer_from, &inner_from) && side_covers(&outer_to, &inner_to);
 }
 
 int cfg_check_overlap(struct build *b)
