@@ -31,10 +31,10 @@ with_cut() {
 	load -n $SIZE get "$SERVER_IP" 80 >"$TMP/get.out" 2>&1 &
 	pid=$!
 	check "$1: it is in use" wait_for 10 more_than "$2" $((before + SIZE / 10))
-	cut "$2"
+	link_cut "$2"
 	wait $pid
 	ok $? "$1: the download ends well" || diag "$(cat "$TMP/get.out")"
-	mend "$2"
+	link_mend "$2"
 }
 
 for f in 4 6; do

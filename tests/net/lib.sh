@@ -226,10 +226,22 @@ net_build() {
 	net_use 0
 }
 
-# net_use 0|1: plain traffic takes that access link, both ways.
+# net_use 0|1: plain traffic takes that access link, both ways. The gateway has a default route over either, as an
+# access network would give it.
 net_use() {
-	local n=$((10 + 10 * $1))
-	default_via "$GATEWAY" $n 1
+	local i n metric
+	for i in 0 1; do
+		n=$((10 + 10 * i)) metric=$((i == $1 ? 100 : 200))
+		ip -n "$GATEWAY" route del default dev wan$i 2>/dev/null
+		ip -n "$GATEWAY" -6 route del default dev wan$i 2>/dev/null
+		ip -n "$GATEWAY" route add default via "10.60.$n.1" dev wan$i metric $metric
+		ip -n "$GATEWAY" -6 route add default via "fd60:$n::1" dev wan$i metric $metric
+	done
+	PLAIN=$1
+	net_back
+}
+net_back() {
+	local n=$((10 + 10 * PLAIN))
 	ip -n "$ROUTER" route replace 10.60.1.0/24 via "10.60.$n.2"
 	ip -n "$ROUTER" -6 route replace fd60:1::/64 via "fd60:$n::2"
 }
@@ -244,11 +256,12 @@ shape() {
 }
 set_rate() { tc -n "$1" qdisc replace dev "$2" root tbf rate "$3mbit" burst 32k latency 50ms; }
 
-# cut 0|1, mend 0|1: the far end goes down, so the gateway loses its carrier. Routes of the router come back with it.
-cut() { ip -n "$ROUTER" link set "acc$1" down; }
-mend() {
+# link_cut 0|1, link_mend 0|1: the far end goes down, so the gateway loses its carrier. Routes of the router come back with it.
+link_cut() { ip -n "$ROUTER" link set "acc$1" down; }
+link_mend() {
 	ip -n "$ROUTER" link set "acc$1" up
 	ip -n "$ROUTER" addr replace "fd60:$((10 + 10 * $1))::1/64" dev "acc$1" nodad
+	wait_for 5 net_back
 }
 
 # --- servers and clients
@@ -380,11 +393,21 @@ capture() {
 	local name=$1 ns=$2 dev=$3
 	shift 3
 	: >"$TMP/capture-$name.log"
-	spawn "capture-$name" "$ns" tcpdump -Z root -nUi "$dev" -w "$TMP/$name.pcap" "$@"
+	spawn "capture-$name" "$ns" tcpdump -Z root --immediate-mode -nUi "$dev" -w "$TMP/$name.pcap" "$@"
 	CAPTURE[$name]=$SPAWNED
 	wait_for 5 grep -q 'listening on' "$TMP/capture-$name.log"
 }
-capture_end() { stop "${CAPTURE[$1]}"; }
+capture_end() {
+	wait_for 5 still "$TMP/$1.pcap"
+	stop "${CAPTURE[$1]}"
+}
+# still FILE: it has not grown for a quarter of a second.
+still() {
+	local before
+	before=$(stat -c %s "$1")
+	read -rt 0.25 <> <(:) || :
+	[ "$before" = "$(stat -c %s "$1")" ]
+}
 # packets NAME FILTER...: how many captured packets match.
 packets() {
 	local name=$1

@@ -19,13 +19,15 @@ ok() {
 	return 1
 }
 
-# check NAME COMMAND...: the command succeeds.
+# check NAME COMMAND...: the command succeeds. It runs in this shell, so functions may set variables.
 check() {
 	local name=$1 output status
 	shift
-	output=$("$@" 2>&1)
+	output=$(mktemp)
+	"$@" >"$output" 2>&1
 	status=$?
-	ok "$status" "$name" || diag "$* gave $status: $output"
+	ok "$status" "$name" || diag "$* gave $status: $(cat "$output")"
+	rm -f "$output"
 }
 
 # is GOT WANTED NAME
