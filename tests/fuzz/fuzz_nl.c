@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		return 0;
 	memcpy(copy, data, size);
-	for (struct nlmsghdr *m = (struct nlmsghdr *)copy; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
+	for (struct nlmsghdr *m = (struct nlmsghdr *)copy; nl_message_ok(m, left); m = mnl_nlmsg_next(m, &left))
 		parse(m);
 	free(copy);
 	return 0;

@@ -365,6 +365,25 @@ static void endpoint_refused(void)
 	CU_ASSERT_EQUAL(e.id, 77);
 }
 
+static void message_length(void)
+{
+	static const struct {
+		uint32_t len;
+		int left;
+		bool ok;
+	} cases[] = {
+		{ 16, 16, true },  { 16, 64, true },	       { 17, 16, false },
+		{ 15, 16, false }, { 0, 16, false },	       { 16, 15, false },
+		{ 16, -4, false }, { 0x80000000U, 64, false }, { 0xffffffffU, 64, false },
+	};
+	struct nlmsghdr *nlh = begin(RTM_NEWLINK);
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		nlh->nlmsg_len = cases[i].len;
+		CU_ASSERT_EQUAL(nl_message_ok(nlh, cases[i].left), cases[i].ok);
+	}
+}
+
 static void limits_and_family(void)
 {
 	struct nlmsghdr *nlh = begin_genl();
@@ -388,6 +407,7 @@ static void limits_and_family(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
+		{ "the length of a message", message_length },
 		{ "state and kind of a link", link_state },
 		{ "links that are refused", link_refused },
 		{ "an address", address_fields },

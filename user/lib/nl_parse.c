@@ -55,6 +55,11 @@ static int collect_message(const struct nlmsghdr *nlh, size_t size, const struct
 	return collect(mnl_nlmsg_get_payload_offset(nlh, size), len - aligned, wants, n, found);
 }
 
+bool nl_message_ok(const struct nlmsghdr *nlh, int left)
+{
+	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left;
+}
+
 static unsigned family_bytes(int family)
 {
 	return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;

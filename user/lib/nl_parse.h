@@ -3,7 +3,7 @@
  * Netlink messages to structures, attribute by attribute: every length is
  * checked before a value is read. Pure: no sockets. All functions return 0 or
  * -EINVAL and leave the output untouched on failure; the message header must
- * have passed mnl_nlmsg_ok().
+ * have passed nl_message_ok().
  *
  * Families are AF_INET and AF_INET6. nl_route and nl_rule have no padding and
  * unused bytes are zero, so that equal ones are equal as bytes.
@@ -19,6 +19,12 @@
 
 #define NL_NAME 16 /* bytes of an interface name, NUL included */
 #define NL_ROUTE_HOPS 16 /* next hops of one route that are looked at */
+
+/*
+ * Whether a whole message lies in the left bytes at nlh. mnl_nlmsg_ok() takes a length above INT_MAX for a negative
+ * one, and accepts it.
+ */
+bool nl_message_ok(const struct nlmsghdr *nlh, int left);
 
 struct nl_link {
 	unsigned ifindex;

@@ -2,6 +2,7 @@
 #include <mpgated/netlink.h>
 
 #include <errno.h>
+#include <lib/nl_parse.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,8 @@ int nl_talk(struct nl_sock *s, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
 			continue;
 		if (got < 0)
 			return -errno;
-		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left);
+		     m = mnl_nlmsg_next(m, &left)) {
 			if (m->nlmsg_seq != s->seq)
 				continue;
 			interrupted |= m->nlmsg_flags & NLM_F_DUMP_INTR;

@@ -97,7 +97,7 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 			sync_soon(p);
 			return;
 		}
-		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
+		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left); m = mnl_nlmsg_next(m, &left))
 			on_notification(p, m);
 	}
 }
