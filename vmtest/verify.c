@@ -83,6 +83,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: verify OBJECT...\n");
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0); /* a guest may be stopped in the middle */
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	for (int i = 1; i < argc; i++) {
 		int one = verify_object(argv[i]);
