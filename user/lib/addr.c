@@ -172,3 +172,12 @@ bool prefix_contains(const struct prefix *p, const struct mpgate_addr *a)
 		return false;
 	return bits == 0 || ((p->addr[bytes] ^ b[bytes]) & (0xff << (8 - bits)) & 0xff) == 0;
 }
+
+bool prefix_covers(const struct prefix *outer, const struct prefix *inner)
+{
+	unsigned bytes = outer->len / 8, bits = outer->len % 8;
+
+	if (outer->family != inner->family || outer->len > inner->len || memcmp(outer->addr, inner->addr, bytes) != 0)
+		return false;
+	return bits == 0 || ((outer->addr[bytes] ^ inner->addr[bytes]) & (0xff << (8 - bits)) & 0xff) == 0;
+}

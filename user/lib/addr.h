@@ -37,5 +37,7 @@ bool addr_is_special(const struct mpgate_addr *a);
 int prefix_parse(const char *text, struct prefix *out);
 const char *prefix_print(const struct prefix *p, char *buf);
 bool prefix_contains(const struct prefix *p, const struct mpgate_addr *a);
+/* Whether every address of inner is in outer. */
+bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 
 #endif

@@ -55,7 +55,6 @@ int cfg_read_file(const char *path, bool regular, char **out, size_t *len);
 int cfg_build_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
 /* Sorts, drops what lies inside another. */
 void cfg_prefixes_tidy(struct cfg_prefixes *list);
-bool cfg_prefix_covers(const struct prefix *outer, const struct prefix *inner);
 /* Whether one prefix of a tidy list covers p. */
 bool cfg_prefixes_cover(const struct cfg_prefixes *list, const struct prefix *p);
 

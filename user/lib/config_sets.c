@@ -18,15 +18,6 @@ static int compare_prefixes(const void *a, const void *b)
 	return r ? r : x->len - y->len;
 }
 
-bool cfg_prefix_covers(const struct prefix *outer, const struct prefix *inner)
-{
-	unsigned bytes = outer->len / 8, bits = outer->len % 8;
-
-	if (outer->family != inner->family || outer->len > inner->len || memcmp(outer->addr, inner->addr, bytes) != 0)
-		return false;
-	return bits == 0 || ((outer->addr[bytes] ^ inner->addr[bytes]) & (0xff << (8 - bits)) & 0xff) == 0;
-}
-
 void cfg_prefixes_tidy(struct cfg_prefixes *list)
 {
 	unsigned i, kept = 0;
@@ -36,7 +27,7 @@ void cfg_prefixes_tidy(struct cfg_prefixes *list)
 	/* A prefix sorts right before all that it covers. */
 	qsort(list->p, list->count, sizeof(*list->p), compare_prefixes);
 	for (i = 1; i < list->count; i++)
-		if (!cfg_prefix_covers(&list->p[kept], &list->p[i]))
+		if (!prefix_covers(&list->p[kept], &list->p[i]))
 			list->p[++kept] = list->p[i];
 	list->count = kept + 1;
 }
@@ -54,7 +45,7 @@ bool cfg_prefixes_cover(const struct cfg_prefixes *list, const struct prefix *p)
 		else
 			high = mid;
 	}
-	return low > 0 && cfg_prefix_covers(&list->p[low - 1], p);
+	return low > 0 && prefix_covers(&list->p[low - 1], p);
 }
 
 static const char *prefix_fault(int r)

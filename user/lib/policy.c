@@ -205,15 +205,6 @@ static int collect_entries(struct side *side)
 	return 0;
 }
 
-static bool covers(const struct prefix *outer, const struct prefix *inner)
-{
-	unsigned bytes = outer->len / 8, bits = outer->len % 8;
-
-	if (outer->family != inner->family || outer->len > inner->len || memcmp(outer->addr, inner->addr, bytes) != 0)
-		return false;
-	return bits == 0 || ((outer->addr[bytes] ^ inner->addr[bytes]) & (0xff << (8 - bits)) & 0xff) == 0;
-}
-
 static void put_prefix(struct policy_image *img, enum mpgate_side which, const struct prefix *p, uint32_t bitmap)
 {
 	bool exact = p->len == (p->family == 4 ? 32 : 128);
@@ -253,7 +244,7 @@ static int put_entries(struct side *side, enum mpgate_side which, struct pool *p
 		uint32_t around, index;
 		struct mpgate_bitmap rules;
 
-		while (stack.depth && !covers(stack.level[stack.depth - 1].prefix, p))
+		while (stack.depth && !prefix_covers(stack.level[stack.depth - 1].prefix, p))
 			stack.depth--;
 		around = stack.depth ? stack.level[stack.depth - 1].bitmap : *any;
 		rules = pool->maps[around];
