@@ -11,7 +11,7 @@ BUILD=${BUILD:-$TOP/build}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 TOOL=$BUILD/tests/net/paths_tool
 NS=mpg-paths-gw-$$ FAR=mpg-paths-far-$$
-PID= MONITOR=
+PID='' MONITOR=''
 
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
 [ -x "$TOOL" ] || make -s -C "$TOP" BUILD="$BUILD" "$TOOL" >&2 || exit 1
