@@ -243,44 +243,44 @@ PARSE_INLINE bool segment_is_syn(const struct segment *seg)
 
 struct tcp_options {
 	__u8 bytes[64]; /* PARSE_TCP_OPTIONS in use */
+	__u8 begins[64]; /* scratch, zero before: an option begins at this byte */
 };
+
+#ifdef __bpf__
+#define PARSE_OWN_FUNCTION __weak __attribute__((noinline))
+#else
+#define PARSE_OWN_FUNCTION PARSE_INLINE
+#endif
 
 /*
  * The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. The loop goes byte
- * by byte and waits for the place of the next option: with the place as an index, the verifier would follow every
- * sequence of option lengths. It is a function of its own in BPF, to be walked once.
+ * by byte, and where the next option begins is noted in memory that the verifier does not follow: with the place as an
+ * index it would walk every sequence of option lengths. It is a function of its own in BPF, to be walked once.
  */
-#ifdef __bpf__
-__weak
-	__attribute__((noinline))
-#else
-PARSE_INLINE
-#endif
-	int
-	tcp_mptcp_subtype(const struct tcp_options *options, __u32 len)
+PARSE_OWN_FUNCTION int tcp_mptcp_subtype(struct tcp_options *options, __u32 len)
 {
-	__u32 next = 0;
-
 	if (!options)
 		return -1;
+	options->begins[0] = 1;
 	for (__u32 i = 0; i < PARSE_TCP_OPTIONS; i++) {
-		__u8 kind, size;
+		__u32 size;
+		__u8 kind;
 
 		if (i + 2 >= len)
 			return -1;
-		if (i < next)
+		if (!options->begins[i])
 			continue;
 		kind = options->bytes[i];
 		if (kind == 0)
 			return -1;
-		if (kind == 1)
-			continue;
-		size = options->bytes[i + 1];
-		if (size < 2)
+		size = kind == 1 ? 1 : options->bytes[i + 1];
+		if (!size || (size < 2 && kind != 1))
 			return -1;
 		if (kind == TCPOPT_KIND_MPTCP)
 			return options->bytes[i + 2] >> 4;
-		next = i + size;
+		if (i + size >= sizeof(options->begins))
+			return -1;
+		options->begins[i + size] = 1;
 	}
 	return -1;
 }
