@@ -14,6 +14,7 @@
 #include "stats.h"
 
 #define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
+#define STEER_TRIES 16 /* workers asked for one SYN: so many dead in a row, and the SYN goes unbonded */
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
 #define STEER_STATE_TIME_WAIT 6
 #define STEER_IPV4_LOOPBACK 0x7f000001
@@ -66,7 +67,7 @@ static __always_inline enum mpgate_reason steer_assign(struct __sk_buff *skb, co
 	if (!next || !workers)
 		return MPGATE_R_NO_LISTENER;
 	turn = dry ? *next : __sync_fetch_and_add(next, 1);
-	for (__u32 i = 0; i < MPGATE_MAX_WORKERS; i++) {
+	for (__u32 i = 0; i < STEER_TRIES; i++) {
 		__u32 worker = (turn + i) % workers;
 		struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
 		struct bpf_sock_tuple tuple;
