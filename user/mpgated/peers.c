@@ -123,6 +123,7 @@ static void probe_answer(struct peer *p)
 		probe_done(p, "its answer is no Convert message");
 		return;
 	}
+	recv(p->fd, buf, m.len, MSG_DONTWAIT); /* unread, it would turn the close into a reset */
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
 		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
