@@ -51,7 +51,9 @@ for f in 4 6; do
 	convert "$name: unknown TLV" '^error 2 ' -x 0102226363010000 raw "$HUB_IP" 8803
 	convert "$name: TLV 0" '^error 2 ' -x 0102226300010000 raw "$HUB_IP" 8803
 	convert "$name: the same TLV twice" '^error 1 ' -x 010322630101000001010000 raw "$HUB_IP" 8803
-	convert "$name: no private TLVs from strangers" '^error 2 ' -x 01062263c005000000000000000000000000000000000000 \
+	# Connect to the echo server, then an Original Source (192).
+	[ $f = 4 ] && addr=00000000000000000000ffff0a3c2802 || addr=fd600040000000000000000000000002
+	convert "$name: no private TLVs from strangers" '^error 2 ' -x "010b22630a051b59${addr}c0051b59$addr" \
 		raw "$HUB_IP" 8803
 	if ctl hub --json status | jq -e '.features[] | select(.name == "synack") | .works' >/dev/null; then
 		# SACK permitted (4) and time stamps (8), as the server's SYN+ACK has them.

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 FLOWS=8
-SLOW_BYTES=16000000 # some seconds at the pace of tcpload slow
+SLOW_BYTES=50000000 # more than all buffers on the way hold
 scenario
 
 workers() { ctl "$1" --json status | jq -r '.workers[].pid' | sort -n; }

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What is compared. For each setup: NAME_start and NAME_stop; SETUP_PIDS holds the proxies' main processes.
+# Source after tests/net/lib.sh.
+
+PROXY_PORT=5000
+JOIN_TABLE=120
+SETUP_PIDS=()
+
+plain_start() { SETUP_PIDS=(); }
+plain_stop() { :; }
+
+mpgate_start() {
+	pair_start || return 1
+	SETUP_PIDS=("${DAEMON[gw]}" "${DAEMON[hub]}")
+}
+mpgate_stop() {
+	daemon_stop gw
+	daemon_stop hub
+}
+
+# Two HAProxy under mptcpize: nft TPROXY in front of the first, PROXY v2 between them, the second connects to the
+# original destination.
+haproxy_configs() {
+	local tune=$1
+	cat >"$TMP/ha-gw.cfg" <<-END
+		global
+			maxconn 8000
+			$tune
+		defaults
+			mode tcp
+			timeout connect 10s
+			timeout client 1h
+			timeout server 1h
+		listen steered
+			bind :$PROXY_PORT transparent
+			bind :::$PROXY_PORT v6only transparent
+			server hub 10.60.30.2:$PROXY_PORT send-proxy-v2
+	END
+	cat >"$TMP/ha-hub.cfg" <<-END
+		global
+			maxconn 8000
+			$tune
+		defaults
+			mode tcp
+			timeout connect 10s
+			timeout client 1h
+			timeout server 1h
+		listen peers
+			bind :$PROXY_PORT accept-proxy
+			server original 0.0.0.0
+	END
+}
+
+haproxy_net() {
+	local i n
+	on "$GATEWAY" nft -f - <<-END
+		table inet bench {
+			chain steer {
+				type filter hook prerouting priority mangle;
+				meta l4proto tcp socket transparent 1 meta mark set 1 accept
+				iifname lan0 meta nfproto ipv4 tcp dport { 80, 7000-7999 } tproxy ip to :$PROXY_PORT meta mark set 1 accept
+				iifname lan0 meta nfproto ipv6 tcp dport { 80, 7000-7999 } tproxy ip6 to :$PROXY_PORT meta mark set 1 accept
+			}
+		}
+	END
+	ip -n "$GATEWAY" rule add fwmark 1 lookup 100
+	ip -n "$GATEWAY" route add local default dev lo table 100
+	ip -n "$GATEWAY" -6 rule add fwmark 1 lookup 100
+	ip -n "$GATEWAY" -6 route add local default dev lo table 100
+	on "$GATEWAY" ip mptcp limits set subflows 8 add_addr_accepted 8
+	on "$HUB" ip mptcp limits set subflows 8 add_addr_accepted 8
+	for i in 0 1; do
+		n=$((10 + 10 * i))
+		on "$GATEWAY" ip mptcp endpoint add 10.60.$n.2 dev wan$i subflow
+		ip -n "$GATEWAY" rule add from 10.60.$n.2 lookup $((JOIN_TABLE + i))
+		ip -n "$GATEWAY" route add default via 10.60.$n.1 dev wan$i table $((JOIN_TABLE + i))
+	done
+}
+
+haproxy_net_undo() {
+	local i
+	on "$GATEWAY" nft delete table inet bench
+	ip -n "$GATEWAY" rule del fwmark 1
+	ip -n "$GATEWAY" -6 rule del fwmark 1
+	ip -n "$GATEWAY" route flush table 100
+	ip -n "$GATEWAY" -6 route flush table 100
+	on "$GATEWAY" ip mptcp endpoint flush
+	for i in 0 1; do
+		ip -n "$GATEWAY" rule del lookup $((JOIN_TABLE + i))
+		ip -n "$GATEWAY" route flush table $((JOIN_TABLE + i))
+	done
+}
+
+haproxy_start() {
+	haproxy_configs "${1:-}"
+	haproxy_net
+	spawn ha-hub "$HUB" mptcpize run haproxy -db -f "$TMP/ha-hub.cfg"
+	SETUP_PIDS=("$SPAWNED")
+	spawn ha-gw "$GATEWAY" mptcpize run haproxy -db -f "$TMP/ha-gw.cfg"
+	SETUP_PIDS+=("$SPAWNED")
+	wait_for 10 proxied
+}
+haproxy_stop() {
+	stop "${SETUP_PIDS[@]}"
+	haproxy_net_undo
+}
+haproxy256_start() { haproxy_start "tune.bufsize 262144"; }
+haproxy256_stop() { haproxy_stop; }
+
+# The server sees the hub's address.
+proxied() { [ "$(load greet "$SERVER4" 7003 | head -n 1)" = "hello $HUB4" ]; }
+
+# all_pids: the proxies and their children.
+all_pids() {
+	local pid
+	for pid in "${SETUP_PIDS[@]}"; do
+		echo "$pid"
+		pgrep -P "$pid"
+	done
+}
