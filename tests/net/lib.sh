@@ -231,9 +231,11 @@ net_build() {
 net_use() {
 	local i n metric
 	for i in 0 1; do
-		n=$((10 + 10 * i)) metric=$((i == $1 ? 100 : 200))
 		ip -n "$GATEWAY" route del default dev wan$i 2>/dev/null
 		ip -n "$GATEWAY" -6 route del default dev wan$i 2>/dev/null
+	done
+	for i in 0 1; do
+		n=$((10 + 10 * i)) metric=$((i == $1 ? 100 : 200))
 		ip -n "$GATEWAY" route add default via "10.60.$n.1" dev wan$i metric $metric
 		ip -n "$GATEWAY" -6 route add default via "fd60:$n::1" dev wan$i metric $metric
 	done

@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# report.sh BENCH.TSV: docs/benchmarks.md and its plots from the raw values of run.sh. BENCH_DOCS: another folder.
+set -eu
+cd "$(dirname "$0")/../.."
+TSV=$1
+DOCS=${BENCH_DOCS:-docs}
+BPF=$(dirname "$TSV")/bench_bpf.txt
+mkdir -p "$DOCS/img"
+
+# spread FIGURE SETUP: "median (min to max)" over the rounds; "-" without values.
+spread() { values "$1" "$2" | summary; }
+values() { awk -F'\t' -v f="$1" -v s="$2" '$3 == f && $2 == s { print $4 }' "$TSV"; }
+summary() {
+	sort -g | awk '{ v[NR] = $1 } END {
+		if (!NR) { print "-"; exit }
+		m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+		printf "%.3g (%.3g to %.3g)\n", m, v[1], v[NR] }'
+}
+# ratio FIGURE SETUP FIGURE2 SETUP2 [FIGURE3]: the first over the second (and third), round by round.
+ratio() {
+	awk -F'\t' -v f="$1" -v s="$2" -v g="$3" -v t="$4" -v h="${5:-}" '
+		$3 == f && $2 == s { a[$1] = $4 }
+		$3 == g && $2 == t { b[$1] += $4 }
+		h != "" && $3 == h && $2 == t { b[$1] += $4 }
+		END { for (r in a) if (b[r] > 0) print a[r] / b[r] }' "$TSV" | summary
+}
+# goal NAME SPREAD least|most LIMIT: a row; the median decides.
+goal() {
+	local median=${2%% *} met=no
+	if [ "$2" = "-" ]; then
+		met="not measured"
+	elif awk -v m="$median" -v l="$4" -v k="$3" 'BEGIN { exit !(k == "least" ? m >= l : m <= l) }'; then
+		met=yes
+	fi
+	echo "| $1 | $2 | at $3 $4 | $met |"
+}
+# plot NAME TITLE FIGURE: bars with the spread, a setup each.
+plot() {
+	local setup n=0
+	: >"$DOCS/img/$1.dat"
+	for setup in plain haproxy haproxy256 mpgate; do
+		values "$3" "$setup" | sort -g | awk -v s="$setup" -v n=$n '{ v[NR] = $1 } END {
+			if (NR) print n, s, v[int((NR + 1) / 2)], v[1], v[NR] }' >>"$DOCS/img/$1.dat"
+		n=$((n + 1))
+	done
+	if [ -s "$DOCS/img/$1.dat" ]; then
+		gnuplot <<-END
+			set terminal svg size 560,320 background "white"
+			set output "$DOCS/img/$1.svg"
+			set title "$2"
+			set ylabel "$3"
+			set yrange [0:*]
+			set xrange [-0.7:3.7]
+			set style fill solid 0.6
+			set boxwidth 0.6
+			unset key
+			plot "$DOCS/img/$1.dat" using 1:3:xticlabel(2) with boxes, "" using 1:3:4:5 with yerrorbars lc "black"
+		END
+		echo
+		echo "![$2](img/$1.svg)"
+	fi
+	rm -f "$DOCS/img/$1.dat"
+}
+row() {
+	local setup
+	printf '| %s' "$1"
+	for setup in plain haproxy haproxy256 mpgate; do printf ' | %s' "$(spread "$1" $setup)"; done
+	echo ' |'
+}
+
+{
+	cat <<-END
+		# Benchmarks
+
+		Written by \`make bench\` on Linux $(uname -r), $(nproc) CPUs, $(awk -F'\t' '{ print $1 }' "$TSV" | sort -un | tail -n 1) rounds. Client, gateway,
+		hub and server share these CPUs, in network namespaces; so only ratios mean something. Each figure of each setup is
+		taken once a round, one setup after the other; ratios are made within a round. Given are median and (least to most).
+
+		The setups: **plain** is routed TCP. **haproxy** is two HAProxy under \`mptcpize\`, nft TPROXY in front of the first,
+		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`. **mpgate** is this.
+
+		## Against the goals
+		| figure | measured | goal | met |
+		|---|---|---|---|
+	END
+	goal "bonded goodput / sum of plain TCP on each link" \
+		"$(ratio "shaped goodput, Mbit/s" mpgate "shaped goodput, Mbit/s" plain "shaped goodput of the other link, Mbit/s")" least 0.95
+	goal "bulk, 1 flow / haproxy256" "$(ratio "bulk 1 flows, Gbit/s" mpgate "bulk 1 flows, Gbit/s" haproxy256)" least 1.2
+	goal "bulk, 8 flows / haproxy256" "$(ratio "bulk 8 flows, Gbit/s" mpgate "bulk 8 flows, Gbit/s" haproxy256)" least 1.2
+	goal "CPU per GB, 1 flow / haproxy256" "$(ratio "CPU s per GB, 1 flows" mpgate "CPU s per GB, 1 flows" haproxy256)" most 0.8
+	goal "CPU per GB, 8 flows / haproxy256" "$(ratio "CPU s per GB, 8 flows" mpgate "CPU s per GB, 8 flows" haproxy256)" most 0.8
+	goal "new connections per second / haproxy256" \
+		"$(ratio "connections per second" mpgate "connections per second" haproxy256)" least 1.5
+	goal "user memory per idle connection, bytes, both proxies" "$(spread "user memory per idle connection, bytes" mpgate)" most 1024
+	goal "idle gateway, PSS, KiB" "$(spread "idle gateway, PSS KiB" mpgate)" most 8192
+	goal "small request beside bulk, p99 / haproxy256" \
+		"$(ratio "small request beside bulk, p99 ms" mpgate "small request beside bulk, p99 ms" haproxy256)" most 1.0
+	goal "time to first byte / plain TCP (40 ms access, 10 ms server)" \
+		"$(ratio "time to first byte, ms" mpgate "time to first byte, ms" plain)" most 0.63
+	cat <<-END
+
+		## All values
+		| figure | plain | haproxy | haproxy256 | mpgate |
+		|---|---|---|---|---|
+	END
+	cut -f3 "$TSV" | awk '!seen[$0]++' | while read -r figure; do row "$figure"; done
+	cat <<-END
+
+		"CPU s per GB" is what the kernel charges to the proxies' processes; work in soft interrupts goes elsewhere, so
+		"machine s per GB" gives what all CPUs were busy, client and server included.
+	END
+	if [ -s "$BPF" ]; then
+		printf '\n## The BPF programs, ns a packet (BPF_PROG_TEST_RUN)\n```\n%s\n```\n' "$(cat "$BPF")"
+	fi
+	plot bonded "Two shaped links, 20 and 40 Mbit/s" "shaped goodput, Mbit/s"
+	plot bulk1 "Bulk, 1 flow" "bulk 1 flows, Gbit/s"
+	plot bulk8 "Bulk, 8 flows" "bulk 8 flows, Gbit/s"
+	plot cpu1 "CPU of both proxies, 1 flow" "CPU s per GB, 1 flows"
+	plot cpu8 "CPU of both proxies, 8 flows" "CPU s per GB, 8 flows"
+	plot rate "New connections" "connections per second"
+	plot idle "Memory of an idle connection" "user memory per idle connection, bytes"
+	plot pss "Idle gateway" "idle gateway, PSS KiB"
+	plot p99 "200 bytes each way beside a bulk transfer" "small request beside bulk, p99 ms"
+	plot ttfb "First byte: 40 ms access, 10 ms server" "time to first byte, ms"
+} >"$DOCS/benchmarks.md.new"
+mv "$DOCS/benchmarks.md.new" "$DOCS/benchmarks.md"
+echo "wrote $DOCS/benchmarks.md"

@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make bench: mpgate beside plain routed TCP and a pair of HAProxy, in one run, in namespaces. Rounds are interleaved:
+# each figure of each setup is taken once a round. Raw values: $BUILD/bench.tsv; report.sh writes docs/benchmarks.md.
+# ROUNDS, SECONDS_EACH and IDLE change how long it takes.
+set -u
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/../net/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/../net/lib.sh"
+# shellcheck source=tests/bench/setups.sh
+. "$(dirname "$0")/setups.sh"
+
+ROUNDS=${ROUNDS:-5}
+SECONDS_EACH=${SECONDS_EACH:-4}
+IDLE=${IDLE:-2000}
+SETUPS=(plain haproxy haproxy256 mpgate)
+OUT=$BUILD/bench.tsv
+TICKS=$(getconf CLK_TCK)
+export LIMIT=3600
+
+# record FIGURE VALUE
+record() {
+	printf '%s\t%s\t%s\t%s\n' "$ROUND" "$SETUP" "$1" "$2" >>"$OUT"
+	echo "  round $ROUND  $SETUP  $1  $2"
+}
+field() { sed -n "s/.*$1=\\([0-9.]*\\).*/\\1/p"; }
+calc() { awk "BEGIN { printf \"%.4f\", $* }"; }
+
+# CPU seconds of the proxies so far (user and system), and busy seconds of the whole machine, softirq included.
+proxy_cpu() {
+	local pid
+	for pid in $(all_pids); do cat "/proc/$pid/stat"; done 2>/dev/null |
+		sed 's/.*) //' | awk -v t="$TICKS" '{ s += $12 + $13 } END { printf "%.2f", s / t }'
+}
+machine_busy() { awk -v t="$TICKS" '$1 == "cpu" { printf "%.2f", ($2 + $3 + $4 + $7 + $8) / t }' /proc/stat; }
+# pss [PID...]: KiB of these processes.
+pss() {
+	local pid
+	for pid; do cat "/proc/$pid/smaps_rollup"; done 2>/dev/null | awk '/^Pss:/ { s += $2 } END { print s + 0 }'
+}
+
+# bulk_of FLOWS: throughput, and what a GB cost.
+bulk_of() {
+	local cpu busy out gb took
+	cpu=$(proxy_cpu) busy=$(machine_busy)
+	out=$(load -c "$1" -t "$SECONDS_EACH" bulk $SERVER4 80) || return
+	gb=$(calc "$(field count <<<"$out") / 1e9") took=$(field seconds <<<"$out")
+	record "bulk $1 flows, Gbit/s" "$(calc "$gb * 8 / $took")"
+	[ ${#SETUP_PIDS[@]} -eq 0 ] || record "CPU s per GB, $1 flows" "$(calc "($(proxy_cpu) - $cpu) / $gb")"
+	record "machine s per GB, $1 flows" "$(calc "($(machine_busy) - $busy) / $gb")"
+}
+
+rate_of() {
+	local out
+	out=$(load -c 16 -t "$SECONDS_EACH" rate $SERVER4 7001) || return
+	record "connections per second" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
+}
+
+# The gateway's processes alone when idle, then what each of IDLE connections adds to all processes.
+memory() {
+	local before after pid pids
+	[ ${#SETUP_PIDS[@]} -gt 0 ] || return
+	mapfile -t pids < <(on "$GATEWAY" true && for pid in $(ip netns pids "$GATEWAY"); do
+		grep -qE '^(mpgated|haproxy)$' "/proc/$pid/comm" && echo "$pid"
+	done)
+	record "idle gateway, PSS KiB" "$(pss "${pids[@]}")"
+	# shellcheck disable=SC2046
+	before=$(pss $(all_pids))
+	mkfifo "$TMP/hold.in"
+	load -n "$IDLE" hold $SERVER4 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
+	pid=$!
+	exec 9>"$TMP/hold.in"
+	if wait_for 60 grep -q held "$TMP/hold.out"; then
+		# shellcheck disable=SC2046
+		after=$(pss $(all_pids))
+		record "user memory per idle connection, bytes" "$(calc "($after - $before) * 1024 / $IDLE")"
+	fi
+	exec 9>&-
+	wait $pid
+	rm -f "$TMP/hold.in"
+}
+
+# Shaped links: goodput, and small requests beside a bulk transfer.
+shaped() {
+	local out
+	out=$(load -c 1 -t "$SECONDS_EACH" bulk $SERVER4 80) || return
+	record "shaped goodput, Mbit/s" "$(calc "$(field count <<<"$out") * 8 / 1e6 / $(field seconds <<<"$out")")"
+	load -c 1 -t "$((SECONDS_EACH + 2))" bulk $SERVER4 80 >/dev/null &
+	out=$(load -n 200 -t "$SECONDS_EACH" rr $SERVER4 7001)
+	record "small request beside bulk, p99 ms" "$(field p99_ms <<<"$out")"
+	wait $!
+}
+
+first_byte() {
+	local i
+	for ((i = 0; i < 15; i++)); do
+		load -n 1000 get $SERVER4 80 | field first_ms
+	done | sort -n | sed -n 8p
+}
+
+each() {
+	for SETUP in "${SETUPS[@]}"; do
+		if "${SETUP}_start"; then
+			"$@"
+		else
+			echo "bench: $SETUP does not start" >&2
+		fi
+		"${SETUP}_stop"
+	done
+}
+
+unshaped_figures() {
+	bulk_of 1
+	bulk_of 8
+	rate_of
+	memory
+}
+shaped_figures() {
+	shaped
+	[ "$SETUP" = plain ] || return
+	# The other link alone.
+	net_use 1
+	record "shaped goodput of the other link, Mbit/s" "$(load -t "$SECONDS_EACH" bulk $SERVER4 80 |
+		awk -F'[= ]' '{ printf "%.4f", $2 * 8 / 1e6 / $4 }')"
+	net_use 0
+}
+
+net_init
+: >"$OUT"
+echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
+net_build && servers_start || exit 1
+for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
+	each unshaped_figures
+	shape 0 20
+	shape 1 40
+	each shaped_figures
+	tc -n "$GATEWAY" qdisc del dev wan0 root
+	tc -n "$GATEWAY" qdisc del dev wan1 root
+	tc -n "$ROUTER" qdisc del dev acc0 root
+	tc -n "$ROUTER" qdisc del dev acc1 root
+done
+stop "${PIDS[@]}"
+PIDS=()
+net_remove
+mkdir -p "$RUN"
+
+# Delays: 40 ms of round trip on the access links, 10 ms to the server.
+WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
+for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
+	each eval 'record "time to first byte, ms" "$(first_byte)"'
+done
+
+ROUND=1 SETUP=mpgate
+if [ -x "$BUILD/tests/bench/bench_bpf" ]; then
+	"$BUILD/tests/bench/bench_bpf" >"$BUILD/bench_bpf.txt" || echo "bench: bench_bpf failed" >&2
+fi
+"$(dirname "$0")/report.sh" "$OUT"
