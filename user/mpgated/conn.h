@@ -59,6 +59,7 @@ struct conn {
 	bool retried; /* gateway: dialed again with a cookie that the peer issued */
 	bool counted; /* hub: in worker.pending, at index pending */
 	bool extended; /* hub: the Connect had TCP options, so the answer has those of the server */
+	bool info; /* hub: the request had an Info as well */
 	uint16_t pending;
 	uint16_t peer; /* slot; hub: MPGATE_MAX_PEERS for a client without a shared key */
 	uint32_t rule_id;

@@ -290,7 +290,8 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 	int ret = check_options(w, m, &mptcp, bad, &bad_count);
 
 	if (ret) {
-		hub_fail(w, c, CONVERT_E_TCP_OPTION, bad, bad_count);
+		hub_fail(w, c, ret == -EINVAL ? CONVERT_E_MALFORMED : CONVERT_E_TCP_OPTION, bad,
+			 ret == -EINVAL ? 1 : bad_count);
 		return;
 	}
 	if (!destination_allowed(w, &m->dst)) {
@@ -306,6 +307,7 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 	c->counted = true;
 	++*pending;
 	c->extended = m->tcp_options.len > 0;
+	c->info = m->has & CONVERT_HAS_INFO;
 	c->dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
 	c->state = HUB_DIAL;
 	conn_timer(w, c, TIMER_CONNECT);
@@ -320,7 +322,7 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 
 static void hub_info(struct worker *w, struct conn *c)
 {
-	uint8_t msg[64];
+	uint8_t msg[CONVERT_HEADER_LEN + 8];
 	struct convert_writer wr;
 	int n;
 
@@ -457,6 +459,8 @@ static void hub_connected(struct worker *w, struct conn *c)
 	int n;
 
 	convert_begin(&wr, msg, sizeof(msg));
+	if (c->info)
+		convert_put_extensions(&wr, supported_kinds, sizeof(supported_kinds));
 	if (c->extended) {
 		cookie = tcp_cookie(c->far.fd);
 		if (bpf_map_lookup_elem(w->synack_fd, &cookie, &options) < 0)

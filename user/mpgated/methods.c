@@ -217,19 +217,27 @@ static json_t *flows(void *arg, const json_t *parameters, const char **error, ch
 	return o;
 }
 
-static void set_counter(json_t *o, const char *name, const char *link, const char *file)
+/* Byte counters of an interface. From /proc: that is our network namespace's, which a mounted /sys need not be. */
+static void set_link_bytes(json_t *o, const char *link)
 {
-	char path[128];
-	unsigned long long value;
-	FILE *f;
+	char line[512];
+	size_t len = strlen(link);
+	FILE *f = fopen("/proc/self/net/dev", "re");
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", link, file);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fscanf(f, "%llu", &value) == 1)
-		json_set_int(o, name, value);
-	fclose(f);
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = line + strspn(line, " ");
+
+		if (strncmp(at, link, len) != 0 || at[len] != ':')
+			continue;
+		at += len + 1;
+		json_set_int(o, "rx_bytes", strtoull(at, &at, 10));
+		/* packets, errs, drop, fifo, frame, compressed, multicast */
+		for (unsigned i = 0; i < 7; i++)
+			(void)strtoull(at, &at, 10);
+		json_set_int(o, "tx_bytes", strtoull(at, &at, 10));
+	}
+	if (f)
+		fclose(f);
 }
 
 static json_t *paths(void *arg, const json_t *parameters, const char **error, char **why)
@@ -261,8 +269,7 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 			if (l->endpoint[k])
 				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);
 		}
-		set_counter(o, "rx_bytes", c->name, "rx_bytes");
-		set_counter(o, "tx_bytes", c->name, "tx_bytes");
+		set_link_bytes(o, c->name);
 		json_array_append_new(all, o);
 	}
 	json_object_set_new(reply, "paths", all);

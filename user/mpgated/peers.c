@@ -269,7 +269,7 @@ int peers_apply(struct supervisor *s, const struct config *cfg, uint16_t *slots,
 		}
 		moved = p->port != htons(c->port) || p->address_count != c->address_count ||
 			memcmp(p->address, c->address, c->address_count * sizeof(p->address[0])) != 0 ||
-			memcmp(&p->send, &send, sizeof(send)) != 0;
+			p->send.id != send.id || p->send.k0 != send.k0 || p->send.k1 != send.k1;
 		p->send = send;
 		key_wipe(&send, sizeof(send));
 		p->keyed = c->key_file != NULL;

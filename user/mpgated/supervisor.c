@@ -114,7 +114,7 @@ static void link_changed(void *arg, unsigned i, const struct paths_link *l)
 static int number_rules(struct supervisor *s, const struct config *cfg, uint32_t *id)
 {
 	for (unsigned i = 0; i < cfg->rule_count; i++) {
-		char **names;
+		char **names, *name;
 
 		id[i] = 0;
 		for (unsigned k = 0; k < s->rule_count && !id[i]; k++)
@@ -122,14 +122,16 @@ static int number_rules(struct supervisor *s, const struct config *cfg, uint32_t
 				id[i] = k + 1;
 		if (id[i])
 			continue;
+		name = strdup(cfg->rules[i].name);
 		names = reallocarray(s->rules, s->rule_count + 1, sizeof(*names));
-		if (!names)
+		if (names)
+			s->rules = names;
+		if (!name || !names) {
+			free(name);
 			return -ENOMEM;
-		s->rules = names;
-		names[s->rule_count] = strdup(cfg->rules[i].name);
-		if (!names[s->rule_count])
-			return -ENOMEM;
-		id[i] = ++s->rule_count;
+		}
+		names[s->rule_count++] = name;
+		id[i] = s->rule_count;
 	}
 	return 0;
 }

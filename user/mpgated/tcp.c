@@ -102,10 +102,9 @@ void tcp_reset(int fd, bool mptcp)
 	struct linger now = { .l_onoff = 1 };
 	struct sockaddr any = { .sa_family = AF_UNSPEC };
 
-	/* close() of an MPTCP socket ends with DATA_FIN whatever the linger time; disconnecting it is the fast close.
-	 */
+	/* An MPTCP socket ends with DATA_FIN whatever the linger time; disconnecting it is the fast close. */
 	if (mptcp)
-		connect(fd, &any, sizeof(any));
+		(void)connect(fd, &any, sizeof(any));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 }
