@@ -296,6 +296,8 @@ static int want(const uint8_t *b, size_t len, bool private_tlvs)
 		if (b[at] == 193 && b[at + 2] > 63)
 			return malformed;
 	}
+	if (side_now == CONVERT_CONVERTER && !seen[1] && !seen[10])
+		return malformed;
 	return WANT_OK;
 }
 

@@ -185,6 +185,9 @@ enum convert_result convert_parse(enum convert_side side, bool private_tlvs, con
 		if (r != CONVERT_OK)
 			return r;
 	}
+	/* Every message of a client asks for one of the two; the other TLVs only go with it. */
+	if (side == CONVERT_CONVERTER && !(m.has & (CONVERT_HAS_CONNECT | CONVERT_HAS_INFO)))
+		return refuse(&p, CONVERT_E_MALFORMED);
 	*msg = m;
 	return CONVERT_OK;
 }

@@ -68,8 +68,8 @@ struct convert_fault {
 
 /*
  * Parses the message at the start of the stream. private says whether the private TLVs (192 and up) are known to us
- * on this connection; else they are unsupported messages. tcp options of Connect are checked with
- * convert_options_next() by who acts on them.
+ * on this connection; else they are unsupported messages. A client's message without Connect or Info is malformed. tcp
+ * options of Connect are checked with convert_options_next() by who acts on them.
  */
 enum convert_result convert_parse(enum convert_side side, bool private_tlvs, const uint8_t *buf, size_t len,
 				  struct convert_msg *msg, struct convert_fault *fault);
