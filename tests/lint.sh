@@ -57,8 +57,10 @@ check_bpf() {
 	return "$status"
 }
 
+# Leaks are not asked of it: it loses a pointer that goes into an array of structures or through an output parameter.
+# clang-tidy looks for those (clang-analyzer-unix.Malloc), and LeakSanitizer in make check SAN=1.
 check_analyzer() {
-	make -k -s -j "$JOBS" BUILD="$WORK/analyzer" CC=gcc CFLAGS=-fanalyzer all 2>&1
+	make -k -s -j "$JOBS" BUILD="$WORK/analyzer" CC=gcc CFLAGS='-fanalyzer -Wno-analyzer-malloc-leak' all 2>&1
 }
 
 # The suppressions are in tests/cppcheck.txt, each with its reason.
@@ -69,10 +71,11 @@ check_cppcheck() {
 		--template='{file}:{line}: {id}: {message}' "${C_FILES[@]}" 2>&1
 }
 
-# Which checks, and why not the others: .clang-tidy.
+# Which checks, and why not the others: .clang-tidy. The skeleton is generated: not ours to check.
 check_tidy() {
 	make -s BUILD="$WORK/tidy" "$WORK"/tidy/{mpgate.skel,io.mpgate.varlink,org.varlink.service.varlink}.h 2>&1 ||
 		return 1
+	sed -i -e '1i // NOLINTBEGIN' -e '$a // NOLINTEND' "$WORK/tidy/mpgate.skel.h"
 	printf '%s\n' "${USER_C[@]}" | xargs -P "$JOBS" -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \
 		-D_GNU_SOURCE -std=gnu11 -Iinclude -Iuser -I"$WORK/tidy" 2>&1 | grep -vE '^[0-9]+ warnings? (generated|treated)'
 	return "${PIPESTATUS[1]}"

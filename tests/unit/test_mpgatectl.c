@@ -288,6 +288,16 @@ static bool shows_key(const char *file, const json_t *value)
 	return shows;
 }
 
+static void refuses(const struct verb *v, const struct args *args, const char *why)
+{
+	char *error = NULL;
+
+	CU_ASSERT_PTR_NULL(v->run(args, &error));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, why));
+	free(error);
+}
+
 static void keys_are_made_and_named_but_not_shown(void)
 {
 	char dir[] = "/tmp/mpg-test-mpgatectl-XXXXXX";
@@ -298,10 +308,7 @@ static void keys_are_made_and_named_but_not_shown(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 	snprintf(file, sizeof(file), "%s/key", dir);
-	CU_ASSERT_PTR_NULL(find("key", "show-id")->run(&args, &error));
-	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
-	CU_ASSERT_PTR_EQUAL(strstr(error, file), error);
-	free(error);
+	refuses(find("key", "show-id"), &args, file);
 
 	made = find("key", "new")->run(&args, &error);
 	shown_id = find("key", "show-id")->run(&args, &error);
@@ -311,13 +318,9 @@ static void keys_are_made_and_named_but_not_shown(void)
 	CU_ASSERT_EQUAL(stat(file, &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
 
-	CU_ASSERT_PTR_NULL(find("key", "new")->run(&args, &error));
-	CU_ASSERT_PTR_NOT_NULL(strstr(error, "never replaced"));
-	free(error);
+	refuses(find("key", "new"), &args, "never replaced");
 	CU_ASSERT_EQUAL(chmod(file, 0644), 0);
-	CU_ASSERT_PTR_NULL(find("key", "show-id")->run(&args, &error));
-	CU_ASSERT_PTR_NOT_NULL(strstr(error, "0600"));
-	free(error);
+	refuses(find("key", "show-id"), &args, "0600");
 	json_decref(made);
 	json_decref(shown_id);
 	unlink(file);

@@ -257,8 +257,8 @@ int cfg_read_file(const char *path, bool regular, char **out, size_t *len)
 int config_load(const char *path, struct config **out, struct cfg_error *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *text, *dir;
-	size_t len;
+	char *text = NULL, *dir;
+	size_t len = 0;
 	int r;
 
 	r = cfg_read_file(path, false, &text, &len);

@@ -22,9 +22,9 @@ int dscp_parse(const char *text)
 
 	/* Two digits hold every value; more would need an overflow check. */
 	if (digits > 0 && digits <= 2 && text[digits] == '\0') {
-		int value = atoi(text);
+		unsigned long value = strtoul(text, NULL, 10);
 
-		return value < DSCP_COUNT ? value : -EINVAL;
+		return value < DSCP_COUNT ? (int)value : -EINVAL;
 	}
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcasecmp(text, names[i].name) == 0)

@@ -45,9 +45,10 @@ static const yaml_node_t *node_at(const struct where *w, int index)
 	return w->doc.nodes.start + (index - 1);
 }
 
+/* Of a key. check_mapping() has let words only pass. */
 static const char *key_text(const yaml_node_t *node)
 {
-	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+	return (const char *)node->data.scalar.value;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -68,7 +69,7 @@ static int check_mapping(const struct where *w, const yaml_node_t *map, struct c
 		return -ENOMEM;
 	for (i = 0; i < count && !r; i++) {
 		keys[i] = node_at(w, map->data.mapping.pairs.start[i].key);
-		if (!key_text(keys[i]))
+		if (keys[i]->type != YAML_SCALAR_NODE)
 			r = where_fail(err, w->name, node_line(keys[i]), "a key must be a word");
 	}
 	if (!r)

@@ -182,6 +182,16 @@ static bool same_place(const struct nl_route *a, const struct nl_route *b)
 	       !memcmp(a->dst, b->dst, sizeof(a->dst));
 }
 
+static bool has_place(const struct nl_list *routes, const struct nl_route *r)
+{
+	const struct nl_route *have = routes->v;
+
+	for (unsigned i = 0; have && i < routes->n; i++)
+		if (same_place(&have[i], r))
+			return true;
+	return false;
+}
+
 static int want_copies(struct paths *p, const struct path_link *l, unsigned f, struct nl_list *routes)
 {
 	struct nl_list copies = { 0 };
@@ -196,14 +206,9 @@ static int want_copies(struct paths *p, const struct path_link *l, unsigned f, s
 		copies.n = MOST_COPIES;
 	}
 	for (unsigned i = 0; i < copies.n && !err; i++) {
-		const struct nl_route *have = routes->v;
-		bool taken = false;
-
 		v[i].table = PATHS_LINK_TABLE + l->slot;
 		v[i].protocol = PATHS_PROTOCOL;
-		for (unsigned k = 0; k < routes->n && !taken; k++)
-			taken = same_place(&have[k], &v[i]);
-		if (!taken)
+		if (!has_place(routes, &v[i]))
 			err = nl_list_add(routes, &v[i], sizeof(v[i]));
 	}
 	nl_list_free(&copies);
