@@ -275,6 +275,14 @@ check "a left endpoint is gone" not endpoint 192.0.2.98
 check "a rule of somebody else stays" shows '10.66.66.67' ip -4 rule
 is "$(gw ip -4 rule | grep -c 'fwmark 0x6d700000')" 3 "no rule is there twice"
 gw ip rule del from 10.66.66.67 lookup 7005 prio 7001
+
+# --- a second one in the same namespace
+eventually "the links are settled" settled
+dump >"$DIR/before"
+gw timeout 10 "$TOOL" "$DIR/conf" >"$DIR/second" 2>"$DIR/second.log"
+is "$?" 1 "a second daemon in the namespace does not start"
+check "which is said" grep -q 'another mpgated runs in this network namespace' "$DIR/second.log"
+is "$(dump | diff "$DIR/before" -)" "" "it touches nothing of the first"
 finish
 check "rules are gone" not shows 'proto 109' ip -4 rule
 check "IPv6 rules are gone" not shows 'proto 109' ip -6 rule

@@ -5,16 +5,20 @@
 #include <lib/log.h>
 #include <linux/rtnetlink.h>
 #include <mpgated/paths_internal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define RETRY_MS 200 /* after reading the state failed */
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
+#define LOCK_NAME "mpgate-paths" /* an abstract name: there is one of it in each network namespace */
 
 /* --- the monitor */
 
@@ -241,6 +245,8 @@ static int set_links(struct paths *p, const struct config *cfg)
 
 static void free_paths(struct paths *p)
 {
+	if (p->lock >= 0)
+		close(p->lock);
 	if (p->monitor)
 		mnl_socket_close(p->monitor);
 	nl_close(&p->rt);
@@ -258,10 +264,33 @@ static void on_closed(uv_handle_t *handle)
 		free_paths(p);
 }
 
+/* What is left of a killed daemon is told by its tags, so a second one would take the first's for leftovers. */
+static int take_lock(struct paths *p)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	memcpy(name.sun_path + 1, LOCK_NAME, strlen(LOCK_NAME));
+	p->lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (p->lock < 0 || bind(p->lock, (struct sockaddr *)&name,
+				offsetof(struct sockaddr_un, sun_path) + 1 + strlen(LOCK_NAME)) < 0) {
+		int err = -errno;
+
+		if (err == -EADDRINUSE)
+			log_error("another mpgated runs in this network namespace: it holds the socket @" LOCK_NAME);
+		else
+			log_error("cannot bind the socket @" LOCK_NAME ": %s", strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
 static int open_sockets(struct paths *p)
 {
-	int enabled, err = nl_open(NETLINK_ROUTE, &p->rt);
+	int enabled, err = take_lock(p);
 
+	if (err)
+		return err;
+	err = nl_open(NETLINK_ROUTE, &p->rt);
 	if (!err)
 		err = open_monitor(p);
 	if (err) {
@@ -300,6 +329,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
+	p->lock = -1;
 	p->events = *events;
 	err = open_sockets(p);
 	if (!err)

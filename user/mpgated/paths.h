@@ -44,6 +44,8 @@ struct paths_events {
 };
 
 /*
+ * One at a time in a network namespace: -EADDRINUSE while another daemon's are open.
+ *
  * Opens the sockets, cleans leftovers, reads the present state (calling events->link for each configured link before
  * it returns) and goes on in loop. Sets: for `path` links endpoint, table and source rule; for every link the rule and
  * the local routes that deliver marked packets; MPTCP limits; the sysctls that the roles need (each logged, restored

@@ -26,6 +26,7 @@ struct paths {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles; /* of libuv, still to be closed */
+	int lock; /* a bound socket: nobody else sets paths in this network namespace; -1: none */
 	struct mnl_socket *monitor;
 	struct nl_sock rt;
 	struct mptcp_pm pm;
