@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <CUnit/Basic.h>
-
 #include <lib/addr.h>
+
+#include "cunit.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -166,14 +167,6 @@ int main(void)
 		{ "prefix contains address", test_contains },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = { { "addr", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return cunit_run("addr", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

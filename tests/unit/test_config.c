@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CUnit/Basic.h>
-
 #include <lib/config.h>
 #include <lib/keys.h>
+
+#include "cunit.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define DEADLINE 300 /* seconds: far above what any correct run takes, also under a sanitizer */
@@ -695,15 +695,7 @@ int main(void)
 		{ "load from a file", test_load },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = { { "config", set_up, tear_down, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
 	alarm(DEADLINE);
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return cunit_run("config", tests, set_up, tear_down) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

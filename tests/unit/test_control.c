@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control socket: framing, calls, limits. */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +16,7 @@
 #include <mpgatectl/client.h>
 #include <mpgated/control.h>
 
+#include "cunit.h"
 #include "io.mpgate.varlink.h"
 
 #define DEADLINE_MS 10000
@@ -528,25 +528,16 @@ int main(void)
 		{ "the_tool_calls_the_daemon", the_tool_calls_the_daemon },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = {
-		{ "control", NULL, NULL, NULL, NULL, tests },
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failed;
+	bool passed;
 
 	if (!mkdtemp(dir))
 		return EXIT_FAILURE;
 	snprintf(path, sizeof(path), "%s/socket", dir);
 	uv_loop_init(&loop);
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return EXIT_FAILURE;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("control", tests, NULL, NULL);
 	if (uv_loop_close(&loop))
-		failed++;
+		passed = false;
 	unlink(path);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -6,6 +6,7 @@
 #include <lib/addr.h>
 #include <lib/convert.h>
 
+#include "cunit.h"
 #include "vectors.h"
 
 #define CONVERTER_VECTORS "tests/vectors/convert-converter.txt"
@@ -511,7 +512,7 @@ static void test_error_names(void)
 
 int main(void)
 {
-	CU_TestInfo tests[] = {
+	static CU_TestInfo tests[] = {
 		{ "every vector gives what its file says", test_vectors },
 		{ "every prefix of a message needs more or fails alike", test_prefixes },
 		{ "every corrupted byte is met by the right class", test_corruptions },
@@ -523,14 +524,6 @@ int main(void)
 		{ "each error has a name of its own", test_error_names },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = { { "convert", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	return cunit_run("convert", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

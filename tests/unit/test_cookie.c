@@ -7,6 +7,7 @@
 #include <lib/keys.h>
 #include <mpgate/siphash.h>
 
+#include "cunit.h"
 #include "vectors.h"
 
 #define COOKIE_VECTORS "tests/vectors/cookie.txt"
@@ -311,7 +312,7 @@ static void test_issued_over_the_wire(void)
 
 int main(void)
 {
-	CU_TestInfo tests[] = {
+	static CU_TestInfo tests[] = {
 		{ "SipHash as its authors' vectors", test_siphash_reference },
 		{ "SipHash as libsodium", test_siphash_against_libsodium },
 		{ "keyed cookies as in the vectors", test_cookie_vectors },
@@ -324,14 +325,6 @@ int main(void)
 		{ "issued cookies come back over the wire", test_issued_over_the_wire },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = { { "cookie", keys_init, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures != 0;
+	return cunit_run("cookie", tests, keys_init, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

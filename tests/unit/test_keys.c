@@ -6,6 +6,7 @@
 
 #include <lib/keys.h>
 
+#include "cunit.h"
 #include "vectors.h"
 
 #define COOKIE_VECTORS "tests/vectors/cookie.txt"
@@ -219,7 +220,7 @@ static void test_wipe(void)
 
 int main(void)
 {
-	CU_TestInfo tests[] = {
+	static CU_TestInfo tests[] = {
 		{ "new keys differ and parse again", test_new_keys_differ_and_parse_again },
 		{ "key text: one line of base64, nothing else", test_key_text },
 		{ "a new key file is private, whatever the umask", test_file_is_made_private },
@@ -230,14 +231,6 @@ int main(void)
 		{ "a wiped key is gone", test_wipe },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = { { "keys", make_dir, remove_dir, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures != 0;
+	return cunit_run("keys", tests, make_dir, remove_dir) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The metrics endpoint, asked over both families, and the text it gives. */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <mpgated/metrics.h>
+
+#include "cunit.h"
 
 #define DEADLINE_MS 10000
 #define TICK_MS 1
@@ -132,20 +133,11 @@ int main(void)
 		{ "metrics_refuse_what_is_no_address", metrics_refuse_what_is_no_address },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = {
-		{ "metrics", NULL, NULL, NULL, NULL, tests },
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failed;
+	bool passed;
 
 	uv_loop_init(&loop);
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return EXIT_FAILURE;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("metrics", tests, NULL, NULL);
 	if (uv_loop_close(&loop))
-		failed++;
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+		passed = false;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

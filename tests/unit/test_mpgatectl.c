@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mpgatectl: its command line, and what it shows. */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <mpgatectl/args.h>
 #include <mpgatectl/show.h>
 
+#include "cunit.h"
 #include "io.mpgate.varlink.h"
 
 #define ARGV(...)                                                                                                      \
@@ -371,17 +371,6 @@ int main(void)
 		{ "configurations_are_checked", configurations_are_checked },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = {
-		{ "mpgatectl", NULL, NULL, NULL, NULL, tests },
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failed;
 
-	if (CU_initialize_registry() || CU_register_suites(suites))
-		return EXIT_FAILURE;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return cunit_run("mpgatectl", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Netlink messages to structures: what is taken from them, and that a length that does not fit is refused. */
 #include <arpa/inet.h>
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <lib/nl_parse.h>
 #include <libmnl/libmnl.h>
@@ -12,7 +11,10 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "cunit.h"
 
 #define MESSAGE_SIZE 2048
 
@@ -423,14 +425,6 @@ int main(void)
 		{ "limits and family number", limits_and_family },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = { { "netlink", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failed;
 
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failed ? 1 : 0;
+	return cunit_run("netlink", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <CUnit/Basic.h>
-
 #include <lib/policy.h>
+
+#include "cunit.h"
 
 #define DEADLINE 300 /* seconds: far above what any correct run takes, also under a sanitizer */
 
@@ -507,16 +507,8 @@ int main(void)
 		{ "too many prefixes", test_too_many_prefixes },
 		CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = { { "policy", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-	unsigned failures;
 
 	/* Work that grows with the square of its input would not come back: end it. */
 	alarm(DEADLINE);
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return cunit_run("policy", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <CUnit/Basic.h>
+#include <cunit.h>
 
 #define VECTOR_FIELDS 16
 #define VECTOR_LINE 8192
