@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
 #include <errno.h>
 
 #include <sodium.h>
@@ -304,6 +305,7 @@ static void test_issued_over_the_wire(void)
 	len = convert_end(&w);
 	CU_ASSERT_EQUAL_FATAL(convert_parse(CONVERT_CLIENT, false, out, len, &answer, NULL), CONVERT_OK);
 	convert_begin(&w, back, sizeof(back));
+	convert_put_connect(&w, &client, htons(443), NULL);
 	convert_put_cookie(&w, answer.error_value.data + 1, answer.error_value.len - 1);
 	len = convert_end(&w);
 	CU_ASSERT_EQUAL_FATAL(convert_parse(CONVERT_CONVERTER, false, back, len, &retry, &fault), CONVERT_OK);
