@@ -34,7 +34,7 @@ $(FUZZ_BUILD)/lib/%.o: user/lib/%.c
 	$(fuzz_compile) $(call flags,$(LIBS_LIB)) -MMD -MP -c $< -o $@
 
 # SOURCES may name any source outside the library, so all are prerequisites.
-$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(wildcard include/mpgate/*.h user/*/*.[ch] bpf/*.h)
+$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(wildcard tests/fuzz/*.h include/mpgate/*.h user/*/*.[ch] bpf/*.h)
 	@mkdir -p $(@D)
 	$(fuzz_compile) -fsanitize=fuzzer $< $(call fuzz_head,$<,SOURCES) $(FUZZ_LIB_OBJS) -o $@ \
 		$(call flags,$(LIBS_LIB) $(call fuzz_head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call fuzz_head,$<,LIBS))

@@ -13,15 +13,9 @@
 #include <lib/config.h>
 #include <lib/policy.h>
 
-#define NOWHERE "/nonexistent" /* relative paths of the input lead here */
+#include "check.h"
 
-#define CHECK(what)                                                                                                    \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			(void)fprintf(stderr, "line %d: %s\n", __LINE__, #what);                                       \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#define NOWHERE "/nonexistent" /* relative paths of the input lead here */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,13 +11,7 @@
 #include <lib/convert.h>
 #include <lib/keys.h>
 
-#define CHECK(what)                                                                                                    \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			(void)fprintf(stderr, "line %d: %s\n", __LINE__, #what);                                       \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
