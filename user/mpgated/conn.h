@@ -60,6 +60,7 @@ struct conn {
 	bool counted; /* hub: in worker.pending, at index pending */
 	bool extended; /* hub: the Connect had TCP options, so the answer has those of the server */
 	bool info; /* hub: the request had an Info as well */
+	bool young; /* hub: the message came in the SYN and the handshake may not be over, see hub_settle() */
 	uint16_t pending;
 	uint16_t peer; /* slot; hub: MPGATE_MAX_PEERS for a client without a shared key */
 	uint32_t rule_id;
@@ -151,6 +152,7 @@ void gateway_timeout(struct worker *w, struct conn *c);
 void hub_accept(struct worker *w, struct listener *l);
 void hub_event(struct worker *w, struct conn *c);
 void hub_timeout(struct worker *w, struct conn *c);
+void hub_settle(struct conn *c);
 void hub_forget(struct worker *w, struct conn *c); /* conn_close() of a request that never reached the relay */
 
 /* relay.c */

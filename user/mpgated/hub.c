@@ -64,6 +64,18 @@ void hub_forget(struct worker *w, struct conn *c)
 	c->counted = false;
 }
 
+/*
+ * Linux does not send what is written to an MPTCP socket between a SYN with data and the third packet of the handshake,
+ * nor does that packet set it off. It wakes epoll, though; then setting TCP_NODELAY once more sends what waits.
+ */
+void hub_settle(struct conn *c)
+{
+	if (!c->young || tcp_in_handshake(c->near.fd))
+		return;
+	c->young = false;
+	tcp_nodelay(c->near.fd);
+}
+
 /* Sends an Error and lets the connection end. */
 static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len)
 {
@@ -89,6 +101,7 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 		c->far.fd = -1;
 	}
 	c->state = HUB_LINGER;
+	hub_settle(c);
 	conn_timer(w, c, TIMER_HEADER);
 	hub_event(w, c);
 }
@@ -335,6 +348,7 @@ static void hub_info(struct worker *w, struct conn *c)
 		return;
 	}
 	c->state = HUB_LINGER;
+	hub_settle(c);
 	hub_event(w, c);
 }
 
@@ -440,6 +454,7 @@ void hub_accept(struct worker *w, struct listener *l)
 			conn_close(w, c, true);
 			continue;
 		}
+		c->young = true;
 		conn_timer(w, c, TIMER_HEADER);
 		tcp_nodelay(fd);
 		if (conn_watch(w, c, &c->near) < 0)
@@ -469,6 +484,7 @@ static void hub_connected(struct worker *w, struct conn *c)
 		convert_put_ext_tcp_header(&wr, options.options, options.len);
 	}
 	n = convert_end(&wr);
+	hub_settle(c);
 	if (n < 0 || relay_write(w, &c->near, msg, (size_t)n) < 0) {
 		conn_close(w, c, true);
 		return;

@@ -146,7 +146,12 @@ int relay_up(struct worker *w, struct conn *c)
 static int relay_down(struct worker *w, struct conn *c)
 {
 	uint64_t before = c->bytes_down;
-	int ret = pump(w, c, &c->far, &c->near, &c->bytes_down);
+	int ret;
+
+	/* Nothing would be sent yet; see hub_settle(). */
+	if (c->young)
+		return 0;
+	ret = pump(w, c, &c->far, &c->near, &c->bytes_down);
 
 	w->stats->bytes_down += c->bytes_down - before;
 	return ret;

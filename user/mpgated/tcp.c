@@ -14,6 +14,8 @@
 #define TCP_IS_MPTCP 43 /* Linux 6.10 */
 #endif
 
+#define TCP_SYN_RECV_STATE 3 /* tcpi_state; the names are in netinet/tcp.h, which excludes linux/tcp.h */
+
 static int set_int(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -148,6 +150,14 @@ int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
 	return addr_from_sockaddr((struct sockaddr *)&ss, addr, port);
+}
+
+bool tcp_in_handshake(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_SYN_RECV_STATE;
 }
 
 bool tcp_syn_data_acked(int fd)

@@ -35,7 +35,10 @@ ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_d
 /* Closes with a RST (TCP) or MP_FASTCLOSE (MPTCP). */
 void tcp_reset(int fd, bool mptcp);
 
+/* TCP_NODELAY; also sends what is pending now. */
 void tcp_nodelay(int fd);
+/* Has the third packet of the handshake not come yet? (an accepted socket with SYN data) */
+bool tcp_in_handshake(int fd);
 /* Code point 0 to 63, for the family of addr. */
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp);
 

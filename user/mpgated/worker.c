@@ -351,6 +351,8 @@ static void dispatch(struct worker *w, const struct epoll_event *ev)
 		s->out = true;
 	if (ev->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->hangup = true;
+	if (c->young && c->state != CLOSED)
+		hub_settle(c);
 	conn_event(w, c);
 }
 
