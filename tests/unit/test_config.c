@@ -569,6 +569,19 @@ static void test_limits(void)
 	}
 }
 
+static void test_longest_instance(void)
+{
+	static const char name[] = "Abcdefghij-bcdefghij_bcdefghij1"; /* 31 letters */
+	struct cfg_error err;
+	struct config *cfg;
+	char text[64];
+
+	snprintf(text, sizeof(text), "instance: %s\n", name);
+	CU_ASSERT_EQUAL_FATAL(parse(text, &cfg, &err), 0);
+	CU_ASSERT_STRING_EQUAL(cfg->instance, name);
+	config_free(cfg);
+}
+
 /* Peers that rules name count as groups. */
 static void test_implied_groups_are_limited(void)
 {
@@ -690,6 +703,7 @@ int main(void)
 		{ "everything given", test_everything },
 		{ "print and read again", test_round_trip },
 		{ "limits", test_limits },
+		{ "the longest instance name", test_longest_instance },
 		{ "implied groups are limited", test_implied_groups_are_limited },
 		{ "a million prefixes", test_million_prefixes },
 		{ "load from a file", test_load },
