@@ -290,8 +290,8 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 			return MPGATE_R_GUARD_SOURCE;                                                                  \
 		msg = bpf_map_lookup_elem(&guard_scratch, &zero);                                                      \
 		off = seg.tcp_off + sizeof(struct tcphdr);                                                             \
-		len = seg.tcp_len - sizeof(struct tcphdr);                                                             \
-		if (!msg || (len > 0 && len <= PARSE_TCP_OPTIONS && load(ctx, off, options.bytes, len)))               \
+		len = segment_options_len(&seg);                                                                       \
+		if (!msg || (len && load(ctx, off, options.bytes, len)))                                               \
 			return GUARD_SHORT;                                                                            \
 		if (!seg.payload || tcp_mptcp_subtype(&options, len) == MPTCP_SUB_JOIN)                                \
 			return guard_rate_limit(set, &seg);                                                            \
@@ -301,14 +301,14 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
 		if (load(ctx, off, head, CONVERT_HEADER_LEN))                                                          \
 			return GUARD_SHORT;                                                                            \
-		len = head[1] * 4;                                                                                     \
+		len = parse_length(head[1], CONVERT_MAX_LEN / 4) * 4;                                                  \
 		if (head[2] != CONVERT_MAGIC >> 8 || head[3] != (CONVERT_MAGIC & 0xff) || !len)                        \
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
 		if (set->accept != MPGATE_ACCEPT_KEYED)                                                                \
 			return guard_rate_limit(set, &seg);                                                            \
 		if (head[0] != CONVERT_VERSION || len > seg.payload)                                                   \
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
-		if (len > CONVERT_MAX_LEN || load(ctx, off, head, len))                                                \
+		if (load(ctx, off, head, len))                                                                         \
 			return GUARD_SHORT;                                                                            \
 		found = guard_walk(len / 4);                                                                           \
 		if (found & GUARD_BAD)                                                                                 \

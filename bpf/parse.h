@@ -241,48 +241,91 @@ PARSE_INLINE bool segment_is_syn(const struct segment *seg)
 	return (seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) == TCP_SYN_BIT;
 }
 
-struct tcp_options {
-	__u8 bytes[64]; /* PARSE_TCP_OPTIONS in use */
-	__u8 begins[64]; /* scratch, zero before: an option begins at this byte */
-};
+/*
+ * The same number when it lies in 1..max, else 0. The helpers that copy bytes want a length that is not 0, and not
+ * every verifier learns that from a comparison with 0 (6.1 and 7.2 do not): so it is told as 1 more than something
+ * below max.
+ */
+PARSE_INLINE __u32 parse_length(__u32 n, __u32 max)
+{
+	__u32 less = n - 1;
+
+	if (less >= max)
+		return 0;
+	asm volatile("" : "+r"(less)); /* else the compiler undoes it */
+	return less + 1;
+}
+
+/* Bytes of TCP options; 0: there are none. */
+PARSE_INLINE __u32 segment_options_len(const struct segment *seg)
+{
+	return parse_length(seg->tcp_len - sizeof(struct tcphdr), PARSE_TCP_OPTIONS);
+}
 
 #ifdef __bpf__
 #define PARSE_OWN_FUNCTION __weak __attribute__((noinline))
 #else
 #define PARSE_OWN_FUNCTION PARSE_INLINE
+
+/* What the kernel does; flags are 0. */
+PARSE_INLINE long bpf_loop(__u32 n, long (*step)(__u32, void *), void *arg, __u64 flags)
+{
+	__u32 i = 0;
+
+	(void)flags;
+	while (i < n && !step(i++, arg))
+		;
+	return i;
+}
 #endif
 
-/*
- * The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. The loop goes byte
- * by byte, and where the next option begins is noted in memory that the verifier does not follow: with the place as an
- * index it would walk every sequence of option lengths. It is a function of its own in BPF, to be walked once.
- */
-PARSE_OWN_FUNCTION int tcp_mptcp_subtype(struct tcp_options *options, __u32 len)
-{
-	if (!options)
-		return -1;
-	options->begins[0] = 1;
-	for (__u32 i = 0; i < PARSE_TCP_OPTIONS; i++) {
-		__u32 size;
-		__u8 kind;
+struct tcp_options {
+	__u8 bytes[64]; /* PARSE_TCP_OPTIONS in use */
+};
 
-		if (i + 2 >= len)
-			return -1;
-		if (!options->begins[i])
-			continue;
-		kind = options->bytes[i];
-		if (kind == 0)
-			return -1;
-		size = kind == 1 ? 1 : options->bytes[i + 1];
-		if (!size || (size < 2 && kind != 1))
-			return -1;
-		if (kind == TCPOPT_KIND_MPTCP)
-			return options->bytes[i + 2] >> 4;
-		if (i + size >= sizeof(options->begins))
-			return -1;
-		options->begins[i + size] = 1;
+struct tcp_option_walk {
+	const struct tcp_options *options;
+	__u32 len, next; /* next: where the option begins that is waited for */
+	int subtype;
+};
+
+/* Looks at byte i. Returns 1 when the walk is over. */
+static __attribute__((unused)) long tcp_option_step(__u32 i, void *arg)
+{
+	struct tcp_option_walk *walk = arg;
+	__u8 kind, size;
+
+	if (i >= PARSE_TCP_OPTIONS || i + 2 >= walk->len)
+		return 1;
+	if (i < walk->next)
+		return 0;
+	kind = walk->options->bytes[i];
+	if (kind == 0)
+		return 1;
+	if (kind == 1)
+		return 0;
+	size = walk->options->bytes[i + 1];
+	if (size < 2)
+		return 1;
+	if (kind == TCPOPT_KIND_MPTCP) {
+		walk->subtype = walk->options->bytes[i + 2] >> 4;
+		return 1;
 	}
-	return -1;
+	walk->next = i + size;
+	return 0;
+}
+
+/*
+ * The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. The verifier walks
+ * the callback of bpf_loop() once. A loop it would walk for each byte, or each sequence of option lengths.
+ */
+PARSE_OWN_FUNCTION int tcp_mptcp_subtype(const struct tcp_options *options, __u32 len)
+{
+	struct tcp_option_walk walk = { .options = options, .len = len, .subtype = -1 };
+
+	if (options)
+		bpf_loop(PARSE_TCP_OPTIONS, tcp_option_step, &walk, 0);
+	return walk.subtype;
 }
 
 #endif

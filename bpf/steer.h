@@ -14,7 +14,6 @@
 #include "stats.h"
 
 #define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
-#define STEER_TRIES 16 /* workers asked for one SYN: so many dead in a row, and the SYN goes unbonded */
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
 #define STEER_STATE_TIME_WAIT 6
 #define STEER_IPV4_LOOPBACK 0x7f000001
@@ -57,40 +56,59 @@ static __always_inline void listener_tuple(const struct segment *seg, __be16 por
 	}
 }
 
+/* The choice of a worker. */
+struct steer_choice {
+	struct __sk_buff *skb;
+	const struct segment *seg;
+	__u32 turn, workers;
+	enum mpgate_reason done, result; /* result: done, once a worker is found */
+	bool dry;
+};
+
+/*
+ * Tries the i-th worker from `turn` on. Returns 1 when the choice is made. A callback of bpf_loop(), so that the
+ * verifier walks it once and not once a worker.
+ */
+static long steer_try_worker(__u32 i, void *arg)
+{
+	struct steer_choice *choice = arg;
+	__u32 worker = (choice->turn + i) % choice->workers;
+	struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
+	struct bpf_sock_tuple tuple;
+
+	if (!listener || !listener->alive)
+		return 0;
+	listener_tuple(choice->seg, listener->port, &tuple);
+	struct bpf_sock *sk _cleanup_sock_ = sock_find(choice->skb, &tuple, choice->seg->family);
+
+	if (!sk || sk->state != STEER_STATE_LISTEN)
+		return 0;
+	choice->result = choice->done;
+	if (!choice->dry && bpf_sk_assign(choice->skb, sk, 0))
+		choice->result = MPGATE_R_ASSIGN_FAILED;
+	return 1;
+}
+
 /* Gives the packet to the next worker that listens; dry: only says whether there is one. */
 static __always_inline enum mpgate_reason steer_assign(struct __sk_buff *skb, const struct mpgate_settings *set,
 						       const struct segment *seg, enum mpgate_reason done, bool dry)
 {
-	__u32 zero = 0, turn, workers = set->workers;
+	struct steer_choice choice = { .skb = skb,
+				       .seg = seg,
+				       .workers = set->workers,
+				       .done = done,
+				       .result = MPGATE_R_NO_LISTENER,
+				       .dry = dry };
+	__u32 zero = 0;
 	__u32 *next = bpf_map_lookup_elem(&next_worker, &zero);
 
-	if (!next || !workers)
+	if (!next || !choice.workers)
 		return MPGATE_R_NO_LISTENER;
-	turn = dry ? *next : __sync_fetch_and_add(next, 1);
-	for (__u32 i = 0; i < STEER_TRIES; i++) {
-		__u32 worker = (turn + i) % workers;
-		struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
-		struct bpf_sock_tuple tuple;
-		long err;
-
-		if (i >= workers)
-			break;
-		if (!listener || !listener->alive)
-			continue;
-		listener_tuple(seg, listener->port, &tuple);
-		struct bpf_sock *sk _cleanup_sock_ = sock_find(skb, &tuple, seg->family);
-
-		if (!sk || sk->state != STEER_STATE_LISTEN)
-			continue;
-		if (dry)
-			return done;
-		err = bpf_sk_assign(skb, sk, 0);
-		if (err)
-			return MPGATE_R_ASSIGN_FAILED;
+	choice.turn = dry ? *next : __sync_fetch_and_add(next, 1);
+	bpf_loop(choice.workers, steer_try_worker, &choice, 0);
+	if (choice.result == done && !dry)
 		steer_mark(skb);
-		return done;
-	}
-	return MPGATE_R_NO_LISTENER;
+	return choice.result;
 }
 
 /* Would the normal route forward this SYN? OTHER: yes. */
@@ -153,10 +171,10 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 static __always_inline bool steer_is_mptcp(struct __sk_buff *skb, const struct segment *seg, bool take_capable)
 {
 	struct tcp_options options = {};
-	__u32 len = seg->tcp_len - sizeof(struct tcphdr);
+	__u32 len = segment_options_len(seg);
 	int subtype;
 
-	if (len == 0 || len > PARSE_TCP_OPTIONS)
+	if (!len)
 		return false;
 	if (bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options.bytes, len))
 		return false;
