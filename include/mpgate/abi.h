@@ -113,7 +113,7 @@ struct mpgate_settings {
 	__u32 unchecked_rate; /* unchecked Convert SYNs per second and source */
 	__u32 unchecked_burst;
 	__u32 allow_from; /* not 0: only sources in guard_allow may speak Convert to us */
-	__u32 zero;
+	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
 };
 

@@ -58,6 +58,8 @@ struct datapath_key {
 	unsigned peer; /* slot */
 };
 int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count);
+/* Whether guard corrects the window of SYNs with data (bpf/window.h). */
+int datapath_set_unscale(struct datapath *dp, bool on);
 /* Tells guard the offset between the clocks; to be called at least every 10 s and after the clock was set. */
 int datapath_sync_clock(struct datapath *dp);
 

@@ -175,6 +175,14 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 	return err;
 }
 
+int datapath_set_unscale(struct datapath *dp, bool on)
+{
+	struct mpgate_settings s = dp->settings;
+
+	s.unscale = on;
+	return dp_write_settings(dp, &s);
+}
+
 int datapath_sync_clock(struct datapath *dp)
 {
 	struct mpgate_settings s = dp->settings;

@@ -21,6 +21,7 @@
 
 #include <lib/log.h>
 #include <mpgated/cgroup.h>
+#include <mpgated/window_probe.h>
 
 #define CLOCK_PERIOD_MS 5000 /* guard's clock; half of what it needs */
 
@@ -372,7 +373,13 @@ static int start(struct supervisor *s)
 	if (ret)
 		return ret;
 	refresh_local(s);
-	ret = publish(s);
+	/* Only now: the sysctl that lets listeners take data in SYNs is set with the paths. */
+	if (s->cfg->convert.listening && window_probe()) {
+		log_info("this kernel mistakes the window of SYNs with data: guard corrects it");
+		ret = datapath_set_unscale(s->dp, true);
+	}
+	if (!ret)
+		ret = publish(s);
 	return ret ? ret : workers_start(s);
 }
 
