@@ -12,7 +12,9 @@ LIMIT=600 # seconds for one test
 
 rm -rf "$DIR"
 mkdir -p "$DIR/log"
-make -s -j "$(nproc)" BUILD="$DIR" OPT='-O0 -g --coverage -fprofile-update=atomic' all unit-tests bpf-tests tools
+gcc -O0 -g -c tests/coverage.c -o "$DIR/coverage.o"
+make -s -j "$(nproc)" BUILD="$DIR" OPT='-O0 -g --coverage -fprofile-update=atomic' \
+	LDFLAGS="-Wl,--wrap=_exit,--wrap=sandbox_enter $DIR/coverage.o" all unit-tests bpf-tests tools
 gcc -D_GNU_SOURCE -std=gnu11 -Iinclude -O0 -g --coverage tests/fuzz/fuzz_packet.c tests/replay.c -o "$DIR/packet"
 "$DIR/packet" tests/fuzz/corpus/packet/*
 
