@@ -48,8 +48,7 @@ int datapath_open(const char *instance, struct datapath **out)
 
 void datapath_close(struct datapath *dp)
 {
-	const char *instance = dp->dir + strlen(MPGATE_PIN_ROOT "/");
-	char *slash = strchr(instance, '/');
+	char *instance = dp->dir + strlen(MPGATE_PIN_ROOT "/");
 
 	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
 		if (dp->links[i].ifindex)
@@ -59,7 +58,7 @@ void datapath_close(struct datapath *dp)
 	dp_close_fd(&dp->inner_links);
 	dp_close_fd(&dp->inner_hits);
 	dp_unload(dp);
-	*slash = '\0';
+	instance[strcspn(instance, "/")] = '\0';
 	dp_pin_clean(instance);
 	free(dp);
 }

@@ -118,7 +118,11 @@ static struct mpgate_bpf *open_progs(unsigned mask, int *err)
 {
 	struct mpgate_bpf *skel = mpgate_bpf__open();
 
-	*err = skel ? 0 : -errno;
+	if (!skel) {
+		*err = -errno;
+		return NULL;
+	}
+	*err = 0;
 	for (unsigned i = 0; !*err && i < DP_PROG_COUNT; i++) {
 		struct bpf_program *p = bpf_object__find_program_by_name(skel->obj, progs[i].name);
 

@@ -150,7 +150,7 @@ static int pin_into(struct datapath *dp, const char *dir)
 
 int dp_pin_maps(struct datapath *dp, const char *instance)
 {
-	char base[PATH_MAX], building[PATH_MAX], dir[PATH_MAX];
+	char base[PATH_MAX], building[PATH_MAX], dir[PATH_MAX] = "";
 	int err = path_set(base, MPGATE_PIN_ROOT "/%s", instance);
 
 	if (!err)
