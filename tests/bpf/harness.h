@@ -192,8 +192,9 @@ HARNESS void build(struct frame *f, const struct packet *p)
 static struct inner_template {
 	struct bpf_map *outer;
 	enum bpf_map_type type;
-	__u32 key_size, value_size, flags;
+	__u32 key_size, value_size, flags, btf_key, btf_value;
 } inner_templates[16];
+static int inner_btf;
 
 HARNESS struct mpgate_bpf *dp_open(void)
 {
@@ -210,11 +211,17 @@ HARNESS struct mpgate_bpf *dp_open(void)
 		struct bpf_map *inner = bpf_map__inner_map(map);
 
 		if (inner)
-			*t++ = (struct inner_template){ map, bpf_map__type(inner), bpf_map__key_size(inner),
-							bpf_map__value_size(inner), bpf_map__map_flags(inner) };
+			*t++ = (struct inner_template){ map,
+							bpf_map__type(inner),
+							bpf_map__key_size(inner),
+							bpf_map__value_size(inner),
+							bpf_map__map_flags(inner),
+							bpf_map__btf_key_type_id(inner),
+							bpf_map__btf_value_type_id(inner) };
 	}
 	if (mpgate_bpf__load(skel))
 		err(1, "cannot load the BPF programs (root is needed)");
+	inner_btf = bpf_object__btf_fd(skel->obj);
 	return skel;
 }
 
@@ -231,14 +238,18 @@ HARNESS void dp_settings(struct mpgate_bpf *skel, const struct mpgate_settings *
 	map_set(skel->maps.settings, &zero, set);
 }
 
-/* An inner map like the template, with its own number of entries, in this slot; returns its descriptor. */
+/*
+ * An inner map like the template, with its own number of entries, in this slot; returns its descriptor. Some kernels
+ * take none without BTF where the template has it.
+ */
 HARNESS int dp_inner(struct bpf_map *outer, __u32 slot, __u32 entries)
 {
 	struct inner_template *t = inner_templates;
 
 	while (t->outer != outer)
 		t++;
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = t->flags);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = t->flags, .btf_fd = (__u32)inner_btf,
+		    .btf_key_type_id = t->btf_key, .btf_value_type_id = t->btf_value);
 	int fd = bpf_map_create(t->type, "test", t->key_size, t->value_size, entries, &opts);
 
 	if (fd < 0)
@@ -372,6 +383,8 @@ HARNESS void dp_run(struct mpgate_bpf *skel, struct bpf_program *prog, const str
 	struct __sk_buff in = { .ifindex = ifindex, .mark = 0x00005678 }, out = {};
 	struct xdp_md xin = { .data_end = f->len, .ingress_ifindex = ifindex };
 	__u64 before[MPGATE_REASON_COUNT], after[MPGATE_REASON_COUNT];
+
+	*r = (struct run){ 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f->bytes, .data_size_in = f->len, .data_out = r->out.bytes,
 		    .data_size_out = sizeof(r->out.bytes), .ctx_in = xdp ? (void *)&xin : (void *)&in,
 		    .ctx_size_in = xdp ? sizeof(xin) : sizeof(in), .ctx_out = xdp ? NULL : &out,

@@ -90,6 +90,7 @@ static void setup(void)
 	__u32 zero = 0;
 
 	live_open();
+	sh("[ -e /dev/net/tun ] || modprobe tun"); /* nothing else loads it where no udev runs */
 	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (tun < 0 || ioctl(tun, TUNSETIFF, &request))
 		err(1, "TUN");

@@ -247,6 +247,10 @@ static void a_worker_that_is_gone_is_stepped_over(void)
 	for (int i = 0; i < 4; i++)
 		expect(&variants[0], MPGATE_R_STEERED);
 	worker_set(1, port, 0);
+	settings.workers = MPGATE_MAX_WORKERS;
+	dp_settings(skel, &settings);
+	for (int i = 0; i < MPGATE_MAX_WORKERS; i++)
+		expect(&variants[0], MPGATE_R_STEERED); /* by the one that is left, however many are asked before it */
 	worker_set(0, htons(9), 1);
 	expect(&variants[0], MPGATE_R_NO_LISTENER);
 	settings.workers = 0;
