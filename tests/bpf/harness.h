@@ -297,7 +297,7 @@ HARNESS void policy_make(struct mpgate_bpf *skel, struct test_policy *t, __u32 s
 	t->lpm = dp_inner(skel->maps.gen_lpm, slot, 64);
 	t->exact = dp_inner(skel->maps.gen_exact, slot, 64);
 	t->groups = dp_inner(skel->maps.gen_groups, slot, 4);
-	t->hits = dp_inner(skel->maps.gen_hits, slot, MPGATE_MAX_RULES); /* as the template: lookups in it are inlined */
+	t->hits = dp_inner(skel->maps.gen_hits, slot, MPGATE_MAX_RULES); /* as the template: lookups are inlined */
 	for (__u32 i = 0; i < rules; i++) {
 		struct mpgate_rule rule = { .action = i + 1 == rules ? MPGATE_PROXY : MPGATE_DIRECT,
 					    .flags = i + 1 == rules ? flags : 0,
