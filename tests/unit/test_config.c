@@ -79,6 +79,7 @@ static const struct {
 	  "1: instance 'abcdefghijabcdefghijabcdefghijab': a name has 31 letters at most" },
 	{ "workers: 65\n", "1: workers: 65 is not between 0 and 64" },
 	{ "timeouts:\n  idle: 0\n", "2: idle: 0 is not between 1 and 2592000" },
+	{ "timeouts: { peer: 0 }\n", "1: peer: 0 is not between 1 and 2592000" },
 	{ "timeouts: { connect: 0 }\n", "1: connect: 0 is not between 1 and 2592000" },
 	{ "timeouts: { header: 0 }\n", "1: header: 0 is not between 1 and 2592000" },
 	{ "timeouts: { half-closed: 0 }\n", "1: half-closed: 0 is not between 1 and 2592000" },
@@ -316,6 +317,7 @@ static void test_defaults(void)
 	CU_ASSERT_FALSE(cfg->rules[0].from_given);
 	CU_ASSERT_FALSE(cfg->default_proxy);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 1);
+	CU_ASSERT_EQUAL(cfg->timeouts.peer, 5);
 	CU_ASSERT_EQUAL(cfg->timeouts.connect, 15);
 	CU_ASSERT_EQUAL(cfg->timeouts.header, 5);
 	CU_ASSERT_EQUAL(cfg->timeouts.idle, 7200);
@@ -352,7 +354,7 @@ static const char full[] =
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"publish: []\n"
-	"timeouts: { first-bytes-ms: 0, connect: 2, header: 3, idle: 4, half-closed: 5 }\n"
+	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5 }\n"
 	"limits: { connections: 100, buffer-mib: 2 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n";
 

@@ -120,6 +120,7 @@ struct config {
 	unsigned rule_count;
 	struct {
 		unsigned first_bytes_ms; /* early connect: how long the client's first bytes are awaited */
+		unsigned peer; /* for a peer's handshake; then the connection goes on without it */
 		unsigned connect; /* seconds, all of these; 0 is not allowed */
 		unsigned header; /* for the Convert message to be complete */
 		unsigned idle; /* no byte in either direction */

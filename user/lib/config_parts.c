@@ -64,6 +64,7 @@ static int build_numbers(struct build *b)
 	} numbers[] = {
 		{ "workers", raw->workers, 0, 0, MPGATE_MAX_WORKERS, &cfg->workers },
 		{ "timeouts.first-bytes-ms", raw->timeouts.first_bytes_ms, 1, 0, 1000, &cfg->timeouts.first_bytes_ms },
+		{ "timeouts.peer", raw->timeouts.peer, 5, 1, MAX_SECONDS, &cfg->timeouts.peer },
 		{ "timeouts.connect", raw->timeouts.connect, 15, 1, MAX_SECONDS, &cfg->timeouts.connect },
 		{ "timeouts.header", raw->timeouts.header, 5, 1, MAX_SECONDS, &cfg->timeouts.header },
 		{ "timeouts.idle", raw->timeouts.idle, 7200, 1, MAX_SECONDS, &cfg->timeouts.idle },

@@ -265,6 +265,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	print_policy(p, cfg);
 	open_map(p, "timeouts");
 	number(p, "first-bytes-ms", cfg->timeouts.first_bytes_ms);
+	number(p, "peer", cfg->timeouts.peer);
 	number(p, "connect", cfg->timeouts.connect);
 	number(p, "header", cfg->timeouts.header);
 	number(p, "idle", cfg->timeouts.idle);

@@ -85,7 +85,7 @@ struct raw_config {
 		unsigned rules_count;
 	} policy;
 	struct {
-		uint32_t *first_bytes_ms, *connect, *header, *idle, *half_closed;
+		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed;
 	} timeouts;
 	struct {
 		uint32_t *connections, *buffer_mib;

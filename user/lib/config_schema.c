@@ -124,6 +124,7 @@ static const cyaml_schema_field_t policy_fields[] = {
 
 static const cyaml_schema_field_t timeout_fields[] = {
 	NUMBER("first-bytes-ms", struct raw_config, timeouts.first_bytes_ms),
+	NUMBER("peer", struct raw_config, timeouts.peer),
 	NUMBER("connect", struct raw_config, timeouts.connect),
 	NUMBER("header", struct raw_config, timeouts.header),
 	NUMBER("idle", struct raw_config, timeouts.idle),

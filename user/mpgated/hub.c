@@ -376,10 +376,8 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	}
 	if (r->msg.has & CONVERT_HAS_CONNECT)
 		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
-	else if (r->msg.has & CONVERT_HAS_INFO)
-		hub_info(w, c);
 	else
-		hub_fail(w, c, CONVERT_E_UNSUPPORTED, "", 1);
+		hub_info(w, c); /* the parser refuses a request with neither */
 }
 
 static void hub_header(struct worker *w, struct conn *c)

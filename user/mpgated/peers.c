@@ -18,7 +18,6 @@
 #include <mpgated/supervisor.h>
 #include <mpgated/tcp.h>
 
-#define PROBE_TIMEOUT_MS 5000 /* longer than two satellite hops */
 #define PROBE_PERIOD_S 30 /* of a peer that is up */
 #define BACKOFF_MAX_S 60
 #define PROBE_MESSAGE 128
@@ -194,7 +193,7 @@ static void probe_start(struct peer *p)
 	}
 	p->poll.data = p;
 	uv_poll_start(&p->poll, p->sent ? UV_READABLE : UV_WRITABLE, probe_event);
-	uv_timer_start(&p->timer, probe_timeout, PROBE_TIMEOUT_MS, 0);
+	uv_timer_start(&p->timer, probe_timeout, p->sup->cfg->timeouts.peer * 1000ULL, 0);
 }
 
 void peers_failed(struct supervisor *s, unsigned slot, int err)

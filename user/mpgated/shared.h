@@ -137,7 +137,7 @@ struct snapshot {
 	uint32_t listening;
 	uint32_t preserve; /* convert.source: preserve */
 	uint32_t window, pending_per_client;
-	uint32_t first_bytes_ms, connect_s, header_s, idle_s, half_closed_s;
+	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s;
 	uint32_t connections; /* of one worker */
 	uint64_t buffer_bytes; /* parked at most, a worker */
 	struct subkey issuing; /* secret of issued cookies */
@@ -150,8 +150,5 @@ static inline const void *snapshot_at(const struct snapshot *s, struct snapshot_
 {
 	return (const uint8_t *)s + a.offset;
 }
-
-/* A peer that does not complete the handshake in this time has failed; the connection goes directly then. */
-#define PEER_CONNECT_MS 3000
 
 #endif

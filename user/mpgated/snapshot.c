@@ -82,6 +82,7 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->window = c->convert.window;
 	h->pending_per_client = c->convert.pending_per_client;
 	h->first_bytes_ms = c->timeouts.first_bytes_ms;
+	h->peer_s = c->timeouts.peer;
 	h->connect_s = c->timeouts.connect;
 	h->header_s = c->timeouts.header;
 	h->idle_s = c->timeouts.idle;

@@ -5,7 +5,8 @@
  *
  * Timers: each class has one duration, so its list is ordered by the time of
  * arming and only heads are looked at. Activity does not move a connection; a
- * head that was active since is armed again.
+ * head that was active since is armed again, and so ends after one to two
+ * times the duration without a byte.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include <lib/log.h>
+#include <mpgated/message.h>
 #include <mpgated/tcp.h>
 #include <mpgated/worker.h>
 
@@ -50,7 +52,7 @@ static uint64_t class_ms(const struct worker *w, unsigned class)
 	case TIMER_HEADER:
 		return s->header_s * 1000ULL;
 	case TIMER_PEER:
-		return PEER_CONNECT_MS;
+		return s->peer_s * 1000ULL;
 	case TIMER_CONNECT:
 		return s->connect_s * 1000ULL;
 	case TIMER_HALF:
@@ -120,7 +122,7 @@ static void set_full(struct worker *w, bool full)
 	struct message m = { .type = MSG_FULL, .value = full };
 
 	w->full = full;
-	send(w->control, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
+	message_send(w->control, &m, -1);
 }
 
 void conn_close(struct worker *w, struct conn *c, bool reset)
@@ -185,7 +187,7 @@ void worker_peer_failed(struct worker *w, unsigned slot, int err)
 	struct message m = { .type = MSG_PEER_FAILED, .slot = slot, .value = err };
 
 	w->stats->peer_failed++;
-	send(w->control, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
+	message_send(w->control, &m, -1);
 }
 
 uint64_t worker_random(struct worker *w)
@@ -294,7 +296,6 @@ static int run_timers(struct worker *w)
 			}
 			if (c->state == RELAY && c->active + ms > w->now) {
 				conn_timer(w, c, class);
-				c->armed = c->active;
 				continue;
 			}
 			conn_timeout(w, c);

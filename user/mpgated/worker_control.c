@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <lib/log.h>
 #include <mpgated/conn.h>
+#include <mpgated/message.h>
 #include <mpgated/tcp.h>
 
 int worker_snapshot(struct worker *w, int fd)
@@ -51,12 +50,6 @@ static void record_flow(const struct worker *w, const struct conn *c, struct flo
 static void send_flows(struct worker *w, const struct message *request)
 {
 	struct message m = *request;
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl = { 0 };
-	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	size_t size = w->connections * sizeof(struct flow_record), n = 0;
 	struct flow_record *r = MAP_FAILED;
 	int fd = memfd_create("flows", MFD_CLOEXEC);
@@ -71,17 +64,7 @@ static void send_flows(struct worker *w, const struct message *request)
 		munmap(r, size);
 	}
 	m.value = (int32_t)n;
-	if (fd >= 0) {
-		struct cmsghdr *c = &ctl.align;
-
-		mh.msg_control = ctl.buf;
-		mh.msg_controllen = sizeof(ctl.buf);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	sendmsg(w->control, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	message_send(w->control, &m, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -96,35 +79,18 @@ void worker_stop_accepting(struct worker *w)
 
 bool worker_message(struct worker *w)
 {
-	for (;;) {
-		struct message m;
-		union {
-			char buf[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} ctl;
-		struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-		struct msghdr mh = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf)
-		};
-		ssize_t n = recvmsg(w->control, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
-		int fd = -1;
+	struct message m;
+	int fd, ret;
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return true;
-		if (n <= 0)
-			return false;
-		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-		if (n == (ssize_t)sizeof(m)) {
-			if (m.type == MSG_SNAPSHOT && fd >= 0 && worker_snapshot(w, fd) < 0)
-				log_error("a new configuration could not be mapped: %s", strerror(errno));
-			else if (m.type == MSG_FLOWS)
-				send_flows(w, &m);
-			else if (m.type == MSG_STOP_ACCEPTING)
-				worker_stop_accepting(w);
-		}
+	while ((ret = message_receive(w->control, &m, &fd)) > 0) {
+		if (m.type == MSG_SNAPSHOT && fd >= 0 && worker_snapshot(w, fd) < 0)
+			log_error("a new configuration could not be mapped: %s", strerror(errno));
+		else if (m.type == MSG_FLOWS)
+			send_flows(w, &m);
+		else if (m.type == MSG_STOP_ACCEPTING)
+			worker_stop_accepting(w);
 		if (fd >= 0)
 			close(fd);
 	}
+	return ret == -EAGAIN || ret == -EINTR;
 }

@@ -17,6 +17,7 @@
 
 #include <lib/log.h>
 #include <mpgated/cgroup.h>
+#include <mpgated/message.h>
 #include <mpgated/supervisor.h>
 #include <mpgated/tcp.h>
 
@@ -182,11 +183,15 @@ static void worker_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker_proc *p = poll->data;
 	struct message m;
+	int fd;
 
 	(void)status;
 	(void)events;
-	while (recv(p->control, &m, sizeof(m), MSG_DONTWAIT) == (ssize_t)sizeof(m))
+	while (message_receive(p->control, &m, &fd) > 0) {
 		take_message(p, &m);
+		if (fd >= 0)
+			close(fd);
+	}
 }
 
 static int worker_fork(struct supervisor *s, struct worker_proc *p)
@@ -294,34 +299,13 @@ void workers_reap(struct supervisor *s)
 	}
 }
 
-/* Sends m to a worker, with a descriptor if fd is not -1. */
-static int send_message(const struct worker_proc *p, const struct message *m, int fd)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctl = { 0 };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)m, .iov_len = sizeof(*m) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		mh.msg_control = ctl.buf;
-		mh.msg_controllen = sizeof(ctl.buf);
-		ctl.align.cmsg_level = SOL_SOCKET;
-		ctl.align.cmsg_type = SCM_RIGHTS;
-		ctl.align.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&ctl.align), &fd, sizeof(int));
-	}
-	return sendmsg(p->control, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
 void workers_update(struct supervisor *s)
 {
 	const struct message m = { .type = MSG_SNAPSHOT };
 
 	for (unsigned i = 0; i < s->worker_count; i++)
-		if (s->workers[i].pid && send_message(&s->workers[i], &m, s->snapshot_fd) < 0)
-			log_error("worker %u did not take the new configuration: %s", i, strerror(errno));
+		if (s->workers[i].pid && message_send(s->workers[i].control, &m, s->snapshot_fd) < 0)
+			log_error("worker %u did not take the new configuration", i);
 }
 
 int workers_flows(struct supervisor *s, unsigned index, unsigned *n)
@@ -329,31 +313,18 @@ int workers_flows(struct supervisor *s, unsigned index, unsigned *n)
 	struct worker_proc *p = &s->workers[index];
 	struct message m = { .type = MSG_FLOWS };
 	uint64_t end = uv_hrtime() / 1000000 + FLOWS_WAIT_MS;
+	int ret, fd;
 
 	if (!p->pid)
 		return -ESRCH;
-	if (send_message(p, &m, -1) < 0)
-		return -errno;
-	for (uint64_t now; (now = uv_hrtime() / 1000000) < end;) {
+	ret = message_send(p->control, &m, -1);
+	for (uint64_t now; !ret && (now = uv_hrtime() / 1000000) < end;) {
 		struct pollfd pfd = { .fd = p->control, .events = POLLIN };
-		union {
-			char buf[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} ctl;
-		struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-		struct msghdr mh = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf)
-		};
-		struct cmsghdr *c;
-		int fd = -1;
 
 		if (poll(&pfd, 1, (int)(end - now)) <= 0)
 			continue;
-		if (recvmsg(p->control, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(m))
+		if (message_receive(p->control, &m, &fd) <= 0)
 			return -EPIPE;
-		c = CMSG_FIRSTHDR(&mh);
-		if (c && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 		if (m.type != MSG_FLOWS) {
 			take_message(p, &m);
 			continue;
@@ -361,7 +332,7 @@ int workers_flows(struct supervisor *s, unsigned index, unsigned *n)
 		*n = (unsigned)m.value;
 		return fd < 0 ? -ENOMEM : fd;
 	}
-	return -ETIMEDOUT;
+	return ret ? ret : -ETIMEDOUT;
 }
 
 void workers_stop(struct supervisor *s)
