@@ -40,6 +40,7 @@ struct side {
 	bool hangup; /* FIN or error seen by poll: read to the end */
 	bool eof; /* read to the end */
 	bool shut; /* our FIN is sent */
+	bool watched_out;
 	struct parked parked; /* to be written to fd */
 };
 
@@ -124,7 +125,12 @@ struct worker {
 struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool near_mptcp);
 /* Closes both sides, with resets if asked, and retires the connection. */
 void conn_close(struct worker *w, struct conn *c, bool reset);
+/*
+ * Starts to report what happens on a side. Being writable is reported where it is waited for: on dialed sides, on
+ * accepted ones whose handshake may not be over, and once something is parked (conn_watch_out()).
+ */
 int conn_watch(struct worker *w, struct conn *c, struct side *s);
+int conn_watch_out(struct worker *w, struct conn *c, struct side *s);
 void conn_timer(struct worker *w, struct conn *c, enum timer_class class);
 /* The relay has more to do for c after the present batch. */
 void conn_again(struct worker *w, struct conn *c);
@@ -162,7 +168,7 @@ int relay_up(struct worker *w, struct conn *c);
 void relay_start(struct worker *w, struct conn *c);
 void relay_event(struct worker *w, struct conn *c);
 /* Writes data to s, parking what does not fit. 0 or -errno (the side is broken, or -ENOBUFS). */
-int relay_write(struct worker *w, struct side *s, const uint8_t *data, size_t len);
+int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t *data, size_t len);
 /* Puts a copy of data behind what is parked. 0, -ENOMEM, -ENOBUFS (the worker's bound). */
 int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len);
 void unpark(struct worker *w, struct parked *p);

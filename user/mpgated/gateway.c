@@ -285,14 +285,12 @@ static void gateway_peer_failed(struct worker *w, struct conn *c, int err)
 
 static void gateway_connected(struct worker *w, struct conn *c)
 {
-	uint8_t subflows;
-
 	if (c->syn_data && !tcp_syn_data_acked(c->far.fd)) {
 		w->shm->peers[c->peer].syn_data = SYN_DATA_NO;
 		w->stats->syn_data_lost++;
 		worker_note(w, c, "the peer did not take data in the SYN: no more of that");
 	}
-	if (!tcp_is_mptcp(c->far.fd, &subflows))
+	if (!tcp_is_mptcp(c->far.fd))
 		w->stats->not_mptcp++;
 	/* A peer without a shared key may ask for a cookie: then all is said again. */
 	if (peer_is_keyed(w, c) && c->first.data)
@@ -379,7 +377,7 @@ static void read_answer(struct worker *w, struct conn *c)
 
 		c->bytes_down += rest;
 		w->stats->bytes_down += rest;
-		if (relay_write(w, &c->near, buf + m.len, rest) < 0) {
+		if (relay_write(w, c, &c->near, buf + m.len, rest) < 0) {
 			conn_close(w, c, true);
 			return;
 		}

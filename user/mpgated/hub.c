@@ -483,7 +483,7 @@ static void hub_connected(struct worker *w, struct conn *c)
 	}
 	n = convert_end(&wr);
 	hub_settle(c);
-	if (n < 0 || relay_write(w, &c->near, msg, (size_t)n) < 0) {
+	if (n < 0 || relay_write(w, c, &c->near, msg, (size_t)n) < 0) {
 		conn_close(w, c, true);
 		return;
 	}

@@ -103,7 +103,7 @@ static void probe_answer(struct peer *p)
 {
 	struct convert_fault fault;
 	struct convert_msg m;
-	uint8_t buf[CONVERT_MAX_LEN], subflows;
+	uint8_t buf[CONVERT_MAX_LEN];
 	ssize_t n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
 	char why[80];
 
@@ -130,7 +130,7 @@ static void probe_answer(struct peer *p)
 		return;
 	}
 	if (p->syn_data) {
-		bool taken = tcp_syn_data_acked(p->fd) && tcp_is_mptcp(p->fd, &subflows);
+		bool taken = tcp_syn_data_acked(p->fd) && tcp_is_mptcp(p->fd);
 
 		p->sup->shm->peers[p->slot].syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
 	}

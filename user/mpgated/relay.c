@@ -76,16 +76,20 @@ int flush(struct worker *w, struct side *s)
 	return 0;
 }
 
-int relay_write(struct worker *w, struct side *s, const uint8_t *data, size_t len)
+int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t *data, size_t len)
 {
 	ssize_t n = 0;
+	int ret;
 
 	if (!s->parked.len && s->out) {
 		n = write_some(s, data, len);
 		if (n < 0)
 			return (int)n;
 	}
-	return (size_t)n < len ? park(w, &s->parked, data + n, len - (size_t)n) : 0;
+	if ((size_t)n == len)
+		return 0;
+	ret = park(w, &s->parked, data + n, len - (size_t)n);
+	return ret ? ret : conn_watch_out(w, c, s);
 }
 
 /*
@@ -123,7 +127,7 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 		/* A short read means dry, unless the end has been announced: then only reading on will find it. */
 		if ((size_t)n < want && !from->hangup)
 			from->in = false;
-		ret = relay_write(w, to, buf, (size_t)n);
+		ret = relay_write(w, c, to, buf, (size_t)n);
 	}
 	if (!ret && from->eof && !to->parked.len && !to->shut) {
 		to->shut = true;

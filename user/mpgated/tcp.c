@@ -168,19 +168,23 @@ bool tcp_syn_data_acked(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && (info.tcpi_options & TCPI_OPT_SYN_DATA);
 }
 
-bool tcp_is_mptcp(int fd, uint8_t *subflows)
+uint8_t tcp_subflows(int fd)
 {
 	struct mptcp_info info = { 0 };
 	socklen_t len = sizeof(info);
-	int is = 1;
-	socklen_t ilen = sizeof(is);
 
-	*subflows = 1;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_IS_MPTCP, &is, &ilen) == 0 && !is)
-		return false;
 	/* Fails with EOPNOTSUPP after a fallback, and on plain TCP sockets. */
 	if (getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len) < 0)
-		return false;
-	*subflows = (uint8_t)(info.mptcpi_subflows + 1);
-	return true;
+		return 0;
+	return (uint8_t)(info.mptcpi_subflows + 1);
+}
+
+bool tcp_is_mptcp(int fd)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_IS_MPTCP, &is, &len) == 0)
+		return is;
+	return tcp_subflows(fd) > 0;
 }

@@ -52,7 +52,9 @@ int tcp_error(int fd);
 int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port);
 /* Was data of our SYN acknowledged by the SYN+ACK? (first subflow) */
 bool tcp_syn_data_acked(int fd);
-/* Is an MPTCP socket still MPTCP, or has it fallen back? subflows: number of subflows, the first one included. */
-bool tcp_is_mptcp(int fd, uint8_t *subflows);
+/* Is an MPTCP socket still MPTCP, or has it fallen back? */
+bool tcp_is_mptcp(int fd);
+/* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */
+uint8_t tcp_subflows(int fd);
 
 #endif

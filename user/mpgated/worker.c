@@ -145,12 +145,26 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 		set_full(w, false);
 }
 
-int conn_watch(struct worker *w, struct conn *c, struct side *s)
+static int watch_side(struct worker *w, struct conn *c, struct side *s, int op)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s->watched_out ? EPOLLOUT : 0) };
 
 	ev.data.u64 = (uint64_t)(uintptr_t)c | (s == &c->far ? SIDE_FAR : 0);
-	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->fd, &ev) < 0 ? -errno : 0;
+	return epoll_ctl(w->epoll, op, s->fd, &ev) < 0 ? -errno : 0;
+}
+
+int conn_watch(struct worker *w, struct conn *c, struct side *s)
+{
+	s->watched_out = s == &c->far || c->young;
+	return watch_side(w, c, s, EPOLL_CTL_ADD);
+}
+
+int conn_watch_out(struct worker *w, struct conn *c, struct side *s)
+{
+	if (s->watched_out)
+		return 0;
+	s->watched_out = true;
+	return watch_side(w, c, s, EPOLL_CTL_MOD);
 }
 
 int worker_accept(struct worker *w, int listener, struct sockaddr_storage *from)

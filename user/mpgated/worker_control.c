@@ -43,7 +43,8 @@ static void record_flow(const struct worker *w, const struct conn *c, struct flo
 				   .bytes_up = c->bytes_up,
 				   .bytes_down = c->bytes_down };
 	if (peer->fd >= 0)
-		r->mptcp = tcp_is_mptcp(peer->fd, &r->subflows);
+		r->subflows = tcp_subflows(peer->fd);
+	r->mptcp = r->subflows > 0;
 }
 
 /* Answers with a memfd of all flows; without one when there is no memory. */
