@@ -7,6 +7,13 @@
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Asked of the kernel; where it cannot, Convert follows the handshake and the rest of this holds all the same.
+NO_TFO=
+! "$BUILD/vmtest/probe" 2>/dev/null | grep -qE '^feature mptcp-tfo-(client|server|no-cookie) degraded' ||
+	NO_TFO='this kernel has no TCP Fast Open on MPTCP sockets'
+# is_syn GOT WANTED NAME: as is, for what needs data in a SYN.
+is_syn() { if [ -n "$NO_TFO" ]; then skip "$3" "$NO_TFO"; else is "$@"; fi; }
+
 scenario
 
 # The SYNs to the hub that carry a Connect to port 80 (TLV 10, 5 words), and those with a client's request in it too.
@@ -19,9 +26,9 @@ for f in 4 6; do
 	capture syn$f "$ROUTER" acc0 tcp port 8803
 	check "IPv$f: a download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
 	capture_end syn$f
-	is "$(syns syn$f "01..2263.*$CONNECT")" 1 "IPv$f: Connect rides in the SYN"
-	is "$(syns syn$f "mptcp.* capable.*$CONNECT")" 1 "IPv$f: the same SYN has MP_CAPABLE"
-	is "$(syns syn$f "$CONNECT.*$REQUEST")" 1 "IPv$f: the client's first bytes are in it"
+	is_syn "$(syns syn$f "01..2263.*$CONNECT")" 1 "IPv$f: Connect rides in the SYN"
+	is_syn "$(syns syn$f "mptcp.* capable.*$CONNECT")" 1 "IPv$f: the same SYN has MP_CAPABLE"
+	is_syn "$(syns syn$f "$CONNECT.*$REQUEST")" 1 "IPv$f: the client's first bytes are in it"
 	check "IPv$f: the server speaks first" greeted_by "$HUB_IP"
 done
 
@@ -39,5 +46,6 @@ for f in 4 6; do
 	check "IPv$f, no TFO: that is counted" counted gw relay after-handshake "$before"
 	check "IPv$f, no TFO: the server speaks first" greeted_by "$HUB_IP"
 done
-check "SYN data that was not acknowledged is counted" counted gw relay syn-data-lost 0
+LOST="SYN data that was not acknowledged is counted"
+if [ -n "$NO_TFO" ]; then skip "$LOST" "$NO_TFO"; else check "$LOST" counted gw relay syn-data-lost 0; fi
 done_testing

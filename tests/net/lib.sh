@@ -36,9 +36,10 @@ on() {
 	nsenter --net="/run/netns/$ns" -- "$@"
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds; 1 when the time is over.
+# wait_for SECONDS COMMAND...: until the command succeeds; 1 when the time is over. MPG_SLOW: times longer, for an
+# emulated CPU.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${MPG_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -ge $end ] && return 1
@@ -300,7 +301,7 @@ CTL=$BUILD/mpgatectl
 declare -A DAEMON
 daemon_start() {
 	local name=$1 ns=$2 config=$3 sock=$TMP/$1.notify waiter
-	"$TOOLS/notify" "$sock" 20 &
+	"$TOOLS/notify" "$sock" $((20 * ${MPG_SLOW:-1})) &
 	waiter=$!
 	wait_for 5 test -S "$sock"
 	NOTIFY_SOCKET=$sock spawn "$name" "$ns" "$BUILD/mpgated" -c "$config"
