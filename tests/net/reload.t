@@ -28,6 +28,8 @@ keep_key() {
 rules() { ctl gw --json policy show | jq -r '[.rules[].name] | join(" ")'; }
 rules_are() { [ "$(rules)" = "$1" ]; }
 
+not_up() { ! peer_is up; }
+
 for f in 4 6; do
 	family $f
 	pids=()
@@ -75,4 +77,11 @@ done
 is "$("$BUILD/mpgated" -c "$TMP/gw.yaml" --check 2>/dev/null; echo $?)" 1 "--check of the bad file exits 1"
 keep_key policy
 check "--check of a good file exits 0" "$BUILD/mpgated" -c "$TMP/gw.yaml" --check
+# A peer that moves while it is probed: the old address says nothing about the new one.
+sed -i "s/10.60.30.2, \"fd60:30::2\"/10.60.30.77/" "$TMP/gw.yaml"
+check "a peer may move" ctl gw reload
+check "and is not up before it answered there" wait_for 5 not_up
+sed -i "s/10.60.30.77/10.60.30.2, \"fd60:30::2\"/" "$TMP/gw.yaml"
+check "it moves back" ctl gw reload
+check "and is up at once" wait_for 5 peer_is up
 done_testing

@@ -65,6 +65,12 @@ static const struct {
 	{ "instance: \"\"\n", "1: STRING length < 1: " },
 	{ "policy: { default: block }\n", "1: Invalid ENUM value: block" },
 	{ "convert:\n  accept: all\n", "2: Invalid ENUM value: all" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5 "
+	  "]\n",
+	  "4: more than 4 addresses" },
+	{ "convert: { accept: open, allow-from: [ 192.0.2.0/24 ], listen: [ 1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, "
+	  "1.1.1.5, 1.1.1.6, 1.1.1.7, 1.1.1.8, 1.1.1.9 ] }\n",
+	  "1: more than 8 addresses" },
 	/* not in this version */
 	{ "\npublish: [ { address: 192.0.2.1 } ]\n", "2: publish is not available in this version" },
 	{ "\npublish: yes\n", "2: publish is not available in this version" },

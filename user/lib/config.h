@@ -14,6 +14,9 @@
 
 #define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
 
+#define CFG_PEER_ADDRESSES 4 /* tried one after the other */
+#define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
+
 enum cfg_role {
 	CFG_LAN, /* hosts are here: SYNs are classified */
 	CFG_PATH, /* towards the peers: an MPTCP path, and where Convert arrives */

@@ -179,7 +179,7 @@ static bool is_unicast(const struct mpgate_addr *a)
 }
 
 /* A list of addresses at the place "<place>[i]". */
-static int build_addresses(struct build *b, const char *place, char **texts, unsigned count, bool unicast,
+static int build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max, bool unicast,
 			   struct mpgate_addr **out, unsigned *out_count)
 {
 	struct mpgate_addr *list = calloc(count + 1, sizeof(*list));
@@ -189,6 +189,8 @@ static int build_addresses(struct build *b, const char *place, char **texts, uns
 
 	if (!list)
 		return -ENOMEM;
+	if (count > max)
+		r = cfg_fail(b, place, "more than %u addresses", max);
 	for (i = 0; i < count && !r; i++) {
 		snprintf(item, sizeof(item), "%s[%u]", place, i);
 		if (addr_parse(texts[i], &list[i]) < 0 || (unicast && !is_unicast(&list[i])))
@@ -247,8 +249,8 @@ int cfg_build_convert(struct build *b)
 	convert->listening = raw->listen_count > 0;
 	convert->accept = raw->accept;
 	convert->source = raw->source;
-	r = build_addresses(b, "convert.listen", raw->listen, raw->listen_count, false, &convert->listen,
-			    &convert->listen_count);
+	r = build_addresses(b, "convert.listen", raw->listen, raw->listen_count, CFG_LISTEN_ADDRESSES, false,
+			    &convert->listen, &convert->listen_count);
 	if (!r)
 		r = cfg_take_number(b, "convert.port", raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
 	if (r)
@@ -397,7 +399,8 @@ static int build_peer(struct build *b, unsigned i)
 		return r;
 	peer->port = (uint16_t)port;
 	snprintf(place, sizeof(place), "peers[%u].address", i);
-	return build_addresses(b, place, raw->address, raw->address_count, true, &peer->address, &peer->address_count);
+	return build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES, true, &peer->address,
+			       &peer->address_count);
 }
 
 int cfg_build_peers(struct build *b)

@@ -89,7 +89,7 @@ struct issued_cookie {
 	uint8_t data[253];
 };
 
-#define WORKER_LISTENERS 10
+#define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
 #define RANDOM_POOL 512U
 
 struct worker {

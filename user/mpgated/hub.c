@@ -251,6 +251,8 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 		value = v4 ? 13 : 1; /* communication administratively prohibited */
 		break;
 	case ENETUNREACH:
+	case EADDRNOTAVAIL: /* no address of that family here */
+	case EAFNOSUPPORT:
 		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
 	case ETIMEDOUT:
 		w->stats->connect_timeout++;

@@ -49,13 +49,15 @@ static void note_link(struct paths *p, const struct nlmsghdr *nlh)
 			p->links[i].was_down = true;
 }
 
-static bool is_main_route(const struct nlmsghdr *nlh)
+/* Routes that ours are made from, and the loss of one of ours to somebody else's hand. */
+static bool is_route_of_interest(const struct nlmsghdr *nlh)
 {
 	struct nl_route hops[NL_ROUTE_HOPS];
 	int n = nl_parse_route(nlh, hops);
 
 	/* What cannot be told is taken for a change. */
-	return n <= 0 || hops[0].table == RT_TABLE_MAIN;
+	return n <= 0 || hops[0].table == RT_TABLE_MAIN ||
+	       (nlh->nlmsg_type == RTM_DELROUTE && hops[0].protocol == PATHS_PROTOCOL);
 }
 
 static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
@@ -70,8 +72,10 @@ static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (!is_main_route(nlh))
+		if (!is_route_of_interest(nlh))
 			return;
+		break;
+	case RTM_DELRULE: /* network managers remove rules that they do not know */
 		break;
 	default:
 		return;
@@ -108,8 +112,8 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 
 static int open_monitor(struct paths *p)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE };
+	static const int groups[] = { RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+				      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE };
 
 	p->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!p->monitor || mnl_socket_bind(p->monitor, 0, MNL_SOCKET_AUTOPID) < 0)

@@ -48,7 +48,7 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 	if (p->state != state) {
 		if (state == PEER_UP)
 			log_info("peer %s is up", p->name);
-		else
+		else if (state == PEER_DOWN)
 			log_warn("peer %s is down: %s", p->name, why);
 		datapath_set_peer(p->sup->dp, p->slot, state == PEER_UP);
 	}
@@ -141,8 +141,11 @@ static void probe_event(uv_poll_t *poll, int status, int events)
 {
 	struct peer *p = poll->data;
 	uint8_t msg[PROBE_MESSAGE];
-	int err = status < 0 ? -status : tcp_error(p->fd), n;
+	int err = tcp_error(p->fd), n;
 
+	/* libuv has one error for all that poll reports as such. */
+	if (!err && status < 0)
+		err = -status;
 	if (err) {
 		probe_done(p, strerror(err));
 		return;
@@ -208,6 +211,18 @@ void peers_failed(struct supervisor *s, unsigned slot, int err)
 	p->attempt = 0;
 	if (p->fd < 0)
 		schedule(p, 1);
+}
+
+/* The peer is another one now: what a probe under way finds out does not count. */
+static void probe_restart(struct peer *p)
+{
+	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
+		uv_close((uv_handle_t *)&p->poll, probe_closed);
+	set_state(p, PEER_UNKNOWN, "");
+	p->sup->shm->peers[p->slot].syn_data = SYN_DATA_UNKNOWN;
+	p->backoff_s = 0;
+	p->attempt = 0;
+	schedule(p, 1);
 }
 
 static struct peer *slot_of(struct supervisor *s, const char *name)
@@ -277,7 +292,7 @@ int peers_apply(struct supervisor *s, const struct config *cfg, uint16_t *slots,
 		p->address_count = c->address_count;
 		memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
 		if (moved && p->handles)
-			schedule(p, 1);
+			probe_restart(p);
 	}
 	return 0;
 }

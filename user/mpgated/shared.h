@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include <lib/addr.h>
+#include <lib/config.h>
 #include <lib/keys.h>
 
 /* X(field, name, text): what a worker counts, since the daemon started (a worker's restart does not reset it). */
@@ -54,6 +55,7 @@ struct worker_stats {
 	WORKER_COUNTERS(X)
 #undef X
 	uint64_t connections; /* now */
+	uint64_t beat; /* number of the last MSG_PING */
 };
 
 enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
@@ -78,6 +80,7 @@ struct shared_memory {
 enum message_type {
 	MSG_SNAPSHOT, /* to a worker, with a memfd of struct snapshot */
 	MSG_FLOWS, /* to a worker; the same back, with a memfd of struct flow_record */
+	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
@@ -110,7 +113,7 @@ struct snapshot_peer {
 	uint16_t flags; /* SNAPSHOT_PEER_* */
 	__be16 port;
 	uint16_t address_count;
-	struct mpgate_addr address[4];
+	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	struct subkey send; /* towards the peer; valid with SNAPSHOT_PEER_KEYED */
 };
 #define SNAPSHOT_PEER_PRIVATE 1U /* dialect mpgate: private TLVs */

@@ -85,6 +85,7 @@ static void clock_due(uv_timer_t *t)
 	struct supervisor *s = t->data;
 
 	datapath_sync_clock(s->dp);
+	workers_ping(s);
 	if (refresh_local(s))
 		publish(s);
 }

@@ -29,7 +29,7 @@ struct peer {
 	struct subkey send; /* towards the peer */
 	bool keyed, private_tlvs;
 	__be16 port;
-	struct mpgate_addr address[4];
+	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	unsigned address_count, attempt;
 	enum peer_state state;
 	char last_error[80];
@@ -52,6 +52,8 @@ struct worker_proc {
 	uv_timer_t restart;
 	bool polling;
 	bool full;
+	bool stuck; /* has not answered the last ping in time */
+	uint32_t ping; /* number of the last one */
 	unsigned restarts;
 	uint64_t started; /* ms */
 	unsigned backoff_ms;
@@ -106,6 +108,8 @@ int workers_start(struct supervisor *s);
 void workers_stop(struct supervisor *s); /* kills and reaps them */
 void workers_reap(struct supervisor *s); /* after SIGCHLD */
 void workers_update(struct supervisor *s); /* sends the present snapshot to all */
+void workers_ping(
+	struct supervisor *s); /* every few seconds: who has not answered the last one gets no new connections */
 /* Asks one worker for its flows: a memfd of n records, or -errno. Waits a second at most. */
 int workers_flows(struct supervisor *s, unsigned index, unsigned *n);
 

@@ -88,6 +88,8 @@ bool worker_message(struct worker *w)
 			log_error("a new configuration could not be mapped: %s", strerror(errno));
 		else if (m.type == MSG_FLOWS)
 			send_flows(w, &m);
+		else if (m.type == MSG_PING)
+			w->stats->beat = (uint32_t)m.value;
 		else if (m.type == MSG_STOP_ACCEPTING)
 			worker_stop_accepting(w);
 		if (fd >= 0)

@@ -30,7 +30,7 @@
 
 static void set_alive(struct supervisor *s, const struct worker_proc *p)
 {
-	datapath_set_listener(s->dp, p->index, p->port, p->pid && !p->full && !s->stopping);
+	datapath_set_listener(s->dp, p->index, p->port, p->pid && !p->full && !p->stuck && !s->stopping);
 }
 
 static void add_listener(struct worker_proc *p, int fd, bool convert)
@@ -77,10 +77,6 @@ static int listen_convert(struct supervisor *s, struct worker_proc *p)
 		char text[ADDR_TEXT];
 		int fd;
 
-		if (p->listener_count == WORKER_LISTENERS) {
-			log_error("convert.listen: more than %d addresses", WORKER_LISTENERS - 2);
-			return -E2BIG;
-		}
 		fd = tcp_listen(&c->listen[i], htons(c->port), &opt);
 		if (fd < 0) {
 			log_error("cannot listen on %s: %s", addr_print_port(&c->listen[i], htons(c->port), text),
@@ -194,6 +190,27 @@ static void worker_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void workers_ping(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct worker_proc *p = &s->workers[i];
+		const struct message m = { .type = MSG_PING, .value = (int32_t)++p->ping };
+		bool stuck;
+
+		if (!p->pid)
+			continue;
+		/* The ping before this one has had a whole period. */
+		stuck = s->shm->workers[i].beat + 1 < p->ping && uv_now(&s->loop) - p->started > STABLE_MS;
+		if (stuck != p->stuck) {
+			p->stuck = stuck;
+			log_warn("worker %u %s", i,
+				 stuck ? "does not answer: new connections pass it by" : "answers again");
+			set_alive(s, p);
+		}
+		message_send(p->control, &m, -1);
+	}
+}
+
 static int worker_fork(struct supervisor *s, struct worker_proc *p)
 {
 	int pair[2], ret;
@@ -213,7 +230,8 @@ static int worker_fork(struct supervisor *s, struct worker_proc *p)
 	if (s->cgroup_fd >= 0)
 		cgroup_add(s->cgroup_fd, p->pid);
 	p->control = pair[0];
-	p->full = false;
+	p->full = p->stuck = false;
+	p->ping = (uint32_t)s->shm->workers[p->index].beat;
 	p->started = uv_now(&s->loop);
 	uv_poll_init(&s->loop, &p->poll, p->control);
 	p->poll.data = p;
