@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 TSV=$1
 DOCS=${BENCH_DOCS:-docs}
 BPF=$(dirname "$TSV")/bench_bpf.txt
+PROFILE=$(dirname "$TSV")/profile.txt
 mkdir -p "$DOCS/img"
 
 # spread FIGURE SETUP: "median (min to max)" over the rounds; "-" without values.
@@ -35,6 +36,8 @@ goal() {
 	fi
 	echo "| $1 | $2 | at $3 $4 | $met |"
 }
+# bpf_value KIND NAME: a line of bench_bpf's.
+bpf_value() { awk -v k="$1" -v n="$2" '$1 == k && $2 == n { print $3 }' "$BPF" 2>/dev/null | grep . || echo -; }
 # plot NAME TITLE FIGURE: bars with the spread, a setup each.
 plot() {
 	local setup n=0
@@ -98,6 +101,15 @@ row() {
 		"$(ratio "small request beside bulk, p99 ms" mpgate "small request beside bulk, p99 ms" haproxy256)" most 1.0
 	goal "time to first byte / plain TCP (40 ms access, 10 ms server)" \
 		"$(ratio "time to first byte, ms" mpgate "time to first byte, ms" plain)" most 0.63
+	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
+	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
+	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5
+	goal "guard drops a forged Convert SYN, over an empty program, ns" "$(bpf_value difference guard_forged)" most 250
+	printf '\n## What limits the rest\n'
+	cat tests/bench/limits.md
+	if [ -s "$PROFILE" ]; then
+		printf '\n```\n%s\n```\n' "$(cat "$PROFILE")"
+	fi
 	cat <<-END
 
 		## All values

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make bench: mpgate beside plain routed TCP and a pair of HAProxy, in one run, in namespaces. Rounds are interleaved:
 # each figure of each setup is taken once a round. Raw values: $BUILD/bench.tsv; report.sh writes docs/benchmarks.md.
-# ROUNDS, SECONDS_EACH and IDLE change how long it takes.
+# ROUNDS, SECONDS_EACH and IDLE change how long it takes. FIGURES chooses among unshaped, memory, shaped and delays: the
+# rest of the raw values then stays as it was.
 set -u
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/../net/tap.sh"
@@ -14,6 +15,8 @@ set -u
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-2000}
+ALL_FIGURES="unshaped memory shaped delays"
+FIGURES=${FIGURES:-$ALL_FIGURES}
 SETUPS=(plain haproxy haproxy256 mpgate)
 OUT=$BUILD/bench.tsv
 TICKS=$(getconf CLK_TCK)
@@ -114,8 +117,8 @@ unshaped_figures() {
 	bulk_of 1
 	bulk_of 8
 	rate_of
-	memory
 }
+wanted() { [[ " $FIGURES " == *" $1 "* ]]; }
 shaped_figures() {
 	shaped
 	[ "$SETUP" = plain ] || return
@@ -127,14 +130,21 @@ shaped_figures() {
 }
 
 net_init
-: >"$OUT"
+if [ "$FIGURES" = "$ALL_FIGURES" ]; then
+	: >"$OUT"
+elif wanted memory; then
+	sed -i '/PSS KiB\|idle connection/d' "$OUT"
+fi
 echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
 net_build && servers_start || exit 1
 # A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port is
 # slow; that would measure the order of the setups.
 for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
 for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
-	each unshaped_figures
+	wanted unshaped && each unshaped_figures
+	# In processes that have carried nothing yet.
+	wanted memory && each memory
+	wanted shaped || continue
 	shape 0 20
 	shape 1 40
 	each shaped_figures
@@ -149,13 +159,18 @@ net_remove
 mkdir -p "$RUN"
 
 # Delays: 40 ms of round trip on the access links, 10 ms to the server.
-WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
-for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
-	each eval 'record "time to first byte, ms" "$(first_byte)"'
-done
+if wanted delays; then
+	WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
+	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
+		each eval 'record "time to first byte, ms" "$(first_byte)"'
+	done
+	stop "${PIDS[@]}"
+	PIDS=()
+	net_remove
+fi
 
-ROUND=1 SETUP=mpgate
 if [ -x "$BUILD/tests/bench/bench_bpf" ]; then
 	"$BUILD/tests/bench/bench_bpf" >"$BUILD/bench_bpf.txt" || echo "bench: bench_bpf failed" >&2
 fi
+(unset MPG_LIMITED && "$(dirname "$0")/profile.sh")
 "$(dirname "$0")/report.sh" "$OUT"

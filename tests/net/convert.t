@@ -55,7 +55,7 @@ for f in 4 6; do
 	[ $f = 4 ] && addr=00000000000000000000ffff0a3c2802 || addr=fd600040000000000000000000000002
 	convert "$name: no private TLVs from strangers" '^error 2 ' -x "010b22630a051b59${addr}c0051b59$addr" \
 		raw "$HUB_IP" 8803
-	if ctl hub --json status | jq -e '.features[] | select(.name == "synack") | .works' >/dev/null; then
+	if ctl hub --json status | jq -e '.features[] | select(.name == "read_synack") | .works' >/dev/null; then
 		# SACK permitted (4) and time stamps (8), as the server's SYN+ACK has them.
 		convert "$name: extended Connect" '^ext-tcp-header .*(0402080a|080a).* ok data hello $' -o 04020802 \
 			connect "$HUB_IP" 8803 "$SERVER_IP" 7001 hello

@@ -140,6 +140,7 @@ static int check_keyed(struct worker *w, struct request *r, uint32_t now)
 {
 	const struct snapshot *s = w->snap;
 	const struct snapshot_key *k;
+	struct convert_cookie cookie;
 	uint32_t id;
 	int ret;
 
@@ -151,7 +152,8 @@ static int check_keyed(struct worker *w, struct request *r, uint32_t now)
 	ret = cookie_check(&k->key, now, s->window, &r->msg.cookie, &r->msg.connect_tlv, &r->msg.source_tlv);
 	if (ret)
 		return ret;
-	if (!replay_new(w->shm, ((const struct convert_cookie *)r->msg.cookie.data)->nonce, id, now, s->window))
+	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie)); /* it may not be aligned */
+	if (!replay_new(w->shm, cookie.nonce, id, ntohl(cookie.timestamp), now, s->window))
 		return -EALREADY;
 	r->keyed = true;
 	r->private_tlvs = k->private_tlvs;

@@ -25,10 +25,12 @@ static bool fresh(uint64_t entry, uint32_t now, unsigned window)
 	return entry && ((now - (uint32_t)(entry & TIME_MASK)) & TIME_MASK) <= 2 * window;
 }
 
-bool replay_new(struct shared_memory *shm, const uint8_t nonce[8], uint32_t key_id, uint32_t now, unsigned window)
+bool replay_new(struct shared_memory *shm, const uint8_t nonce[8], uint32_t key_id, uint32_t stamp, uint32_t now,
+		unsigned window)
 {
 	uint64_t print = fingerprint(nonce, key_id);
-	uint64_t *bucket = shm->replay[print % REPLAY_BUCKETS];
+	/* Cookies of one second lie together: an idle hub touches little of the table. */
+	uint64_t *bucket = shm->replay[stamp % REPLAY_SECONDS][print % REPLAY_BUCKETS];
 	uint64_t entry = (print & ~(uint64_t)TIME_MASK) | (now & TIME_MASK) | 1U << TIME_BITS;
 
 	for (;;) {

@@ -66,14 +66,15 @@ struct peer_shared {
 };
 
 /* Replay table of keyed cookies, for what guard could not see: one word an entry, written by compare and swap. */
-#define REPLAY_BUCKETS 65536U
+#define REPLAY_SECONDS 64U /* more than the default window, either way, spans */
+#define REPLAY_BUCKETS 1024U /* a second: with 8 ways, 8,192 connections */
 #define REPLAY_WAYS 8U
 
 struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
-	uint64_t replay[REPLAY_BUCKETS][REPLAY_WAYS];
+	uint64_t replay[REPLAY_SECONDS][REPLAY_BUCKETS][REPLAY_WAYS];
 };
 
 /* Messages: one SEQPACKET each, with at most one descriptor. */
