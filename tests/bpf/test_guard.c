@@ -312,6 +312,59 @@ static void allow_from_is_respected(void)
 	dp_settings(skel, &settings);
 }
 
+/* The window in a frame that guard let through; the checksum must fit whatever was done to it. */
+static int window_after(const struct packet *p, bool xdp)
+{
+	struct frame f;
+	struct run r;
+
+	build(&f, p);
+	dp_run(skel, xdp ? skel->progs.guard_xdp : skel->progs.guard_tc, &f, 0, xdp, &r);
+	r.out.ip = f.ip;
+	r.out.tcp = f.tcp;
+	CU_ASSERT_EQUAL_FATAL(r.out.len, f.len);
+	CU_ASSERT_EQUAL(tcp_sum(&r.out, p->family), 0);
+	return r.out.bytes[f.tcp + 14] << 8 | r.out.bytes[f.tcp + 15];
+}
+
+static void windows_are_corrected_where_the_kernel_needs_it(void)
+{
+	/* Each sends a window of 0xff00. */
+	static const struct {
+		__u8 options[8];
+		bool data;
+		int corrected;
+	} cases[] = {
+		{ { 2, 4, 5, 180, 3, 3, 10, 1 }, true, 0xff00 >> 10 },
+		{ { 1, 3, 3, 7, 2, 4, 5, 180 }, true, 0xff00 >> 7 },
+		{ { 3, 3, 14, 1, 1, 1, 1, 0 }, true, 0xff00 >> 14 },
+		{ { 3, 3, 0, 1, 1, 1, 1, 0 }, true, 0xff00 },
+		{ { 3, 3, 15, 1, 1, 1, 1, 0 }, true, 0xff00 },
+		{ { 2, 4, 5, 180, 1, 1, 1, 1 }, true, 0xff00 },
+		{ { 2, 4, 5, 180, 1, 1, 3, 3 }, true, 0xff00 }, /* cut short */
+		{ { 2, 4, 5, 180, 3, 3, 10, 1 }, false, 0xff00 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		EACH(family, xdp)
+		{
+			struct message m;
+
+			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+			struct packet p = syn(family, cases[i].data ? &m : NULL);
+
+			p.options = cases[i].options;
+			p.options_len = sizeof(cases[i].options);
+			settings.unscale = 1;
+			dp_settings(skel, &settings);
+			CU_ASSERT_EQUAL(window_after(&p, xdp), cases[i].corrected);
+			settings.unscale = 0;
+			dp_settings(skel, &settings);
+			CU_ASSERT_EQUAL(window_after(&p, xdp), 0xff00);
+		}
+	}
+}
+
 static void other_modes_check_the_header_only(void)
 {
 	for (int mode = MPGATE_ACCEPT_NONE; mode <= MPGATE_ACCEPT_OPEN; mode++) {
@@ -366,6 +419,7 @@ int main(void)
 	CU_ADD_TEST(suite, what_guard_does_not_know_passes);
 	CU_ADD_TEST(suite, a_source_has_a_rate);
 	CU_ADD_TEST(suite, allow_from_is_respected);
+	CU_ADD_TEST(suite, windows_are_corrected_where_the_kernel_needs_it);
 	CU_ADD_TEST(suite, other_modes_check_the_header_only);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

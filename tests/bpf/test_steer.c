@@ -169,10 +169,13 @@ static void routes_are_respected(void)
 /* The RST must be one that the client takes: addresses, ports, numbers and both checksums. */
 static void check_rst(const struct frame *syn, const struct frame *rst, int family)
 {
-	const struct tcphdr *a = (const void *)(syn->bytes + syn->tcp), *b = (const void *)(rst->bytes + rst->tcp);
+	struct tcphdr copies[2]; /* in the frames they need not be aligned */
+	const struct tcphdr *a = &copies[0], *b = &copies[1];
 	int off = family == 4 ? 12 : 8, len = family == 4 ? 4 : 16;
 	const __u8 *ia = syn->bytes + syn->ip, *ib = rst->bytes + rst->ip;
 
+	memcpy(&copies[0], syn->bytes + syn->tcp, sizeof(copies[0]));
+	memcpy(&copies[1], rst->bytes + rst->tcp, sizeof(copies[1]));
 	CU_ASSERT_EQUAL_FATAL(rst->len, syn->len);
 	CU_ASSERT_EQUAL(memcmp(rst->bytes, syn->bytes + 6, 6) || memcmp(rst->bytes + 6, syn->bytes, 6), 0);
 	CU_ASSERT_EQUAL(memcmp(ib + off, ia + off + len, len) || memcmp(ib + off + len, ia + off, len), 0);
