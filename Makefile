@@ -4,7 +4,7 @@
 # make demo       one command: two links, one download, a table          (root)
 # make check      all tests; SAN=1: under AddressSanitizer and UBSan     (root)
 # make bench      measure against others, write docs/benchmarks.md       (root)
-# make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"
+# make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1
 # make fuzz lint coverage
 #
 # CC, BPF_CLANG, BUILD, W (warnings) and DEPS=skip can be given.
@@ -43,9 +43,10 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all deps bpf unit-tests bpf-tests tools demo check bench vmtest fuzz lint coverage format clean
+.PHONY: all deps bpf unit-tests bpf-tests tools harness demo check bench vmtest fuzz lint coverage format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -108,12 +109,18 @@ $(BUILD)/tests/unit/test_control: EXTRA = user/mpgated/control.c user/mpgatectl/
 $(BUILD)/tests/unit/test_control: EXTRA_LIBS = libuv jansson
 $(BUILD)/tests/unit/test_control: $(VARLINK_H) user/mpgated/control.c user/mpgatectl/client.c
 $(BUILD)/fuzz/fuzz_control: $(VARLINK_H)
+FAULT_SRCS := user/mpgated/fault.c user/mpgated/sandbox.c user/mpgated/tcp.c
+$(BUILD)/tests/unit/test_fault: EXTRA = $(FAULT_SRCS)
+$(BUILD)/tests/unit/test_fault: EXTRA_LIBS = libseccomp
+$(BUILD)/tests/unit/test_fault: $(FAULT_SRCS)
 $(BUILD)/tests/unit/test_metrics: EXTRA = user/mpgated/metrics.c
 $(BUILD)/tests/unit/test_metrics: EXTRA_LIBS = libuv libmicrohttpd
 $(BUILD)/tests/unit/test_metrics: user/mpgated/metrics.c
 $(BUILD)/tests/unit/test_mpgatectl: EXTRA = $(filter-out %/main.c %/client.c,$(wildcard user/mpgatectl/*.c))
 $(BUILD)/tests/unit/test_mpgatectl: EXTRA_LIBS = jansson
 $(BUILD)/tests/unit/test_mpgatectl: $(VARLINK_H) $(wildcard user/mpgatectl/*.c)
+$(BUILD)/tests/unit/test_replay: EXTRA = user/mpgated/replay.c
+$(BUILD)/tests/unit/test_replay: user/mpgated/replay.c
 
 bpf-tests: $(BPF_TESTS)
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h $(wildcard tests/*.h tests/bpf/*.h)
@@ -129,8 +136,8 @@ $(DATAPATH_TESTS): $(BUILD)/tests/bpf/%: tests/bpf/%.c tests/bpf/datapath_test.h
 	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(DATAPATH_OBJS) $(BUILD)/libmpgate.a -o $@ \
 		$(call libs,libbpf libmnl $(LIBS_LIB)) -lcunit
 
-tools: $(TOOLS) $(BENCH_TOOLS)
-$(BUILD)/tests/net/%: tests/net/%.c
+tools: $(TOOLS) $(BENCH_TOOLS) $(VMTEST_TOOLS)
+$(BUILD)/tests/net/%: tests/net/%.c $(wildcard tests/net/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
 # Tools that speak Convert.
@@ -146,13 +153,21 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/mpgate.skel.h $(BUILD)/libmpgat
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,libbpf $(LIBS_LIB))
 
 # --- the tests in VMs, from the binaries built here
-VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 $(BUILD)/vmtest/%: vmtest/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@ $(call libs,libbpf)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(filter %.c,$^) -o $@ $(call libs,libbpf)
+# The daemon and the probe try the same.
+$(BUILD)/vmtest/probe: user/mpgated/features.c user/mpgated/features.h
 
-vmtest: all unit-tests bpf-tests tools $(VMTEST_TOOLS)
-	vmtest/run --build $(BUILD) --kernels "$(or $(KERNELS),6.1 6.12 7)"
+vmtest: all unit-tests bpf-tests tools
+	vmtest/run --build $(BUILD) --kernels "$(or $(KERNELS),6.1 6.12 7)" $(if $(RECORD),--record)
+
+# What the other targets leave to clang's fuzzer or to coverage.sh: compiled only, for lint.
+HARNESS_OBJS := $(patsubst tests/%.c,$(BUILD)/harness/%.o,$(wildcard tests/*.c tests/fuzz/*.c))
+harness: $(HARNESS_OBJS)
+$(BUILD)/harness/%.o: tests/%.c $(VARLINK_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_LIB) $(LIBS_DAEMON)) -c $< -o $@
 
 lint:
 	tests/lint.sh
@@ -177,7 +192,7 @@ demo: deps
 	@BUILD=$(BUILD) tests/net/demo.sh
 
 check: deps
-	@$(MAKE) -s all unit-tests bpf-tests tools $(VMTEST_TOOLS)
+	@$(MAKE) -s all unit-tests bpf-tests tools
 	@BUILD=$(BUILD) SAN=$(SAN) CHECK_KERNELS="$(CHECK_KERNELS)" tests/net/check.sh
 
 bench: deps

@@ -32,6 +32,7 @@ int gate(struct xdp_md *ctx)
 	meta->magic = MPGATE_META_MAGIC;
 	meta->generation = slot;
 	meta->rule = rule;
+	meta->ifindex = ctx->ingress_ifindex;
 	return XDP_PASS;
 }
 

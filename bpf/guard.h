@@ -13,7 +13,7 @@
 #include "parse.h"
 #include "stats.h"
 
-#define GUARD_TLVS 8 /* TLVs walked; a longer message is left to the worker */
+#define GUARD_TLVS 8 /* TLVs walked; a longer message is dropped with its SYN: see guard-unusual */
 #define GUARD_SIGNED_WORDS 7 /* 64-bit words: 16 bytes of cookie, Connect, Original Source */
 #define GUARD_NS 1000000000ULL
 #define GUARD_TOKEN 1000ULL /* one SYN, in the unit of mpgate_bucket */
@@ -313,7 +313,7 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 		found = guard_walk(len / 4);                                                                           \
 		if (found & GUARD_BAD)                                                                                 \
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
-		return found & GUARD_UNUSUAL ? guard_rate_limit(set, &seg) : guard_cookie(set, &seg, msg, found);      \
+		return found & GUARD_UNUSUAL ? MPGATE_R_GUARD_UNUSUAL : guard_cookie(set, &seg, msg, found);           \
 	}
 
 #endif

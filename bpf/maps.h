@@ -111,7 +111,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MPGATE_MAX_SYNACK);
-	__type(key, __u64); /* socket cookie */
+	__type(key, struct mpgate_tuple);
 	__type(value, struct mpgate_synack);
 } synack __weak SEC(".maps");
 

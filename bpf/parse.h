@@ -286,7 +286,8 @@ struct tcp_options {
 struct tcp_option_walk {
 	const struct tcp_options *options;
 	__u32 len, next; /* next: where the option begins that is waited for */
-	int subtype;
+	__u8 kind;
+	int first; /* the byte after kind and length */
 };
 
 /* Looks at byte i. Returns 1 when the walk is over. */
@@ -307,8 +308,8 @@ static __attribute__((unused)) long tcp_option_step(__u32 i, void *arg)
 	size = walk->options->bytes[i + 1];
 	if (size < 2)
 		return 1;
-	if (kind == TCPOPT_KIND_MPTCP) {
-		walk->subtype = walk->options->bytes[i + 2] >> 4;
+	if (kind == walk->kind) {
+		walk->first = walk->options->bytes[i + 2];
 		return 1;
 	}
 	walk->next = i + size;
@@ -316,16 +317,25 @@ static __attribute__((unused)) long tcp_option_step(__u32 i, void *arg)
 }
 
 /*
- * The subtype of the first MPTCP option (RFC 8684) among len bytes of TCP options, -1 without one. The verifier walks
- * the callback of bpf_loop() once. A loop it would walk for each byte, or each sequence of option lengths.
+ * The byte after kind and length of the first option of that kind among len bytes of TCP options, -1 without one. The
+ * verifier walks the callback of bpf_loop() once. A loop it would walk for each byte, or each sequence of option
+ * lengths.
  */
-PARSE_OWN_FUNCTION int tcp_mptcp_subtype(const struct tcp_options *options, __u32 len)
+PARSE_OWN_FUNCTION int tcp_option_first(const struct tcp_options *options, __u32 len, __u8 kind)
 {
-	struct tcp_option_walk walk = { .options = options, .len = len, .subtype = -1 };
+	struct tcp_option_walk walk = { .options = options, .len = len, .kind = kind, .first = -1 };
 
 	if (options)
 		bpf_loop(PARSE_TCP_OPTIONS, tcp_option_step, &walk, 0);
-	return walk.subtype;
+	return walk.first;
+}
+
+/* The subtype of the first MPTCP option (RFC 8684), -1 without one. */
+PARSE_INLINE int tcp_mptcp_subtype(const struct tcp_options *options, __u32 len)
+{
+	int first = tcp_option_first(options, len, TCPOPT_KIND_MPTCP);
+
+	return first < 0 ? -1 : first >> 4;
 }
 
 #endif

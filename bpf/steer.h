@@ -13,6 +13,7 @@
 #include "reject.h"
 #include "stats.h"
 
+#define STEER_VLAN_ID 0xfff /* of a tag: 802.1Q, 9.6 */
 #define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
 #define STEER_STATE_TIME_WAIT 6
@@ -188,7 +189,8 @@ static __always_inline bool steer_from_gate(struct __sk_buff *skb, __u32 slot, _
 	void *data = (void *)(long)skb->data;
 	struct mpgate_meta *meta = (void *)(long)skb->data_meta;
 
-	if ((void *)(meta + 1) > data || meta->magic != MPGATE_META_MAGIC || meta->generation != slot)
+	if ((void *)(meta + 1) > data || meta->magic != MPGATE_META_MAGIC || meta->generation != slot ||
+	    meta->ifindex != skb->ifindex)
 		return false;
 	*rule = meta->rule;
 	return true;
@@ -350,12 +352,23 @@ static __always_inline enum parse_result steer_parse(struct __sk_buff *skb, bool
 	return parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, l3, seg);
 }
 
+/*
+ * Does the frame belong to a VLAN device behind this link? The kernel has taken its tag off and hands it on; steered
+ * here it would arrive there with a socket that no routing rule leads to, and be dropped. VLAN 0 is a priority only.
+ */
+static __always_inline bool steer_is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && (skb->vlan_tci & STEER_VLAN_ID);
+}
+
 /* The whole of it. Returns the reason; rule and peer go to *answer. */
 static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bool l3, struct segment *seg,
 						       struct mpgate_explained *answer, bool dry)
 {
 	switch (steer_parse(skb, l3, seg)) {
 	case PARSE_TCP:
+		if (steer_is_tagged(skb))
+			return MPGATE_R_NO_LINK;
 		return steer_tcp(skb, seg, answer, dry);
 	case PARSE_FRAGMENTED:
 		return MPGATE_R_FRAGMENT;

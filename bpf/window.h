@@ -13,49 +13,17 @@
 #include "parse.h"
 
 #define TCPOPT_KIND_SCALE 3
-#define TCPOPT_SCALE_LEN 3
 #define TCP_MAX_SCALE 14 /* RFC 7323, 2.3 */
-
-struct window_walk {
-	const struct tcp_options *options;
-	__u32 len, next, scale;
-};
-
-static long window_step(__u32 i, void *arg)
-{
-	struct window_walk *walk = arg;
-	__u8 kind, size;
-
-	if (i >= PARSE_TCP_OPTIONS || i + TCPOPT_SCALE_LEN > walk->len)
-		return 1;
-	if (i < walk->next)
-		return 0;
-	kind = walk->options->bytes[i];
-	if (kind == 0)
-		return 1;
-	if (kind == 1)
-		return 0;
-	size = walk->options->bytes[i + 1];
-	if (size < 2)
-		return 1;
-	if (kind == TCPOPT_KIND_SCALE) {
-		walk->scale = walk->options->bytes[i + 2];
-		return 1;
-	}
-	walk->next = i + size;
-	return 0;
-}
 
 /* The window that a SYN's window should be written as; the same when there is nothing to correct. Network order. */
 static __always_inline __be16 window_unscaled(const struct tcp_options *options, __u32 len, __be16 window)
 {
-	struct window_walk walk = { .options = options, .len = len };
+	int scale = tcp_option_first(options, len, TCPOPT_KIND_SCALE);
 	__u32 value;
 
-	bpf_loop(PARSE_TCP_OPTIONS, window_step, &walk, 0);
-	if (!walk.scale || walk.scale > TCP_MAX_SCALE)
+	if (scale <= 0 || scale > TCP_MAX_SCALE)
 		return window;
-	value = bpf_ntohs(window) >> (walk.scale & 0xf);
+	value = bpf_ntohs(window) >> (scale & 0xf);
 	return bpf_htons(value ? value : 1);
 }
 

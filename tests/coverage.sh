@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# tests/coverage.sh: which lines of user/ and of the BPF parsers the tests run, as a table. Exit 1 below the goal.
+# tests/coverage.sh: which lines of user/ and of the BPF parsers the tests run, as a table. Exit 1 below the goal, or when a
+# test failed: what it did not run is not covered either.
 # Builds for coverage into BUILD-cov and runs the unit and program tests, the scenarios, and the fuzzers' corpora
 # (the packet harness compiles the BPF parsers for user space). Needs root.
 set -euo pipefail
@@ -18,10 +19,16 @@ make -s -j "$(nproc)" BUILD="$DIR" OPT='-O0 -g --coverage -fprofile-update=atomi
 gcc -D_GNU_SOURCE -std=gnu11 -Iinclude -O0 -g --coverage tests/fuzz/fuzz_packet.c tests/replay.c -o "$DIR/packet"
 "$DIR/packet" tests/fuzz/corpus/packet/*
 
+failed=0
 for one in "$DIR"/tests/unit/test_* "$DIR"/tests/bpf/test_* tests/net/*.t; do
 	[ -x "$one" ] || continue
 	log=$DIR/log/$(basename "$one")
-	BUILD=$DIR timeout "$LIMIT" "$one" >"$log" 2>&1 </dev/null || { tail -n 20 "$log"; echo "# failed: $one"; }
+	BUILD=$DIR timeout "$LIMIT" "$one" >"$log" 2>&1 </dev/null || {
+		failed=1
+		tail -n 20 "$log"
+		echo "# failed: $one"
+	}
 done
 gcovr --root . --object-directory "$DIR" --filter 'user/' --filter 'bpf/' --exclude 'bpf/.*\.bpf\.c' \
 	--sort-percentage --fail-under-line "$GOAL"
+exit "$failed"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # tests/lint.sh [TOOL...]: static checks of the whole tree, all of them or those named:
-# format, shell, gcc, clang, bpf, analyzer, cppcheck, tidy. One line a tool; the findings of a tool that has any are
+# format, spdx, shell, gcc, clang, bpf, analyzer, cppcheck, tidy. One line a tool; the findings of a tool that has any are
 # printed above it. Exit 1 when there was one. Builds are thrown away. JOBS can be given.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
@@ -23,11 +23,15 @@ done < <(git ls-files vmtest tests/bench configs | grep -v '\.')
 build() { # NAME MAKE-VARIABLES...
 	local dir=$WORK/$1
 	shift
-	make -k -s -j "$JOBS" BUILD="$dir" "$@" all unit-tests bpf-tests tools 2>&1
+	make -k -s -j "$JOBS" BUILD="$dir" "$@" all unit-tests bpf-tests tools harness 2>&1
 }
 
 check_format() {
 	clang-format --dry-run -Werror "${ALL_C[@]}" 2>&1
+}
+
+check_spdx() {
+	tests/spdx.sh
 }
 
 check_shell() {
@@ -60,7 +64,8 @@ check_bpf() {
 # Leaks are not asked of it: it loses a pointer that goes into an array of structures or through an output parameter.
 # clang-tidy looks for those (clang-analyzer-unix.Malloc), and LeakSanitizer in make check SAN=1.
 check_analyzer() {
-	make -k -s -j "$JOBS" BUILD="$WORK/analyzer" CC=gcc CFLAGS='-fanalyzer -Wno-analyzer-malloc-leak' all 2>&1
+	make -k -s -j "$JOBS" BUILD="$WORK/analyzer" CC=gcc CFLAGS='-fanalyzer -Wno-analyzer-malloc-leak' all harness \
+		"$WORK"/analyzer/vmtest/{probe,verify} 2>&1
 }
 
 # The suppressions are in tests/cppcheck.txt, each with its reason.
@@ -81,7 +86,7 @@ check_tidy() {
 	return "${PIPESTATUS[1]}"
 }
 
-for tool in "${@:-format shell gcc clang bpf analyzer cppcheck tidy}"; do
+for tool in "${@:-format spdx shell gcc clang bpf analyzer cppcheck tidy}"; do
 	for one in $tool; do
 		if "check_$one" >"$WORK/out"; then
 			echo "ok   $one"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the BPF programs and the supervisor share: constants, map keys and map
- * values. A change of any layout here raises MPGATE_ABI, which is part of the
- * pin path, so that two versions never read each other's maps.
+ * values. From release to release a change of any layout here raises
+ * MPGATE_ABI, which is part of the pin path, so that two versions never read
+ * each other's maps.
  *
  * Integers are in host order unless the type says __be; addresses are in
  * network order. Every structure is padded by named fields: map keys are
@@ -62,7 +63,7 @@ struct mpgate_tuple {
 	X(TIME_WAIT, "time-wait", "packet of a connection in TIME_WAIT: left to the stack")                            \
 	X(FRAGMENT, "fragment", "IP fragment: never steered")                                                          \
 	X(MALFORMED, "malformed", "headers do not add up: passed")                                                     \
-	X(NO_LINK, "no-link", "arrived on a link where nothing is classified: passed")                                 \
+	X(NO_LINK, "no-link", "arrived on a link where nothing is classified, or for a VLAN behind it: passed")        \
 	X(NO_POLICY, "no-policy", "no policy loaded: passed")                                                          \
 	X(NO_RULE, "no-rule", "no rule matched and the default is direct: passed")                                     \
 	X(RULE_DIRECT, "rule-direct", "a rule says direct: passed")                                                    \
@@ -85,7 +86,8 @@ struct mpgate_tuple {
 	X(GUARD_NO_COOKIE, "guard-no-cookie", "Convert SYN without the cookie it needs: dropped")                      \
 	X(GUARD_FORGED, "guard-forged", "cookie of an unknown key or with a wrong tag: dropped")                       \
 	X(GUARD_STALE, "guard-stale", "cookie outside the time window: dropped")                                       \
-	X(GUARD_REPLAY, "guard-replay", "cookie seen before from elsewhere: dropped")
+	X(GUARD_REPLAY, "guard-replay", "cookie seen before from elsewhere: dropped")                                  \
+	X(GUARD_UNUSUAL, "guard-unusual", "Convert SYN too intricate to be checked here: dropped")
 
 enum mpgate_reason {
 #define X(id, name, text) MPGATE_R_##id,
@@ -225,6 +227,7 @@ struct mpgate_meta {
 	__u32 magic;
 	__u32 generation;
 	__u32 rule; /* index, or MPGATE_NO_RULE */
+	__u32 ifindex; /* of the link: a VLAN device behind it has rules of its own */
 };
 #define MPGATE_NO_RULE 0xffffffffU
 
@@ -260,7 +263,7 @@ struct mpgate_guard_scratch {
 	__u32 words[256 + 16];
 };
 
-/* synack: socket cookie -> TCP options of the SYN+ACK that answered our SYN. */
+/* synack: our connection (struct mpgate_tuple) -> TCP options of the SYN+ACK that answered its SYN. */
 struct mpgate_synack {
 	__u8 len;
 	__u8 options[40];

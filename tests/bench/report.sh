@@ -74,6 +74,7 @@ row() {
 
 {
 	cat <<-END
+		<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 		# Benchmarks
 
 		Written by \`make bench\` on Linux $(uname -r), $(nproc) CPUs, $(awk -F'\t' '{ print $1 }' "$TSV" | sort -un | tail -n 1) rounds. Client, gateway,
@@ -101,6 +102,8 @@ row() {
 		"$(ratio "small request beside bulk, p99 ms" mpgate "small request beside bulk, p99 ms" haproxy256)" most 1.0
 	goal "time to first byte / plain TCP (40 ms access, 10 ms server)" \
 		"$(ratio "time to first byte, ms" mpgate "time to first byte, ms" plain)" most 0.63
+	goal "the same without connections opened ahead (\`ready: 0\`)" \
+		"$(ratio "time to first byte with ready: 0, ms" mpgate "time to first byte, ms" plain)" most 0.63
 	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5
@@ -122,6 +125,11 @@ row() {
 		"CPU s per GB" is what the kernel charges to the proxies' processes; work in soft interrupts goes elsewhere, so
 		"machine s per GB" gives what all CPUs were busy, client and server included.
 	END
+	# What the VM with netem measured, which this machine cannot.
+	if [ -s vmtest/delays.md ]; then
+		echo
+		cat vmtest/delays.md
+	fi
 	if [ -s "$BPF" ]; then
 		printf '\n## The BPF programs, ns a packet (BPF_PROG_TEST_RUN)\n```\n%s\n```\n' "$(cat "$BPF")"
 	fi

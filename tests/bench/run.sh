@@ -12,6 +12,7 @@ set -u
 # shellcheck source=tests/bench/setups.sh
 . "$(dirname "$0")/setups.sh"
 
+PEER_MORE= # what a user has who sets nothing
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-2000}
@@ -68,14 +69,14 @@ memory() {
 		grep -qE '^(mpgated|haproxy)$' "/proc/$pid/comm" && echo "$pid"
 	done)
 	record "idle gateway, PSS KiB" "$(pss "${pids[@]}")"
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046 # one word a process
 	before=$(pss $(all_pids))
 	mkfifo "$TMP/hold.in"
 	load -n "$IDLE" hold $SERVER4 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
 	pid=$!
 	exec 9>"$TMP/hold.in"
 	if wait_for 60 grep -q held "$TMP/hold.out"; then
-		# shellcheck disable=SC2046
+		# shellcheck disable=SC2046 # one word a process
 		after=$(pss $(all_pids))
 		record "user memory per idle connection, bytes" "$(calc "($after - $before) * 1024 / $IDLE")"
 	fi
@@ -163,6 +164,9 @@ if wanted delays; then
 	WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
 	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 		each eval 'record "time to first byte, ms" "$(first_byte)"'
+		SETUP=mpgate
+		PEER_MORE='    ready: 0' mpgate_start && record "time to first byte with ready: 0, ms" "$(first_byte)"
+		mpgate_stop
 	done
 	stop "${PIDS[@]}"
 	PIDS=()

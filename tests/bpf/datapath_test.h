@@ -6,11 +6,12 @@
 #ifndef TESTS_BPF_DATAPATH_TEST_H
 #define TESTS_BPF_DATAPATH_TEST_H
 
-#include <CUnit/Basic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+
+#include "cunit.h"
 
 #include "../../user/mpgated/datapath_internal.h"
 
@@ -19,11 +20,6 @@
 #define ABI_DIR PINS "/v1"
 #define DEV "mpg-dp.0" /* with a dot, as VLAN interfaces have */
 #define PEER "mpg-dp-peer"
-
-struct named_test {
-	const char *name;
-	CU_TestFunc run;
-};
 
 static unsigned dev;
 
@@ -67,29 +63,13 @@ static int prepare(void)
 }
 
 /* Runs the tests; what main() returns. */
-static int run_tests(const char *suite_name, const struct named_test *tests, unsigned count)
+static int run_tests(const char *suite, CU_TestInfo *tests)
 {
-	CU_pSuite suite;
-	unsigned failed;
-
 	if (prepare()) {
 		perror("cannot prepare namespaces (needs root)");
-		return 1;
+		return EXIT_FAILURE;
 	}
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	suite = CU_add_suite(suite_name, NULL, NULL);
-	for (unsigned i = 0; suite && i < count; i++) {
-		if (!CU_add_test(suite, tests[i].name, tests[i].run))
-			suite = NULL;
-	}
-	if (!suite)
-		return 1;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failed ? 1 : 0;
+	return cunit_run(suite, tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

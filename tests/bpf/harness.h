@@ -52,7 +52,8 @@ struct packet {
 	int vlans; /* tags */
 	int ip_options; /* words (IPv4), extension headers of 8 bytes (IPv6) */
 	__u8 ext; /* type of the extension headers, 0: hop-by-hop, then destination options */
-	bool fragment;
+	bool fragment; /* the first one */
+	int offset; /* where a later fragment begins, in units of 8 bytes */
 	__u8 proto, flags, dscp; /* 0: TCP, SYN */
 	__u16 sport, dport; /* 0: CLIENT_PORT, 80 */
 	const char *src, *dst;
@@ -111,6 +112,7 @@ HARNESS void build_ip(struct frame *f, const struct packet *p, int family, int l
 		ip[2] = (len + l4_len) >> 8;
 		ip[3] = len + l4_len;
 		ip[6] = p->fragment ? 0x20 : 0;
+		ip[7] = p->offset;
 		ip[8] = 63;
 		ip[9] = proto;
 		inet_pton(AF_INET, p->src ?: CLIENT4, ip + 12);
@@ -121,7 +123,7 @@ HARNESS void build_ip(struct frame *f, const struct packet *p, int family, int l
 		f->len += len;
 		return;
 	}
-	int exts = p->ip_options + p->fragment;
+	int exts = p->ip_options + (p->fragment || p->offset);
 
 	memset(ip, 0, 40 + 8 * exts);
 	ip[0] = 0x60 | p->dscp >> 2;
@@ -142,7 +144,7 @@ HARNESS void build_ip(struct frame *f, const struct packet *p, int family, int l
 		next = f->bytes + f->len;
 		*next = proto;
 		if (i == p->ip_options)
-			next[3] = 1; /* more fragments */
+			next[3] = p->offset << 3 | p->fragment; /* and the mark that more follow */
 		else
 			next[2] = 1, next[3] = 4; /* PadN over the rest; of a routing header: type 1, see below */
 		if (p->ext == IPPROTO_ROUTING)

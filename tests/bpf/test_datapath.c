@@ -197,7 +197,7 @@ static void test_tcx_roles(void)
 	uint32_t id;
 
 	if (!dp->tcx) {
-		printf("\n  skipped: this kernel has no tcx links\n");
+		cunit_skip("this kernel has no tcx links");
 		datapath_close(dp);
 		return;
 	}
@@ -392,7 +392,7 @@ static void test_killed_daemon_is_cleaned_up(void)
 
 int main(void)
 {
-	static const struct named_test tests[] = {
+	static CU_TestInfo tests[] = {
 		{ "open pins the maps, close removes them", test_open_pins_and_close_unpins },
 		{ "open names a missing BPF file system", test_open_names_a_missing_bpffs },
 		{ "open removes other ABI versions", test_open_removes_other_abi },
@@ -404,7 +404,8 @@ int main(void)
 		{ "clsact filters", test_clsact },
 		{ "clsact of others stays", test_clsact_of_others_stays },
 		{ "a killed daemon is cleaned up", test_killed_daemon_is_cleaned_up },
+		CU_TEST_INFO_NULL,
 	};
 
-	return run_tests("datapath", tests, sizeof(tests) / sizeof(tests[0]));
+	return run_tests("datapath", tests);
 }

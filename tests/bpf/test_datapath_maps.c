@@ -484,7 +484,7 @@ static void test_synack(void)
 
 int main(void)
 {
-	static const struct named_test tests[] = {
+	static CU_TestInfo tests[] = {
 		{ "a policy flips the generation", test_policy_flips_generation },
 		{ "a failing policy changes nothing", test_failing_policy_changes_nothing },
 		{ "inner maps have types", test_inner_maps_have_types },
@@ -496,7 +496,8 @@ int main(void)
 		{ "explain", test_explain },
 		{ "a compiled policy is what the program does", test_compiled_policy },
 		{ "synack on a cgroup", test_synack },
+		CU_TEST_INFO_NULL,
 	};
 
-	return run_tests("datapath maps", tests, sizeof(tests) / sizeof(tests[0]));
+	return run_tests("datapath maps", tests);
 }

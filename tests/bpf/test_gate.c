@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* steer with real packets: assignment, established flows, a reset that the client takes; then gate before it. */
-#include <CUnit/Basic.h>
 
+#include <linux/if_packet.h>
+
+#include "cunit.h"
 #include "live.h"
+#include "variants.h"
+
+#define VLAN_ID_AT 15 /* in a frame: the low byte of its first tag */
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy, reject;
@@ -91,6 +96,54 @@ static void a_reject_reaches_the_client(void)
 	dp_settings(skel, &settings);
 }
 
+/* What gate hands on for a packet; false: nothing. The packet itself is never touched. */
+static bool gate_finds(const struct packet *p, struct mpgate_meta *meta)
+{
+	struct frame f;
+	struct run r;
+
+	build(&f, p);
+	dp_run(skel, skel->progs.gate, &f, link_id, true, &r);
+	CU_ASSERT_EQUAL(r.retval, XDP_PASS);
+	if (r.out.len == f.len) {
+		CU_ASSERT_EQUAL(memcmp(r.out.bytes, f.bytes, f.len), 0);
+		return false;
+	}
+	CU_ASSERT_EQUAL_FATAL(r.out.len, f.len + sizeof(*meta));
+	CU_ASSERT_EQUAL(memcmp(r.out.bytes + sizeof(*meta), f.bytes, f.len), 0);
+	memcpy(meta, r.out.bytes, sizeof(*meta));
+	return true;
+}
+
+static void gate_sees_every_header_variant(void)
+{
+	static const struct packet others[] = {
+		{ .name = "UDP", .proto = IPPROTO_UDP },   { .name = "ACK", .flags = FLAG_ACK },
+		{ .name = "fragment", .fragment = true },  { .name = "later fragment", .offset = 5 },
+		{ .name = "three VLAN tags", .vlans = 3 }, { .name = "truncated", .truncate = 40 },
+	};
+	struct mpgate_meta meta;
+
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < VARIANTS; i++) {
+			struct packet p = variants[i];
+
+			p.family = family;
+			CU_ASSERT_FATAL(gate_finds(&p, &meta));
+			CU_ASSERT_EQUAL(meta.magic, MPGATE_META_MAGIC);
+			CU_ASSERT_EQUAL(meta.generation, settings.generation);
+			CU_ASSERT_EQUAL(meta.ifindex, link_id);
+			CU_ASSERT_NOT_EQUAL(meta.rule, MPGATE_NO_RULE);
+		}
+		for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+			struct packet p = others[i];
+
+			p.family = family;
+			CU_ASSERT_FALSE(gate_finds(&p, &meta));
+		}
+	}
+}
+
 static void gate_classifies_first(void)
 {
 	__u64 hits = counted(MPGATE_R_GATE_HIT);
@@ -101,6 +154,41 @@ static void gate_classifies_first(void)
 	transfer(6);
 	CU_ASSERT_EQUAL(counted(MPGATE_R_GATE_HIT), hits + 2);
 	bpf_xdp_detach(link_id, 0, NULL);
+}
+
+/* From the client's end of the link, as it stands. */
+static void send_frame(const struct frame *f)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
+	int fd;
+
+	live_enter(live_client_ns);
+	fd = socket(AF_PACKET, SOCK_RAW, 0);
+	to.sll_ifindex = (int)if_nametoindex("mpg-far");
+	if (fd < 0 || sendto(fd, f->bytes, f->len, 0, (void *)&to, sizeof(to)) != (ssize_t)f->len)
+		err(1, "frame");
+	close(fd);
+	live_enter(live_gateway_ns);
+}
+
+/* The kernel takes the outer tag off before tc sees the frame. */
+static void other_vlans_are_other_links(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct packet p = { .name = "tagged SYN", .family = family, .flags = FLAG_SYN, .vlans = 1 };
+		__u64 passed = counted(MPGATE_R_NO_LINK), steered = counted(MPGATE_R_STEERED);
+		struct frame f;
+
+		build(&f, &p);
+		f.bytes[VLAN_ID_AT] = 20;
+		send_frame(&f);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_NO_LINK), passed + 1);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_STEERED), steered);
+		f.bytes[VLAN_ID_AT] = 0; /* a priority, no VLAN */
+		send_frame(&f);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_NO_LINK), passed + 1);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_STEERED), steered + 1);
+	}
 }
 
 /* The kernel takes SYN cookies for all here; the third packet then finds no socket but the pending entry. */
@@ -137,20 +225,19 @@ static void setup(void)
 
 int main(void)
 {
-	CU_pSuite suite;
-	unsigned failed;
+	static CU_TestInfo tests[] = {
+		{ "a connection is steered and flows", a_connection_is_steered_and_flows },
+		{ "a reject reaches the client", a_reject_reaches_the_client },
+		{ "gate sees every header variant", gate_sees_every_header_variant },
+		{ "gate classifies first", gate_classifies_first },
+		{ "other VLANs are other links", other_vlans_are_other_links },
+		{ "syn cookies do not cut connections", syn_cookies_do_not_cut_connections },
+		CU_TEST_INFO_NULL,
+	};
+	bool passed;
 
 	setup();
-	CU_initialize_registry();
-	suite = CU_add_suite("gate", NULL, NULL);
-	CU_ADD_TEST(suite, a_connection_is_steered_and_flows);
-	CU_ADD_TEST(suite, a_reject_reaches_the_client);
-	CU_ADD_TEST(suite, gate_classifies_first);
-	CU_ADD_TEST(suite, syn_cookies_do_not_cut_connections);
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("gate", tests, NULL, NULL);
 	mpgate_bpf__destroy(skel);
-	return failed != 0;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

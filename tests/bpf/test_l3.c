@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Links without an Ethernet header: a TUN device, whose other end is this process. */
-#include <CUnit/Basic.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 
+#include "cunit.h"
 #include "live.h"
+#include "variants.h"
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy;
@@ -59,6 +60,41 @@ static void a_syn_is_steered(void)
 	}
 }
 
+/* All but those with an Ethernet header's tags, each from a port of its own. */
+static void every_header_variant(bool guard)
+{
+	__u16 sport = guard ? 40000 : 30000;
+
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < VARIANTS; i++) {
+			struct packet p = variants[i];
+
+			if (p.vlans)
+				continue;
+			p.family = family;
+			p.sport = sport++;
+			if (guard) {
+				p.dport = 8803;
+				p.data = "noise";
+				p.data_len = 5;
+			}
+			expect_counted(&p, guard ? MPGATE_R_GUARD_MALFORMED : MPGATE_R_STEERED);
+			if (guard) /* fragments are none of its business */
+				continue;
+			p.fragment = true;
+			expect_counted(&p, MPGATE_R_FRAGMENT);
+			p.fragment = false;
+			p.offset = 5;
+			expect_counted(&p, MPGATE_R_FRAGMENT);
+		}
+	}
+}
+
+static void every_header_variant_is_steered(void)
+{
+	every_header_variant(false);
+}
+
 static void a_reject_comes_back(void)
 {
 	dp_peer(skel, 4, 0);
@@ -76,11 +112,7 @@ static void a_reject_comes_back(void)
 static void guard_checks_too(void)
 {
 	live_attach(skel->progs.guard_tc_l3, link_id);
-	for (int family = 4; family <= 6; family += 2) {
-		struct packet p = { .family = family, .dport = 8803, .data = "noise", .data_len = 5 };
-
-		expect_counted(&p, MPGATE_R_GUARD_MALFORMED);
-	}
+	every_header_variant(true);
 }
 
 static void setup(void)
@@ -110,19 +142,17 @@ static void setup(void)
 
 int main(void)
 {
-	CU_pSuite suite;
-	unsigned failed;
+	static CU_TestInfo tests[] = {
+		{ "a syn is steered", a_syn_is_steered },
+		{ "every header variant is steered", every_header_variant_is_steered },
+		{ "a reject comes back", a_reject_comes_back },
+		{ "guard checks too", guard_checks_too },
+		CU_TEST_INFO_NULL,
+	};
+	bool passed;
 
 	setup();
-	CU_initialize_registry();
-	suite = CU_add_suite("l3", NULL, NULL);
-	CU_ADD_TEST(suite, a_syn_is_steered);
-	CU_ADD_TEST(suite, a_reject_comes_back);
-	CU_ADD_TEST(suite, guard_checks_too);
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("l3", tests, NULL, NULL);
 	mpgate_bpf__destroy(skel);
-	return failed != 0;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

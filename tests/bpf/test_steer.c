@@ -3,10 +3,11 @@
  * steer and explain on single packets. The kernel refuses bpf_sk_assign under BPF_PROG_TEST_RUN, so what would be given
  * to a socket is asked of explain here, and done for real in test_live.
  */
-#include <CUnit/Basic.h>
 #include <bpf/bpf_endian.h>
 
+#include "cunit.h"
 #include "harness.h"
+#include "variants.h"
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy;
@@ -16,9 +17,6 @@ static int listener[2];
 
 static const __u8 opt_capable[] = { 2, 4, 5, 0xb4, 30, 4, 1, 0 };
 static const __u8 opt_join[] = { 1, 1, 1, 1, 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
-static const __u8 opt_broken[] = { 2, 4, 5, 0xb4, 30, 0, 0, 0 };
-static const __u8 opt_hidden[] = { 8, 10, 30, 4, 0, 0, 30, 4, 0, 0, 1, 0 }; /* 30 inside a timestamp */
-
 static struct mpgate_explained ask(const struct packet *p)
 {
 	struct mpgate_explained answer;
@@ -44,23 +42,10 @@ static void expect(const struct packet *p, int want)
 	CU_ASSERT_EQUAL(answer.reason, (__u32)want);
 }
 
-static const struct packet variants[] = {
-	{ .name = "plain" },
-	{ .name = "VLAN", .vlans = 1 },
-	{ .name = "QinQ", .vlans = 2 },
-	{ .name = "IP options or one extension header", .ip_options = 1 },
-	{ .name = "many options or extension headers", .ip_options = 5 },
-	{ .name = "QinQ and options", .vlans = 2, .ip_options = 3 },
-	{ .name = "TCP options", .options = opt_hidden, .options_len = sizeof(opt_hidden) },
-	{ .name = "broken TCP options", .options = opt_broken, .options_len = sizeof(opt_broken) },
-	{ .name = "data", .data = "GET /", .data_len = 5 },
-	{ .name = "DSCP", .dscp = 46 },
-};
-
 static void every_header_variant_is_steered(void)
 {
 	for (int family = 4; family <= 6; family += 2) {
-		for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++) {
+		for (size_t i = 0; i < VARIANTS; i++) {
 			struct packet p = variants[i];
 			struct frame f;
 			struct run r;
@@ -90,6 +75,8 @@ static void what_is_not_for_us_passes(void)
 		{ { .name = "three VLAN tags", .vlans = 3 }, MPGATE_R_OTHER },
 		{ { .name = "fragment", .fragment = true }, MPGATE_R_FRAGMENT },
 		{ { .name = "fragment, VLAN", .fragment = true, .vlans = 1 }, MPGATE_R_FRAGMENT },
+		{ { .name = "later fragment", .offset = 5 }, MPGATE_R_FRAGMENT },
+		{ { .name = "later fragment, options", .offset = 5, .ip_options = 2 }, MPGATE_R_FRAGMENT },
 		{ { .name = "MP_CAPABLE", .options = opt_capable, .options_len = sizeof(opt_capable) },
 		  MPGATE_R_MPTCP },
 		{ { .name = "MP_JOIN", .options = opt_join, .options_len = sizeof(opt_join) }, MPGATE_R_MPTCP },
@@ -354,28 +341,25 @@ static void print_insns(void)
 
 int main(void)
 {
-	CU_pSuite suite;
-	unsigned failed;
+	static CU_TestInfo tests[] = {
+		{ "every header variant is steered", every_header_variant_is_steered },
+		{ "what is not for us passes", what_is_not_for_us_passes },
+		{ "extension headers have their limits", extension_headers_have_their_limits },
+		{ "truncated packets pass", truncated_packets_pass },
+		{ "headers that do not add up pass", headers_that_do_not_add_up_pass },
+		{ "routes are respected", routes_are_respected },
+		{ "a peer that is down opens or rejects", a_peer_that_is_down_opens_or_rejects },
+		{ "without policy or link nothing is classified", without_policy_or_link_nothing_is_classified },
+		{ "the last of 1024 rules is found", the_last_of_1024_rules_is_found },
+		{ "prefixes ports and code points select", prefixes_ports_and_code_points_select },
+		{ "a worker that is gone is stepped over", a_worker_that_is_gone_is_stepped_over },
+		CU_TEST_INFO_NULL,
+	};
+	bool passed;
 
 	setup();
-	CU_initialize_registry();
-	suite = CU_add_suite("steer", NULL, NULL);
-	CU_ADD_TEST(suite, every_header_variant_is_steered);
-	CU_ADD_TEST(suite, what_is_not_for_us_passes);
-	CU_ADD_TEST(suite, extension_headers_have_their_limits);
-	CU_ADD_TEST(suite, truncated_packets_pass);
-	CU_ADD_TEST(suite, headers_that_do_not_add_up_pass);
-	CU_ADD_TEST(suite, routes_are_respected);
-	CU_ADD_TEST(suite, a_peer_that_is_down_opens_or_rejects);
-	CU_ADD_TEST(suite, without_policy_or_link_nothing_is_classified);
-	CU_ADD_TEST(suite, the_last_of_1024_rules_is_found);
-	CU_ADD_TEST(suite, prefixes_ports_and_code_points_select);
-	CU_ADD_TEST(suite, a_worker_that_is_gone_is_stepped_over);
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("steer", tests, NULL, NULL);
 	print_insns();
 	mpgate_bpf__destroy(skel);
-	return failed != 0;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

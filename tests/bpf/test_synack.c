@@ -1,80 +1,116 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* read_synack in a cgroup of this test: a plain connection leaves the options of its SYN+ACK, an MPTCP one nothing. */
-#include <CUnit/Basic.h>
+/* read_synack in a cgroup of this test: a connection leaves the options of its SYN+ACK, a join nothing. */
 #include <fcntl.h>
+#include <linux/mptcp.h>
+#include <poll.h>
 #include <sys/stat.h>
 
+#include "cunit.h"
 #include "harness.h"
 
+#include <lib/addr.h>
+
 #define TCPOPT_MSS 2
+#define TCPOPT_MPTCP 30
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
 
 static struct mpgate_bpf *skel;
+static int listener; /* of the last connection */
 static char cgroup[128];
-
-/* Connects over loopback; returns the number of bytes of options kept for it, -1: no entry. */
-static int connect_once(int family, int proto, struct mpgate_synack *entry)
-{
-	struct sockaddr_in6 a = { .sin6_family = family, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(a);
-	int l = socket(family, SOCK_STREAM, proto), c = socket(family, SOCK_STREAM, proto);
-	__u64 cookie;
-
-	if (family == AF_INET)
-		((struct sockaddr_in *)&a)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(l, (void *)&a, len) || listen(l, 1) || getsockname(l, (void *)&a, &len) || connect(c, (void *)&a, len))
-		err(1, "connection");
-	len = sizeof(cookie);
-	if (getsockopt(c, SOL_SOCKET, SO_COOKIE, &cookie, &len))
-		err(1, "SO_COOKIE");
-	close(c);
-	close(l);
-	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.synack), &cookie, entry))
-		return -1;
-	return entry->len;
-}
 
 static unsigned entries(void)
 {
-	__u64 key, next;
+	struct mpgate_tuple next;
 	unsigned n = 0;
 	void *at = NULL;
 
-	while (!bpf_map_get_next_key(bpf_map__fd(skel->maps.synack), at, &next)) {
-		key = next;
-		at = &key;
+	for (; !bpf_map_get_next_key(bpf_map__fd(skel->maps.synack), at, &next); at = &next)
 		n++;
-	}
 	return n;
 }
 
-static void options_of_a_plain_connection_are_kept(void)
+/* Connects over loopback; returns the client, and in *len the number of bytes of options kept for it, -1: no entry. */
+static int connect_once(int family, int proto, struct mpgate_synack *entry, int *len)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
+	struct sockaddr_storage a = { .ss_family = family };
+	socklen_t alen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	int l = socket(family, SOCK_STREAM, proto), c = socket(family, SOCK_STREAM, proto);
+	struct mpgate_tuple tuple = {};
 
-	for (int i = 0; i < 2; i++) {
+	if (family == AF_INET)
+		((struct sockaddr_in *)&a)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		((struct sockaddr_in6 *)&a)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+	if (bind(l, (void *)&a, alen) || listen(l, 1) || getsockname(l, (void *)&a, &alen) ||
+	    connect(c, (void *)&a, alen))
+		err(1, "connection");
+	addr_from_sockaddr((void *)&a, &tuple.daddr, &tuple.dport);
+	if (getsockname(c, (void *)&a, &alen))
+		err(1, "getsockname");
+	addr_from_sockaddr((void *)&a, &tuple.saddr, &tuple.sport);
+	*len = bpf_map_lookup_elem(bpf_map__fd(skel->maps.synack), &tuple, entry) ? -1 : entry->len;
+	listener = l;
+	return c;
+}
+
+static bool has_option(const struct mpgate_synack *e, uint8_t kind)
+{
+	for (int i = 0; i < e->len && e->options[i];) {
+		if (e->options[i] == kind)
+			return true;
+		i += e->options[i] == 1 || e->options[i + 1] < 2 ? 1 : e->options[i + 1];
+	}
+	return false;
+}
+
+static void options_of_a_connection_are_kept(void)
+{
+	static const int families[] = { AF_INET, AF_INET6 }, protos[] = { 0, IPPROTO_MPTCP };
+
+	for (int i = 0; i < 4; i++) {
 		struct mpgate_synack e = {};
+		int len, c = connect_once(families[i & 1], protos[i >> 1], &e, &len);
 
-		CU_ASSERT(connect_once(families[i], 0, &e) >= 4);
-		CU_ASSERT_EQUAL(e.len % 4, 0);
-		CU_ASSERT_EQUAL(e.options[0], TCPOPT_MSS); /* Linux writes it first */
-		CU_ASSERT_EQUAL(e.options[1], 4);
-		for (int j = e.len; j < 40; j++)
+		CU_ASSERT_FATAL(len >= 4);
+		CU_ASSERT_EQUAL(len % 4, 0);
+		CU_ASSERT(has_option(&e, TCPOPT_MSS));
+		CU_ASSERT_EQUAL(has_option(&e, TCPOPT_MPTCP), protos[i >> 1] != 0);
+		for (int j = len; j < 40; j++)
 			CU_ASSERT_EQUAL(e.options[j], 0);
+		close(c);
+		close(listener);
 	}
 }
 
-static void an_mptcp_connection_leaves_nothing(void)
+/* The kernel has joined a second subflow. */
+static bool joined(int c)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
-	unsigned before = entries();
+	struct mptcp_info info = {};
+	socklen_t len = sizeof(info);
 
-	for (int i = 0; i < 2; i++) {
-		struct mpgate_synack e;
+	return !getsockopt(c, SOL_MPTCP, MPTCP_INFO, &info, &len) && info.mptcpi_subflows == 1;
+}
 
-		CU_ASSERT_EQUAL(connect_once(families[i], IPPROTO_MPTCP, &e), -1);
-	}
-	CU_ASSERT_EQUAL(entries(), before);
-	CU_ASSERT(before > 0);
+static void a_join_leaves_nothing(void)
+{
+	struct mpgate_synack e;
+	unsigned before;
+	int len, c;
+
+	sh("ip mptcp limits set subflows 1 add_addr_accepted 1");
+	sh("ip mptcp endpoint add 127.0.0.2 subflow");
+	before = entries();
+	c = connect_once(AF_INET, IPPROTO_MPTCP, &e, &len);
+	/* It joins once the first data is acknowledged. */
+	CU_ASSERT_EQUAL(write(c, "", 1), 1);
+	for (int i = 0; i < 500 && !joined(c); i++)
+		poll(NULL, 0, 10);
+	CU_ASSERT(joined(c));
+	CU_ASSERT_EQUAL(entries(), before + 1);
+	close(c);
+	close(listener);
 }
 
 static void leave(void)
@@ -113,18 +149,15 @@ static void setup(void)
 
 int main(void)
 {
-	CU_pSuite suite;
-	unsigned failed;
+	static CU_TestInfo tests[] = {
+		{ "options of a connection are kept", options_of_a_connection_are_kept },
+		{ "a join leaves nothing", a_join_leaves_nothing },
+		CU_TEST_INFO_NULL,
+	};
+	bool passed;
 
 	setup();
-	CU_initialize_registry();
-	suite = CU_add_suite("synack", NULL, NULL);
-	CU_ADD_TEST(suite, options_of_a_plain_connection_are_kept);
-	CU_ADD_TEST(suite, an_mptcp_connection_leaves_nothing);
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	passed = cunit_run("synack", tests, NULL, NULL);
 	mpgate_bpf__destroy(skel);
-	return failed != 0;
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

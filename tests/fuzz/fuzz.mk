@@ -40,10 +40,11 @@ $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(wildcard tests/fuzz
 		$(call flags,$(LIBS_LIB) $(call fuzz_head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call fuzz_head,$<,LIBS))
 
 # What a run finds goes to a copy; an input that fails stays in the build directory.
+# The time for one input is wall time: long enough for a machine that is busy with other things.
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ_BUILD)/fuzz_%
 	@rm -rf $(FUZZ_BUILD)/corpus/$* && mkdir -p $(FUZZ_BUILD)/corpus/$* tests/fuzz/corpus/$*
 	@cp -r tests/fuzz/corpus/$*/. $(FUZZ_BUILD)/corpus/$*
-	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 \
+	$< -max_total_time=$(FUZZ_SECONDS) -timeout=60 -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=$(FUZZ_BUILD)/$*- $(FUZZ_BUILD)/corpus/$*
 
 -include $(FUZZ_LIB_OBJS:.o=.d)

@@ -139,8 +139,8 @@ static void check(bool same)
 		abort();
 }
 
-/* Is there an MPTCP option, and which? By plain steps over a list of options. */
-static int view_mptcp(const uint8_t *p, unsigned len)
+/* What follows kind and length of the first option of that kind, or -1. By plain steps over a list of options. */
+static int view_option(const uint8_t *p, unsigned len, uint8_t kind)
 {
 	unsigned at = 0;
 
@@ -153,8 +153,8 @@ static int view_mptcp(const uint8_t *p, unsigned len)
 		}
 		if (p[at + 1] < 2)
 			return -1;
-		if (p[at] == 30)
-			return p[at + 2] / 16;
+		if (p[at] == kind)
+			return p[at + 2];
 		at += p[at + 1];
 	}
 	return -1;
@@ -182,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const void *saddr = v.family == 4 ? (void *)&seg.tuple.ipv4.saddr : (void *)seg.tuple.ipv6.saddr;
 		const void *daddr = v.family == 4 ? (void *)&seg.tuple.ipv4.daddr : (void *)seg.tuple.ipv6.daddr;
 		unsigned len = v.tcp_len - 20;
+		int mptcp;
 
 		check(seg.family == v.family && seg.dscp == v.dscp && seg.flags == v.flags && seg.tcp_len == v.tcp_len);
 		check(seg.ip_off == v.ip_off && seg.tcp_off == v.tcp_off && seg.payload == v.payload);
@@ -191,7 +192,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(ntohs(v.family == 4 ? seg.tuple.ipv4.dport : seg.tuple.ipv6.dport) == v.dport);
 		if (v.tcp_off + v.tcp_len <= size) {
 			memcpy(options.bytes, copy + v.tcp_off + 20, len);
-			check(tcp_mptcp_subtype(&options, len) == view_mptcp(options.bytes, len));
+			mptcp = view_option(options.bytes, len, 30);
+			check(tcp_mptcp_subtype(&options, len) == (mptcp < 0 ? -1 : mptcp / 16));
+			check(tcp_option_first(&options, len, 3) == view_option(options.bytes, len, 3));
 		}
 	}
 	free(buf);

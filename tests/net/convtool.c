@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * convtool [-mf] [-o HEX] [-c HEX | -C] [-x HEX] ACTION HUB PORT [SERVER SERVER-PORT [TEXT]]: a Convert client that is
+ * convtool [-mfk] [-o HEX] [-c HEX | -C] [-x HEX] ACTION HUB PORT [SERVER SERVER-PORT [TEXT]]: a Convert client that is
  * not mpgate (RFC 8803 only, no private TLVs).
  *   info     asks what the converter supports
  *   connect  asks for a connection, sends TEXT, prints the answer's first line
  *   raw      sends the bytes of -x as they are
  * -m: MPTCP. -f: the message rides in the SYN. -o: TCP options for Connect. -c: a cookie; -C: when the converter asks
- * for a cookie, the connection is made anew with the one it gave. Each part of the converter's answer is a line: ok |
- * extensions HEX | ext-tcp-header HEX | error CODE HEX | data TEXT | closed | reset
+ * for a cookie, the connection is made anew with the one it gave. -k: keeps the connection until its input ends. Each
+ * part of the converter's answer is a line: ok | extensions HEX | ext-tcp-header HEX | error CODE HEX | data TEXT |
+ * closed | reset
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -34,7 +35,7 @@ struct blob {
 	size_t len;
 };
 
-static bool mptcp, in_syn, retry;
+static bool mptcp, in_syn, retry, keep;
 static struct blob options, cookie, raw;
 static struct mpgate_addr hub, server;
 static __be16 hub_port, server_port;
@@ -203,6 +204,9 @@ static bool attempt(const char *action)
 	default:
 		puts("no Convert message");
 	}
+	fflush(stdout);
+	while (keep && read(STDIN_FILENO, in, sizeof(in)) > 0)
+		;
 	close(fd);
 	return again;
 }
@@ -213,9 +217,10 @@ int main(int argc, char **argv)
 	char *line;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "mfCo:c:x:")) != -1) {
+	while ((opt = getopt(argc, argv, "mfkCo:c:x:")) != -1) {
 		mptcp |= opt == 'm';
 		in_syn |= opt == 'f';
+		keep |= opt == 'k';
 		retry |= opt == 'C';
 		if (opt == 'o')
 			unhex(optarg, &options);
@@ -228,7 +233,7 @@ int main(int argc, char **argv)
 	argc -= optind;
 	if (argc < 3 || argc == 4 || addr_parse(argv[1], &hub) || (argc > 4 && addr_parse(argv[3], &server)) ||
 	    (argc < 5 && !strcmp(argv[0], "connect")) || (argc > 5 && strlen(argv[5]) > TEXT_MAX - 2)) {
-		fprintf(stderr, "usage: convtool [-mfC] [-o HEX] [-c HEX] [-x HEX] info|connect|raw HUB PORT"
+		fprintf(stderr, "usage: convtool [-mfkC] [-o HEX] [-c HEX] [-x HEX] info|connect|raw HUB PORT"
 				" [SERVER SERVER-PORT [TEXT]]\n");
 		return 2;
 	}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make demo: an unmodified curl uses two access links at once. Four namespaces, two emulated links, both daemons from
-# configs/demo-*.yaml; everything is gone afterwards, also when interrupted.
+# configs/demo-*.yaml; everything is gone afterwards, also when interrupted. DEMO_BYTES: the size of a download.
 set -u
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -10,7 +10,7 @@ set -u
 
 LINK_A="rate=20 delay=10 limit=128"
 LINK_B="rate=40 delay=15 limit=256"
-BYTES=24000000
+BYTES=${DEMO_BYTES:-24000000}
 SEED=8803
 FIRST_BYTE_RUNS=9
 TTY=
@@ -75,13 +75,13 @@ cut_b() {
 	em_set wan1 "down=1"
 }
 
-# demo_configs: copies of configs/demo-*.yaml with a new key for both.
+# demo_configs: copies of configs/demo-*.yaml with a new key for both. Two demos at a time have instances of their own.
 demo_configs() {
 	local role file key
 	for role in gateway hub; do
 		file=$TOP/configs/demo-$role.yaml
 		[ -r "$file" ] || die "$file is missing"
-		cp "$file" "$TMP/$role.yaml"
+		sed "s/^instance: /&${MPG_PREFIX#mpg-}/" "$file" >"$TMP/$role.yaml"
 		key=$TMP/$(sed -n 's/.*key-file:[[:space:]]*"\{0,1\}\([^",} ]*\).*/\1/p' "$file" | head -n 1)
 		mkdir -p "$(dirname "$key")"
 		if [ -n "${first_key:-}" ]; then
@@ -133,7 +133,7 @@ download "one cut midway (IPv6)" "[$SERVER6]" $((BYTES / 3)) cut_b
 CUT=$TOOK
 
 say "Result"
-awk -v a="$A" -v b="$B" -v both="$BONDED" -v fp="$FB_PLAIN" -v fb="$FB_BONDED" -v cut="$CUT" -v n=$BYTES 'BEGIN {
+awk -v a="$A" -v b="$B" -v both="$BONDED" -v fp="$FB_PLAIN" -v fb="$FB_BONDED" -v cut="$CUT" -v n="$BYTES" 'BEGIN {
 	f = "  %-46s %10s\n"
 	printf f, "link A alone, plain TCP", sprintf("%.1f Mbit/s", a)
 	printf f, "link B alone, plain TCP", sprintf("%.1f Mbit/s", b)

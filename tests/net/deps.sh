@@ -7,6 +7,7 @@ list=$(dirname "$0")/../packages.txt
 
 missing=()
 while read -r package; do
+	[ "${package#\#}" = "$package" ] || continue
 	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=
 	[ "$status" = installed ] || missing+=("$package")
 done <"$list"

@@ -14,6 +14,9 @@ NO_TFO=
 # is_syn GOT WANTED NAME: as is, for what needs data in a SYN.
 is_syn() { if [ -n "$NO_TFO" ]; then skip "$3" "$NO_TFO"; else is "$@"; fi; }
 
+# A busy machine may give curl its turn later than the default of 1 ms.
+# shellcheck disable=SC2034 # read by pair_configs
+[ -n "${MPG_SLOW:-}" ] || GATEWAY_TIMEOUTS="first-bytes-ms: 50"
 scenario
 
 # The SYNs to the hub that carry a Connect to port 80 (TLV 10, 5 words), and those with a client's request in it too.
@@ -32,11 +35,36 @@ for f in 4 6; do
 	check "IPv$f: the server speaks first" greeted_by "$HUB_IP"
 done
 
-# The hub's kernel stops taking data in a SYN.
+# The hub's kernel takes no data in one SYN, which is forgiven; then it stops taking any.
+TFO=$(on "$HUB" sysctl -n net.ipv4.tcp_fastopen)
+takes_data() { ctl gw --json peers list | jq -e '.peers[0].syn_data == "yes"'; }
+# forgiven NAME: one SYN's data is lost, the next carries Connect again. A busy machine may lose a second SYN by itself,
+# which ends it until the gateway has probed the hub anew, every 30 s: hence some tries. A failed download ends them.
+TRIES=4
+forgiven() {
+	local i
+	for ((i = 0; i < TRIES; i++)); do
+		wait_for 40 takes_data || return
+		sysctls "$HUB" net.ipv4.tcp_fastopen=0
+		on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000" || return
+		sysctls "$HUB" net.ipv4.tcp_fastopen="$TFO"
+		capture "$1-$i" "$ROUTER" acc0 tcp port 8803
+		on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000" || return
+		capture_end "$1-$i"
+		[ "$(syns "$1-$i" "$CONNECT")" != 1 ] || return 0
+	done
+	return 1
+}
+for f in 4 6; do
+	family $f
+	ONCE="IPv$f: a SYN's data is lost: downloads work, and the next Connect rides in the SYN again"
+	if [ -n "$NO_TFO" ]; then skip "$ONCE" "$NO_TFO"; else check "$ONCE" forgiven once$f; fi
+done
 sysctls "$HUB" net.ipv4.tcp_fastopen=0
 for f in 4 6; do
 	family $f
 	check "IPv$f, no TFO: the first download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
+	check "IPv$f, no TFO: the second, too" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
 	before=$(counter gw relay after-handshake)
 	capture late$f "$ROUTER" acc0 tcp port 8803
 	check "IPv$f, no TFO: the next download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"

@@ -7,6 +7,9 @@
 . "$(dirname "$0")/lib.sh"
 
 FLOWS=6
+GATEWAY_TIMEOUTS="idle: $((4 + ${MPG_SLOW:-1}))"
+# Of a download that must last until it was seen: an emulated CPU takes its time for that.
+[ -n "${MPG_SLOW:-}" ] && PACE=1M || PACE=10M
 SLOW_BYTES=300000000 # much longer at the pace of tcpload slow than this test waits
 scenario
 
@@ -43,7 +46,7 @@ running() {
 	for pid in "${@:2}"; do
 		gone "$pid" || n=$((n + 1))
 	done
-	[ $n -eq "$1" ]
+	[ "$n" -eq "$1" ]
 }
 
 kill_all() {
@@ -71,6 +74,27 @@ workers_stopped() {
 }
 unbonded() { timeout 2 nsenter --net="/run/netns/$CLIENT" "$TOOLS/tcpload" greet "$SERVER_IP" 7003 | grep -qx "hello $CLIENT_IP"; }
 
+# What steer wrote down of a connection is pushed out, as by a flood of SYNs, before a worker takes the connection.
+PENDING=/sys/fs/bpf/mpgate/${MPG_PREFIX}gw/v1/pending
+pending_key() { bpftool -j map getnext pinned "$PENDING" 2>/dev/null | jq -er '.next_key | join(" ")'; }
+entry_lost() {
+	local pids pid key unknown
+	unknown=$(counter gw relay no-pending)
+	mapfile -t pids < <(workers gw)
+	kill -STOP "${pids[@]}"
+	load greet "$SERVER_IP" 7003 >"$TMP/lost" &
+	pid=$!
+	check "IPv$f: a connection waits for a worker" wait_for 5 pending_key
+	while key=$(pending_key); do
+		# shellcheck disable=SC2086 # one word a byte
+		bpftool map delete pinned "$PENDING" key $key
+	done
+	kill -CONT "${pids[@]}"
+	wait $pid
+	is "$(head -n 1 "$TMP/lost")" "hello $GATEWAY_IP" "IPv$f: steer's entry is lost: it goes direct"
+	check "IPv$f: steer's entry is lost: counted" counted gw relay no-pending "$unknown"
+}
+
 # A network manager that throws away rules it does not know.
 rules_removed() {
 	local family link
@@ -82,11 +106,52 @@ rules_removed() {
 	check "IPv$f: rules removed by others come back" wait_for 5 steered_again
 }
 
+# end_download SIDE HOW: a download that is cut off must not look complete. HOW is fault_in_worker or daemon_stop.
+end_download() {
+	local pid status
+	on "$CLIENT" curl -sS -m 60 -o /dev/null --limit-rate 1M "$URL/$SLOW_BYTES" 2>/dev/null &
+	pid=$!
+	check "IPv$f, $1: a download runs" wait_for 10 relaying "$1" 1
+	"$2" "$1"
+	wait $pid
+	status=$?
+	is "$status" 56 "IPv$f, $1: $2 resets it"
+}
+fault_in_worker() {
+	local victim
+	victim=$(ctl "$1" --json flows list | jq '.flows[0].worker')
+	victim=$(ctl "$1" --json status | jq -r ".workers[] | select(.index == $victim) | .pid")
+	kill -SEGV "$victim"
+}
+
+# Workers without a supervisor finish what they have; a connection that says nothing ends with its idle time-out.
+supervisor_killed() {
+	local pids curl silent
+	mapfile -t pids < <(workers gw)
+	on "$CLIENT" curl -sS -m 200 -o "$TMP/got" --limit-rate "$PACE" "$URL/30000000" &
+	curl=$!
+	on "$CLIENT" bash -c "exec 8<>/dev/tcp/$SERVER_IP/7001 && read -r -u 8" 2>/dev/null &
+	silent=$!
+	check "IPv$f: a download and a silent connection" wait_for 10 relaying gw 2
+	kill -9 "${DAEMON[gw]}"
+	check "IPv$f: supervisor killed: the next are unbonded" wait_for 5 greeted_by "$CLIENT_IP"
+	wait $curl
+	is "$? $(stat -c %s "$TMP/got")" "0 30000000" "IPv$f: supervisor killed: the download comes to its end"
+	check "IPv$f: supervisor killed: the workers leave with the last connection" wait_for 20 running 0 "${pids[@]}"
+	wait $silent
+	check "IPv$f: supervisor killed: started again" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+	check "IPv$f: supervisor killed: steers again" wait_for 10 steered_again
+}
+
 for f in 4 6; do
 	family $f
+	supervisor_killed
+	end_download gw fault_in_worker
+	end_download hub fault_in_worker
 	worker_killed gw
 	worker_killed hub
 	rules_removed
+	entry_lost
 
 	kill_all "$GATEWAY" "${DAEMON[gw]}"
 	check "IPv$f: gateway killed: downloads go on at once" load -n 1000000 get "$SERVER_IP" 80
@@ -110,7 +175,15 @@ done
 family 4
 workers_stopped
 
-daemon_stop gw
+for f in 4 6; do
+	family $f
+	end_download hub daemon_stop
+	check "IPv$f: the hub starts again" daemon_start hub "$HUB" "$TMP/hub.yaml"
+	check "IPv$f: it is found again" wait_for 60 peer_is up
+	check "IPv$f: and used" wait_for 5 steered_again
+done
+family 4
+end_download gw daemon_stop
 check "gateway stopped: downloads go on" load -n 1000000 get "$SERVER_IP" 80
 is "$(on "$GATEWAY" ip rule show | grep -c 7000)" 0 "gateway stopped: no rule is left"
 is "$(on "$GATEWAY" ip mptcp endpoint show | wc -l)" 0 "gateway stopped: no endpoint is left"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Forged, stale and replayed Convert SYNs are dropped before a socket exists, each for its own counted reason.
+# Forged, stale and replayed Convert SYNs are dropped before a socket exists, each for its own counted reason. A worker
+# refuses what guard could not see, since it came after the handshake.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -8,6 +9,8 @@
 
 HUB_ACCEPT='  accept: keyed
   allow-from: [ 10.60.10.0/24, "fd60:10::/64", 10.60.20.0/24, "fd60:20::/64" ]'
+# A group of their own: /proc shows a process as root's when it must not be dumped, else as that group's.
+DAEMON_BY=(setpriv --regid 1 --clear-groups)
 scenario
 
 # sockets: SYNs that reached a socket of the hub so far (a SYN+ACK was the answer).
@@ -23,8 +26,19 @@ forge() {
 	is "$(($(counter hub reasons guard-pass) - pass))" "$3" "$4: passed $3 times"
 }
 
+# late KIND COUNTER ANSWER NAME: the same after the handshake is answered so, and counted.
+late() {
+	local before
+	before=$(counter hub relay "$2")
+	is "$(on "$GATEWAY" "$TOOLS/synforge" -l -k "$TMP/pair.key" "$1" "$GATEWAY_IP" "$HUB_IP" 8803 "$SERVER_IP" 7001 |
+		paste -sd' ')" "$3" "$4: $3"
+	check "$4: counted as $2" wait_for 5 counted hub relay "$2" "$before"
+}
+
 for f in 4 6; do
 	family $f
+	# The gateway's own probes of the hub would be counted among what passed.
+	kill -STOP "${DAEMON[gw]}"
 	capture answers$f "$HUB" net0 tcp
 	for kind in forged unknown moved; do
 		forge $kind guard-forged 0 "IPv$f $kind"
@@ -44,7 +58,21 @@ for f in 4 6; do
 	answered() { [ "$(answers)" -ge 3 ]; }
 	check "IPv$f: the valid ones were answered" wait_for 5 answered
 	capture_end answers$f
+
+	for kind in forged unknown moved stale early none; do
+		late $kind not-authorized "error 32" "IPv$f $kind, after the handshake"
+	done
+	late malformed malformed reset "IPv$f malformed, after the handshake"
+	late valid relayed ok "IPv$f valid, after the handshake"
+	late replayed replayed "ok reset" "IPv$f replayed, after the handshake"
+	kill -CONT "${DAEMON[gw]}"
 	check "IPv$f: clients are served meanwhile" load -n 1000 get "$SERVER_IP" 80
 	check "IPv$f: and steered" greeted_by "$HUB_IP"
+done
+
+owner() { stat -c %u:%g "/proc/$1/maps"; }
+for side in gw hub; do
+	is "$(owner "${DAEMON[$side]}")" 0:0 "$side: a crash of the supervisor leaves no dump, with keys in it"
+	is "$(owner "$(ctl $side --json status | jq '.workers[0].pid')")" 0:0 "$side: nor does one of a worker"
 done
 done_testing

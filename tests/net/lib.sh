@@ -22,7 +22,7 @@ ALL_NS=("$CLIENT" "$GATEWAY" "$HUB" "$SERVER" "${MPG_PREFIX}router")
 
 SERVER4=10.60.40.2 SERVER6=fd60:40::2
 # The next are for the scripts that source this.
-# shellcheck disable=SC2034
+# shellcheck disable=SC2034 # read there
 CLIENT4=10.60.1.2 CLIENT6=fd60:1::2 HUB4=10.60.30.2 HUB6=fd60:30::2
 
 TMP=
@@ -85,13 +85,34 @@ leftover() {
 
 cleanup() {
 	local status=$?
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP # timeout passes on what the script has had already
 	stop "${PIDS[@]}" 2>/dev/null
 	net_remove
-	rm -rf "$RUN"
 	[ -n "$TMP" ] && rm -rf "$TMP"
+	rm -rf "$RUN"
+	alone restore_host
 	exit $status
 }
+
+# The namespaces get cubic, which the host must allow them. What it allowed before is kept in a file until the last run,
+# of any prefix, has ended.
+HOST_ALLOWED=${RUN%/*}/allowed
+allow_cubic() {
+	local now
+	now=$(sysctl -n net.ipv4.tcp_allowed_congestion_control)
+	case " $now " in *" cubic "*) return ;; esac
+	echo "$now" >"$HOST_ALLOWED"
+	sysctl -qw net.ipv4.tcp_allowed_congestion_control="$now cubic"
+}
+restore_host() {
+	[ -z "$(find "${RUN%/*}" -mindepth 1 -type d)" ] || return
+	[ ! -e "$HOST_ALLOWED" ] || sysctl -qw net.ipv4.tcp_allowed_congestion_control="$(cat "$HOST_ALLOWED")"
+	rm -f "$HOST_ALLOWED"
+	rmdir "${RUN%/*}" /run/mpgate
+} 2>/dev/null
+# alone COMMAND...: while no other run does so.
+alone() { (flock 9 && "$@") 9</run; }
 
 # First call of every script: needs root; makes $TMP; everything is undone at exit. A script that hangs is ended after
 # LIMIT seconds.
@@ -103,10 +124,11 @@ net_init() {
 	fi
 	net_remove
 	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
-	mkdir -p "$RUN"
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	alone mkdir -p "$RUN"
+	alone allow_cubic
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 }
 
@@ -124,7 +146,7 @@ spawned() {
 	wait_for 2 exec_done "$2"
 	echo "$2 $(cat "/proc/$2/comm" 2>/dev/null)" >"$RUN/$1.pid"
 }
-exec_done() { case $(cat "/proc/$1/comm" 2>/dev/null) in bash | nsenter) return 1 ;; esac; }
+exec_done() { case $(cat "/proc/$1/comm" 2>/dev/null) in bash | nsenter | setpriv) return 1 ;; esac; }
 
 # --- topology
 
@@ -136,9 +158,6 @@ sysctls() {
 
 ns_add() {
 	local ns
-	# The first namespace decides what the others may choose.
-	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic bbr" 2>/dev/null ||
-		sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic" 2>/dev/null
 	for ns; do
 		ip netns add "$ns"
 		sysctls "$ns" net.ipv4.tcp_congestion_control=cubic net.mptcp.enabled=1 \
@@ -253,7 +272,7 @@ net_back() {
 shape() {
 	local side
 	for side in "$GATEWAY wan$1" "$ROUTER acc$1"; do
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086 # two words
 		set_rate $side "$2"
 	done
 }
@@ -281,7 +300,7 @@ servers_start() {
 load() { on "$CLIENT" "$TOOLS/tcpload" "$@"; }
 
 # family 4|6: sets SERVER_IP, HUB_IP, CLIENT_IP, GATEWAY_IP and URL.
-# shellcheck disable=SC2034
+# shellcheck disable=SC2034 # read by the scripts that source this
 family() {
 	if [ "$1" = 4 ]; then
 		SERVER_IP=$SERVER4 HUB_IP=$HUB4 CLIENT_IP=$CLIENT4 GATEWAY_IP=10.60.10.2 URL=http://$SERVER4
@@ -297,14 +316,16 @@ greeted_by() { [ "$(load greet "$SERVER_IP" "${2:-7003}" 2>&1 | head -n 1)" = "h
 
 CTL=$BUILD/mpgatectl
 
-# daemon_start NAME NAMESPACE CONFIG: waits for READY; pid in DAEMON[NAME], log in $TMP/NAME.log.
+# daemon_start NAME NAMESPACE CONFIG: waits for READY; pid in DAEMON[NAME], log in $TMP/NAME.log. DAEMON_BY: a command that
+# starts it.
 declare -A DAEMON
+DAEMON_BY=()
 daemon_start() {
 	local name=$1 ns=$2 config=$3 sock=$TMP/$1.notify waiter
 	"$TOOLS/notify" "$sock" $((20 * ${MPG_SLOW:-1})) &
 	waiter=$!
 	wait_for 5 test -S "$sock"
-	NOTIFY_SOCKET=$sock spawn "$name" "$ns" "$BUILD/mpgated" -c "$config"
+	NOTIFY_SOCKET=$sock spawn "$name" "$ns" "${DAEMON_BY[@]}" "$BUILD/mpgated" -c "$config"
 	DAEMON[$name]=$SPAWNED
 	if ! wait_for 20 either_gone $waiter "$SPAWNED" || ! gone $waiter; then
 		kill $waiter 2>/dev/null
@@ -319,8 +340,12 @@ daemon_stop() { stop "${DAEMON[$1]}"; }
 
 DEFAULT_POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
 
-# A pair as the scenarios use it: instances gw and hub with a new key. POLICY, GATEWAY_MORE, HUB_ACCEPT, HUB_MORE change it.
+# A pair as the scenarios use it: instances gw and hub with a new key. POLICY, PEER_MORE, GATEWAY_TIMEOUTS, GATEWAY_MORE,
+# HUB_ACCEPT, HUB_MORE change it. Without PEER_MORE no connections are opened ahead, so that what is on the wire can be
+# counted. An emulated CPU lets the client's first bytes come later than the daemon would wait for them.
 pair_configs() {
+	local timeouts=${GATEWAY_TIMEOUTS:-}
+	[ -z "${MPG_SLOW:-}" ] || timeouts+="${timeouts:+, }first-bytes-ms: $((10 * MPG_SLOW))"
 	rm -f "$TMP/pair.key"
 	"$CTL" key new "$TMP/pair.key" || return 1
 	cat >"$TMP/gw.yaml" <<-END
@@ -335,10 +360,12 @@ pair_configs() {
 		    port: 8803
 		    mode: explicit
 		    key-file: pair.key
+		${PEER_MORE-    ready: 0}
 		policy:
 		  default: direct
 		  rules:
 		${POLICY:-$DEFAULT_POLICY}
+		${timeouts:+timeouts: { $timeouts \}}
 		${GATEWAY_MORE:-}
 	END
 	cat >"$TMP/hub.yaml" <<-END

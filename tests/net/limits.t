@@ -7,8 +7,9 @@
 . "$(dirname "$0")/lib.sh"
 
 CONNECTIONS=4 # both workers together
-GATEWAY_MORE="timeouts: { idle: 2, half-closed: 2 }
-limits: { connections: $CONNECTIONS }"
+# Longer than it takes to open all of them.
+GATEWAY_TIMEOUTS="idle: $((3 + ${MPG_SLOW:-1})), half-closed: 2"
+GATEWAY_MORE="limits: { connections: $CONNECTIONS }"
 HUB_MORE='timeouts: { header: 1, connect: 2 }'
 scenario
 
@@ -17,11 +18,11 @@ held() {
 	load -n "$1" hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
 	HELD=$!
 	exec 9>"$TMP/hold.in"
-	wait_for 10 grep -q held "$TMP/hold.out"
+	wait_for 10 grep -q held "$TMP/hold.out" || { cat "$TMP/hold.out" && return 1; }
 }
 let_go() {
 	exec 9>&-
-	wait $HELD
+	wait "$HELD"
 	rm -f "$TMP/hold.in"
 }
 flows() { [ "$(ctl gw --json flows list | jq '.flows | length')" -eq "$1" ]; }
@@ -30,12 +31,12 @@ for f in 4 6; do
 	family $f
 	# More than the limit, one after the other: the first are steered, the rest pass.
 	before=$(counter gw reasons no-listener)
+	ended=$(counter gw relay idle-timeout)
 	check "IPv$f: connections beyond the limit work" held $((CONNECTIONS * 4))
 	check "IPv$f: they go the normal way" counted gw reasons no-listener "$before"
 	check "IPv$f: and are told from those within" greeted_by "$CLIENT_IP"
-	before=$(counter gw relay idle-timeout)
 	check "IPv$f: idle connections end" wait_for 15 flows 0
-	check "IPv$f: which is counted" counted gw relay idle-timeout "$before"
+	check "IPv$f: which is counted" counted gw relay idle-timeout "$ended"
 	let_go
 	check "IPv$f: new ones are steered again" wait_for 5 greeted_by "$HUB_IP"
 
@@ -46,14 +47,14 @@ for f in 4 6; do
 	on "$GATEWAY" bash -c "exec 8<>/dev/tcp/$HUB_IP/8803 && read -rt 10 -u 8"
 	check "IPv$f: a silent client of the Convert port is dropped" wait_for 5 counted hub relay header-timeout "$before"
 
-	# A server whose answers are lost.
+	# A server whose answers are lost. By number: a small machine has no /etc/protocols.
 	before=$(counter hub relay connect-timeout)
 	if [ $f = 4 ]; then
 		on "$SERVER" ip route add blackhole "$HUB_IP/32" table 99
-		on "$SERVER" ip rule add to "$HUB_IP" ipproto tcp sport 7001 lookup 99
+		on "$SERVER" ip rule add to "$HUB_IP" ipproto 6 sport 7001 lookup 99
 	else
 		on "$SERVER" ip -6 route add blackhole "$HUB_IP/128" table 99
-		on "$SERVER" ip -6 rule add to "$HUB_IP" ipproto tcp sport 7001 lookup 99
+		on "$SERVER" ip -6 rule add to "$HUB_IP" ipproto 6 sport 7001 lookup 99
 	fi
 	is "$(load conn "$SERVER_IP" 7001)" reset "IPv$f: a server that does not answer: the client is reset"
 	check "IPv$f: after the connect time-out" counted hub relay connect-timeout "$before"

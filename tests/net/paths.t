@@ -33,7 +33,7 @@ gw() { nsenter --net="/run/netns/$NS" -- "$@"; }
 
 # eventually NAME COMMAND...: the command succeeds within ten seconds.
 eventually() {
-	local name=$1 end=$((SECONDS + 10))
+	local name=$1 end=$((SECONDS + 10 * ${MPG_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ $SECONDS -ge $end ]; then
@@ -41,11 +41,12 @@ eventually() {
 			diag "$*; log: $(tail -n 15 "$DIR/log"); out: $(tail -n 5 "$DIR/out")"
 			return
 		fi
-		sleep 0.05
+		read -rt 0.05 <> <(:) || :
 	done
 	ok 0 "$name"
 }
 not() { ! "$@"; }
+reloaded() { [ "$(grep -c '^reload 0' "$DIR/out")" -gt "$RELOADS" ]; }
 shows() { # shows PATTERN COMMAND...: its output has a line like it
 	local pattern=$1
 	shift
@@ -68,7 +69,7 @@ dump() {
 	gw ip -6 route show table all | sort
 	gw ip mptcp endpoint show
 	gw ip mptcp limits
-	for name in ipv4/tcp_fastopen ipv4/conf/{lan0,wan0,wan1}/rp_filter mptcp/enabled ipv4/ip_forward; do
+	for name in ipv4/tcp_{fastopen,tw_reuse} ipv4/conf/{lan0,wan0,wan1}/rp_filter mptcp/enabled ipv4/ip_forward; do
 		echo "$name $(gw cat "/proc/sys/net/$name")"
 	done
 }
@@ -106,7 +107,7 @@ settled() {
 
 ip netns add "$NS" && ip netns add "$FAR" || exit 1
 ip -n "$NS" link set lo up
-gw sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 1 >/proc/sys/net/ipv4/tcp_fastopen'
+gw sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 1 >/proc/sys/net/ipv4/tcp_fastopen; echo 2 >/proc/sys/net/ipv4/tcp_tw_reuse'
 gw sh -c 'echo 1 >/proc/sys/net/mptcp/enabled' 2>/dev/null || skip_all "this kernel has no MPTCP"
 ip -n "$NS" link add lan0 type veth peer name flan0 netns "$FAR"
 ip -n "$FAR" link set flan0 up
@@ -149,6 +150,7 @@ is "$(gw ip route get 198.18.0.1 from 10.61.1.2 | grep -o 'dev wan.')" "dev wan1
 is "$(gw ip route get 2001:db8::1 from fd61:1::2 | grep -o 'dev wan.')" "dev wan1" "the source address chooses the path (IPv6)"
 check "strict reverse path filter is loosened" sysctl_is ipv4/conf/wan0/rp_filter 2
 check "TCP fast open for dialing and listening" sysctl_is ipv4/tcp_fastopen 3
+check "ports in TIME_WAIT are used again" sysctl_is ipv4/tcp_tw_reuse 1
 check "initial state of a lan link is told" event '^link 0 lan0 present up l2 10.61.9.1 fd61:9::1 ids 0 0'
 check "initial state of a path is told" event '^link 2 wan1 present up l2 10.61.1.2 fd61:1::2 ids 104 105'
 check "forwarding that is off is warned of" grep -q 'ip_forward is 0' "$DIR/log"
@@ -208,6 +210,23 @@ eventually "and its routes" route4 7003 '^default via 10.61.1.1 dev wan1 proto 1
 eventually "IPv6 as well" route6 7003 '^default via fd61:1::1 dev wan1 proto 109'
 eventually "and its filter is loose" sysctl_is ipv4/conf/wan1/rp_filter 2
 
+# --- endpoints and limits that somebody else took away
+# Until it is noticed: a change of a link may bring them back before they are missed.
+missed() {
+	grep -q 'somebody removed MPTCP' "$DIR/log" && return
+	gw ip mptcp endpoint del id "$1"
+	kill -USR1 "$PID"
+	return 1
+}
+for id in 102 105; do
+	: >"$DIR/log"
+	eventually "endpoint $id is missed" missed $id
+	eventually "and made again" endpoint " id $id subflow"
+done
+gw ip mptcp limits set subflows 0 add_addr_accepted 0
+kill -HUP "$PID"
+eventually "a reload raises limits again" shows 'add_addr_accepted 8 subflows 8' ip mptcp limits
+
 # --- renamed away and back
 ip -n "$NS" link set wan1 down
 ip -n "$NS" link set wan1 name other1
@@ -231,12 +250,14 @@ eventually "after flapping the link has its endpoint" endpoint '^10.61.1.2 id 10
 nsenter --net="/run/netns/$NS" -- stdbuf -oL ip monitor rule route >"$DIR/monitor" 2>/dev/null &
 MONITOR=$!
 eventually "the monitor runs" eval 'gw ip rule add prio 9999 lookup 9999; gw ip rule del prio 9999; grep -q 9999 "$DIR/monitor"'
+RELOADS=$(grep -c "^reload 0" "$DIR/out")
 kill -HUP "$PID"
-eventually "the same file again" event '^reload 0'
+eventually "the same file again" reloaded
 check "changes nothing" not grep -Eq 'proto 109' "$DIR/monitor"
+RELOADS=$(grep -c "^reload 0" "$DIR/out")
 printf '%s\n' "path wan1 backup" "path wan2 overflow" "lan lan0 primary" >"$DIR/conf"
 kill -HUP "$PID"
-eventually "a file without the first path" eval '[ $(grep -c "^reload 0" "$DIR/out") -eq 2 ]'
+eventually "a file without the first path" reloaded
 check "the path that stays keeps its endpoint" endpoint '^10.61.1.2 id 104 subflow backup dev wan1'
 check "and its table" route4 7003 '^default via 10.61.1.1 dev wan1 proto 109'
 check "nothing of it was removed and added" not grep -E 'table 7003|lookup 7003' "$DIR/monitor"
@@ -310,8 +331,9 @@ check "a sysctl that somebody else changed is left" sysctl_is ipv4/tcp_fastopen 
 printf '%s\n' "path wan0 primary" "path wan1 primary" >"$DIR/conf"
 for i in 1 2 3 4 5; do gw ip mptcp endpoint add "192.0.2.$i" id "$((10 + i))" signal; done
 start
-is "$(gw ip mptcp endpoint show | grep -c .)" 8 "all the kernel has are in use"
-is "$(grep -c 'room for 8 MPTCP endpoints' "$DIR/log")" 1 "that there are no more is said once"
+in_use=$(gw ip mptcp endpoint show | grep -c .)
+like "$in_use" '^(8|10)$' "all the kernel has are in use" # up to 6.18 it has 8, Linux 7 has room for these 10
+is "$(grep -c 'room for 8 MPTCP endpoints' "$DIR/log")" $((in_use == 8)) "that there are no more is said once"
 finish
 is "$(gw ip mptcp endpoint show | grep -c .)" 6 "those of others stay"
 

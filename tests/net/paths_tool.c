@@ -2,7 +2,8 @@
 /*
  * paths.c without the daemon around it, for paths.t. Usage: paths_tool FILE, where each line of FILE is
  * "ROLE NAME USE" (roles and uses as in the configuration) or "listen". SIGHUP reads FILE again, SIGUSR1 prints the
- * local addresses, SIGTERM closes. Each event is one line on standard output.
+ * local addresses and checks, as the daemon does now and then, SIGTERM closes. Each event is one line on standard
+ * output.
  */
 #include <errno.h>
 #include <lib/log.h>
@@ -84,6 +85,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	(void)handle;
 	if (number == SIGUSR1) {
 		print_addrs();
+		paths_check(paths);
 	} else if (number == SIGHUP) {
 		int err = read_config(&cfg);
 

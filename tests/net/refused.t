@@ -1,10 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Servers that refuse, reset or cannot be reached: the client is reset, the reason is counted.
+# Servers that refuse, reset or cannot be reached, and a hub that breaks off: the client is reset, the reason is counted. A
+# gateway that is short of ports carries on without the hub.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+# The request waits at the hub; the end of the hub's answer has come.
+asked() { on "$HUB" ss -Htn state established "sport = 8803" | grep -q '^ *[1-9]'; }
+ended() { on "$GATEWAY" ss -Htn state close-wait "dport = 8803" | grep -q .; }
+
+# fast_closes src|dst: packets from or to the hub that capture fast$f has with MP_FASTCLOSE (RFC 8684, 3.5).
+fast_closes() { tcpdump -nr "$TMP/fast$f.pcap" "tcp $1 port 8803" 2>/dev/null | grep -c 'mptcp[^,]* fast-close'; }
+resets() { grep -c '^reset$' "$TMP/servers.log"; }
+more_resets() { [ "$(resets)" -gt "$1" ]; }
+
+# An emulated CPU may find out that there is no such server later than the daemons would wait.
+# shellcheck disable=SC2034 # read by pair_configs
+[ -z "${MPG_SLOW:-}" ] || HUB_MORE='timeouts: { connect: 60 }' GATEWAY_TIMEOUTS='connect: 60'
+# fast_closes src|dst: packets from or to the hub that capture fast$f has with MP_FASTCLOSE (RFC 8684, 3.5).
+fast_closes() { tcpdump -nr "$TMP/fast$f.pcap" "tcp $1 port 8803" 2>/dev/null | grep -c 'mptcp[^,]* fast-close'; }
+resets() { grep -c '^reset$' "$TMP/servers.log"; }
+more_resets() { [ "$(resets)" -gt "$1" ]; }
 
 scenario
 
@@ -23,7 +41,57 @@ for f in 4 6; do
 	one "IPv$f: closed port" refused refused "$SERVER_IP" 7999
 	one "IPv$f: no such server" unreachable unreachable "${SERVER_IP%2}99" 7001
 	one "IPv$f: where the hub may not go" convert-error not-authorized "${HUB_IP%2}1" 7001
+	capture fast$f "$ROUTER" hub0 tcp port 8803
 	is "$(load conn "$SERVER_IP" 7004)" reset "IPv$f: a reset of the server reaches the client"
+	capture_end fast$f
+	check "IPv$f: a reset of the server: MP_FASTCLOSE to the gateway" [ "$(fast_closes src)" -gt 0 ]
+	before=$(resets)
+	capture fast$f "$ROUTER" hub0 -s 128 tcp port 8803
+	check "IPv$f: a client resets in mid-transfer" load -n 20000000 abort "$SERVER_IP" 7002
+	check "IPv$f: that reaches the server" wait_for 10 more_resets "$before"
+	capture_end fast$f
+	check "IPv$f: a reset of the client: MP_FASTCLOSE to the hub" [ "$(fast_closes dst)" -gt 0 ]
 	is "$(load conn "$SERVER_IP" 7001)" ok "IPv$f: the next connection works"
+done
+
+# One port is left: for a connection to each address of the hub, and for others elsewhere.
+on "$GATEWAY" ip mptcp limits set subflows 0 add_addr_accepted 0
+sysctls "$GATEWAY" net.ipv4.ip_local_port_range="20000 20000"
+family 4
+coproc HOLD { load -n 3 hold "$SERVER_IP" 7001; }
+read -rt 30 held <&"${HOLD[0]}"
+is "$held" "held 3" "no port is left: three connections are held"
+is "$(ctl gw --json peers list | jq '.peers[].connections')" 2 "no port is left: two of them by the hub"
+for f in 4 6; do
+	family $f
+	resource=$(counter gw relay resource)
+	check "IPv$f: no port is left: the next goes direct" greeted_by "$GATEWAY_IP"
+	check "IPv$f: no port is left: counted" counted gw relay resource "$resource"
+	check "IPv$f: no port is left: the hub is not to blame" peer_is up
+done
+sysctls "$GATEWAY" net.ipv4.ip_local_port_range="10000 65000"
+eval "exec ${HOLD[1]}>&-"
+
+# Half an answer, with the end right behind it. The gateway has just asked the hub and will not do so again for a while.
+daemon_stop gw
+check "the gateway starts anew" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+check "the hub is up" wait_for 10 peer_is up
+daemon_stop hub
+spawn cut "$HUB" "$TOOLS/tcpserve" cut:8803
+mapfile -t workers < <(ctl gw --json status | jq -r '.workers[].pid')
+for f in 4 6; do
+	family $f
+	bad=$(counter gw relay convert-bad)
+	kill -STOP "$SPAWNED"
+	load conn "$SERVER_IP" 7001 >"$TMP/half" &
+	pid=$!
+	check "IPv$f: half an answer and the end: asked for" wait_for 10 asked
+	kill -STOP "${workers[@]}"
+	kill -CONT "$SPAWNED"
+	check "IPv$f: half an answer and the end: both are there" wait_for 10 ended
+	kill -CONT "${workers[@]}"
+	wait $pid
+	is "$(cat "$TMP/half")" reset "IPv$f: half an answer and the end: the client is reset"
+	check "IPv$f: half an answer and the end: counted" counted gw relay convert-bad "$bad"
 done
 done_testing

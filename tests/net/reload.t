@@ -77,6 +77,22 @@ done
 is "$("$BUILD/mpgated" -c "$TMP/gw.yaml" --check 2>/dev/null; echo $?)" 1 "--check of the bad file exits 1"
 keep_key policy
 check "--check of a good file exits 0" "$BUILD/mpgated" -c "$TMP/gw.yaml" --check
+# A hub that no longer takes the key refuses the first connections; the next do without it.
+peer_refuses() {
+	load greet "$SERVER_IP" 7003
+	peer_is down
+}
+for f in 4 6; do
+	family $f
+	mv "$TMP/pair.key" "$TMP/pair.saved"
+	"$CTL" key new "$TMP/pair.key" >/dev/null
+	check "IPv$f: the hub has another key" ctl hub reload
+	mv -f "$TMP/pair.saved" "$TMP/pair.key"
+	check "IPv$f: the peer that refuses is down" wait_for 8 peer_refuses
+	check "IPv$f: connections go unbonded" greeted_by "$CLIENT_IP"
+	check "IPv$f: the hub has the key again" ctl hub reload
+	check "IPv$f: the peer is up again" wait_for 20 peer_is up
+done
 # A peer that moves while it is probed: the old address says nothing about the new one.
 sed -i "s/10.60.30.2, \"fd60:30::2\"/10.60.30.77/" "$TMP/gw.yaml"
 check "a peer may move" ctl gw reload
@@ -84,4 +100,36 @@ check "and is not up before it answered there" wait_for 5 not_up
 sed -i "s/10.60.30.77/10.60.30.2, \"fd60:30::2\"/" "$TMP/gw.yaml"
 check "it moves back" ctl gw reload
 check "and is up at once" wait_for 5 peer_is up
+
+# Its slot becomes another peer's while connections wait for it: that one has nothing to do with how they end.
+all_up() { ctl gw --json peers list | jq -e 'all(.peers[]; .state == "up")'; }
+two_wait() { [ "$(ctl gw --json flows list | jq '[.flows[] | select(.state == "connecting")] | length')" -eq 2 ]; }
+move() { # NAME ADDRESS: the peer's
+	sed -i "s/name: hub.*/name: $1/; s/via: hub[0-9]*/via: $1/; s/address: .*/address: [ \"$2\" ]/" "$TMP/gw.yaml"
+	ctl gw reload && wait_for 10 all_up
+}
+check "a peer has one address" move hub "$HUB4"
+ip -n "$ROUTER" rule add to "$HUB4" ipproto tcp dport 8803 blackhole
+load conn "$SERVER4" 7001 >"$TMP/conn4" &
+pids=($!)
+load conn "$SERVER6" 7001 >"$TMP/conn6" &
+pids+=($!)
+check "two connections wait for it" wait_for 5 two_wait
+check "another peer comes in its place" move hub2 "$HUB6"
+check "and a third in its slot" move hub3 "$HUB6"
+wait "${pids[@]}"
+is "$(cat "$TMP/conn4" "$TMP/conn6")" $'ok\nok' "they go on directly"
+is "$(grep -c 'peer hub3 is down' "$TMP/gw.log")" 0 "and the third is not to blame"
+ip -n "$ROUTER" rule del to "$HUB4" ipproto tcp dport 8803 blackhole
+check "it is the one in use" greeted_by "$HUB6"
+
+# What somebody else takes away.
+endpoints_are() { [ "$(on "$GATEWAY" ip mptcp endpoint show | grep -c .)" = "$1" ]; }
+on "$GATEWAY" ip mptcp endpoint flush
+check "MPTCP endpoints come back" wait_for 20 endpoints_are 4
+daemon_stop gw
+sysctls "$GATEWAY" net.mptcp.enabled=0
+output=$(on "$GATEWAY" timeout 20 "$BUILD/mpgated" -c "$TMP/gw.yaml" 2>&1)
+is $? 1 "without MPTCP the daemon does not start"
+like "$output" "net.mptcp.enabled" "and says what to set"
 done_testing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * synforge [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT: sends a SYN with a Convert message from a raw socket.
+ * synforge [-l] [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT: sends a SYN with a Convert message from a raw
+ * socket.
  *   valid       as a gateway with the key would
  *   forged      the same with one bit of the tag changed
  *   stale       made ten minutes ago
@@ -11,8 +12,11 @@
  *   malformed   data that is no Convert message
  *   replayed    valid, then the same again from another port
  *   repeated    valid, then the same again from the same port: what a retransmission looks like
+ * -l: the message follows the handshake of an ordinary connection; each is answered by a line: ok | error CODE | reset
+ * | closed | silent.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +37,7 @@
 #define SOURCE_PORTS 10000
 #define WINDOW 64240
 #define PAYLOAD 256
+#define RECV_TIMEOUT_S 10
 
 struct segment {
 	struct tcphdr tcp;
@@ -107,6 +113,54 @@ static size_t message(const char *kind, const struct subkey *key, const struct m
 	return (size_t)len;
 }
 
+/* Says how the converter answers. */
+static void print_answer(int fd)
+{
+	uint8_t in[CONVERT_MAX_LEN];
+	struct convert_fault fault;
+	struct convert_msg msg;
+	size_t have = 0;
+
+	for (;;) {
+		enum convert_result result = convert_parse(CONVERT_CLIENT, false, in, have, &msg, &fault);
+		ssize_t n;
+
+		if (result == CONVERT_OK && (msg.has & CONVERT_HAS_ERROR))
+			printf("error %u\n", msg.error);
+		else if (result != CONVERT_MORE)
+			puts(result == CONVERT_OK ? "ok" : "no Convert message");
+		if (result != CONVERT_MORE)
+			return;
+		n = recv(fd, in + have, sizeof(in) - have, 0);
+		if (n <= 0) {
+			puts(!n			   ? "closed"
+			     : errno == ECONNRESET ? "reset"
+			     : errno == EAGAIN	   ? "silent"
+						   : strerror(errno));
+			return;
+		}
+		have += (size_t)n;
+	}
+}
+
+/* An ordinary connection from that address; its port in *sport. */
+static int dial(const struct sockaddr_storage *from, socklen_t from_len, const struct sockaddr_storage *to,
+		socklen_t to_len, __be16 *sport)
+{
+	const struct timeval limit = { .tv_sec = RECV_TIMEOUT_S };
+	int fd = socket(from->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage own;
+	socklen_t own_len = sizeof(own);
+	struct mpgate_addr addr;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+	    bind(fd, (const struct sockaddr *)from, from_len) || connect(fd, (const struct sockaddr *)to, to_len) ||
+	    getsockname(fd, (struct sockaddr *)&own, &own_len) ||
+	    addr_from_sockaddr((struct sockaddr *)&own, &addr, sport))
+		die("synforge: connect");
+	return fd;
+}
+
 int main(int argc, char **argv)
 {
 	struct mpgate_addr src, dst, server;
@@ -116,22 +170,25 @@ int main(int argc, char **argv)
 	struct key key;
 	char line[KEY_LINE];
 	socklen_t from_len, to_len;
-	bool replay, repeat;
+	bool replay, repeat, late = false;
 	const char *kind;
+	__be16 port;
 	uint16_t sport;
-	size_t len;
+	size_t len = 0;
 	int fd, opt;
 
 	if (keys_init())
 		return 1;
 	key_new(&key, line);
-	while ((opt = getopt(argc, argv, "k:")) != -1)
-		if (opt != 'k' || key_file_load(optarg, &key))
+	while ((opt = getopt(argc, argv, "k:l")) != -1) {
+		late |= opt == 'l';
+		if (opt != 'l' && (opt != 'k' || key_file_load(optarg, &key)))
 			die("synforge: key");
+	}
 	argv += optind;
 	if (argc - optind != 6 || addr_parse(argv[1], &src) || addr_parse(argv[2], &dst) ||
 	    addr_parse(argv[4], &server)) {
-		fprintf(stderr, "usage: synforge [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT\n");
+		fprintf(stderr, "usage: synforge [-l] [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT\n");
 		return 2;
 	}
 	kind = argv[0];
@@ -142,8 +199,22 @@ int main(int argc, char **argv)
 	repeat = !strcmp(kind, "repeated");
 	sport = (uint16_t)(SOURCE_PORT_MIN + getpid() % SOURCE_PORTS);
 	from_len = addr_to_sockaddr(&src, 0, &from);
-	to_len = addr_to_sockaddr(&dst, 0, &to);
-	len = message(kind, &subkey, &src, htons(sport), &server, htons((uint16_t)atoi(argv[5])), seg.payload);
+	to_len = addr_to_sockaddr(&dst, late ? htons((uint16_t)atoi(argv[3])) : 0, &to);
+	port = htons((uint16_t)atoi(argv[5]));
+	for (int i = 0; late && i < 1 + (replay || repeat); i++) {
+		__be16 from_port;
+
+		fd = dial(&from, from_len, &to, to_len, &from_port);
+		if (!i)
+			len = message(kind, &subkey, &src, from_port, &server, port, seg.payload);
+		if (send(fd, seg.payload, len, MSG_NOSIGNAL) != (ssize_t)len)
+			die("synforge: send");
+		print_answer(fd);
+		close(fd);
+	}
+	if (late)
+		return 0;
+	len = message(kind, &subkey, &src, htons(sport), &server, port, seg.payload);
 	len += sizeof(seg.tcp) + sizeof(seg.mss);
 
 	fd = socket(from.ss_family, SOCK_RAW, IPPROTO_TCP);

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcpload [-m] [-c THREADS] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT: a test client for tcpserve.
+ * tcpload [-mu] [-c THREADS] [-d DSCP] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT: tcpserve's client.
  *   get    HTTP GET of n seeded bytes, compared byte for byte
  *   echo   sends n seeded bytes while it reads them back, ends its side, reads to the end, compared
  *   sink   sends n seeded bytes, ends its side, compares the answer's count and sum
  *   first  reads to the end (the server ends first), compares, then sends n seeded bytes; prints what the server must
- * say greet  says nothing, prints the line the server speaks first conn   connects, sends one byte, reads: prints how
- * that went (ok, refused, reset, timeout, eof, unreachable) slow   like get, but at about one read of 64 KiB in 10 ms,
- * until the end (for changes under load) bulk   gets unseeded bytes for t seconds in c flows; prints bytes and seconds
+ *          say
+ *   greet  says nothing, prints the line the server speaks first
+ *   conn   connects, sends one byte, reads: prints how that went (ok, refused, reset, timeout, eof, unreachable)
+ *   slow   like get, but at about one read of 64 KiB in 10 ms, until the end (for changes under load)
+ *   bulk   gets unseeded bytes for t seconds in c flows; prints bytes and seconds
  *   rr     requests of n bytes (to echo) one after the other for t seconds; prints percentiles in ms
  *   rate   connections with one byte each way, one after the other, c at a time for t seconds; prints how many
+ *   late   like get, but ends its side behind the request, prints "waiting" and reads only when its input ends
+ *   post   sends n seeded bytes, reads the answer of early meanwhile, compares; the server may reset behind it
+ *   abort  sends n seeded bytes and resets the connection
  *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
- * -m: MPTCP from here. -c: that many at once. Exit 0 when all went as it should.
+ * -m: MPTCP from here. -u: what echo, sink and rr send is urgent, the last byte of each write. -c: that many at once.
+ * -d: the code point of all packets.
+ * Exit 0 when all went as it should.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -23,7 +30,6 @@
 #define SLOW_PAUSE_US 10000
 #define RECV_TIMEOUT_S 30
 #define MAX_THREADS 1024
-#define SAMPLES 1000000
 
 struct job {
 	pthread_t thread;
@@ -35,6 +41,8 @@ struct job {
 static struct sockaddr_storage server;
 static socklen_t server_len;
 static bool mptcp;
+static int urgent; /* MSG_OOB */
+static int dscp;
 static uint64_t bytes;
 static double seconds = 3, start;
 static const char *action;
@@ -67,6 +75,10 @@ static int dial(struct job *j)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (server.ss_family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_TOS, &dscp, sizeof(dscp));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &dscp, sizeof(dscp));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&server, server_len)) {
 		j->failed = why();
 		if (fd >= 0)
@@ -112,8 +124,8 @@ static const char *read_stream(int fd, uint64_t seed, uint64_t want, bool slow, 
 	return failed;
 }
 
-/* Sends n bytes of the stream, ends our side; *sum is their sum. */
-static const char *write_stream(int fd, uint64_t seed, uint64_t n, uint64_t *sum)
+/* Sends n bytes of the stream; *sum is their sum. */
+static const char *write_bytes(int fd, uint64_t seed, uint64_t n, uint64_t *sum)
 {
 	uint8_t *out = malloc(CHUNK);
 	const char *failed = NULL;
@@ -125,7 +137,7 @@ static const char *write_stream(int fd, uint64_t seed, uint64_t n, uint64_t *sum
 		ssize_t sent;
 
 		stream_fill(seed, done, out, len);
-		sent = send(fd, out, len, MSG_NOSIGNAL);
+		sent = send(fd, out, len, MSG_NOSIGNAL | urgent);
 		if (sent < 0) {
 			failed = why();
 			break;
@@ -134,12 +146,29 @@ static const char *write_stream(int fd, uint64_t seed, uint64_t n, uint64_t *sum
 		done += (uint64_t)sent;
 	}
 	free(out);
-	if (!failed && shutdown(fd, SHUT_WR))
-		failed = why();
 	return failed;
 }
 
-static void get(struct job *j, bool slow)
+/* The same, and ends our side. */
+static const char *write_stream(int fd, uint64_t seed, uint64_t n, uint64_t *sum)
+{
+	const char *failed = write_bytes(fd, seed, n, sum);
+
+	return failed || !shutdown(fd, SHUT_WR) ? failed : why();
+}
+
+/* Reads nothing for as long as our input lasts. */
+static void wait_input(void)
+{
+	char end;
+
+	while (read(0, &end, 1) > 0)
+		;
+}
+
+enum pace { FAST, SLOW, LATE };
+
+static void get(struct job *j, enum pace pace)
 {
 	char head[512], request[64];
 	double begin = now_ms();
@@ -152,6 +181,12 @@ static void get(struct job *j, bool slow)
 		     (unsigned long long)j->seed);
 	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		j->failed = why();
+	if (!j->failed && pace == LATE) {
+		shutdown(fd, SHUT_WR);
+		puts("waiting");
+		fflush(stdout);
+		wait_input();
+	}
 	while (!j->failed && at < sizeof(head) - 1) {
 		ssize_t got = recv(fd, head + at, 1, 0);
 
@@ -166,7 +201,7 @@ static void get(struct job *j, bool slow)
 			break;
 	}
 	if (!j->failed)
-		j->failed = read_stream(fd, j->seed, bytes, slow, NULL, begin);
+		j->failed = read_stream(fd, j->seed, bytes, pace == SLOW, NULL, begin);
 	j->total_ms = now_ms() - begin;
 	j->count = bytes;
 	close(fd);
@@ -186,7 +221,8 @@ static void *sender_run(void *arg)
 	return NULL;
 }
 
-static void echo(struct job *j)
+/* Sends while it reads `want` bytes of that stream. A server that has answered early may reset. */
+static void duplex(struct job *j, uint64_t seed, uint64_t want, bool early)
 {
 	double begin = now_ms();
 	struct sender s = { .fd = dial(j), .seed = j->seed };
@@ -195,13 +231,25 @@ static void echo(struct job *j)
 	if (s.fd < 0)
 		return;
 	pthread_create(&thread, NULL, sender_run, &s);
-	j->failed = read_stream(s.fd, j->seed, bytes, false, j, begin);
-	shutdown(s.fd, j->failed ? SHUT_RDWR : SHUT_RD);
+	j->failed = read_stream(s.fd, seed, want, false, j, begin);
+	if (early && j->count == want && j->failed && !strcmp(j->failed, "reset"))
+		j->failed = NULL;
+	shutdown(s.fd, j->failed || early ? SHUT_RDWR : SHUT_RD);
 	pthread_join(thread, NULL);
-	if (!j->failed)
+	if (!j->failed && !early)
 		j->failed = s.failed;
 	j->total_ms = now_ms() - begin;
 	close(s.fd);
+}
+
+static void echo(struct job *j)
+{
+	duplex(j, j->seed, bytes, false);
+}
+
+static void post(struct job *j)
+{
+	duplex(j, 1, FIRST_BYTES, true);
 }
 
 static void sink(struct job *j)
@@ -243,6 +291,20 @@ static void first(struct job *j)
 		j->failed = write_stream(fd, j->seed, bytes, &sum);
 	if (!j->failed)
 		printf("%llu %016llx\n", (unsigned long long)bytes, (unsigned long long)sum);
+	close(fd);
+}
+
+/* The last bytes are still in our kernel then. */
+static void abort_it(struct job *j)
+{
+	static const struct linger reset = { .l_onoff = 1 };
+	int fd = dial(j);
+	uint64_t sum;
+
+	if (fd < 0)
+		return;
+	j->failed = write_bytes(fd, j->seed, bytes, &sum);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(fd);
 }
 
@@ -289,80 +351,10 @@ static void conn(struct job *j)
 	j->failed = NULL;
 }
 
-static void bulk(struct job *j)
-{
-	static const char request[] = "GET /zero/1000000000000 HTTP/1.0\r\n\r\n";
-	uint8_t *buf = malloc(4 * CHUNK);
-	int fd = dial(j);
-
-	if (fd >= 0 && send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		j->failed = why();
-	while (fd >= 0 && !j->failed && now_ms() < start + seconds * 1e3) {
-		ssize_t n = recv(fd, buf, 4 * CHUNK, 0);
-
-		if (n <= 0)
-			j->failed = n ? why() : "eof";
-		else
-			j->count += (uint64_t)n;
-	}
-	j->total_ms = now_ms() - start;
-	free(buf);
-	if (fd >= 0)
-		close(fd);
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void rr(struct job *j)
-{
-	double *took = malloc(SAMPLES * sizeof(*took));
-	uint8_t *buf = calloc(1, bytes + 1);
-	int fd = dial(j);
-	size_t n = 0;
-
-	while (fd >= 0 && !j->failed && n < SAMPLES && now_ms() < start + seconds * 1e3) {
-		double begin = now_ms();
-
-		if (send(fd, buf, bytes, MSG_NOSIGNAL) != (ssize_t)bytes ||
-		    recv(fd, buf, bytes, MSG_WAITALL) != (ssize_t)bytes)
-			j->failed = why();
-		else
-			took[n++] = now_ms() - begin;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (n) {
-		qsort(took, n, sizeof(*took), compare);
-		printf("requests=%zu p50_ms=%.3f p99_ms=%.3f max_ms=%.3f\n", n, took[n / 2], took[n * 99 / 100],
-		       took[n - 1]);
-	}
-	j->count = n;
-	free(buf);
-	free(took);
-}
-
-static void rate(struct job *j)
-{
-	while (!j->failed && now_ms() < start + seconds * 1e3) {
-		int fd = dial(j);
-
-		if (fd < 0)
-			return;
-		j->failed = ping(fd);
-		close(fd);
-		j->count += !j->failed;
-	}
-}
+#include "tcpload_rates.h"
 
 static void hold(struct job *j)
 {
-	char end;
-
 	while (j->count < bytes) {
 		int fd = dial(j);
 
@@ -375,27 +367,31 @@ static void hold(struct job *j)
 	}
 	printf("held %llu\n", (unsigned long long)j->count);
 	fflush(stdout);
-	while (read(0, &end, 1) > 0)
-		;
+	wait_input();
 }
 
 static void get_fast(struct job *j)
 {
-	get(j, false);
+	get(j, FAST);
 }
 
 static void get_slow(struct job *j)
 {
-	get(j, true);
+	get(j, SLOW);
+}
+
+static void get_late(struct job *j)
+{
+	get(j, LATE);
 }
 
 static const struct {
 	const char *name;
 	void (*run)(struct job *j);
 } actions[] = {
-	{ "get", get_fast }, { "slow", get_slow }, { "echo", echo }, { "sink", sink },
-	{ "first", first },  { "greet", greet },   { "conn", conn }, { "bulk", bulk },
-	{ "rr", rr },	     { "rate", rate },	   { "hold", hold },
+	{ "get", get_fast },  { "slow", get_slow }, { "echo", echo },	   { "sink", sink }, { "first", first },
+	{ "greet", greet },   { "conn", conn },	    { "bulk", bulk },	   { "rr", rr },     { "rate", rate },
+	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post },
 };
 
 static void *job_run(void *arg)
@@ -422,10 +418,14 @@ int main(int argc, char **argv)
 	static struct job jobs[MAX_THREADS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "mc:n:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "muc:d:n:s:t:")) != -1) {
 		mptcp |= opt == 'm';
+		if (opt == 'u')
+			urgent = MSG_OOB;
 		if (opt == 'c')
 			threads = (unsigned)atoi(optarg);
+		if (opt == 'd')
+			dscp = atoi(optarg) << 2; /* in the TOS and traffic class byte */
 		if (opt == 'n')
 			bytes = strtoull(optarg, NULL, 10);
 		if (opt == 's')
@@ -436,8 +436,8 @@ int main(int argc, char **argv)
 	action = argv[optind];
 	if (argc - optind != 3 || !known(action) || threads > MAX_THREADS ||
 	    getaddrinfo(argv[optind + 1], argv[optind + 2], &hints, &ai)) {
-		fprintf(stderr,
-			"usage: tcpload [-m] [-c THREADS] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT\n");
+		fprintf(stderr, "usage: tcpload [-mu] [-c THREADS] [-d DSCP] [-n BYTES] [-s SEED] [-t SECONDS] ACTION "
+				"ADDRESS PORT\n");
 		return 2;
 	}
 	memcpy(&server, ai->ai_addr, ai->ai_addrlen);
@@ -456,7 +456,8 @@ int main(int argc, char **argv)
 			failures++;
 		}
 	}
-	if (strcmp(action, "first") && strcmp(action, "greet") && strcmp(action, "conn") && strcmp(action, "hold"))
+	if (strcmp(action, "first") && strcmp(action, "greet") && strcmp(action, "conn") && strcmp(action, "hold") &&
+	    strcmp(action, "abort"))
 		printf("count=%llu seconds=%.3f connect_ms=%.3f first_ms=%.3f total_ms=%.3f failed=%u\n",
 		       (unsigned long long)total, (now_ms() - start) / 1e3, jobs[0].connect_ms, jobs[0].first_ms,
 		       jobs[0].total_ms, failures);

@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcpserve [-m] [-t SECONDS] MODE:PORT...: a test server, one thread, IPv4 and IPv6.
+ * tcpserve [-mu] [-t SECONDS] MODE:PORT...: a test server, one thread, IPv4 and IPv6.
  *   echo   sends back what it gets; ends its side when the client did
- *   sink   takes all, then answers "BYTES FNV\n"
+ *   sink   takes all, then answers "BYTES FNV\n"; a reset is told on standard output
  *   http   HTTP/1.0: GET /BYTES[/SEED] sends that many seeded bytes, GET /zero/BYTES zeros
  *   greet  speaks first: "hello ADDRESS\n" (the client's), then echoes
  *   rst    resets at the first byte
+ *   cut    answers the first bytes with half the header of a Convert message and ends its side
  *   first  sends 100,000 bytes of seed 1 and ends its side first; then like sink, the answer going to standard output
- * -m: MPTCP listeners. -t: end after SECONDS.
+ *   early  reads one byte, sends 100,000 bytes of seed 1 and closes once they are acknowledged, whatever else came
+ * -m: MPTCP listeners. -u: the last byte of each write is urgent. -t: end after SECONDS.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "stream.h"
 
 #define BUFFER (256 * 1024)
 #define FIRST_BYTES 100000
+#define ACKED_ROUNDS 5000 /* ms */
 #define EVENTS 256
 #define BACKLOG 4096
 
-enum mode { ECHO, SINK, HTTP, GREET, RST, FIRST, MODES };
-static const char *const mode_name[MODES] = { "echo", "sink", "http", "greet", "rst", "first" };
+enum mode { ECHO, SINK, HTTP, GREET, RST, CUT, FIRST, EARLY, MODES };
+static const char *const mode_name[MODES] = { "echo", "sink", "http", "greet", "rst", "cut", "first", "early" };
 
 struct conn {
 	int fd;
@@ -35,6 +40,7 @@ struct conn {
 };
 
 static int ep;
+static int urgent; /* MSG_OOB */
 static uint8_t buffer[BUFFER];
 
 static void conn_close(struct conn *c)
@@ -74,7 +80,7 @@ static void queue(struct conn *c, const void *data, size_t len)
 static int flush(struct conn *c)
 {
 	while (c->out_at < c->out_len) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL | urgent);
 
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -1;
@@ -89,7 +95,7 @@ static int flush(struct conn *c)
 
 		if (c->seeded)
 			stream_fill(c->seed, c->offset, buffer, len);
-		n = send(c->fd, buffer, len, MSG_NOSIGNAL);
+		n = send(c->fd, buffer, len, MSG_NOSIGNAL | urgent);
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -1;
 		c->offset += (uint64_t)n;
@@ -154,6 +160,17 @@ static int take(struct conn *c, size_t len)
 	case HTTP:
 		http(c, (char *)buffer, len);
 		break;
+	case CUT:
+		if (!c->bytes)
+			queue(c, "\1\1", 2);
+		c->bytes += len;
+		break;
+	case EARLY:
+		c->seeded = true;
+		c->seed = 1;
+		c->left = FIRST_BYTES;
+		c->eof = true;
+		break;
 	case RST:
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		return -1;
@@ -164,14 +181,27 @@ static int take(struct conn *c, size_t len)
 	return 0;
 }
 
+/* Closing with unread bytes resets the connection and drops what was not sent. */
+static void wait_acked(int fd)
+{
+	int left;
+
+	for (int i = 0; i < ACKED_ROUNDS && !ioctl(fd, SIOCOUTQ, &left) && left; i++)
+		usleep(1000);
+}
+
 /* A client that is served: all that can be done now. */
 static void serve(struct conn *c, uint32_t events)
 {
 	bool waiting = c->mode == HTTP && !c->eof; /* a half request waits in c->out */
 
 	if (events & EPOLLIN && !c->eof) {
-		ssize_t n = recv(c->fd, buffer, sizeof(buffer), 0);
+		ssize_t n = recv(c->fd, buffer, c->mode == EARLY ? 1 : sizeof(buffer), 0);
 
+		if (n < 0 && errno == ECONNRESET && c->mode == SINK) {
+			puts("reset");
+			fflush(stdout);
+		}
 		if ((n < 0 && errno != EAGAIN) || (n > 0 && take(c, (size_t)n)))
 			return conn_close(c);
 		if (!n) {
@@ -190,7 +220,9 @@ static void serve(struct conn *c, uint32_t events)
 	case 0:
 		return want(c, false, true); /* no reading while bytes wait: memory stays bounded */
 	}
-	if ((c->eof || c->mode == FIRST) && !c->shut) {
+	if (c->mode == EARLY && c->eof)
+		wait_acked(c->fd);
+	else if ((c->eof || c->mode == FIRST || (c->mode == CUT && c->bytes)) && !c->shut) {
 		shutdown(c->fd, SHUT_WR);
 		c->shut = true;
 	}
@@ -241,21 +273,21 @@ static void accept_all(struct conn *l)
 static void listen_on(const char *arg, bool mptcp)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
-	const char *colon = strchr(arg, ':');
+	size_t len = strcspn(arg, ":"); /* of the mode's name */
 	struct conn *l = calloc(1, sizeof(*l));
 	int one = 1;
 
 	for (l->mode = 0; l->mode < MODES; l->mode++)
-		if (colon && strlen(mode_name[l->mode]) == (size_t)(colon - arg) &&
-		    !strncmp(arg, mode_name[l->mode], (size_t)(colon - arg)))
+		if (arg[len] && strlen(mode_name[l->mode]) == len && !strncmp(arg, mode_name[l->mode], len))
 			break;
 	if (l->mode == MODES) {
-		fprintf(stderr, "usage: tcpserve [-m] [-t SECONDS] echo|sink|http|greet|rst|first:PORT...\n");
+		fprintf(stderr,
+			"usage: tcpserve [-mu] [-t SECONDS] echo|sink|http|greet|rst|cut|first|early:PORT...\n");
 		exit(2);
 	}
 	l->listener = true;
 	l->fd = stream_socket(AF_INET6, mptcp);
-	any.sin6_port = htons((uint16_t)atoi(colon + 1));
+	any.sin6_port = htons((uint16_t)atoi(arg + len + 1));
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&any, sizeof(any)) || listen(l->fd, BACKLOG) ||
 	    fcntl(l->fd, F_SETFL, O_NONBLOCK)) {
@@ -271,9 +303,11 @@ int main(int argc, char **argv)
 	bool mptcp = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "mt:")) != -1) {
+	while ((opt = getopt(argc, argv, "mut:")) != -1) {
 		if (opt == 'm')
 			mptcp = true;
+		if (opt == 'u')
+			urgent = MSG_OOB;
 		if (opt == 't')
 			alarm((unsigned)atoi(optarg));
 	}

@@ -53,7 +53,7 @@ struct cfg_convert {
 	uint16_t port;
 	enum cfg_accept accept;
 	enum cfg_source source;
-	struct cfg_prefixes allow_from; /* who may speak Convert to us; empty: anyone (keyed and issued only) */
+	struct cfg_prefixes allow_from; /* who may speak Convert to us; empty: anyone (keyed only) */
 	struct cfg_prefixes allow_to; /* where connections may go */
 	unsigned window; /* seconds; of keyed cookies */
 	unsigned unchecked_rate; /* SYNs per second and source that guard cannot check */
@@ -67,6 +67,7 @@ struct cfg_peer {
 	uint16_t port;
 	char *key_file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
 	char *previous_key_file; /* accepted as well, during a rotation */
+	unsigned ready; /* connections a worker opens ahead, while the peer is in use */
 	enum cfg_dialect dialect;
 	enum cfg_as as; /* never AUTO after config_load */
 };

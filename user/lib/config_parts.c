@@ -15,7 +15,8 @@
 #define DEFAULT_METRICS_PORT 9803
 #define DEFAULT_WINDOW 30 /* seconds */
 #define DEFAULT_UNCHECKED_RATE 2000
-#define DEFAULT_PENDING 64
+#define DEFAULT_PENDING 512
+#define DEFAULT_READY 2
 #define DEFAULT_CONNECTIONS 8192
 #define DEFAULT_BUFFER_MIB 64
 #define MAX_SECONDS (30 * 86400) /* of a timeout: its milliseconds fit an int */
@@ -23,6 +24,7 @@
 #define MAX_CONNECTIONS 1000000 /* what file descriptors and ports of one machine allow, roughly */
 #define MAX_BUFFER_MIB 65536
 #define MAX_PORT 65535
+#define MAX_READY 8 /* of a worker, ahead; each is a socket or more of the peer */
 
 static unsigned cpu_count(void)
 {
@@ -178,6 +180,12 @@ static bool is_unicast(const struct mpgate_addr *a)
 	return !addr_is_special(a) || prefix_contains(&loopback[0], a) || prefix_contains(&loopback[1], a);
 }
 
+/* An IPv6 address of one link alone. It names no link, so it can be neither dialed nor bound. */
+static bool is_link_local(const struct mpgate_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 /* A list of addresses at the place "<place>[i]". */
 static int build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max, bool unicast,
 			   struct mpgate_addr **out, unsigned *out_count)
@@ -195,6 +203,8 @@ static int build_addresses(struct build *b, const char *place, char **texts, uns
 		snprintf(item, sizeof(item), "%s[%u]", place, i);
 		if (addr_parse(texts[i], &list[i]) < 0 || (unicast && !is_unicast(&list[i])))
 			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
+		else if (is_link_local(&list[i]))
+			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);
 		for (k = 0; k < i && !r; k++)
 			if (memcmp(&list[i], &list[k], sizeof(*list)) == 0)
 				r = cfg_fail(b, item, "address '%s' is there twice", texts[i]);
@@ -225,8 +235,10 @@ static int check_accept(struct build *b, const struct raw_convert *raw)
 
 	if (!raw->listen_count)
 		return cfg_check_list(b, "convert.listen");
-	if (raw->accept == CFG_ACCEPT_OPEN && !raw->allow_from_count)
-		return cfg_fail(b, "convert.accept", "accept: open needs allow-from, or anyone could use this relay");
+	/* An issued cookie proves only that its client receives what is sent to its address. */
+	if (raw->accept != CFG_ACCEPT_KEYED && !raw->allow_from_count)
+		return cfg_fail(b, "convert.accept", "accept: %s needs allow-from, or anyone could use this relay",
+				raw->accept == CFG_ACCEPT_OPEN ? "open" : "issued");
 	for (i = 0; i < b->raw->peers_count; i++)
 		if (b->raw->peers[i].key_file)
 			return 0;
@@ -261,7 +273,7 @@ int cfg_build_convert(struct build *b)
 		r = cfg_take_number(b, "convert.unchecked-syn-rate", raw->unchecked_rate, DEFAULT_UNCHECKED_RATE, 1,
 				    MAX_RATE, &convert->unchecked_rate);
 	if (!r)
-		r = cfg_take_number(b, "convert.pending-per-client", raw->pending, DEFAULT_PENDING, 1, MAX_RATE,
+		r = cfg_take_number(b, "convert.pending-per-client", raw->pending, DEFAULT_PENDING, 1, UINT16_MAX,
 				    &convert->pending_per_client);
 	if (!r)
 		r = cfg_build_prefixes(b, "convert.allow-from", raw->allow_from, raw->allow_from_count,
@@ -398,6 +410,10 @@ static int build_peer(struct build *b, unsigned i)
 	if (r)
 		return r;
 	peer->port = (uint16_t)port;
+	r = cfg_take_number(b, cfg_at(b, "peers[%u].ready", i), raw->ready,
+			    peer->dialect == CFG_DIALECT_MPGATE ? DEFAULT_READY : 0, 0, MAX_READY, &peer->ready);
+	if (r)
+		return r;
 	snprintf(place, sizeof(place), "peers[%u].address", i);
 	return build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES, true, &peer->address,
 			       &peer->address_count);

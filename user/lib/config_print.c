@@ -164,6 +164,7 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		pair(p, "previous-key-file", peer->previous_key_file);
 		pair(p, "dialect", cfg_dialect_words[peer->dialect].str);
 		pair(p, "as", cfg_as_words[peer->as].str);
+		number(p, "ready", peer->ready);
 		close_map(p);
 	}
 	close_list(p);

@@ -35,7 +35,7 @@ struct raw_peer {
 	char *name;
 	char **address;
 	unsigned address_count;
-	uint32_t *port;
+	uint32_t *port, *ready;
 	enum raw_mode mode;
 	char *key_file, *previous_key_file;
 	enum cfg_dialect dialect;

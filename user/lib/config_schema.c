@@ -75,6 +75,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("key-file", OPT, struct raw_peer, key_file),
 	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
 	WORD("dialect", OPT, struct raw_peer, dialect, cfg_dialect_words),
+	NUMBER("ready", struct raw_peer, ready),
 	WORD("as", OPT, struct raw_peer, as, cfg_as_words),
 	CYAML_FIELD_END,
 };

@@ -45,8 +45,8 @@ static const yaml_node_t *node_at(const struct where *w, int index)
 	return w->doc.nodes.start + (index - 1);
 }
 
-/* Of a key. check_mapping() has let words only pass. */
-static const char *key_text(const yaml_node_t *node)
+/* Of a word, such as a key: check_mapping() has let no others pass. */
+static const char *word_text(const yaml_node_t *node)
 {
 	return (const char *)node->data.scalar.value;
 }
@@ -54,7 +54,7 @@ static const char *key_text(const yaml_node_t *node)
 static int compare_keys(const void *a, const void *b)
 {
 	const yaml_node_t *x = *(const yaml_node_t *const *)a, *y = *(const yaml_node_t *const *)b;
-	int r = strcmp(key_text(x), key_text(y));
+	int r = strcmp(word_text(x), word_text(y));
 
 	return r ? r : (x > y) - (x < y);
 }
@@ -75,9 +75,9 @@ static int check_mapping(const struct where *w, const yaml_node_t *map, struct c
 	if (!r)
 		qsort(keys, count, sizeof(*keys), compare_keys);
 	for (i = 1; i < count && !r; i++)
-		if (strcmp(key_text(keys[i - 1]), key_text(keys[i])) == 0)
+		if (strcmp(word_text(keys[i - 1]), word_text(keys[i])) == 0)
 			r = where_fail(err, w->name, node_line(keys[i]), "'%s' is given twice (first in line %u)",
-				       key_text(keys[i]), node_line(keys[i - 1]));
+				       word_text(keys[i]), node_line(keys[i - 1]));
 	free(keys);
 	return r;
 }
@@ -154,7 +154,7 @@ static const yaml_node_t *step_key(const struct where *w, const yaml_node_t *nod
 	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
 		const yaml_node_t *k = node_at(w, pair->key);
 
-		if (strncmp(key_text(k), key, len) == 0 && key_text(k)[len] == '\0') {
+		if (strncmp(word_text(k), key, len) == 0 && word_text(k)[len] == '\0') {
 			*line = node_line(k);
 			return node_at(w, pair->value);
 		}
@@ -230,11 +230,21 @@ static int check_key(const struct where *w, const cyaml_schema_field_t *fields, 
 {
 	const yaml_node_t *key = node_at(w, pair->key);
 
-	while (fields->key && strcmp(fields->key, key_text(key)) != 0)
+	while (fields->key && strcmp(fields->key, word_text(key)) != 0)
 		fields++;
 	if (!fields->key)
-		return where_fail(err, w->name, node_line(key), "Unexpected key: %s", key_text(key));
+		return where_fail(err, w->name, node_line(key), "Unexpected key: %s", word_text(key));
 	return where_check_keys(w, node_at(w, pair->value), &fields->value, err);
+}
+
+/* libcyaml reads as far as it understands and drops the rest: 2h would be 2 seconds, and 010 eight. */
+static int check_number(const struct where *w, const yaml_node_t *node, struct cfg_error *err)
+{
+	const char *text = word_text(node);
+
+	if (*text && text[strspn(text, "0123456789")] == '\0' && (*text != '0' || !text[1]))
+		return 0;
+	return where_fail(err, w->name, node_line(node), "'%.64s' is no number", text);
 }
 
 /* The schema is a tree of fixed depth, so this ends whatever the document is. */
@@ -246,7 +256,9 @@ int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml
 
 	if (!node)
 		node = w->doc.nodes.start;
-	if (schema->type == CYAML_SEQUENCE && node->type == YAML_SEQUENCE_NODE) {
+	if (schema->type == CYAML_UINT && node->type == YAML_SCALAR_NODE) {
+		r = check_number(w, node, err);
+	} else if (schema->type == CYAML_SEQUENCE && node->type == YAML_SEQUENCE_NODE) {
 		const yaml_node_item_t *item = node->data.sequence.items.start;
 
 		for (; item < node->data.sequence.items.top && !r; item++)

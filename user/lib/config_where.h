@@ -32,7 +32,8 @@ bool where_says_nothing(const struct where *w, const char *place);
 
 /*
  * Looks below node (NULL: the whole document) for keys that the schema does not have and for missing ones that it
- * demands: libcyaml names them, but with the line of a neighbour. 0 or -EINVAL with *err filled in.
+ * demands: libcyaml names them, but with the line of a neighbour. And for numbers that are none: it takes the digits in
+ * front. 0 or -EINVAL with *err filled in.
  */
 int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_value_t *schema,
 		     struct cfg_error *err);

@@ -5,6 +5,7 @@
  * indexes of them. A prefix holds the rules of all prefixes around it as well
  * (and those that ask for no prefix), so that one longest match says all.
  */
+#include <lib/bitmap_pool.h>
 #include <lib/policy.h>
 
 #include <errno.h>
@@ -13,101 +14,6 @@
 
 #define DSCPS 64U
 #define MAX_DEPTH 129 /* prefixes around each other: lengths 0 to 128 */
-#define FIRST_SLOTS 1024 /* of the bitmap index; grows by doubling */
-
-/* The distinct bitmaps, and a hash index over them (open addressing, 0: free; so bitmap 0 is not in it). */
-struct pool {
-	struct mpgate_bitmap *maps;
-	unsigned count, cap;
-	uint32_t *slots;
-	unsigned slot_count; /* a power of two */
-};
-
-static const struct mpgate_bitmap empty;
-
-static bool same(const struct mpgate_bitmap *a, const struct mpgate_bitmap *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-static unsigned hash(const struct mpgate_bitmap *map)
-{
-	uint64_t h = 0;
-	unsigned i;
-
-	for (i = 0; i < MPGATE_RULE_WORDS; i++)
-		h = (h ^ map->rules[i]) * 0x9e3779b97f4a7c15ULL; /* 2^64 by the golden ratio: spreads any input */
-	return (unsigned)(h >> 32);
-}
-
-static uint32_t *find_slot(const struct pool *pool, const struct mpgate_bitmap *map)
-{
-	unsigned i = hash(map) & (pool->slot_count - 1);
-
-	while (pool->slots[i] && !same(&pool->maps[pool->slots[i]], map))
-		i = (i + 1) & (pool->slot_count - 1);
-	return &pool->slots[i];
-}
-
-/* Keeps the index at most half full. */
-static int grow_slots(struct pool *pool)
-{
-	unsigned i, count = pool->slot_count ? pool->slot_count * 2 : FIRST_SLOTS;
-	uint32_t *slots;
-
-	if (pool->count * 2 < pool->slot_count)
-		return 0;
-	slots = calloc(count, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	free(pool->slots);
-	pool->slots = slots;
-	pool->slot_count = count;
-	for (i = 1; i < pool->count; i++)
-		*find_slot(pool, &pool->maps[i]) = i;
-	return 0;
-}
-
-/* Starts a pool with bitmap 0, the empty one. */
-static int pool_open(struct pool *pool)
-{
-	pool->cap = 64;
-	pool->maps = calloc(pool->cap, sizeof(*pool->maps));
-	if (!pool->maps)
-		return -ENOMEM;
-	pool->count = 1;
-	return 0;
-}
-
-/* The index of a bitmap, added when it is new. */
-static int pool_index(struct pool *pool, const struct mpgate_bitmap *map, uint32_t *out)
-{
-	uint32_t *slot;
-
-	/* Slot value 0 means free, so bitmap 0 is known without the index. */
-	if (same(map, &empty)) {
-		*out = 0;
-		return 0;
-	}
-	if (grow_slots(pool) < 0)
-		return -ENOMEM;
-	slot = find_slot(pool, map);
-	if (!*slot) {
-		if (pool->count == pool->cap) {
-			unsigned cap = pool->cap * 2;
-			struct mpgate_bitmap *maps = realloc(pool->maps, cap * sizeof(*maps));
-
-			if (!maps)
-				return -ENOMEM;
-			pool->maps = maps;
-			pool->cap = cap;
-		}
-		pool->maps[pool->count] = *map;
-		*slot = pool->count++;
-	}
-	*out = *slot;
-	return 0;
-}
 
 static void set_rule(struct mpgate_bitmap *map, unsigned rule)
 {
@@ -187,7 +93,7 @@ static int collect_entries(struct side *side)
 	unsigned i, k;
 
 	for (i = 0; i < side->source_count; i++)
-		if (!same(&side->sources[i].rules, &empty))
+		if (!bitmap_is_empty(&side->sources[i].rules))
 			total += side->sources[i].list->count;
 	side->entries = malloc((total + 1) * sizeof(*side->entries));
 	if (!side->entries)
@@ -195,7 +101,7 @@ static int collect_entries(struct side *side)
 	for (i = 0; i < side->source_count; i++) {
 		const struct source *source = &side->sources[i];
 
-		if (same(&source->rules, &empty))
+		if (bitmap_is_empty(&source->rules))
 			continue;
 		for (k = 0; k < source->list->count; k++)
 			side->entries[n++] = (struct entry){ source->list->p[k], i };
@@ -232,7 +138,7 @@ struct stack {
  * Walks the sorted entries. What encloses an entry is on the stack, innermost on top. An entry that adds no rule to
  * those of its surroundings is left out: the longest match without it says the same.
  */
-static int put_entries(struct side *side, enum mpgate_side which, struct pool *pool, struct policy_image *img)
+static int put_entries(struct side *side, enum mpgate_side which, struct bitmap_pool *pool, struct policy_image *img)
 {
 	struct stack stack = { .depth = 0 };
 	size_t i = 0;
@@ -250,7 +156,7 @@ static int put_entries(struct side *side, enum mpgate_side which, struct pool *p
 		rules = pool->maps[around];
 		for (; i < side->entry_count && compare_entries(&side->entries[i], first) == 0; i++)
 			join(&rules, &side->sources[side->entries[i].source].rules);
-		if (pool_index(pool, &rules, &index) < 0)
+		if (bitmap_pool_index(pool, &rules, &index) < 0)
 			return -ENOMEM;
 		if (index == around)
 			continue;
@@ -271,7 +177,7 @@ static void free_side(struct side *side)
 	free(side->entries);
 }
 
-static int compile_sides(const struct config *cfg, struct pool *pool, struct policy_image *img)
+static int compile_sides(const struct config *cfg, struct bitmap_pool *pool, struct policy_image *img)
 {
 	struct side sides[2] = { 0 };
 	size_t total;
@@ -291,7 +197,7 @@ static int compile_sides(const struct config *cfg, struct pool *pool, struct pol
 		r = img->lpm && img->exact ? 0 : -ENOMEM;
 	}
 	for (i = 0; i < 2 && !r; i++) {
-		r = pool_index(pool, &sides[i].any, &img->policy.any[i][0]);
+		r = bitmap_pool_index(pool, &sides[i].any, &img->policy.any[i][0]);
 		img->policy.any[i][1] = img->policy.any[i][0];
 		if (!r)
 			r = put_entries(&sides[i], i, pool, img);
@@ -343,7 +249,7 @@ static int collect_events(const struct config *cfg, struct port_event **out, siz
 }
 
 /* Sweeps over all ports; the bitmap changes only where a range begins or ends. */
-static int compile_ports(const struct config *cfg, struct pool *pool, struct policy_image *img)
+static int compile_ports(const struct config *cfg, struct bitmap_pool *pool, struct policy_image *img)
 {
 	unsigned open[MPGATE_MAX_RULES] = { 0 }; /* ranges of a rule that hold the port */
 	struct mpgate_bitmap map = { 0 };
@@ -370,14 +276,14 @@ static int compile_ports(const struct config *cfg, struct pool *pool, struct pol
 				map.rules[rule / 64] &= ~(1ULL << rule % 64);
 		}
 		if (changed)
-			r = pool_index(pool, &map, &index);
+			r = bitmap_pool_index(pool, &map, &index);
 		img->ports[port] = index;
 	}
 	free(events);
 	return r;
 }
 
-static int compile_dscp(const struct config *cfg, struct pool *pool, struct policy_image *img)
+static int compile_dscp(const struct config *cfg, struct bitmap_pool *pool, struct policy_image *img)
 {
 	struct mpgate_bitmap maps[DSCPS] = { 0 };
 	unsigned i, k;
@@ -392,11 +298,11 @@ static int compile_dscp(const struct config *cfg, struct pool *pool, struct poli
 			set_rule(&maps[k], i);
 	}
 	for (k = 0; k < DSCPS && !r; k++)
-		r = pool_index(pool, &maps[k], &img->policy.dscp[k]);
+		r = bitmap_pool_index(pool, &maps[k], &img->policy.dscp[k]);
 	return r;
 }
 
-static int compile_links(const struct config *cfg, struct pool *pool, struct policy_image *img)
+static int compile_links(const struct config *cfg, struct bitmap_pool *pool, struct policy_image *img)
 {
 	unsigned i, k;
 	int r = 0;
@@ -407,7 +313,7 @@ static int compile_links(const struct config *cfg, struct pool *pool, struct pol
 		for (k = 0; k < cfg->rule_count && cfg->links[i].role == CFG_LAN; k++)
 			if (cfg->rules[k].link < 0 || (unsigned)cfg->rules[k].link == i)
 				set_rule(&map, k);
-		r = pool_index(pool, &map, &img->link_bitmap[i]);
+		r = bitmap_pool_index(pool, &map, &img->link_bitmap[i]);
 	}
 	return r;
 }
@@ -476,12 +382,12 @@ int policy_compile(const struct config *cfg, const uint16_t *peer_slot, const ui
 		   struct policy_image *out)
 {
 	struct policy_image img = { 0 };
-	struct pool pool = { 0 };
+	struct bitmap_pool pool = { 0 };
 	int r = check_limits(cfg);
 
 	if (r)
 		return r;
-	r = pool_open(&pool);
+	r = bitmap_pool_open(&pool);
 	if (!r)
 		r = compile_rules(cfg, rule_id, &img);
 	if (!r)

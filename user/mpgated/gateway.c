@@ -19,81 +19,45 @@
 #include <mpgated/conn.h>
 #include <mpgated/tcp.h>
 
-#define ACCEPT_BATCH 64
-
 static void gateway_direct(struct worker *w, struct conn *c);
 static void gateway_answer(struct worker *w, struct conn *c);
 
-static bool peer_is_keyed(const struct worker *w, const struct conn *c)
+/* The peer that c was dialed to first; NULL: there was a reload, and its slot may mean another. */
+static const struct snapshot_peer *peer_of(const struct worker *w, const struct conn *c)
 {
-	const struct snapshot_peer *p = worker_peer(w, c->peer);
-
-	return p && (p->flags & SNAPSHOT_PEER_KEYED);
+	return c->peers_changed == w->peers_changed ? worker_peer(w, c->peer) : NULL;
 }
 
-static struct issued_cookie *issued_find(struct worker *w, unsigned slot)
+static void peer_failed(struct worker *w, const struct conn *c, int err)
 {
-	for (unsigned i = 0; i < w->cookie_count; i++)
-		if (w->cookies[i].slot == slot)
-			return &w->cookies[i];
-	return NULL;
+	if (peer_of(w, c))
+		worker_peer_failed(w, c->peer, err);
 }
 
-/* Remembers the cookie of an Error 3 (its value: a zero byte, then the cookie). */
-static bool issued_store(struct worker *w, unsigned slot, const struct convert_bytes *value)
+/*
+ * Are the client's first bytes kept until the answer? A peer without a shared key may ask for a cookie, and one that is
+ * asked again may refuse: then they are sent once more.
+ */
+static bool first_is_kept(const struct conn *c)
 {
-	struct issued_cookie *k = issued_find(w, slot);
-
-	if (value->len < 2 || value->len - 1 > sizeof(k->data))
-		return false;
-	if (!k) {
-		k = reallocarray(w->cookies, w->cookie_count + 1, sizeof(*k));
-		if (!k)
-			return false;
-		w->cookies = k;
-		k += w->cookie_count++;
-		k->slot = (uint16_t)slot;
-	}
-	k->len = (uint8_t)(value->len - 1);
-	memcpy(k->data, value->data + 1, k->len);
-	return true;
+	return c->again || !c->keyed;
 }
 
-/* The Convert message for this connection, into buf. Its length or -errno. */
-static int build_request(struct worker *w, const struct conn *c, const struct snapshot_peer *p, bool early,
-			 uint8_t *buf, size_t cap)
+/* Closed without a reset, the socket would go on to send the request, and the hub carry it out with nobody waiting. */
+static void leave_peer(struct worker *w, struct conn *c)
 {
-	const struct issued_cookie *issued = issued_find(w, c->peer);
-	struct convert_writer wr;
-	struct convert_bytes connect = { 0 }, source = { 0 };
-	struct convert_cookie cookie;
-	uint64_t nonce;
-
-	convert_begin(&wr, buf, cap);
-	connect.data = buf + wr.len;
-	convert_put_connect(&wr, &c->tuple.daddr, c->tuple.dport, NULL);
-	connect.len = (size_t)(buf + wr.len - connect.data);
-	if (p->flags & SNAPSHOT_PEER_PRIVATE) {
-		source.data = buf + wr.len;
-		convert_put_orig_source(&wr, &c->tuple.saddr, c->tuple.sport);
-		source.len = (size_t)(buf + wr.len - source.data);
-		convert_put_flow_attrs(&wr, c->dscp, early ? CONVERT_ATTR_EARLY_DATA : 0);
-	}
-	if (p->flags & SNAPSHOT_PEER_KEYED) {
-		nonce = worker_random(w);
-		cookie_make(&p->send, (uint32_t)time(NULL), (const uint8_t *)&nonce, &connect, &source, &cookie);
-		convert_put_cookie(&wr, &cookie, sizeof(cookie));
-	} else if (issued) {
-		convert_put_cookie(&wr, issued->data, issued->len);
-	}
-	return convert_end(&wr);
+	if (c->far.parked.data)
+		unpark(w, &c->far.parked);
+	if (c->far.fd >= 0)
+		tcp_reset(c->far.fd, c->far.mptcp);
+	c->far.fd = -1;
 }
 
 /* Sends message and first bytes (which stand in front of each other at data) to one address of the peer. */
 static int dial_address(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t *data,
 			size_t len)
 {
-	const struct mpgate_addr *a = &p->address[c->attempt];
+	const struct mpgate_addr *a = &p->address[c->address];
 	int fd = tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
 	ssize_t n;
 
@@ -101,7 +65,8 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		return fd;
 	if (c->dscp)
 		tcp_set_dscp(fd, a, c->dscp);
-	c->syn_data = w->shm->peers[c->peer].syn_data == SYN_DATA_YES;
+	/* guard drops a SYN that repeats a request it saw. */
+	c->syn_data = !c->again && w->shm->peers[c->peer].syn_data == SYN_DATA_YES;
 	n = tcp_dial(fd, a, p->port, c->syn_data, data, len);
 	if (n == -EOPNOTSUPP && c->syn_data) {
 		c->syn_data = false;
@@ -114,41 +79,68 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		n = (size_t)n < len ? park(w, &c->far.parked, data + n, len - (size_t)n) : 0;
 	if (n == 0)
 		n = conn_watch(w, c, &c->far);
-	if (n < 0) {
-		close(fd);
-		c->far.fd = -1;
-		if (c->far.parked.data)
-			unpark(w, &c->far.parked);
-	}
+	if (n < 0)
+		leave_peer(w, c);
 	return (int)n;
 }
 
-/* Dials the peer, from address c->attempt on, with the client's first bytes in c->first. */
+/* Sends message and first bytes over a connection opened ahead, if there is one. */
+static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, size_t len)
+{
+	c->ahead = !c->again && ready_take(w, c);
+	if (!c->ahead)
+		return false;
+	if (relay_write(w, c, &c->far, data, len) < 0) {
+		leave_peer(w, c);
+		c->ahead = false;
+		c->again = true;
+		return false;
+	}
+	c->syn_data = false;
+	w->stats->ready_used++;
+	ready_fill(w, c->peer, w->shm->peers[c->peer].address);
+	return true;
+}
+
+/* Sends the request to the peer, with the client's first bytes in c->first, to the first address that can be dialed. */
 static void gateway_dial(struct worker *w, struct conn *c)
 {
-	const struct snapshot_peer *p = worker_peer(w, c->peer);
+	const struct snapshot_peer *p = peer_of(w, c);
 	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
 	size_t len = c->first.len;
+	int m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT, ret = -EHOSTUNREACH;
+	bool shortage = false;
 
 	c->state = GW_DIAL;
 	conn_timer(w, c, TIMER_PEER);
 	if (len)
 		memcpy(data, c->first.data + c->first.off, len);
-	for (; p && c->attempt < p->address_count; c->attempt++) {
-		int m = build_request(w, c, p, len > 0, msg, sizeof(msg));
-
-		if (m < 0)
-			break;
+	if (m > 0) {
 		memcpy(data - m, msg, (size_t)m);
-		if (dial_address(w, c, p, data - m, (size_t)m + len) == 0) {
+		if (send_ahead(w, c, data - m, (size_t)m + len))
+			return;
+	}
+	for (; m > 0 && c->attempt < p->address_count; c->attempt++) {
+		c->address = (uint8_t)((w->shm->peers[c->peer].address + c->attempt) % p->address_count);
+		ret = dial_address(w, c, p, data - m, (size_t)m + len);
+		if (ret == 0) {
 			if (c->syn_data)
 				w->stats->syn_data++;
 			else
 				w->stats->after_handshake++;
 			return;
 		}
+		shortage |= tcp_is_shortage(-ret);
 	}
-	worker_peer_failed(w, c->peer, EHOSTUNREACH);
+	/* After an address that failed, the lack of a way to the next is no excuse. */
+	if (m == -ETIME) {
+		worker_note(w, c, "the request is too old to be said again");
+	} else if (shortage && !c->again) {
+		w->stats->resource++;
+		worker_note(w, c, "the peer cannot be dialed: %s", strerror(-ret));
+	} else {
+		peer_failed(w, c, -ret);
+	}
 	gateway_direct(w, c);
 }
 
@@ -178,6 +170,7 @@ static void gateway_first(struct worker *w, struct conn *c, bool last)
 			return;
 		}
 	}
+	c->peers_changed = w->peers_changed;
 	gateway_dial(w, c);
 }
 
@@ -194,38 +187,36 @@ static bool take_pending(struct worker *w, struct conn *c)
 	return true;
 }
 
+/* Steer announced c, but a flood of SYNs has pushed that out; or somebody on this machine dials our own listener. */
+static void gateway_unknown(struct worker *w, struct conn *c)
+{
+	w->stats->no_pending++;
+	if (c->tuple.dport == w->steer_port[0] || c->tuple.dport == w->steer_port[1])
+		conn_close(w, c, true);
+	else
+		gateway_direct(w, c);
+}
+
 void gateway_accept(struct worker *w, struct listener *l)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
-		struct sockaddr_storage from;
 		struct conn *c;
-		int fd = worker_accept(w, l->fd, &from);
+		int ret = worker_accept(w, l->fd, GW_FIRST, &c);
 
-		if (fd == -EAGAIN)
+		if (ret == -EAGAIN)
 			return;
-		if (fd < 0)
+		if (ret)
 			continue;
-		/* As MPTCP: disconnecting resets a TCP socket just as well, and a client may speak either. */
-		c = conn_new(w, GW_FIRST, fd, true);
-		if (!c) {
-			close(fd);
-			return;
-		}
 		w->stats->steered++;
-		if (addr_from_sockaddr((struct sockaddr *)&from, &c->tuple.saddr, &c->tuple.sport) < 0 ||
-		    tcp_local(fd, &c->tuple.daddr, &c->tuple.dport) < 0 || !take_pending(w, c)) {
-			/* Somebody on this machine who dials our listener ends here too. */
-			w->stats->no_pending++;
+		if (tcp_local(c->near.fd, &c->tuple.daddr, &c->tuple.dport) < 0 || conn_watch(w, c, &c->near) < 0) {
+			w->stats->resource++;
 			conn_close(w, c, true);
-			continue;
+		} else if (take_pending(w, c)) {
+			conn_timer(w, c, TIMER_FIRST);
+			gateway_first(w, c, false);
+		} else {
+			gateway_unknown(w, c);
 		}
-		conn_timer(w, c, TIMER_FIRST);
-		tcp_nodelay(fd);
-		if (conn_watch(w, c, &c->near) < 0) {
-			conn_close(w, c, true);
-			continue;
-		}
-		gateway_first(w, c, false);
 	}
 }
 
@@ -246,6 +237,7 @@ static void gateway_direct(struct worker *w, struct conn *c)
 	}
 	w->stats->direct++;
 	c->state = GW_DIRECT;
+	c->peer = MPGATE_MAX_PEERS;
 	c->far.mptcp = false;
 	c->far.in = c->far.out = c->far.hangup = false;
 	conn_timer(w, c, TIMER_CONNECT);
@@ -267,49 +259,110 @@ static void gateway_direct(struct worker *w, struct conn *c)
 /* The handshake with the peer did not come about. */
 static void gateway_peer_failed(struct worker *w, struct conn *c, int err)
 {
-	const struct snapshot_peer *p = worker_peer(w, c->peer);
+	const struct snapshot_peer *p = peer_of(w, c);
 
-	close(c->far.fd);
-	c->far.fd = -1;
-	if (c->far.parked.data)
-		unpark(w, &c->far.parked);
+	leave_peer(w, c);
 	c->attempt++;
+	c->again = true;
 	if (p && c->attempt < p->address_count) {
 		gateway_dial(w, c);
 		return;
 	}
-	worker_peer_failed(w, c->peer, err);
+	peer_failed(w, c, err);
 	worker_note(w, c, "peer failed: %s", strerror(err));
 	gateway_direct(w, c);
 }
 
+/*
+ * A connection opened ahead had died before the peer took the message: all is said again over a new one. Others of its
+ * kind are suspect.
+ */
+static void gateway_again(struct worker *w, struct conn *c)
+{
+	leave_peer(w, c);
+	c->attempt = 0;
+	c->again = true;
+	ready_drop(w, c->peer);
+	gateway_dial(w, c);
+}
+
+/* A SYN may get lost; two in a row are taken for a peer or path that does not take data in them. */
+static void syn_data_result(struct worker *w, struct conn *c)
+{
+	struct peer_shared *p = &w->shm->peers[c->peer];
+
+	if (tcp_syn_data_acked(c->far.fd)) {
+		if (p->syn_lost)
+			p->syn_lost = 0;
+		return;
+	}
+	w->stats->syn_data_lost++;
+	p->syn_lost = !p->syn_lost;
+	if (!p->syn_lost) {
+		p->syn_data = SYN_DATA_NO;
+		worker_note(w, c, "the peer did not take data in two SYNs: no more of that");
+	}
+}
+
+/* The peer has the message. */
 static void gateway_connected(struct worker *w, struct conn *c)
 {
-	if (c->syn_data && !tcp_syn_data_acked(c->far.fd)) {
-		w->shm->peers[c->peer].syn_data = SYN_DATA_NO;
-		w->stats->syn_data_lost++;
-		worker_note(w, c, "the peer did not take data in the SYN: no more of that");
-	}
+	unsigned peer = c->peer, address = c->address;
+
+	if (c->syn_data && peer_of(w, c))
+		syn_data_result(w, c);
 	if (!tcp_is_mptcp(c->far.fd))
 		w->stats->not_mptcp++;
-	/* A peer without a shared key may ask for a cookie: then all is said again. */
-	if (peer_is_keyed(w, c) && c->first.data)
+	if (!first_is_kept(c) && c->first.data)
 		unpark(w, &c->first);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	gateway_answer(w, c);
+	ready_fill(w, peer, address);
+}
+
+/* Only an answer shows that a connection opened ahead was alive when the message went. */
+static void gateway_ahead(struct worker *w, struct conn *c)
+{
+	char byte;
+	ssize_t n = c->far.in ? recv(c->far.fd, &byte, 1, MSG_PEEK) : -1;
+
+	if (n > 0)
+		gateway_connected(w, c);
+	else if ((c->far.in && (n == 0 || errno != EAGAIN)) || flush(w, &c->far) < 0)
+		gateway_again(w, c);
+}
+
+/*
+ * The peer ended the connection without an answer. One that was asked for the same before may have carried that out,
+ * and refuses to do so twice: the server is dialed directly.
+ */
+static void gateway_unanswered(struct worker *w, struct conn *c)
+{
+	if (c->again) {
+		worker_note(w, c, "the peer does not take the request a second time");
+		leave_peer(w, c);
+		gateway_direct(w, c);
+		return;
+	}
+	w->stats->convert_bad++;
+	worker_note(w, c, "the peer ended the connection without an answer");
+	conn_close(w, c, true);
 }
 
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
-	if (m->error == CONVERT_E_NO_COOKIE && !c->retried && !peer_is_keyed(w, c) &&
-	    issued_store(w, c->peer, &m->error_value)) {
-		c->retried = true;
-		tcp_reset(c->far.fd, true);
-		c->far.fd = -1;
-		if (c->far.parked.data)
-			unpark(w, &c->far.parked);
+	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
+	bool other = peer_of(w, c) ? request_other_cookie(w, c, m) : !c->keyed && m->error == CONVERT_E_NO_COOKIE;
+
+	if (other) {
+		leave_peer(w, c);
 		gateway_dial(w, c);
+		return;
+	}
+	/* By a clock that differs from ours a request that is said again may be too old. */
+	if (c->again && c->keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
+		gateway_unanswered(w, c);
 		return;
 	}
 	if (m->error == CONVERT_E_RESET)
@@ -320,6 +373,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 		w->stats->connect_timeout++;
 	else
 		w->stats->convert_error++;
+	if (m->error == CONVERT_E_NOT_AUTHORIZED)
+		worker_peer_refused(w, c->peer);
 	worker_note(w, c, "the peer says: %s", convert_error_name(m->error));
 	conn_close(w, c, true);
 }
@@ -327,25 +382,26 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 /* Reads the peer's answer; what follows it is the server's. */
 static void read_answer(struct worker *w, struct conn *c)
 {
-	const struct snapshot_peer *p = worker_peer(w, c->peer);
-	/* A keyed peer's first bytes are gone by now, so that c->first can hold the begin of a long answer. */
-	struct parked *held = p && (p->flags & SNAPSHOT_PEER_KEYED) ? &c->first : NULL;
+	const struct snapshot_peer *p = peer_of(w, c);
+	/* Where the first bytes are gone by now, c->first can hold the begin of a long answer. */
+	struct parked *held = first_is_kept(c) ? NULL : &c->first;
 	size_t have = held ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	struct convert_fault fault;
 	struct convert_msg m;
 	ssize_t n;
 
-	/* Without a place to hold a part of it, the answer stays in the kernel until it is whole. */
-	n = recv(c->far.fd, buf + have, RELAY_BUF - have, held ? 0 : MSG_PEEK);
+	/*
+	 * Without a place to hold a part of it, the answer stays in the kernel until it is whole. Of what follows it
+	 * no more is read than can be kept for a client that does not take it.
+	 */
+	n = recv(c->far.fd, buf + have, RELAY_LITTLE - have, held ? 0 : MSG_PEEK);
 	if (n < 0 && errno == EAGAIN) {
 		c->far.in = false;
 		return;
 	}
 	if (n <= 0) {
-		w->stats->convert_bad++;
-		worker_note(w, c, "the peer ended the connection without an answer");
-		conn_close(w, c, true);
+		gateway_unanswered(w, c);
 		return;
 	}
 	if (have)
@@ -353,6 +409,11 @@ static void read_answer(struct worker *w, struct conn *c)
 	switch (convert_parse(CONVERT_CLIENT, p && (p->flags & SNAPSHOT_PEER_PRIVATE), buf, have + (size_t)n, &m,
 			      &fault)) {
 	case CONVERT_MORE:
+		/* All of it was there to be read. */
+		if (c->far.hangup) {
+			gateway_unanswered(w, c);
+			return;
+		}
 		c->far.in = false;
 		if (held && park(w, held, buf + have, (size_t)n) < 0)
 			conn_close(w, c, true);
@@ -361,7 +422,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		break;
 	default:
 		w->stats->convert_bad++;
-		worker_peer_failed(w, c->peer, EPROTO);
+		peer_failed(w, c, EPROTO);
 		worker_note(w, c, "the peer's answer is no Convert message");
 		conn_close(w, c, true);
 		return;
@@ -378,6 +439,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		c->bytes_down += rest;
 		w->stats->bytes_down += rest;
 		if (relay_write(w, c, &c->near, buf + m.len, rest) < 0) {
+			w->stats->reset++;
 			conn_close(w, c, true);
 			return;
 		}
@@ -388,9 +450,13 @@ static void read_answer(struct worker *w, struct conn *c)
 /* Connected, the answer is due. The client's bytes flow meanwhile, unless they may have to be said again. */
 static void gateway_answer(struct worker *w, struct conn *c)
 {
-	int ret = peer_is_keyed(w, c) ? relay_up(w, c) : flush(w, &c->far);
+	int ret = first_is_kept(c) ? flush(w, &c->far) : relay_up(w, c);
 
 	if (ret && ret != -EAGAIN) {
+		if (c->again) {
+			gateway_unanswered(w, c);
+			return;
+		}
 		w->stats->reset++;
 		conn_close(w, c, true);
 		return;
@@ -418,6 +484,10 @@ void gateway_event(struct worker *w, struct conn *c)
 		gateway_answer(w, c);
 		return;
 	}
+	if (c->ahead && c->state == GW_DIAL) {
+		gateway_ahead(w, c);
+		return;
+	}
 	if (c->far.hangup && (err = tcp_error(c->far.fd))) {
 		if (c->state == GW_DIAL) {
 			gateway_peer_failed(w, c, err);
@@ -442,7 +512,12 @@ void gateway_timeout(struct worker *w, struct conn *c)
 		gateway_first(w, c, true);
 		break;
 	case GW_DIAL:
-		gateway_peer_failed(w, c, ETIMEDOUT);
+		if (!c->ahead)
+			gateway_peer_failed(w, c, ETIMEDOUT);
+		else if (!c->far.parked.len && tcp_all_acked(c->far.fd))
+			gateway_connected(w, c);
+		else
+			gateway_again(w, c);
 		break;
 	default:
 		w->stats->connect_timeout++;

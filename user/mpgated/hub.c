@@ -14,26 +14,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <lib/config.h>
 #include <lib/convert.h>
+#include <mpgated/access.h>
 #include <mpgated/conn.h>
-#include <mpgated/replay.h>
 #include <mpgated/tcp.h>
 
-#define ACCEPT_BATCH 64
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
 #define RETRY_SECONDS 30 /* told with Error 64 and 65 (6.2.8) */
 
-/* Who sent the message, by its cookie. */
-struct request {
-	struct convert_msg msg;
-	bool keyed; /* by a valid keyed cookie */
-	bool private_tlvs;
-	unsigned slot; /* of the peer, when keyed */
-};
-
 static const uint8_t supported_kinds[] = { 30, 4, 8 }; /* MPTCP, SACK permitted, Timestamps (6.2.4) */
+
+/* What the answer owes a client that asks for options is read by a BPF program; without it none can be served. */
+static bool serves_options(const struct worker *w)
+{
+	return w->synack_fd >= 0;
+}
+
+static void put_supported(const struct worker *w, struct convert_writer *wr)
+{
+	/* A converter lists MPTCP in any case. */
+	convert_put_extensions(wr, supported_kinds, serves_options(w) ? sizeof(supported_kinds) : 1);
+}
 
 static uint16_t *pending_slot(struct worker *w, const struct mpgate_addr *a)
 {
@@ -45,17 +47,6 @@ static uint16_t *pending_slot(struct worker *w, const struct mpgate_addr *a)
 	if (!addr_is_v4(a))
 		lo = 0;
 	return &w->pending[((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32 & (PENDING_SLOTS - 1)];
-}
-
-static void client_address(const struct conn *c, struct mpgate_addr *a)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	__be16 port;
-
-	memset(a, 0, sizeof(*a));
-	if (getpeername(c->near.fd, (struct sockaddr *)&ss, &len) == 0)
-		addr_from_sockaddr((struct sockaddr *)&ss, a, &port);
 }
 
 void hub_forget(struct worker *w, struct conn *c)
@@ -84,6 +75,10 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	struct convert_writer wr;
 	int n;
 
+	if (c->counted)
+		hub_forget(w, c);
+	if (c->far.parked.data)
+		unpark(w, &c->far.parked);
 	if (second != w->error_second) {
 		w->error_second = second;
 		w->errors = 0;
@@ -128,68 +123,31 @@ static void hub_linger(struct worker *w, struct conn *c)
 	conn_close(w, c, true);
 }
 
-static int compare_keys(const void *id, const void *key)
-{
-	uint32_t a = *(const uint32_t *)id, b = ((const struct snapshot_key *)key)->key.id;
-
-	return a < b ? -1 : a > b;
-}
-
-/* Checks a keyed cookie. 0: valid; 1: it is none of ours; -errno: forged, stale or used before. */
-static int check_keyed(struct worker *w, struct request *r, uint32_t now)
-{
-	const struct snapshot *s = w->snap;
-	const struct snapshot_key *k;
-	struct convert_cookie cookie;
-	uint32_t id;
-	int ret;
-
-	if (!(r->msg.has & CONVERT_HAS_COOKIE) || cookie_key_id(&r->msg.cookie, &id) < 0)
-		return 1;
-	k = bsearch(&id, snapshot_at(s, s->keys), s->keys.count, sizeof(*k), compare_keys);
-	if (!k)
-		return 1;
-	ret = cookie_check(&k->key, now, s->window, &r->msg.cookie, &r->msg.connect_tlv, &r->msg.source_tlv);
-	if (ret)
-		return ret;
-	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie)); /* it may not be aligned */
-	if (!replay_new(w->shm, cookie.nonce, id, ntohl(cookie.timestamp), now, s->window))
-		return -EALREADY;
-	r->keyed = true;
-	r->private_tlvs = k->private_tlvs;
-	r->slot = k->slot;
-	return 0;
-}
-
 /* True: go on. False: answered or closed. */
 static bool authorize(struct worker *w, struct conn *c, struct request *r, const struct mpgate_addr *client)
 {
-	const struct snapshot *s = w->snap;
-	uint32_t now = (uint32_t)time(NULL);
 	uint8_t value[1 + ISSUED_LEN] = { 0 };
-	int ret = check_keyed(w, r, now);
+	uint32_t now = (uint32_t)time(NULL);
 
-	if (ret == 0)
+	switch (access_request(w, r, client, now)) {
+	case ACCESS_GRANTED:
 		return true;
-	if (ret == -EALREADY) {
+	case ACCESS_REPLAYED:
 		/* Silently, as guard does: an answer would tell an attacker which cookies are worth repeating. */
 		w->stats->replayed++;
 		conn_close(w, c, true);
-		return false;
+		break;
+	case ACCESS_NO_COOKIE:
+		w->stats->cookie_issued++;
+		issued_make(&w->snap->issuing, now, client, value + 1);
+		hub_fail(w, c, CONVERT_E_NO_COOKIE, value, sizeof(value));
+		break;
+	case ACCESS_STALE:
+		hub_refuse(w, c, "stale cookie");
+		break;
+	default:
+		hub_refuse(w, c, "no valid cookie");
 	}
-	if (s->accept == CFG_ACCEPT_OPEN)
-		return true;
-	if (s->accept == CFG_ACCEPT_ISSUED && ret == 1) {
-		if (!(r->msg.has & CONVERT_HAS_COOKIE)) {
-			w->stats->cookie_issued++;
-			issued_make(&s->issuing, now, client, value + 1);
-			hub_fail(w, c, CONVERT_E_NO_COOKIE, value, sizeof(value));
-			return false;
-		}
-		if (issued_check(&s->issuing, now, client, &r->msg.cookie) == 0)
-			return true;
-	}
-	hub_refuse(w, c, ret == -ETIME ? "stale cookie" : "no valid cookie");
 	return false;
 }
 
@@ -205,8 +163,7 @@ static int check_options(const struct worker *w, const struct convert_msg *m, bo
 	*mptcp = false;
 	*bad_count = 0;
 	while ((ret = convert_options_next(&m->tcp_options, &at, &kind, &value)) > 0) {
-		/* What the answer owes the client is read by a BPF program; without it no option can be served. */
-		bool ok = w->synack_fd >= 0 && !value.len && memchr(supported_kinds, kind, sizeof(supported_kinds));
+		bool ok = serves_options(w) && !value.len && memchr(supported_kinds, kind, sizeof(supported_kinds));
 
 		if (!ok && *bad_count < 255)
 			bad[(*bad_count)++] = kind;
@@ -215,22 +172,6 @@ static int check_options(const struct worker *w, const struct convert_msg *m, bo
 	if (ret < 0)
 		return -EINVAL;
 	return *bad_count ? -EOPNOTSUPP : 0;
-}
-
-static bool destination_allowed(const struct worker *w, const struct mpgate_addr *dst)
-{
-	const struct snapshot *s = w->snap;
-	const struct prefix *to = snapshot_at(s, s->allow_to);
-	const struct mpgate_addr *local = snapshot_at(s, s->local);
-
-	/* Services of the hub itself are not for those who come through it. */
-	for (unsigned i = 0; i < s->local.count; i++)
-		if (!memcmp(&local[i], dst, sizeof(*dst)))
-			return false;
-	for (unsigned i = 0; i < s->allow_to.count; i++)
-		if (prefix_contains(&to[i], dst))
-			return true;
-	return false;
 }
 
 /* A failed connection towards the server, told the peer in Convert's words. */
@@ -253,9 +194,15 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 		value = v4 ? 13 : 1; /* communication administratively prohibited */
 		break;
 	case ENETUNREACH:
-	case EADDRNOTAVAIL: /* no address of that family here */
 	case EAFNOSUPPORT:
 		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
+	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
+		if (!v4)
+			break;
+		value = RETRY_SECONDS;
+		w->stats->resource++;
+		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		return;
 	case ETIMEDOUT:
 		w->stats->connect_timeout++;
 		value = RETRY_SECONDS;
@@ -311,7 +258,7 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 			 ret == -EINVAL ? 1 : bad_count);
 		return;
 	}
-	if (!destination_allowed(w, &m->dst)) {
+	if (!access_destination(w, &m->dst)) {
 		hub_refuse(w, c, "destination not allowed");
 		return;
 	}
@@ -345,7 +292,7 @@ static void hub_info(struct worker *w, struct conn *c)
 
 	w->stats->info++;
 	convert_begin(&wr, msg, sizeof(msg));
-	convert_put_extensions(&wr, supported_kinds, sizeof(supported_kinds));
+	put_supported(w, &wr);
 	n = convert_end(&wr);
 	if (n < 0 || send(c->near.fd, msg, (size_t)n, MSG_NOSIGNAL) != n || shutdown(c->near.fd, SHUT_WR) < 0) {
 		conn_close(w, c, true);
@@ -360,9 +307,9 @@ static void hub_info(struct worker *w, struct conn *c)
 static void hub_request(struct worker *w, struct conn *c, struct request *r, const uint8_t *buf, size_t have)
 {
 	struct convert_fault fault;
-	struct mpgate_addr client;
+	/* Original Source may take its place in the tuple. */
+	const struct mpgate_addr client = c->tuple.saddr;
 
-	client_address(c, &client);
 	c->tuple.daddr = r->msg.dst;
 	c->tuple.dport = r->msg.dst_port;
 	if (!authorize(w, c, r, &client))
@@ -390,16 +337,21 @@ static void hub_header(struct worker *w, struct conn *c)
 	struct request r = { 0 };
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	size_t have = c->first.len;
-	ssize_t n = recv(c->near.fd, buf + have, RELAY_BUF - have, 0);
+	/* What else there is stays in the kernel until the server has answered. */
+	size_t want = CONVERT_MAX_LEN + FIRST_BYTES - have;
+	ssize_t n = recv(c->near.fd, buf + have, want, 0);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		w->stats->client_gone++;
+		if (have)
+			w->stats->client_gone++;
+		else
+			w->stats->no_message++;
 		conn_close(w, c, n < 0);
 		return;
 	}
-	if ((size_t)n < RELAY_BUF - have && !c->near.hangup)
+	if ((size_t)n < want && side_is_dry(&c->near))
 		c->near.in = false;
 	if (have)
 		memcpy(buf, c->first.data, have);
@@ -411,6 +363,8 @@ static void hub_header(struct worker *w, struct conn *c)
 		if (park(w, &c->first, buf + have, (size_t)n) < 0) {
 			w->stats->resource++;
 			conn_close(w, c, true);
+		} else if (c->near.in) {
+			conn_again(w, c); /* the end, or a mark, is all that this read met */
 		}
 		return;
 	case CONVERT_FAULT:
@@ -423,42 +377,24 @@ static void hub_header(struct worker *w, struct conn *c)
 	}
 }
 
-static bool source_allowed(const struct worker *w, const struct mpgate_addr *a)
-{
-	const struct prefix *p = snapshot_at(w->snap, w->snap->allow_from);
-
-	for (unsigned i = 0; i < w->snap->allow_from.count; i++)
-		if (prefix_contains(&p[i], a))
-			return true;
-	return w->snap->allow_from.count == 0;
-}
-
 void hub_accept(struct worker *w, struct listener *l)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
-		struct sockaddr_storage from;
 		struct conn *c;
-		int fd = worker_accept(w, l->fd, &from);
+		int ret = worker_accept(w, l->fd, HUB_HEADER, &c);
 
-		if (fd == -EAGAIN)
+		if (ret == -EAGAIN)
 			return;
-		if (fd < 0)
+		if (ret)
 			continue;
-		c = conn_new(w, HUB_HEADER, fd, true);
-		if (!c) {
-			close(fd);
-			return;
-		}
 		w->stats->convert++;
-		if (addr_from_sockaddr((struct sockaddr *)&from, &c->tuple.saddr, &c->tuple.sport) < 0 ||
-		    !source_allowed(w, &c->tuple.saddr)) {
+		if (!access_source(w, &c->tuple.saddr)) {
 			w->stats->not_authorized++;
 			conn_close(w, c, true);
 			continue;
 		}
 		c->young = true;
 		conn_timer(w, c, TIMER_HEADER);
-		tcp_nodelay(fd);
 		if (conn_watch(w, c, &c->near) < 0)
 			conn_close(w, c, true);
 		else
@@ -470,19 +406,17 @@ void hub_accept(struct worker *w, struct listener *l)
 static void hub_connected(struct worker *w, struct conn *c)
 {
 	uint8_t msg[CONVERT_HEADER_LEN + 64];
-	struct mpgate_synack options;
+	struct mpgate_tuple tuple = { .daddr = c->tuple.daddr, .dport = c->tuple.dport };
+	struct mpgate_synack options = { 0 };
 	struct convert_writer wr;
-	uint64_t cookie;
 	int n;
 
 	convert_begin(&wr, msg, sizeof(msg));
 	if (c->info)
-		convert_put_extensions(&wr, supported_kinds, sizeof(supported_kinds));
+		put_supported(w, &wr);
 	if (c->extended) {
-		cookie = tcp_cookie(c->far.fd);
-		if (bpf_map_lookup_elem(w->synack_fd, &cookie, &options) < 0)
-			options.len = 0;
-		bpf_map_delete_elem(w->synack_fd, &cookie);
+		if (tcp_local(c->far.fd, &tuple.saddr, &tuple.sport) == 0)
+			bpf_map_lookup_and_delete_elem(w->synack_fd, &tuple, &options);
 		convert_put_ext_tcp_header(&wr, options.options, options.len);
 	}
 	n = convert_end(&wr);

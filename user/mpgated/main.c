@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* mpgated -c FILE [--check] */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <lib/config.h>
 #include <lib/keys.h>
@@ -65,6 +67,9 @@ int main(int argc, char **argv)
 	if (!path || optind != argc)
 		return usage(stderr);
 	log_setup("mpgated", LOG_LEVEL_INFO);
+	/* Keys must not get into a dump of a crash. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("cannot forbid dumps: %s", strerror(errno));
 	if (keys_init() < 0) {
 		log_error("libsodium does not start");
 		return EXIT_FAILED;

@@ -101,21 +101,28 @@ static json_t *status_links(const struct supervisor *s)
 	return all;
 }
 
+static void add_feature(json_t *all, const char *name, bool works, const char *degraded)
+{
+	json_t *o = json_object();
+
+	json_set_text(o, "name", name);
+	json_object_set_new(o, "works", json_boolean(works));
+	if (!works)
+		json_set_text(o, "degraded", degraded);
+	json_array_append_new(all, o);
+}
+
+/* Programs and ways to attach them, then what is used of MPTCP. */
 static json_t *status_features(const struct supervisor *s)
 {
 	json_t *all = json_array();
 	const struct datapath_feature *f;
 	unsigned n = datapath_features(s->dp, &f);
 
-	for (unsigned i = 0; i < n; i++) {
-		json_t *o = json_object();
-
-		json_set_text(o, "name", f[i].name);
-		json_object_set_new(o, "works", json_boolean(f[i].works));
-		if (!f[i].works)
-			json_set_text(o, "degraded", f[i].degraded);
-		json_array_append_new(all, o);
-	}
+	for (unsigned i = 0; i < n; i++)
+		add_feature(all, f[i].name, f[i].works, f[i].degraded);
+	for (unsigned i = 0; i < FEATURE_COUNT; i++)
+		add_feature(all, features[i].name, s->features[i], features[i].degraded);
 	return all;
 }
 

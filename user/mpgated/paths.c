@@ -15,6 +15,7 @@
 
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define RETRY_MS 200 /* after reading the state failed */
+#define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
@@ -22,12 +23,21 @@
 
 /* --- the monitor */
 
+static void on_timer(uv_timer_t *timer);
+
+/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
+static int sync_now(struct paths *p)
+{
+	int err = paths_sync(p);
+
+	if (err || p->route_error)
+		uv_timer_start(&p->timer, on_timer, err ? RETRY_MS : ROUTE_RETRY_MS, 0);
+	return err;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
-	struct paths *p = timer->data;
-
-	if (paths_sync(p) < 0)
-		uv_timer_start(timer, on_timer, RETRY_MS, 0);
+	sync_now(timer->data);
 }
 
 static void sync_soon(struct paths *p)
@@ -170,12 +180,15 @@ static void restore_limits(struct paths *p)
 
 static void set_sysctls(struct paths *p, const struct config *cfg)
 {
-	int tfo, forwarding;
+	int tfo, reuse, forwarding;
 	bool lan = false;
 
 	if (sysctl_get("ipv4/tcp_fastopen", &tfo) == 0)
 		sysctl_set(&p->sysctls, "ipv4/tcp_fastopen",
 			   tfo | TFO_CLIENT | (cfg->convert.listening ? TFO_SERVER : 0));
+	/* A gateway dials one destination: a minute of TIME_WAIT a port would bound its rate. 2: on loopback only. */
+	if (sysctl_get("ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
+		sysctl_set(&p->sysctls, "ipv4/tcp_tw_reuse", 1);
 	for (unsigned i = 0; i < cfg->link_count; i++)
 		lan |= cfg->links[i].role == CFG_LAN;
 	if (!lan)
@@ -290,7 +303,7 @@ static int take_lock(struct paths *p)
 
 static int open_sockets(struct paths *p)
 {
-	int enabled, err = take_lock(p);
+	int err = take_lock(p);
 
 	if (err)
 		return err;
@@ -305,10 +318,6 @@ static int open_sockets(struct paths *p)
 	if (err) {
 		log_error("MPTCP path manager: %s", err == -EOPNOTSUPP ? "this kernel has no MPTCP" : strerror(-err));
 		return err;
-	}
-	if (sysctl_get("mptcp/enabled", &enabled) < 0 || !enabled) {
-		log_error("MPTCP is switched off: set sysctl net.mptcp.enabled to 1");
-		return -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -351,7 +360,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 		err = set_links(p, cfg);
 	if (!err) {
 		set_sysctls(p, cfg);
-		err = paths_sync(p);
+		err = sync_now(p);
 	}
 	if (err) {
 		paths_close(p);
@@ -364,16 +373,45 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 int paths_reload(struct paths *p, const struct config *cfg)
 {
 	int err = set_links(p, cfg);
+	struct nl_limits now;
 
 	if (err) {
 		log_error("links of the new configuration: %s", strerror(-err));
 		return err;
 	}
+	/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
+	if (mptcp_pm_get_limits(&p->pm, &now) == 0 && !same_limits(&now, &p->limits_set))
+		raise_limits(p);
 	set_sysctls(p, cfg);
-	err = paths_sync(p);
-	if (err)
-		uv_timer_start(&p->timer, on_timer, RETRY_MS, 0);
-	return err;
+	return sync_now(p);
+}
+
+static bool is_present(const struct nl_list *endpoints, int id)
+{
+	const struct nl_endpoint *v = endpoints->v;
+
+	for (unsigned i = 0; i < endpoints->n; i++)
+		if (v[i].id == id)
+			return true;
+	return false;
+}
+
+void paths_check(struct paths *p)
+{
+	struct nl_list present = { 0 };
+	bool lost = false;
+
+	if (mptcp_pm_dump(&p->pm, &present) == 0)
+		for (unsigned i = 0; i < 2 * p->count; i++) {
+			int id = p->links[i / 2].pub.endpoint[i % 2];
+
+			lost |= id && !is_present(&present, id);
+		}
+	nl_list_free(&present);
+	if (!lost)
+		return;
+	log_warn("somebody removed MPTCP endpoints: they are set again");
+	sync_soon(p);
 }
 
 void paths_close(struct paths *p)

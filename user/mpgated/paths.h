@@ -54,6 +54,8 @@ struct paths_events {
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out);
 /* A new configuration: a diff; what stays is not touched. */
 int paths_reload(struct paths *p, const struct config *cfg);
+/* To be called now and then: the kernel does not tell when somebody removes an MPTCP endpoint. */
+void paths_check(struct paths *p);
 /* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
 void paths_close(struct paths *p);
 

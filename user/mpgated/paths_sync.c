@@ -346,13 +346,23 @@ static unsigned want_endpoints(struct paths *p, const struct nl_list *present, s
 	return n;
 }
 
+/* Older kernels answer EINVAL to whatever they do not take, one endpoint too many as well. */
+static bool endpoints_full(struct paths *p)
+{
+	struct nl_list present = { 0 };
+	bool full = !mptcp_pm_dump(&p->pm, &present) && present.n >= MPTCP_PM_MOST;
+
+	nl_list_free(&present);
+	return full;
+}
+
 static void add_endpoint(struct paths *p, const struct wanted_endpoint *w)
 {
 	int err = mptcp_pm_add(&p->pm, &w->e);
 
 	if (!err) {
 		*w->id = w->e.id;
-	} else if (err == -ERANGE) {
+	} else if (err == -ERANGE || (err == -EINVAL && endpoints_full(p))) {
 		if (!p->endpoints_full_told)
 			log_warn("the kernel has room for %d MPTCP endpoints: not all path addresses have one",
 				 MPTCP_PM_MOST);

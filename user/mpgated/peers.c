@@ -20,6 +20,9 @@
 
 #define PROBE_PERIOD_S 30 /* of a peer that is up */
 #define BACKOFF_MAX_S 60
+#define SHORTAGE_PAUSE_S 1 /* before a probe that this machine could not send is tried again */
+#define SHORTAGE_ROUNDS 3U /* over all its addresses, then it is down */
+#define PROBE_PAUSE_S 1 /* at least, between probes that refused requests set off */
 #define PROBE_MESSAGE 128
 
 static void probe_start(struct peer *p);
@@ -56,23 +59,36 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 }
 
-/* Ends the probe, if one is under way, and plans the next. why is empty for success. */
-static void probe_done(struct peer *p, const char *why)
+static void probe_close(struct peer *p)
 {
-	bool up = !why[0];
-
 	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
 		uv_close((uv_handle_t *)&p->poll, probe_closed);
-	if (!up && ++p->attempt < p->address_count && p->state != PEER_UP) {
+}
+
+/*
+ * Ends the probe, if one is under way, and plans the next. why is empty for success. Addresses are tried in their
+ * order; while only a later one answers, the first is asked again soon.
+ */
+static void probe_done(struct peer *p, const char *why)
+{
+	bool up = !why[0], first = up && p->attempt == 0;
+	unsigned longest = up ? PROBE_PERIOD_S : BACKOFF_MAX_S;
+
+	probe_close(p);
+	if (!up && ++p->attempt < p->address_count) {
 		schedule(p, 1); /* its next address */
 		return;
 	}
+	if (up)
+		p->sup->shm->peers[p->slot].address = p->attempt % p->address_count;
 	p->attempt = 0;
+	if (up && p->state != PEER_UP)
+		p->backoff_s = 0;
 	set_state(p, up ? PEER_UP : PEER_DOWN, why);
-	p->backoff_s = up ? 0 : p->backoff_s ? p->backoff_s * 2 : 1;
-	if (p->backoff_s > BACKOFF_MAX_S)
-		p->backoff_s = BACKOFF_MAX_S;
-	schedule(p, (up ? PROBE_PERIOD_S : p->backoff_s) * 1000ULL);
+	p->backoff_s = first ? 0 : p->backoff_s ? p->backoff_s * 2 : 1;
+	if (p->backoff_s > longest)
+		p->backoff_s = longest;
+	schedule(p, (first ? PROBE_PERIOD_S : p->backoff_s) * 1000ULL);
 }
 
 static void probe_timeout(uv_timer_t *t)
@@ -103,8 +119,7 @@ static void probe_answer(struct peer *p)
 {
 	struct convert_fault fault;
 	struct convert_msg m;
-	uint8_t buf[CONVERT_MAX_LEN];
-	ssize_t n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
+	ssize_t n = recv(p->fd, p->answer + p->answer_len, sizeof(p->answer) - p->answer_len, MSG_DONTWAIT);
 	char why[80];
 
 	if (n < 0 && errno == EAGAIN)
@@ -113,8 +128,9 @@ static void probe_answer(struct peer *p)
 		probe_done(p, n < 0 ? strerror(errno) : "it ended the connection without an answer");
 		return;
 	}
-	switch (convert_parse(CONVERT_CLIENT, p->private_tlvs, buf, (size_t)n, &m, &fault)) {
-	case CONVERT_MORE:
+	p->answer_len += (size_t)n;
+	switch (convert_parse(CONVERT_CLIENT, p->private_tlvs, p->answer, p->answer_len, &m, &fault)) {
+	case CONVERT_MORE: /* there is room for more: no message is longer than the buffer */
 		return;
 	case CONVERT_OK:
 		break;
@@ -122,7 +138,6 @@ static void probe_answer(struct peer *p)
 		probe_done(p, "its answer is no Convert message");
 		return;
 	}
-	recv(p->fd, buf, m.len, MSG_DONTWAIT); /* unread, it would turn the close into a reset */
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
 		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
@@ -162,6 +177,18 @@ static void probe_event(uv_poll_t *poll, int status, int events)
 	probe_answer(p);
 }
 
+/* The probe could not be sent. When this machine lacks something, that says nothing about the peer. */
+static void probe_failed(struct peer *p, int err)
+{
+	/* It may be the address's family that is lacking, and for good. */
+	if (!tcp_is_shortage(err) || ++p->attempt >= SHORTAGE_ROUNDS * p->address_count) {
+		probe_done(p, strerror(err));
+		return;
+	}
+	set_state(p, p->state, strerror(err));
+	schedule(p, SHORTAGE_PAUSE_S * 1000);
+}
+
 static void probe_start(struct peer *p)
 {
 	const struct mpgate_addr *a = &p->address[p->attempt % p->address_count];
@@ -177,9 +204,10 @@ static void probe_start(struct peer *p)
 	if (p->fd < 0) {
 		n = p->fd;
 		p->fd = -1;
-		probe_done(p, strerror(-n));
+		probe_failed(p, -n);
 		return;
 	}
+	p->answer_len = 0;
 	p->syn_data = true;
 	took = tcp_dial(p->fd, a, p->port, true, msg, (size_t)n);
 	if (took == -EOPNOTSUPP) {
@@ -191,7 +219,7 @@ static void probe_start(struct peer *p)
 	if (took < 0 || uv_poll_init(&p->sup->loop, &p->poll, p->fd) < 0) {
 		close(p->fd);
 		p->fd = -1;
-		probe_done(p, strerror(took < 0 ? (int)-took : EIO));
+		probe_failed(p, took < 0 ? (int)-took : EIO);
 		return;
 	}
 	p->poll.data = p;
@@ -213,16 +241,29 @@ void peers_failed(struct supervisor *s, unsigned slot, int err)
 		schedule(p, 1);
 }
 
+void peers_refused(struct supervisor *s, unsigned slot)
+{
+	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
+	uint64_t soon = uv_now(&s->loop) + PROBE_PAUSE_S * 1000;
+
+	/* It may have meant that one destination, or no longer take the key: an Info tells. */
+	if (p && p->name && p->state == PEER_UP && p->fd < 0 && p->next_try > soon)
+		schedule(p, PROBE_PAUSE_S * 1000);
+}
+
 /* The peer is another one now: what a probe under way finds out does not count. */
 static void probe_restart(struct peer *p)
 {
-	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
-		uv_close((uv_handle_t *)&p->poll, probe_closed);
+	probe_close(p);
 	set_state(p, PEER_UNKNOWN, "");
+	p->sup->shm->peers[p->slot].address = 0;
 	p->sup->shm->peers[p->slot].syn_data = SYN_DATA_UNKNOWN;
 	p->backoff_s = 0;
 	p->attempt = 0;
-	schedule(p, 1);
+	if (p->address_count)
+		schedule(p, 1);
+	else /* from now on it dials us */
+		uv_timer_stop(&p->timer);
 }
 
 static struct peer *slot_of(struct supervisor *s, const char *name)
@@ -254,47 +295,58 @@ static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_er
 	return 0;
 }
 
-int peers_apply(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err)
+static struct peer *claim(struct supervisor *s, const char *name)
+{
+	struct peer *p = slot_of(s, name);
+	unsigned slot = (unsigned)(p - s->peers);
+
+	if (!p || p->name)
+		return p;
+	memset(p, 0, sizeof(*p));
+	p->sup = s;
+	p->fd = -1;
+	p->slot = slot;
+	s->shm->peers[slot] = (struct peer_shared){ 0 };
+	p->name = strdup(name);
+	if (p->name && slot >= s->peer_slots)
+		s->peer_slots = slot + 1;
+	return p->name ? p : NULL;
+}
+
+int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err)
 {
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
 		const struct cfg_peer *c = &cfg->peers[i];
-		struct peer *p = slot_of(s, c->name);
-		struct subkey send = { 0 };
-		int ret = c->key_file ? load_key(c, &send, err) : 0;
-		bool moved;
+		struct peer *p = claim(s, c->name);
+		int ret;
 
 		if (!p) {
-			snprintf(err->text, sizeof(err->text), "more than %d peers", MPGATE_MAX_PEERS);
-			ret = -E2BIG;
+			snprintf(err->text, sizeof(err->text), "no room for another peer of %d", MPGATE_MAX_PEERS);
+			return -E2BIG;
 		}
+		slots[i] = (uint16_t)p->slot;
+		key_wipe(&p->next_send, sizeof(p->next_send));
+		ret = c->key_file ? load_key(c, &p->next_send, err) : 0;
 		if (ret)
 			return ret;
-		slots[i] = (uint16_t)(p - s->peers);
-		if (!p->name) {
-			memset(p, 0, sizeof(*p));
-			p->sup = s;
-			p->fd = -1;
-			p->slot = slots[i];
-			p->name = strdup(c->name);
-			if (!p->name)
-				return -ENOMEM;
-			if (p->slot >= s->peer_slots)
-				s->peer_slots = p->slot + 1;
-		}
-		moved = p->port != htons(c->port) || p->address_count != c->address_count ||
-			memcmp(p->address, c->address, c->address_count * sizeof(p->address[0])) != 0 ||
-			p->send.id != send.id || p->send.k0 != send.k0 || p->send.k1 != send.k1;
-		p->send = send;
-		key_wipe(&send, sizeof(send));
-		p->keyed = c->key_file != NULL;
-		p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
-		p->port = htons(c->port);
-		p->address_count = c->address_count;
-		memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
-		if (moved && p->handles)
-			probe_restart(p);
 	}
 	return 0;
+}
+
+static void commit(struct peer *p, const struct cfg_peer *c)
+{
+	bool moved = p->port != htons(c->port) || p->address_count != c->address_count ||
+		     memcmp(p->address, c->address, c->address_count * sizeof(p->address[0])) != 0 ||
+		     p->send.id != p->next_send.id || p->send.k0 != p->next_send.k0 || p->send.k1 != p->next_send.k1;
+
+	p->send = p->next_send;
+	p->keyed = c->key_file != NULL;
+	p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
+	p->port = htons(c->port);
+	p->address_count = c->address_count;
+	memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
+	if (moved && p->handles)
+		probe_restart(p);
 }
 
 static void timer_closed(uv_handle_t *h)
@@ -309,11 +361,17 @@ static void peer_free(struct peer *p)
 	free(p->name);
 	p->name = NULL;
 	key_wipe(&p->send, sizeof(p->send));
+	key_wipe(&p->next_send, sizeof(p->next_send));
 	datapath_set_peer(p->sup->dp, p->slot, false);
-	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
-		uv_close((uv_handle_t *)&p->poll, probe_closed);
+	probe_close(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);
+}
+
+void peers_commit(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		commit(&s->peers[s->peer_slot[i]], &s->cfg->peers[i]);
 }
 
 void peers_settle(struct supervisor *s)

@@ -7,21 +7,24 @@
  * Bytes pass through the worker's one buffer. Only what a write did not take
  * is parked, in memory of its own, and then nothing is read from the other
  * side until it is gone: a connection parks at most RELAY_BUF a direction.
+ * Where half of the worker's bound is used up, little is read at a time, for
+ * sides that have room for it: readers that stand still stop nobody else.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <mpgated/conn.h>
 #include <mpgated/tcp.h>
 
-int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
+#define ACKED_SOON_MS 1000 /* without progress for longer, whether all is acknowledged is asked seldom */
+
+static int keep(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
 {
 	uint8_t *mem;
 
-	if (w->parked_bytes + len > w->snap->buffer_bytes)
-		return -ENOBUFS;
 	mem = malloc(p->len + len);
 	if (!mem)
 		return -ENOMEM;
@@ -34,6 +37,11 @@ int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
 	p->len += (uint32_t)len;
 	w->parked_bytes += len;
 	return 0;
+}
+
+int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
+{
+	return w->parked_bytes + len > w->snap->buffer_bytes ? -ENOBUFS : keep(w, p, data, len);
 }
 
 void unpark(struct worker *w, struct parked *p)
@@ -88,7 +96,10 @@ int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t 
 	}
 	if ((size_t)n == len)
 		return 0;
-	ret = park(w, &s->parked, data + n, len - (size_t)n);
+	data += n;
+	len -= (size_t)n;
+	/* What a little read leaves over is kept in any case: the bytes are out of the kernel. */
+	ret = len <= RELAY_LITTLE ? keep(w, &s->parked, data, len) : park(w, &s->parked, data, len);
 	return ret ? ret : conn_watch_out(w, c, s);
 }
 
@@ -98,24 +109,31 @@ int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t 
  */
 static int pump(struct worker *w, struct conn *c, struct side *from, struct side *to, uint64_t *bytes)
 {
-	/* When little room is left for parked bytes, smaller reads leave less behind. */
-	size_t want = w->parked_bytes < w->snap->buffer_bytes / 2 ? RELAY_BUF : RELAY_BUF / 16;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
+	uint32_t waited = to->parked.len;
 	int ret = flush(w, to);
 
+	to->broken |= ret < 0;
+	if (to->parked.len < waited)
+		c->active = w->now;
 	for (unsigned round = 0; !ret && !to->parked.len && from->in && !from->eof; round++) {
+		/* The other half is for connections that are being set up. */
+		bool room = w->parked_bytes + RELAY_BUF <= w->snap->buffer_bytes / 2;
+		size_t want = room ? RELAY_BUF : RELAY_LITTLE;
 		ssize_t n;
 
 		if (round == RELAY_ROUNDS)
 			return -EAGAIN;
-		/* No room left at all: the bytes wait in the kernel, and the loop comes back in a moment. */
-		if (w->parked_bytes + want > w->snap->buffer_bytes)
-			return -EAGAIN;
+		/* A little for a side that has room for it: nothing is left over. */
+		if (!room && !(to->out = to->out && tcp_writable(to->fd)))
+			return conn_watch_out(w, c, to);
 		n = recv(from->fd, buf, want, 0);
 		if (n < 0) {
-			if (errno != EAGAIN)
+			if (errno != EAGAIN) {
+				from->broken = true;
 				return -errno;
-			from->in = false;
+			}
+			from->in = from->urgent = false;
 			break;
 		}
 		if (n == 0) {
@@ -124,16 +142,19 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 		}
 		*bytes += (uint64_t)n;
 		c->active = w->now;
-		/* A short read means dry, unless the end has been announced: then only reading on will find it. */
-		if ((size_t)n < want && !from->hangup)
+		if ((size_t)n < want && side_is_dry(from))
 			from->in = false;
 		ret = relay_write(w, c, to, buf, (size_t)n);
+		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
 	}
-	if (!ret && from->eof && !to->parked.len && !to->shut) {
+	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
 		to->shut = true;
 		c->active = w->now;
-		if (shutdown(to->fd, SHUT_WR) < 0)
+		/* When this was the second direction, see side_end(). */
+		if (!from->shut && shutdown(to->fd, SHUT_WR) < 0) {
 			ret = -errno;
+			to->broken = true;
+		}
 	}
 	return ret;
 }
@@ -161,25 +182,103 @@ static int relay_down(struct worker *w, struct conn *c)
 	return ret;
 }
 
-void relay_event(struct worker *w, struct conn *c)
+static void relay_reset(struct worker *w, struct conn *c)
 {
-	int a = relay_up(w, c);
-	int b = a && a != -EAGAIN ? a : relay_down(w, c);
+	w->stats->reset++;
+	conn_close(w, c, true);
+}
 
-	if ((a && a != -EAGAIN) || (b && b != -EAGAIN)) {
-		w->stats->reset++;
-		conn_close(w, c, true);
+/*
+ * Both directions have ended: closes a side. Linux gives a closed MPTCP socket a minute to deliver what it holds, and a
+ * slow reader may take longer; false: it has to stay open, until the event that says that its end is acknowledged.
+ */
+static bool side_end(struct side *s)
+{
+	if (s->fd < 0)
+		return true;
+	if (s->mptcp && !tcp_may_close(s->fd)) {
+		/* Each shutdown() is an event of its own. */
+		if (!s->ended)
+			shutdown(s->fd, SHUT_WR);
+		s->ended = true;
+		return false;
+	}
+	close(s->fd);
+	s->fd = -1;
+	return true;
+}
+
+static void relay_end(struct worker *w, struct conn *c)
+{
+	bool near = side_end(&c->near), far = side_end(&c->far);
+
+	if (!near || !far)
+		return;
+	w->stats->closed++;
+	conn_close(w, c, false);
+}
+
+static bool has_unacked(const struct side *s)
+{
+	return s->fd >= 0 && !tcp_is_closed(s->fd) && !tcp_all_acked(s->fd);
+}
+
+/*
+ * One side was reset. The other gets what that one had sent before, as it would have without us (an answer and a reset
+ * behind it), and is reset when it has acknowledged all.
+ */
+static void relay_broken(struct worker *w, struct conn *c)
+{
+	bool up = c->near.broken;
+	struct side *from = up ? &c->near : &c->far, *to = up ? &c->far : &c->near;
+
+	from->in = !from->eof;
+	if (!to->broken && (up ? relay_up(w, c) : relay_down(w, c)) == -EAGAIN) {
+		conn_again(w, c);
+	} else if (to->broken || w->now >= c->active + w->snap->idle_s * 1000ULL ||
+		   (!to->parked.len && !c->young && !has_unacked(to))) {
+		relay_reset(w, c);
 		return;
 	}
-	if (c->near.shut && c->far.shut) {
-		w->stats->closed++;
-		conn_close(w, c, false);
+	conn_timer(w, c, w->now < c->active + ACKED_SOON_MS ? TIMER_ACKED : TIMER_PEER);
+}
+
+void relay_event(struct worker *w, struct conn *c)
+{
+	bool broken = c->near.broken || c->far.broken;
+	int a = broken ? 0 : relay_up(w, c);
+	int b = broken || c->far.broken || c->near.broken ? 0 : relay_down(w, c);
+
+	if (c->near.broken || c->far.broken) {
+		relay_broken(w, c);
+		return;
+	}
+	if ((a && a != -EAGAIN) || (b && b != -EAGAIN)) {
+		relay_reset(w, c);
 		return;
 	}
 	if (a == -EAGAIN || b == -EAGAIN)
 		conn_again(w, c);
 	if (c->class == TIMER_IDLE && (c->near.eof || c->far.eof))
 		conn_timer(w, c, TIMER_HALF);
+	if (c->near.shut && c->far.shut)
+		relay_end(w, c);
+}
+
+void relay_timeout(struct worker *w, struct conn *c)
+{
+	if (c->near.broken || c->far.broken) {
+		relay_broken(w, c);
+		return;
+	}
+	/* What still waits for a slow reader is not forgotten: such a connection has the time of an idle one. */
+	if (c->class == TIMER_HALF && w->now < c->active + w->snap->idle_s * 1000ULL &&
+	    (has_unacked(&c->near) || has_unacked(&c->far))) {
+		conn_timer(w, c, TIMER_HALF);
+		return;
+	}
+	w->stats->idle++;
+	conn_close(w, c, true);
 }
 
 void relay_start(struct worker *w, struct conn *c)

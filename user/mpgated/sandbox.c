@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a worker may still do once it is set up. It parses what strangers send,
- * so it runs as nobody, with one capability (transparent sockets bind to
- * addresses of others) and with the system calls of its loop only: it can open
- * no file and start no program.
+ * so it runs as nobody, with two capabilities (transparent sockets bind to
+ * addresses of others, and to their ports, which may be below 1024) and with
+ * the system calls of its loop only: it can open no file and start no program.
  */
 #include <errno.h>
 #include <grp.h>
@@ -28,10 +28,13 @@
 static int drop_privileges(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { .effective = 1U << CAP_NET_RAW, .permitted = 1U << CAP_NET_RAW } };
+	/* A reload may turn to `source: preserve` at any time, and what is given up now cannot be taken back then. */
+	const uint32_t keep = 1U << CAP_NET_RAW | 1U << CAP_NET_BIND_SERVICE;
+	struct __user_cap_data_struct data[2] = { { .effective = keep, .permitted = keep } };
 
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 	    setresuid(NOBODY, NOBODY, NOBODY) < 0 || syscall(SYS_capset, &head, data) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0 || /* again: the change of uid has set it to fs.suid_dumpable */
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
@@ -57,9 +60,11 @@ static const int allowed_calls[] = {
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
 	SCMP_SYS(getpeername),
+	SCMP_SYS(getpid),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getsockopt),
+	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(madvise),
 	SCMP_SYS(memfd_create),
@@ -67,6 +72,8 @@ static const int allowed_calls[] = {
 	SCMP_SYS(mremap),
 	SCMP_SYS(munmap),
 	SCMP_SYS(newfstatat),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(restart_syscall),
@@ -84,11 +91,16 @@ static const int allowed_calls[] = {
 
 static int filter_calls(void)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	/* fault.c takes the SIGSYS of a refused call. */
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
 	int ret = ctx ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !ret && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_calls[i], 0);
+	/* abort() */
+	if (!ret)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (!ret)
 		ret = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -6,7 +6,7 @@
  *
  * Who writes what: a worker writes its own struct worker_stats and row of
  * `relayed` (the supervisor clears both after a crash) and the replay table;
- * both write syn_data. All fields are aligned
+ * both write peers. All fields are aligned
  * words, so a reader sees an old or a new value, never a mix.
  */
 #ifndef MPGATED_SHARED_H
@@ -32,10 +32,14 @@
 	X(syn_data, "syn-data", "Convert messages sent in a SYN")                                                      \
 	X(syn_data_lost, "syn-data-lost", "SYN data that the peer did not acknowledge")                                \
 	X(after_handshake, "after-handshake", "Convert messages sent after the handshake")                             \
+	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
+	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
 	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
 	X(peer_failed, "peer-failed", "connections that did not reach the peer")                                       \
 	X(direct, "direct", "connections carried to the server without the peer, since it failed")                     \
-	X(no_pending, "no-pending", "accepted connections that steer did not announce: reset")                         \
+	X(no_pending, "no-pending",                                                                                    \
+	  "accepted connections that steer did not announce: direct, or reset if meant for us")                        \
+	X(no_message, "no-message", "connections on the Convert port that ended before a message began")               \
 	X(client_gone, "client-gone", "clients that went away during set-up")                                          \
 	X(refused, "refused", "connections that the server refused")                                                   \
 	X(unreachable, "unreachable", "servers that were unreachable")                                                 \
@@ -47,7 +51,7 @@
 	X(replayed, "replayed", "Convert requests whose cookie was used before")                                       \
 	X(cookie_issued, "cookie-issued", "cookies handed out")                                                        \
 	X(info, "info", "Info requests answered")                                                                      \
-	X(resource, "resource", "connections refused since a limit was reached")                                       \
+	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
 	X(header_timeout, "header-timeout", "Convert messages that did not arrive in time")
 
 struct worker_stats {
@@ -62,7 +66,8 @@ enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
 
 struct peer_shared {
 	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
-	uint32_t zero;
+	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
+	uint32_t address; /* the one to dial first: it answered the last probe */
 };
 
 /* Replay table of keyed cookies, for what guard could not see: one word an entry, written by compare and swap. */
@@ -84,6 +89,7 @@ enum message_type {
 	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
+	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
 };
 
@@ -113,7 +119,8 @@ struct snapshot_peer {
 	uint16_t slot;
 	uint16_t flags; /* SNAPSHOT_PEER_* */
 	__be16 port;
-	uint16_t address_count;
+	uint8_t address_count;
+	uint8_t ready; /* connections opened ahead, a worker */
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	struct subkey send; /* towards the peer; valid with SNAPSHOT_PEER_KEYED */
 };

@@ -16,55 +16,57 @@ static enum key_direction towards_us(const struct cfg_peer *p)
 	return p->as == CFG_AS_HUB ? KEY_GATEWAY_TO_HUB : KEY_HUB_TO_GATEWAY;
 }
 
-int snapshot_keys(const struct supervisor *s, struct datapath_key **out, bool **private_tlvs, unsigned *count)
+int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out)
 {
-	struct datapath_key *keys = calloc(s->cfg->peer_count * KEYS_PER_PEER + 1, sizeof(*keys));
-	bool *private = calloc(s->cfg->peer_count * KEYS_PER_PEER + 1, sizeof(*private));
-	unsigned n = 0;
-	int ret = keys && private ? 0 : -ENOMEM;
+	unsigned room = cfg->peer_count * KEYS_PER_PEER + 1;
+	struct keyring k = { calloc(room, sizeof(*k.keys)), calloc(room, sizeof(*k.private_tlvs)), 0 };
+	int ret = k.keys && k.private_tlvs ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; !ret && i < s->cfg->peer_count; i++) {
-		const struct cfg_peer *p = &s->cfg->peers[i];
-		const char *files[KEYS_PER_PEER] = { p->key_file, p->previous_key_file };
+	for (unsigned i = 0; !ret && i < cfg->peer_count * KEYS_PER_PEER; i++) {
+		const struct cfg_peer *p = &cfg->peers[i / KEYS_PER_PEER];
+		const char *file = i % KEYS_PER_PEER ? p->previous_key_file : p->key_file;
+		struct key key;
 
-		for (unsigned k = 0; !ret && k < KEYS_PER_PEER; k++) {
-			struct key key;
-
-			if (!files[k])
-				continue;
-			ret = key_file_load(files[k], &key);
-			if (ret) {
-				log_error("%s: %s", files[k], strerror(-ret));
-				break;
-			}
-			key_derive(&key, towards_us(p), &keys[n].key);
-			key_wipe(&key, sizeof(key));
-			keys[n].peer = s->peer_slot[i];
-			private[n++] = p->dialect == CFG_DIALECT_MPGATE;
+		if (!file)
+			continue;
+		ret = key_file_load(file, &key);
+		if (ret) {
+			log_error("%s: %s", file, strerror(-ret));
+			break;
 		}
+		key_derive(&key, towards_us(p), &k.keys[k.count].key);
+		key_wipe(&key, sizeof(key));
+		k.keys[k.count].peer = slots[i / KEYS_PER_PEER];
+		k.private_tlvs[k.count++] = p->dialect == CFG_DIALECT_MPGATE;
 	}
-	if (ret) {
-		if (keys)
-			key_wipe(keys, (s->cfg->peer_count * KEYS_PER_PEER + 1) * sizeof(*keys));
-		free(keys);
-		free(private);
-		return ret;
-	}
-	*out = keys;
-	*private_tlvs = private;
-	*count = n;
-	return 0;
+	if (ret)
+		keyring_free(&k);
+	else
+		*out = k;
+	return ret;
+}
+
+void keyring_free(struct keyring *k)
+{
+	if (k->keys)
+		key_wipe(k->keys, k->count * sizeof(*k->keys));
+	free(k->keys);
+	free(k->private_tlvs);
+	*k = (struct keyring){ 0 };
 }
 
 /* Grows the image by an array; the pointer to it is good until the next call. */
 static void *add(uint8_t **image, uint32_t *size, struct snapshot_array *a, unsigned count, size_t each)
 {
 	size_t at = (*size + 7U) & ~7U;
-	uint8_t *mem = realloc(*image, at + count * each);
+	uint8_t *mem = calloc(1, at + count * each);
 
 	if (!mem)
 		return NULL;
-	memset(mem + *size, 0, at + count * each - *size);
+	/* realloc() would not wipe what it leaves, and there are sub-keys in it. */
+	memcpy(mem, *image, *size);
+	key_wipe(*image, *size);
+	free(*image);
 	*image = mem;
 	*size = (uint32_t)(at + count * each);
 	a->offset = (uint32_t)at;
@@ -101,22 +103,13 @@ static int compare_keys(const void *a, const void *b)
 
 static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
-	struct datapath_key *keys;
-	struct snapshot_key *out;
-	bool *private;
-	unsigned n;
-	int ret = snapshot_keys(s, &keys, &private, &n);
+	const struct keyring *k = &s->keyring;
+	struct snapshot_key *out = add(image, size, a, k->count, sizeof(*out));
 
-	if (ret)
-		return ret;
-	out = add(image, size, a, n, sizeof(*out));
-	for (unsigned i = 0; out && i < n; i++)
-		out[i] = (struct snapshot_key){ .key = keys[i].key, .slot = keys[i].peer, .private_tlvs = private[i] };
+	for (unsigned i = 0; out && i < k->count; i++)
+		out[i] = (struct snapshot_key){ k->keys[i].key, k->keys[i].peer, k->private_tlvs[i] };
 	if (out)
-		qsort(out, n, sizeof(*out), compare_keys);
-	key_wipe(keys, n * sizeof(*keys));
-	free(keys);
-	free(private);
+		qsort(out, k->count, sizeof(*out), compare_keys);
 	return out ? 0 : -ENOMEM;
 }
 
@@ -131,7 +124,8 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 		out[i].flags = (uint16_t)((p->private_tlvs ? SNAPSHOT_PEER_PRIVATE : 0) |
 					  (p->keyed ? SNAPSHOT_PEER_KEYED : 0));
 		out[i].port = p->port;
-		out[i].address_count = (uint16_t)p->address_count;
+		out[i].address_count = (uint8_t)p->address_count;
+		out[i].ready = (uint8_t)s->cfg->peers[i].ready;
 		memcpy(out[i].address, p->address, sizeof(out[i].address));
 		out[i].send = p->send;
 	}

@@ -21,6 +21,7 @@
 
 #include <lib/log.h>
 #include <mpgated/cgroup.h>
+#include <mpgated/sysctl.h>
 #include <mpgated/window_probe.h>
 
 #define CLOCK_PERIOD_MS 5000 /* guard's clock; half of what it needs */
@@ -69,6 +70,7 @@ static int publish(struct supervisor *s)
 {
 	int fd = snapshot_make(s);
 
+	s->snapshot_due = fd < 0;
 	if (fd < 0) {
 		log_error("the workers' configuration: %s", strerror(-fd));
 		return fd;
@@ -85,8 +87,9 @@ static void clock_due(uv_timer_t *t)
 	struct supervisor *s = t->data;
 
 	datapath_sync_clock(s->dp);
+	paths_check(s->paths);
 	workers_ping(s);
-	if (refresh_local(s))
+	if (refresh_local(s) || s->snapshot_due)
 		publish(s);
 }
 
@@ -138,6 +141,20 @@ static int number_rules(struct supervisor *s, const struct config *cfg, uint32_t
 	return 0;
 }
 
+/* Slots for the peers of cfg, and all keys. Nothing is in force yet. */
+static int load_peers(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct keyring *keyring,
+		      struct cfg_error *err)
+{
+	int ret = peers_assign(s, cfg, slots, err);
+
+	if (ret)
+		return ret;
+	ret = keyring_load(cfg, slots, keyring);
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s: the keys: %s", cfg->path, strerror(-ret));
+	return ret;
+}
+
 /* Compiles cfg and puts the policy in force; fills link_bitmap. Nothing has changed when it fails. */
 static int load_policy(struct supervisor *s, const struct config *cfg, const uint16_t *slots, const uint32_t *ids,
 		       struct cfg_error *err)
@@ -171,20 +188,11 @@ static int load_policy(struct supervisor *s, const struct config *cfg, const uin
 	return ret;
 }
 
-/* What of cfg the data plane needs besides the policy. */
+/* What of the configuration the data plane needs besides the policy. */
 static int load_convert(struct supervisor *s)
 {
-	struct datapath_key *keys;
-	bool *private_tlvs;
-	unsigned n;
-	int ret = snapshot_keys(s, &keys, &private_tlvs, &n);
+	int ret = datapath_set_keys(s->dp, s->keyring.keys, s->keyring.count);
 
-	if (ret)
-		return ret;
-	ret = datapath_set_keys(s->dp, keys, n);
-	key_wipe(keys, n * sizeof(*keys));
-	free(keys);
-	free(private_tlvs);
 	return ret ? ret : datapath_set_convert(s->dp, s->cfg);
 }
 
@@ -249,6 +257,7 @@ static void attach_missing(struct supervisor *s)
 int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 {
 	struct config *cfg, *old = s->cfg;
+	struct keyring keyring = { 0 };
 	uint16_t *slots = NULL;
 	uint32_t *ids = NULL;
 	int ret = config_load(s->path, &cfg, err);
@@ -265,10 +274,12 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 		}
 	}
 	if (!ret)
-		ret = peers_apply(s, cfg, slots, err);
+		ret = load_peers(s, cfg, slots, &keyring, err);
 	if (!ret)
 		ret = load_policy(s, cfg, slots, ids, err);
 	if (ret) {
+		peers_settle(s);
+		keyring_free(&keyring);
 		free(slots);
 		free(ids);
 		config_free(cfg);
@@ -280,6 +291,9 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	s->peer_slot = slots;
 	s->rule_id = ids;
 	s->cfg = cfg;
+	keyring_free(&s->keyring);
+	s->keyring = keyring;
+	peers_commit(s);
 	ret = paths_reload(s->paths, cfg);
 	attach_missing(s);
 	peers_settle(s);
@@ -325,16 +339,32 @@ static void watch_signal(struct supervisor *s, uv_signal_t *h, int signum)
 
 static int open_cgroup(struct supervisor *s)
 {
-	int ret = cgroup_open(s->cfg->instance);
+	int ret;
 
+	/* Only a converter tells its clients what the server's SYN+ACK said. */
+	if (!s->cfg->convert.listening)
+		return 0;
+	ret = cgroup_open(s->cfg->instance);
 	if (ret >= 0) {
 		s->cgroup_fd = ret;
 		ret = datapath_attach_synack(s->dp, s->cgroup_fd);
 		s->synack = ret == 0;
 	}
-	if (ret < 0 && s->cfg->convert.listening)
+	if (ret < 0)
 		log_warn("no cgroup2 program: Connect with TCP options is refused (Error 33)");
 	return 0;
+}
+
+/* Before the listeners, which fail for it without a reason that helps. */
+static int need_mptcp(void)
+{
+	int enabled, err = sysctl_get("mptcp/enabled", &enabled);
+
+	if (err)
+		log_error("this kernel has no MPTCP");
+	else if (!enabled)
+		log_error("MPTCP is switched off: set sysctl net.mptcp.enabled to 1");
+	return err || !enabled ? -EOPNOTSUPP : 0;
 }
 
 static int start(struct supervisor *s)
@@ -350,7 +380,9 @@ static int start(struct supervisor *s)
 	}
 	if (getrandom(&s->issuing, sizeof(s->issuing), 0) != (ssize_t)sizeof(s->issuing))
 		return -errno;
-	ret = control_open(&s->loop, s->cfg->instance, supervisor_methods, s, &s->control);
+	ret = need_mptcp();
+	if (!ret)
+		ret = control_open(&s->loop, s->cfg->instance, supervisor_methods, s, &s->control);
 	if (!ret && s->cfg->metrics_listen)
 		ret = metrics_open(&s->loop, s->cfg->metrics_listen, s->cfg->metrics_port, supervisor_metrics, s,
 				   &s->metrics);
@@ -360,13 +392,16 @@ static int start(struct supervisor *s)
 		ret = open_cgroup(s);
 	if (!ret)
 		ret = workers_listen(s);
-	if (!ret && (number_rules(s, s->cfg, s->rule_id) < 0 || peers_apply(s, s->cfg, s->peer_slot, &err) < 0 ||
-		     load_policy(s, s->cfg, s->peer_slot, s->rule_id, &err) < 0)) {
+	if (!ret &&
+	    (number_rules(s, s->cfg, s->rule_id) < 0 || load_peers(s, s->cfg, s->peer_slot, &s->keyring, &err) < 0 ||
+	     load_policy(s, s->cfg, s->peer_slot, s->rule_id, &err) < 0)) {
 		log_error("%s", err.text[0] ? err.text : strerror(ENOMEM));
 		ret = -EINVAL;
 	}
-	if (!ret)
+	if (!ret) {
+		peers_commit(s);
 		ret = load_convert(s);
+	}
 	if (!ret)
 		ret = datapath_sync_clock(s->dp);
 	if (!ret)
@@ -374,7 +409,8 @@ static int start(struct supervisor *s)
 	if (ret)
 		return ret;
 	refresh_local(s);
-	/* Only now: the sysctl that lets listeners take data in SYNs is set with the paths. */
+	/* Only now: the sysctl that lets sockets send and take data in SYNs is set with the paths. */
+	features_probe(s->features);
 	if (s->cfg->convert.listening && window_probe()) {
 		log_info("this kernel mistakes the window of SYNs with data: guard corrects it");
 		ret = datapath_set_unscale(s->dp, true);
@@ -420,6 +456,7 @@ static void stop(struct supervisor *s)
 	free(s->rules);
 	free(s->rule_id);
 	free(s->peer_slot);
+	keyring_free(&s->keyring);
 	free(s->peers);
 	free(s->local);
 	free(s->path);

@@ -12,9 +12,11 @@
 #include <uv.h>
 
 #include <lib/config.h>
+#include <lib/convert.h>
 #include <lib/policy.h>
 #include <mpgated/control.h>
 #include <mpgated/datapath.h>
+#include <mpgated/features.h>
 #include <mpgated/metrics.h>
 #include <mpgated/paths.h>
 #include <mpgated/worker.h>
@@ -27,6 +29,7 @@ struct peer {
 	char *name; /* NULL: the slot is free */
 	unsigned slot;
 	struct subkey send; /* towards the peer */
+	struct subkey next_send; /* the same of a configuration that is not in force yet */
 	bool keyed, private_tlvs;
 	__be16 port;
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
@@ -41,6 +44,15 @@ struct peer {
 	bool syn_data; /* the probe's message went in its SYN */
 	bool sent; /* the probe's message is sent */
 	bool handles; /* timer is initialised */
+	size_t answer_len;
+	uint8_t answer[CONVERT_MAX_LEN]; /* to the probe, as far as it has come */
+};
+
+/* What peers may use towards us, of both ages: read with the configuration, and never again. */
+struct keyring {
+	struct datapath_key *keys;
+	bool *private_tlvs; /* by the same index: the peer's dialect */
+	unsigned count;
 };
 
 struct worker_proc {
@@ -53,6 +65,7 @@ struct worker_proc {
 	bool polling;
 	bool full;
 	bool stuck; /* has not answered the last ping in time */
+	bool behind; /* has yet to be sent the new snapshot */
 	uint32_t ping; /* number of the last one */
 	unsigned restarts;
 	uint64_t started; /* ms */
@@ -71,6 +84,7 @@ struct supervisor {
 	uint32_t link_bitmap[MPGATE_MAX_LINKS]; /* of the policy in force, by index in cfg->links */
 	unsigned prefixes; /* in the policy in force */
 	uint16_t *peer_slot; /* index in cfg->peers -> slot */
+	struct keyring keyring;
 	struct datapath *dp;
 	struct paths *paths;
 	struct control *control;
@@ -87,8 +101,10 @@ struct supervisor {
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
 	int snapshot_fd; /* what a new worker gets */
+	bool snapshot_due; /* it could not be made; tried again */
 	int cgroup_fd; /* -1: none */
 	bool synack; /* its program is attached */
+	bool features[FEATURE_COUNT]; /* which of them work */
 	uint64_t started; /* ms */
 	time_t loaded_at;
 	unsigned generation;
@@ -114,17 +130,24 @@ void workers_ping(
 int workers_flows(struct supervisor *s, unsigned index, unsigned *n);
 
 /* peers.c */
-/* Gives every peer of cfg a slot and its keys; 0 or -errno with err. slots: cfg index -> slot, cfg->peer_count. */
-int peers_apply(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err);
-/* Frees the slots that cfg does not name and starts to probe the new ones. */
+/*
+ * Gives every peer of cfg a slot and reads its key; 0 or -errno with err. slots: cfg index -> slot, cfg->peer_count.
+ * Nothing is in force before peers_commit(), which cannot fail and goes by s->cfg and s->peer_slot.
+ */
+int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err);
+void peers_commit(struct supervisor *s);
+/* Frees the slots that s->cfg does not name and starts to probe the new ones. */
 void peers_settle(struct supervisor *s);
 void peers_failed(struct supervisor *s, unsigned slot, int err); /* a worker could not reach it */
+void peers_refused(struct supervisor *s, unsigned slot); /* a worker had a request refused: sets off a probe */
 void peers_close(struct supervisor *s);
 
-/* snapshot.c: writes the configuration for the workers into a new memfd: its descriptor or -errno. */
+/* snapshot.c */
+/* Writes the configuration for the workers into a new memfd: its descriptor or -errno. */
 int snapshot_make(struct supervisor *s);
-/* All keys that peers may use towards us, of both ages: a new array that the caller wipes and frees. */
-int snapshot_keys(const struct supervisor *s, struct datapath_key **out, bool **private_tlvs, unsigned *count);
+/* Reads all keys that the peers of cfg may use towards us. 0 or -errno, logged; *out is left alone then. */
+int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out);
+void keyring_free(struct keyring *k); /* wipes it, too */
 
 /* methods.c */
 extern const struct control_method supervisor_methods[];

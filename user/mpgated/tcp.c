@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/mptcp.h>
 #include <linux/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,7 +29,14 @@ int tcp_socket(int family, bool mptcp)
 	if (fd < 0)
 		return -errno;
 	tcp_nodelay(fd);
+	if (!mptcp)
+		tcp_urgent_inline(fd);
 	return fd;
+}
+
+void tcp_urgent_inline(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 void tcp_nodelay(int fd)
@@ -99,6 +107,21 @@ ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_d
 	return 0;
 }
 
+bool tcp_is_shortage(int err)
+{
+	switch (err) {
+	case EADDRNOTAVAIL:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC: /* what epoll may watch */
+		return true;
+	default:
+		return false;
+	}
+}
+
 void tcp_reset(int fd, bool mptcp)
 {
 	struct linger now = { .l_onoff = 1 };
@@ -124,13 +147,11 @@ int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)
 	return ret;
 }
 
-uint64_t tcp_cookie(int fd)
+bool tcp_writable(int fd)
 {
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	return cookie;
+	return poll(&p, 1, 0) == 1;
 }
 
 int tcp_error(int fd)
@@ -168,15 +189,47 @@ bool tcp_syn_data_acked(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && (info.tcpi_options & TCPI_OPT_SYN_DATA);
 }
 
-uint8_t tcp_subflows(int fd)
+/* Fails with EOPNOTSUPP after a fallback, and on plain TCP sockets. */
+static bool get_mptcp_info(int fd, struct mptcp_info *info)
 {
-	struct mptcp_info info = { 0 };
+	socklen_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, &len) == 0;
+}
+
+bool tcp_is_closed(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getpeername(fd, (struct sockaddr *)&ss, &len) < 0;
+}
+
+bool tcp_may_close(int fd)
+{
+	struct mptcp_info info;
+
+	return !get_mptcp_info(fd, &info) || info.mptcpi_write_seq == info.mptcpi_snd_una || tcp_is_closed(fd);
+}
+
+bool tcp_all_acked(int fd)
+{
+	struct mptcp_info mptcp;
+	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	/* Fails with EOPNOTSUPP after a fallback, and on plain TCP sockets. */
-	if (getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len) < 0)
-		return 0;
-	return (uint8_t)(info.mptcpi_subflows + 1);
+	if (get_mptcp_info(fd, &mptcp))
+		return mptcp.mptcpi_write_seq == mptcp.mptcpi_snd_una;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && !info.tcpi_unacked &&
+	       !info.tcpi_notsent_bytes;
+}
+
+uint8_t tcp_subflows(int fd)
+{
+	struct mptcp_info info;
+
+	return get_mptcp_info(fd, &info) ? (uint8_t)(info.mptcpi_subflows + 1) : 0;
 }
 
 bool tcp_is_mptcp(int fd)

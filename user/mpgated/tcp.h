@@ -13,12 +13,13 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-/* A new non-blocking stream socket with TCP_NODELAY; -errno. */
+/* A new non-blocking stream socket with TCP_NODELAY and tcp_urgent_inline(); -errno. */
 int tcp_socket(int family, bool mptcp);
 
 /*
  * A listener on addr:port. transparent: IP_TRANSPARENT, for steered connections. reuseport: one of several. fastopen:
- * takes data in SYNs without a TFO cookie, as many at a time as backlog. port 0: any free one. -errno.
+ * takes data in SYNs without a TFO cookie, as many at a time as backlog. port 0: any free one. What it accepts inherits
+ * TCP_NODELAY. -errno.
  */
 struct listen_options {
 	bool transparent, reuseport, fastopen;
@@ -32,26 +33,38 @@ int tcp_listen(const struct mpgate_addr *addr, __be16 port, const struct listen_
  */
 ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_data, const void *data, size_t len);
 
+/* Did a dial fail since this machine has no more of something? err: EADDRNOTAVAIL (ports), EMFILE, ... */
+bool tcp_is_shortage(int err);
+
 /* Closes with a RST (TCP) or MP_FASTCLOSE (MPTCP). */
 void tcp_reset(int fd, bool mptcp);
 
 /* TCP_NODELAY; also sends what is pending now. */
 void tcp_nodelay(int fd);
+/* Urgent data arrives as bytes like all others, as it does on MPTCP sockets anyway. Reads still end at its mark. */
+void tcp_urgent_inline(int fd);
 /* Has the third packet of the handshake not come yet? (an accepted socket with SYN data) */
 bool tcp_in_handshake(int fd);
-/* Code point 0 to 63, for the family of addr. */
+/* Code point 0 to 63, for the family of addr. Without effect on MPTCP over IPv6, which has no IPV6_TCLASS. */
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp);
 
 /* Binds to an address that is not this machine's (source preserved). 0 or -errno. */
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port);
-/* The kernel's number for the socket (SO_COOKIE), as BPF programs see it; 0: unknown. */
-uint64_t tcp_cookie(int fd);
+
+/* Is there room to write now? If not, epoll tells when there is. */
+bool tcp_writable(int fd);
 
 /* The pending error of a socket, 0: none; never fails. */
 int tcp_error(int fd);
 int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port);
 /* Was data of our SYN acknowledged by the SYN+ACK? (first subflow) */
 bool tcp_syn_data_acked(int fd);
+/* True: the other side's kernel has all that was written, as far as we heard. */
+bool tcp_all_acked(int fd);
+/* Is there no connection any more? An MPTCP socket that lost its last subflow has no error, but says this. */
+bool tcp_is_closed(int fd);
+/* False: MPTCP with bytes not acknowledged; close() would cut off what does not arrive within a minute. */
+bool tcp_may_close(int fd);
 /* Is an MPTCP socket still MPTCP, or has it fallen back? */
 bool tcp_is_mptcp(int fd);
 /* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The worker's loop: events, timers, the supervisor's messages, and the
- * connections' memory. One thread; it sleeps only in epoll_wait().
+ * The worker's loop: events, timers, the supervisor's messages. One thread; it
+ * sleeps only in epoll_wait().
  *
  * Timers: each class has one duration, so its list is ordered by the time of
  * arming and only heads are looked at. Activity does not move a connection; a
@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,13 +25,9 @@
 #include <mpgated/tcp.h>
 #include <mpgated/worker.h>
 
-#define FREE_MIN 64 /* retired connections kept in any case */
 #define BATCH 256 /* events taken from the kernel at a time */
 #define NOTES_PER_SECOND 10
-#define NO_ROOM_MS 10 /* pause while the bound on parked bytes is reached */
-
-/* An event's tag: a connection with its side in the lowest bit, or one of the worker's own. */
-#define SIDE_FAR 1U
+#define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
 
 static uint64_t clock_ms(void)
 {
@@ -49,12 +44,16 @@ static uint64_t class_ms(const struct worker *w, unsigned class)
 	switch (class) {
 	case TIMER_FIRST:
 		return s->first_bytes_ms;
+	case TIMER_READY:
+		return s->header_s * 1000ULL / 2;
 	case TIMER_HEADER:
 		return s->header_s * 1000ULL;
 	case TIMER_PEER:
 		return s->peer_s * 1000ULL;
 	case TIMER_CONNECT:
 		return s->connect_s * 1000ULL;
+	case TIMER_ACKED:
+		return ACKED_MS;
 	case TIMER_HALF:
 		return s->half_closed_s * 1000ULL;
 	default:
@@ -62,138 +61,61 @@ static uint64_t class_ms(const struct worker *w, unsigned class)
 	}
 }
 
-void conn_timer(struct worker *w, struct conn *c, enum timer_class class)
+void worker_tell_full(struct worker *w)
 {
-	list_del(&c->timer);
-	c->class = (uint8_t) class;
-	c->armed = w->now;
-	list_add_tail(&w->timers[class], &c->timer);
+	unsigned limit = w->snap->connections;
+	struct message m = { .type = MSG_FULL };
+
+	m.value = w->connections >= (w->full ? limit - limit / 16 : limit);
+	if (m.value != w->full && message_send(w->control, &m, -1) == 0)
+		w->full = m.value;
 }
 
-void conn_again(struct worker *w, struct conn *c)
+/* Takes the connection with the spare descriptor and ends it, or the listener would wake us for ever. */
+static void refuse_one(struct worker *w, int listener)
 {
-	if (list_empty(&c->run))
-		list_add_tail(&w->runnable, &c->run);
-}
-
-struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool near_mptcp)
-{
-	struct conn *c;
-
-	if (list_empty(&w->free)) {
-		c = malloc(sizeof(*c));
-		if (!c)
-			return NULL;
-	} else {
-		c = list_entry(w->free.next, struct conn, timer);
-		list_del(&c->timer);
-		w->free_count--;
-	}
-	memset(c, 0, sizeof(*c));
-	list_init(&c->timer);
-	list_init(&c->run);
-	c->state = (uint8_t)state;
-	c->near.fd = near_fd;
-	c->near.mptcp = near_mptcp;
-	c->near.in = c->near.out = true;
-	c->far.fd = -1;
-	c->active = w->now;
-	c->opened = (uint32_t)(w->now / 1000);
-	w->connections++;
-	w->stats->connections = w->connections;
-	return c;
-}
-
-static void side_close(struct worker *w, struct side *s, bool reset)
-{
-	if (s->parked.data)
-		unpark(w, &s->parked);
-	if (s->fd < 0)
-		return;
-	if (reset)
-		tcp_reset(s->fd, s->mptcp);
-	else
-		close(s->fd);
-	s->fd = -1;
-}
-
-static void set_full(struct worker *w, bool full)
-{
-	struct message m = { .type = MSG_FULL, .value = full };
-
-	w->full = full;
-	message_send(w->control, &m, -1);
-}
-
-void conn_close(struct worker *w, struct conn *c, bool reset)
-{
-	side_close(w, &c->near, reset);
-	side_close(w, &c->far, reset);
-	if (c->counted)
-		hub_forget(w, c);
-	if (c->first.data)
-		unpark(w, &c->first);
-	if (c->state == RELAY && c->peer < MPGATE_MAX_PEERS)
-		w->shm->relayed[w->index][c->peer]--;
-	c->state = CLOSED;
-	list_del(&c->run);
-	list_del(&c->timer);
-	list_add_tail(&w->dead, &c->timer);
-	w->connections--;
-	w->stats->connections = w->connections;
-	if (w->full && w->connections < w->snap->connections - w->snap->connections / 16)
-		set_full(w, false);
-}
-
-static int watch_side(struct worker *w, struct conn *c, struct side *s, int op)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s->watched_out ? EPOLLOUT : 0) };
-
-	ev.data.u64 = (uint64_t)(uintptr_t)c | (s == &c->far ? SIDE_FAR : 0);
-	return epoll_ctl(w->epoll, op, s->fd, &ev) < 0 ? -errno : 0;
-}
-
-int conn_watch(struct worker *w, struct conn *c, struct side *s)
-{
-	s->watched_out = s == &c->far || c->young;
-	return watch_side(w, c, s, EPOLL_CTL_ADD);
-}
-
-int conn_watch_out(struct worker *w, struct conn *c, struct side *s)
-{
-	if (s->watched_out)
-		return 0;
-	s->watched_out = true;
-	return watch_side(w, c, s, EPOLL_CTL_MOD);
-}
-
-int worker_accept(struct worker *w, int listener, struct sockaddr_storage *from)
-{
-	socklen_t len = sizeof(*from);
 	int fd;
 
-	if (w->connections >= w->snap->connections && !w->full)
-		set_full(w, true);
-	fd = accept4(listener, (struct sockaddr *)from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	close(w->spare_fd);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		tcp_reset(fd, false);
+	w->spare_fd = fcntl(w->control, F_DUPFD_CLOEXEC, 0);
+	w->stats->resource++;
+}
+
+int worker_accept(struct worker *w, int listener, enum conn_state state, struct conn **out)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct conn *c = NULL;
+	int fd;
+
+	if (!w->full)
+		worker_tell_full(w);
+	fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		if (errno != EMFILE && errno != ENFILE)
-			return errno == EAGAIN ? -EAGAIN : -ECONNABORTED;
-		/* Take the connection with the spare descriptor and end it, or the listener would wake us for ever. */
-		close(w->spare_fd);
-		fd = accept4(listener, (struct sockaddr *)from, &len, SOCK_CLOEXEC);
-		if (fd >= 0)
-			tcp_reset(fd, false);
-		w->spare_fd = fcntl(w->control, F_DUPFD_CLOEXEC, 0);
-		w->stats->resource++;
-		return -ECONNABORTED;
+		int err = errno;
+
+		if (err == EMFILE || err == ENFILE)
+			refuse_one(w, listener);
+		return err == EAGAIN ? -EAGAIN : -ECONNABORTED;
 	}
 	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */
-	if (w->connections >= 2 * w->snap->connections) {
-		tcp_reset(fd, false);
+	if (w->connections < 2 * w->snap->connections)
+		/* As MPTCP: disconnecting resets a TCP socket just as well, and a client may speak either. */
+		c = conn_new(w, state, fd, true);
+	if (!c || addr_from_sockaddr((struct sockaddr *)&from, &c->tuple.saddr, &c->tuple.sport) < 0) {
 		w->stats->resource++;
+		if (c)
+			conn_close(w, c, true);
+		else
+			tcp_reset(fd, true);
 		return -ECONNABORTED;
 	}
-	return fd;
+	tcp_urgent_inline(fd);
+	*out = c;
+	return 0;
 }
 
 void worker_peer_failed(struct worker *w, unsigned slot, int err)
@@ -201,6 +123,13 @@ void worker_peer_failed(struct worker *w, unsigned slot, int err)
 	struct message m = { .type = MSG_PEER_FAILED, .slot = slot, .value = err };
 
 	w->stats->peer_failed++;
+	message_send(w->control, &m, -1);
+}
+
+void worker_peer_refused(struct worker *w, unsigned slot)
+{
+	struct message m = { .type = MSG_PEER_REFUSED, .slot = slot };
+
 	message_send(w->control, &m, -1);
 }
 
@@ -256,6 +185,9 @@ static void conn_event(struct worker *w, struct conn *c)
 	case GW_DIRECT:
 		gateway_event(w, c);
 		break;
+	case GW_READY:
+		ready_event(w, c);
+		break;
 	case HUB_HEADER:
 	case HUB_DIAL:
 	case HUB_LINGER:
@@ -278,14 +210,16 @@ static void conn_timeout(struct worker *w, struct conn *c)
 	case GW_DIRECT:
 		gateway_timeout(w, c);
 		break;
+	case GW_READY:
+		conn_close(w, c, true);
+		break;
 	case HUB_HEADER:
 	case HUB_DIAL:
 	case HUB_LINGER:
 		hub_timeout(w, c);
 		break;
 	default:
-		w->stats->idle++;
-		conn_close(w, c, true);
+		relay_timeout(w, c);
 	}
 }
 
@@ -336,29 +270,10 @@ static void run_again(struct worker *w)
 	}
 }
 
-/* Retired connections are kept for the next ones, but never more than are in use: memory follows the load down. */
-static void reap(struct worker *w)
-{
-	while (!list_empty(&w->dead)) {
-		struct list *l = w->dead.next;
-
-		list_del(l);
-		list_add_tail(&w->free, l);
-		w->free_count++;
-	}
-	while (w->free_count > w->connections + FREE_MIN) {
-		struct list *l = w->free.next;
-
-		list_del(l);
-		w->free_count--;
-		free(list_entry(l, struct conn, timer));
-	}
-}
-
 static void dispatch(struct worker *w, const struct epoll_event *ev)
 {
-	struct conn *c = (struct conn *)(uintptr_t)(ev->data.u64 & ~(uint64_t)SIDE_FAR);
-	struct side *s = ev->data.u64 & SIDE_FAR ? &c->far : &c->near;
+	struct conn *c = (struct conn *)(uintptr_t)(ev->data.u64 & ~(uint64_t)TAG_FAR);
+	struct side *s = ev->data.u64 & TAG_FAR ? &c->far : &c->near;
 
 	if (ev->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->in = true;
@@ -366,6 +281,8 @@ static void dispatch(struct worker *w, const struct epoll_event *ev)
 		s->out = true;
 	if (ev->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->hangup = true;
+	if (ev->events & EPOLLPRI)
+		s->urgent = true;
 	if (c->young && c->state != CLOSED)
 		hub_settle(c);
 	conn_event(w, c);
@@ -399,12 +316,14 @@ static void loop(struct worker *w)
 	struct epoll_event ev[BATCH];
 	bool orphan = false;
 
-	while (!orphan || w->connections) {
+	for (;;) {
 		int timeout = run_timers(w), n;
 
+		if (orphan && !w->connections)
+			break;
 		if (!list_empty(&w->runnable))
-			timeout = w->parked_bytes + RELAY_BUF / 16 > w->snap->buffer_bytes ? NO_ROOM_MS : 0;
-		reap(w);
+			timeout = 0;
+		conn_reap(w);
 		n = epoll_wait(w->epoll, ev, BATCH, timeout);
 		w->now = clock_ms();
 		for (int i = 0; i < n; i++) {
@@ -441,8 +360,8 @@ static int init(struct worker *w, const struct worker_args *args)
 	for (unsigned i = 0; i < TIMER_CLASSES; i++)
 		list_init(&w->timers[i]);
 	list_init(&w->runnable);
+	list_init(&w->ready);
 	list_init(&w->dead);
-	list_init(&w->free);
 	w->buf = mmap(NULL, RELAY_HEADROOM + RELAY_BUF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->spare_fd = fcntl(w->control, F_DUPFD_CLOEXEC, 0);
@@ -465,6 +384,8 @@ void worker_main(const struct worker_args *args)
 	struct worker *w = calloc(1, sizeof(*w));
 	int ret = w ? init(w, args) : -ENOMEM;
 
+	if (!ret)
+		ret = fault_handlers();
 	if (!ret)
 		ret = sandbox_enter();
 	if (ret) {

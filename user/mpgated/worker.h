@@ -22,7 +22,11 @@ struct worker_args {
  */
 void worker_main(const struct worker_args *args) __attribute__((noreturn));
 
-/* sandbox.c: keeps CAP_NET_RAW (transparent sockets) and the system calls of the worker. 0 or -errno. */
+/* sandbox.c: keeps two capabilities (transparent sockets) and the system calls of the worker. 0 or -errno. */
 int sandbox_enter(void);
+
+/* fault.c: from now on what ends this process, SIGKILL excepted, resets its connections first. 0 or -errno. */
+int fault_handlers(void);
+void fault_covers(int fd); /* fd is a connection of this process */
 
 #endif

@@ -11,6 +11,12 @@
 #include <mpgated/message.h>
 #include <mpgated/tcp.h>
 
+static bool same_peers(const struct snapshot *a, const struct snapshot *b)
+{
+	return a->peers.count == b->peers.count && !memcmp(snapshot_at(a, a->peers), snapshot_at(b, b->peers),
+							   a->peers.count * sizeof(struct snapshot_peer));
+}
+
 int worker_snapshot(struct worker *w, int fd)
 {
 	struct stat st;
@@ -21,6 +27,12 @@ int worker_snapshot(struct worker *w, int fd)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	/* It may be no more than an address of this machine that came or went. */
+	if (w->snap && !same_peers(w->snap, map)) {
+		ready_drop(w, -1);
+		w->cookie_count = 0;
+		w->peers_changed++;
+	}
 	if (w->snap)
 		munmap((void *)(uintptr_t)w->snap, w->snap->size);
 	w->snap = map;
@@ -60,7 +72,7 @@ static void send_flows(struct worker *w, const struct message *request)
 	if (r != MAP_FAILED) {
 		for (unsigned class = 0; class < TIMER_CLASSES; class ++)
 			for (struct list *l = w->timers[class].next; l != &w->timers[class]; l = l->next)
-				if (n < w->connections)
+				if (list_entry(l, struct conn, timer)->state != GW_READY && n < w->connections)
 					record_flow(w, list_entry(l, struct conn, timer), &r[n++]);
 		munmap(r, size);
 	}
@@ -95,5 +107,7 @@ bool worker_message(struct worker *w)
 		if (fd >= 0)
 			close(fd);
 	}
+	/* After a reload the limit may be another one; with each ping, what could not be told is told again. */
+	worker_tell_full(w);
 	return ret == -EAGAIN || ret == -EINTR;
 }

@@ -19,6 +19,7 @@
 #include <mpgated/cgroup.h>
 #include <mpgated/message.h>
 #include <mpgated/supervisor.h>
+#include <mpgated/sysctl.h>
 #include <mpgated/tcp.h>
 
 #define BACKLOG 4096 /* of a listener; net.core.somaxconn may cut it */
@@ -26,7 +27,7 @@
 #define STABLE_MS 5000 /* a worker that lived this long is restarted at once */
 #define BACKOFF_MAX_MS 5000
 #define FLOWS_WAIT_MS 1000
-#define TERM_WAIT_MS 2000
+#define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
 static void set_alive(struct supervisor *s, const struct worker_proc *p)
 {
@@ -156,6 +157,7 @@ static void run_child(struct supervisor *s, struct worker_proc *p, int control)
 	/* SIGHUP and SIGINT are for the supervisor, also when a terminal sends them to the whole group. */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN); /* of the log */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(who, sizeof(who), "worker %u", p->index);
@@ -167,6 +169,8 @@ static void take_message(struct worker_proc *p, const struct message *m)
 {
 	if (m->type == MSG_PEER_FAILED) {
 		peers_failed(p->sup, m->slot, m->value);
+	} else if (m->type == MSG_PEER_REFUSED) {
+		peers_refused(p->sup, m->slot);
 	} else if (m->type == MSG_FULL) {
 		p->full = m->value;
 		log_warn("worker %u %s", p->index,
@@ -190,6 +194,17 @@ static void worker_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
+/* What a full socket does not take goes with a later ping. */
+static void send_snapshot(struct supervisor *s, struct worker_proc *p)
+{
+	const struct message m = { .type = MSG_SNAPSHOT };
+	bool behind = message_send(p->control, &m, s->snapshot_fd) < 0;
+
+	if (behind && !p->behind)
+		log_error("worker %u does not take the new configuration yet", p->index);
+	p->behind = behind;
+}
+
 void workers_ping(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->worker_count; i++) {
@@ -208,6 +223,8 @@ void workers_ping(struct supervisor *s)
 			set_alive(s, p);
 		}
 		message_send(p->control, &m, -1);
+		if (p->behind)
+			send_snapshot(s, p);
 	}
 }
 
@@ -230,7 +247,7 @@ static int worker_fork(struct supervisor *s, struct worker_proc *p)
 	if (s->cgroup_fd >= 0)
 		cgroup_add(s->cgroup_fd, p->pid);
 	p->control = pair[0];
-	p->full = p->stuck = false;
+	p->full = p->stuck = p->behind = false;
 	p->ping = (uint32_t)s->shm->workers[p->index].beat;
 	p->started = uv_now(&s->loop);
 	uv_poll_init(&s->loop, &p->poll, p->control);
@@ -241,9 +258,19 @@ static int worker_fork(struct supervisor *s, struct worker_proc *p)
 	return 0;
 }
 
+/* How many SYNs may wait in a listener before it answers with SYN cookies. */
+static unsigned backlog(void)
+{
+	int most, cookies;
+
+	if (sysctl_get("ipv4/tcp_syncookies", &cookies) == 0 && cookies == 2)
+		return 0;
+	return sysctl_get("core/somaxconn", &most) == 0 && most < BACKLOG ? (unsigned)most : BACKLOG;
+}
+
 int workers_start(struct supervisor *s)
 {
-	int ret = datapath_set_workers(s->dp, s->worker_count, BACKLOG);
+	int ret = datapath_set_workers(s->dp, s->worker_count, backlog());
 
 	for (unsigned i = 0; !ret && i < s->worker_count; i++) {
 		struct worker_proc *p = &s->workers[i];
@@ -319,11 +346,9 @@ void workers_reap(struct supervisor *s)
 
 void workers_update(struct supervisor *s)
 {
-	const struct message m = { .type = MSG_SNAPSHOT };
-
 	for (unsigned i = 0; i < s->worker_count; i++)
-		if (s->workers[i].pid && message_send(s->workers[i].control, &m, s->snapshot_fd) < 0)
-			log_error("worker %u did not take the new configuration", i);
+		if (s->workers[i].pid)
+			send_snapshot(s, &s->workers[i]);
 }
 
 int workers_flows(struct supervisor *s, unsigned index, unsigned *n)

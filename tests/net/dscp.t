@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The code point of a client's SYN is on the way between the proxies (not on paths to an IPv6 address, where Linux
+# refuses it) and arrives at the server.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The TOS byte, or traffic class, is the code point and two bits of ECN.
+CODE_POINT=46
+SYN4='tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn' SYN6='ip6[53] & 18 = 2'
+DSCP4='ip[1] & 0xfc' DSCP6='ip6[0:2] & 0xfc0'
+scenario
+
+# marked NAME CODE-POINT FILTER...: so many SYNs that match have it; SYNs: all of them.
+marked() { packets "$1" "($SYN4 and $3 and $DSCP4 = $(($2 << 2))) or ($SYN6 and $3 and $DSCP6 = $(($2 << 6)))"; }
+all() { packets "$1" "($SYN4 and $2) or ($SYN6 and $2)"; }
+
+for f in 4 6; do
+	family $f
+	for code in $CODE_POINT 0; do
+		name="IPv$f, code point $code"
+		# Nothing else is dialed meanwhile.
+		kill -STOP "${DAEMON[gw]}"
+		capture dscp "$ROUTER" hub0 tcp
+		is "$(load -d "$code" conn "$SERVER_IP" 7001)" ok "$name: a connection"
+		capture_end dscp
+		kill -CONT "${DAEMON[gw]}"
+		is "$(all dscp "dst port 8803")" "$(marked dscp "$code" "dst port 8803")" "$name: it is between the proxies"
+		check "$name: of which there are SYNs" [ "$(all dscp "dst port 8803")" -gt 0 ]
+		is "$(marked dscp "$code" "dst host $SERVER_IP")" 1 "$name: it arrives at the server"
+		is "$(all dscp "dst host $SERVER_IP")" 1 "$name: once"
+	done
+done
+done_testing

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The configuration reader: every fault is told, with its line. */
+#include "config_test.h"
+
+#define ISSUED "convert:\n  accept: issued\n  allow-from: [ 192.0.2.0/24 ]\n  listen:\n"
+
+static const struct {
+	const char *text, *error; /* the error without "test.yaml:", unless it begins with '/' for "as it is" */
+} faults[] = {
+	/* the document */
+	{ "", "1: the file says nothing" },
+	{ "# nothing\n", "1: the file says nothing" },
+	{ "instance: [ a\n", "2: did not find expected ',' or ']'" },
+	{ "instance: a\n\tworkers: 1\n", "2: found a tab character that violates indentation" },
+	{ "a: 1\nb: \xff\n", "2: invalid leading UTF-8 octet" },
+	{ "instance: a\n---\ninstance: b\n", "3: more than one document" },
+	{ "- a\n", "1: Expecting MAPPING, got event: SEQUENCE_START" },
+	{ "[ 1, 2 ]: 3\n", "1: a key must be a word" },
+	{ "workers: 1\ninstance: a\nworkers: 2\n", "3: 'workers' is given twice (first in line 1)" },
+	{ "links:\n- { name: a,\n    name: b }\n", "3: 'name' is given twice (first in line 2)" },
+	{ "instance: &x a\nlinks:\n- { name: *x, role: lan }\n", "3: aliases ('*name') are not taken here" },
+	/* keys and types */
+	{ "instance: a\nlinkz: []\n", "2: Unexpected key: linkz" },
+	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n", "3: Unexpected key: speed" },
+	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n", "3: Unexpected key: to-prot" },
+	{ "links: 7\n", "1: Expecting SEQUENCE, got event: SCALAR" },
+	{ "links:\n- lan0\n", "2: Expecting MAPPING, got event: SCALAR" },
+	{ "links:\n- { role: lan }\n", "2: Missing required mapping field: name" },
+	{ "links:\n- { name: lan0 }\n", "2: Missing required mapping field: role" },
+	{ "links:\n- { name: lan0, role: wan }\n", "2: Invalid ENUM value: wan" },
+	{ "links:\n- { name: lan0, role: lan, early-classify: maybe }\n", "2: Invalid ENUM value: maybe" },
+	{ "workers: many\n", "1: 'many' is no number" },
+	{ "workers: ''\n", "1: '' is no number" },
+	{ "workers: 2.5\n", "1: '2.5' is no number" },
+	{ "workers: 0x2\n", "1: '0x2' is no number" },
+	{ "workers: 010\n", "1: '010' is no number" },
+	{ "instance: a\ntimeouts: { peer: 3,\n  idle: 2h }\n", "3: '2h' is no number" },
+	{ "workers: -1\n", "1: '-1' is no number" },
+	{ "workers: 4294967296\n", "1: Invalid UINT value: '4294967296'" },
+	{ "workers: [ 1 ]\n", "1: Expecting UINT, got event: SEQUENCE_START" },
+	{ "instance: \"\"\n", "1: STRING length < 1: " },
+	{ "policy: { default: block }\n", "1: Invalid ENUM value: block" },
+	{ "convert:\n  accept: all\n", "2: Invalid ENUM value: all" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5 "
+	  "]\n",
+	  "4: more than 4 addresses" },
+	{ "convert: { accept: open, allow-from: [ 192.0.2.0/24 ], listen: [ 1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, "
+	  "1.1.1.5, 1.1.1.6, 1.1.1.7, 1.1.1.8, 1.1.1.9 ] }\n",
+	  "1: more than 8 addresses" },
+	/* not in this version */
+	{ "\npublish: [ { address: 192.0.2.1 } ]\n", "2: publish is not available in this version" },
+	{ "\npublish: yes\n", "2: publish is not available in this version" },
+	{ "policy:\n  default: proxy\n", "2: default: proxy is not available in this version" },
+	{ "peers:\n- name: a\n  mode: transparent\n", "3: mode: transparent is not available in this version" },
+	{ RULES "  - name: r\n    action: proxy\n    via: hub1\n    connect: honest\n",
+	  "10: connect: honest is not available in this version" },
+	/* numbers and names */
+	{ "instance: a/b\n", "1: instance 'a/b': a name is made of letters, digits, '-', '_' and '.'" },
+	{ "instance: a.b\n", "1: instance 'a.b': '.' is not allowed here" },
+	{ "instance: abcdefghijabcdefghijabcdefghijab\n",
+	  "1: instance 'abcdefghijabcdefghijabcdefghijab': a name has 31 letters at most" },
+	{ "workers: 65\n", "1: workers: 65 is not between 0 and 64" },
+	{ "timeouts:\n  idle: 0\n", "2: idle: 0 is not between 1 and 2592000" },
+	{ "timeouts: { peer: 0 }\n", "1: peer: 0 is not between 1 and 2592000" },
+	{ "timeouts: { connect: 0 }\n", "1: connect: 0 is not between 1 and 2592000" },
+	{ "timeouts: { header: 0 }\n", "1: header: 0 is not between 1 and 2592000" },
+	{ "timeouts: { half-closed: 0 }\n", "1: half-closed: 0 is not between 1 and 2592000" },
+	{ "timeouts: { first-bytes-ms: 1001 }\n", "1: first-bytes-ms: 1001 is not between 0 and 1000" },
+	{ "limits:\n  buffer-mib: 0\n", "2: buffer-mib: 0 is not between 1 and 65536" },
+	{ "limits: { connections: 1000001 }\n", "1: connections: 1000001 is not between 0 and 1000000" },
+	{ "metrics: { port: 1 }\n", "1: metrics: a port needs a listen address" },
+	{ "metrics:\n  listen: localhost\n", "2: 'localhost' is no address" },
+	{ "metrics:\n  listen: \"::1\"\n  port: 0\n", "3: port: 0 is not between 1 and 65535" },
+	/* links */
+	{ "links:\n- { name: lan0, role: lan }\n- { name: lan0, role: path }\n", "3: link 'lan0' is there twice" },
+	{ "links:\n- { name: interface-of-16, role: lan }\n- { name: interface-of-16b, role: lan }\n",
+	  "3: link 'interface-of-16b': an interface name has 15 letters at most" },
+	{ "links:\n- { name: a/b, role: lan }\n", "2: link 'a/b' is no interface name" },
+	{ "links:\n- { name: \"a\\tb\", role: lan }\n", "2: link 'a?b' is no interface name" },
+	{ "links:\n- { name: .., role: lan }\n", "2: link '..' is no interface name" },
+	{ "links:\n- name: lan0\n  role: lan\n  path: x\n", "4: link 'lan0': only a link with role path has a path" },
+	{ "links:\n- name: net0\n  role: net\n  use: backup\n",
+	  "4: link 'net0': only a link with role path has a use" },
+	{ "links:\n- name: wan0\n  role: path\n  early-classify: true\n",
+	  "4: link 'wan0': only a link with role lan classifies" },
+	{ "links:\n- name: wan0\n  role: path\n  path: a b\n",
+	  "4: path 'a b': a name is made of letters, digits, '-', '_' and '.'" },
+	/* convert */
+	{ "convert:\n  listen: []\n", "2: listen: the list is empty" },
+	{ "convert:\n  port: 1\n  listen: [ \"::\" ]\n", "1: accept: keyed needs a peer with a key-file" },
+	{ "convert:\n  listen: [ \"::\" ]\n  accept: open\n",
+	  "3: accept: open needs allow-from, or anyone could use this relay" },
+	{ "convert:\n  listen: [ 192.0.2.1 ]\n  accept: issued\n",
+	  "3: accept: issued needs allow-from, or anyone could use this relay" },
+	{ ISSUED "  - 192.0.2.1\n  - 192.0.2\n", "6: '192.0.2' is no address" },
+	{ ISSUED "  - \"::\"\n  - \"::\"\n", "6: address '::' is there twice" },
+	{ "convert:\n  port: 0\n", "2: port: 0 is not between 1 and 65535" },
+	{ "convert:\n  port: 65536\n", "2: port: 65536 is not between 1 and 65535" },
+	{ "convert:\n  window: 0\n", "2: window: 0 is not between 1 and 3600" },
+	{ "convert:\n  unchecked-syn-rate: 0\n", "2: unchecked-syn-rate: 0 is not between 1 and 1000000" },
+	{ "convert:\n  pending-per-client: 0\n", "2: pending-per-client: 0 is not between 1 and 65535" },
+	{ "convert:\n  allow-from: [ 10.0.0.0/8,\n    10.0.0.1/8 ]\n", "3: '10.0.0.1/8' has bits set past its length" },
+	{ "convert:\n  allow-from: []\n", "2: allow-from: the list is empty" },
+	{ "convert:\n  allow-to: []\n", "2: allow-to: the list is empty" },
+	{ "convert:\n  allow-to: [ 2001:db8::/129 ]\n", "2: '2001:db8::/129' is no prefix" },
+	/* peers and keys */
+	{ "peers:\n- { name: a, dialect: rfc8803 }\n- { name: a, dialect: rfc8803 }\n", "3: peer 'a' is there twice" },
+	{ "peers:\n- { name: a b, dialect: rfc8803 }\n",
+	  "2: peer 'a b': a name is made of letters, digits, '-', '_' and '.'" },
+	{ "peers:\n- name: a\n", "2: peer 'a' needs a key-file (only dialect rfc8803 does without)" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  previous-key-file: a.key\n",
+	  "4: peer 'a': a previous-key-file needs a key-file" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: []\n", "4: address: the list is empty" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  as: gateway\n",
+	  "4: peer 'a': as: gateway needs the peer's address" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1,\n hub ]\n",
+	  "5: 'hub' is no unicast address" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 224.0.0.1 ]\n", "4: '224.0.0.1' is no unicast address" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ \"::\" ]\n", "4: '::' is no unicast address" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ \"fe80::1\" ]\n",
+	  "4: 'fe80::1' is link-local: such addresses are not taken here" },
+	{ ISSUED "  - 192.0.2.1\n  - febf::1\n", "6: 'febf::1' is link-local: such addresses are not taken here" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  port: 0\n", "4: port: 0 is not between 1 and 65535" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  ready: 9\n", "4: ready: 9 is not between 0 and 8" },
+	{ "peers:\n- name: a\n  key-file: none.key\n", "3: key file 'none.key': No such file or directory" },
+	{ "peers:\n- name: a\n  key-file: open.key\n",
+	  "3: key file 'open.key' can be read by others: its mode must be 0600" },
+	{ "peers:\n- name: a\n  key-file: group.key\n",
+	  "3: key file 'group.key' can be read by others: its mode must be 0600" },
+	{ "peers:\n- name: a\n  key-file: junk.key\n", "3: 'junk.key' holds no key" },
+	{ "peers:\n- name: a\n  key-file: a.key\n  previous-key-file: junk.key\n", "4: 'junk.key' holds no key" },
+	{ "peers:\n- { name: x, key-file: a.key }\n- name: y\n  key-file: copy.key\n",
+	  "4: the key of peer 'y' has the id of another key, of peer 'x'" },
+	{ "peers:\n- { name: x, key-file: b.key, previous-key-file: a.key }\n- { name: y, key-file: copy.key }\n",
+	  "3: the key of peer 'y' has the id of another key, of peer 'x'" },
+	{ "peers:\n- name: x\n  key-file: a.key\n  previous-key-file: copy.key\n",
+	  "4: the key of peer 'x' has the id of another key, of peer 'x'" },
+	/* groups */
+	{ PEER "groups:\n- { name: g, peers: [ hub1 ] }\n- { name: g, peers: [ hub1 ] }\n",
+	  "4: group 'g' is there twice" },
+	{ PEER "groups:\n- { name: hub1, peers: [ hub1 ] }\n", "3: group 'hub1' has the name of a peer" },
+	{ PEER "groups:\n- name: g\n  peers: []\n", "4: group 'g' has no peers" },
+	{ PEER "groups:\n- name: g\n", "3: group 'g' has no peers" },
+	{ PEER "groups:\n- name: g\n  peers: [ hub1, hub2 ]\n", "4: group 'g': there is no peer 'hub2'" },
+	{ PEER "groups:\n- name: g\n  peers:\n  - hub1\n  - hub1\n", "6: group 'g': peer 'hub1' is there twice" },
+	{ PEER "groups:\n- name: g\n  peers: [ a, a, a, a, a, a, a, a, a ]\n",
+	  "4: group 'g': 9 peers are more than 8" },
+	/* prefix sets */
+	{ "prefix-sets:\n- { name: s, prefixes: [ 10.0.0.0/8 ] }\n- { name: s, prefixes: [ 10.0.0.0/8 ] }\n",
+	  "3: prefix set 's' is there twice" },
+	{ "prefix-sets:\n- name: s\n", "2: prefix set 's' is empty" },
+	{ "prefix-sets:\n- { name: s, file: empty.txt }\n", "2: prefix set 's' is empty" },
+	{ "prefix-sets:\n- name: s\n  prefixes:\n  - 10.0.0.0/8\n  - 10.0.0.0/40\n", "5: '10.0.0.0/40' is no prefix" },
+	{ "prefix-sets:\n- name: s\n  file: none.txt\n", "3: prefix set file 'none.txt': No such file or directory" },
+	{ "prefix-sets:\n- name: s\n  file: /dev/null\n", "3: prefix set file '/dev/null': not a regular file" },
+	{ "prefix-sets:\n- name: s\n  file: .\n", "3: prefix set file '.': Is a directory" },
+	{ "prefix-sets:\n- { name: s, file: bad.txt }\n", "/bad.txt:4: '10.0.0.300' is no prefix" },
+	{ "prefix-sets:\n- { name: s, file: host.txt }\n",
+	  "/host.txt:1: '2001:db8::1/32' has bits set past its length" },
+	/* rules */
+	{ RULES "  - { name: r, link: lan1" VIA, "7: there is no link 'lan1'" },
+	{ RULES "  - name: r\n    link: wan0\n    action: direct\n",
+	  "8: rule 'r' can never match: link 'wan0' has not role lan" },
+	{ RULES "  - name: r\n    action: proxy\n    via: hub2\n", "9: there is no group or peer 'hub2'" },
+	{ RULES "  - name: r\n    action: direct\n    via: hub1\n", "9: rule 'r': via needs action: proxy" },
+	{ RULES "  - name: r\n    action: proxy\n", "7: rule 'r': action: proxy needs via" },
+	{ RULES "  - name: r\n", "7: Missing required mapping field: action" },
+	{ RULES "  - { name: r, from-set: s" VIA, "7: there is no prefix set 's'" },
+	{ RULES "  - { name: r, to-set: s" VIA, "7: there is no prefix set 's'" },
+	{ RULES "  - { name: r, from: []" VIA, "7: from: the list is empty" },
+	{ RULES "  - { name: r, to: []" VIA, "7: to: the list is empty" },
+	{ RULES "  - name: r\n    from:\n    - 10.0.0.0/8\n    - 10.0.0.1/8\n    action: direct\n",
+	  "10: '10.0.0.1/8' has bits set past its length" },
+	{ RULES "  - name: r\n    to: [ 10.0.0.0/8,\n      x ]\n    action: direct\n", "9: 'x' is no prefix" },
+	{ RULES "  - { name: r, to-port: []" VIA, "7: to-port: the list is empty" },
+	{ RULES "  - { name: r, to-port: [ 0 ]" VIA, "7: '0' is no port or range of ports (1 to 65535)" },
+	{ RULES "  - { name: r, to-port: [ 65536 ]" VIA, "7: '65536' is no port or range of ports (1 to 65535)" },
+	{ RULES "  - { name: r, to-port: [ http ]" VIA, "7: 'http' is no port or range of ports (1 to 65535)" },
+	{ RULES "  - { name: r, to-port: [ 80- ]" VIA, "7: '80-' is no port or range of ports (1 to 65535)" },
+	{ RULES "  - { name: r, to-port: [ 80-90x ]" VIA, "7: '80-90x' is no port or range of ports (1 to 65535)" },
+	{ RULES "  - { name: r, to-port: [ 90-80 ]" VIA, "7: '90-80' is an empty range" },
+	{ RULES "  - { name: r, dscp: []" VIA, "7: dscp: the list is empty" },
+	{ RULES "  - { name: r, dscp: [ ef, 64 ]" VIA,
+	  "7: '64' is no DSCP (0 to 63, or a name such as ef, af41, cs1)" },
+	{ RULES "  - { name: r, dscp: [ af14 ]" VIA,
+	  "7: 'af14' is no DSCP (0 to 63, or a name such as ef, af41, cs1)" },
+	{ RULES "  - { name: r, to-port: [ 1 ]" VIA "  - { name: r, to-port: [ 2 ]" VIA, "8: rule 'r' is there twice" },
+	{ RULES "  - { name: abcdefghijabcdefghijabcdefghijab" VIA,
+	  "7: rule 'abcdefghijabcdefghijabcdefghijab': a name has 31 letters at most" },
+	{ RULES "  - { name: r, from: [ 10.0.0.0/8 ], to: [ \"2001:db8::/32\" ]" VIA,
+	  "7: rule 'r' can never match: source and destination are never of one IP version" },
+	{ "links: [ { name: wan0, role: path } ]\n" PEER "policy:\n  rules:\n  - { name: r" VIA,
+	  "5: rule 'r' can never match: no link has role lan" },
+	{ LINKS "peers: [ { name: hub1, key-file: a.key } ]\npolicy:\n  rules:\n  - { name: r" VIA,
+	  "7: rule 'r': peer 'hub1' has no address to send connections to" },
+	/* rules that others cover */
+	{ RULES "  - { name: x" VIA "  - { name: y" VIA, "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x" VIA "  - { name: y, link: lan0, to-port: [ 1 ], dscp: [ 1 ], to: [ 10.0.0.0/8 ]" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, link: lan0" VIA "  - { name: y" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, to-port: [ 1-10, 11-20 ]" VIA "  - { name: y, to-port: [ 5-15 ]" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, to-port: [ 1-65535 ]" VIA "  - { name: y" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, to: [ 10.0.0.0/8, \"2001:db8::/32\" ]" VIA
+		"  - { name: y, to: [ \"2001:db8:1::/48\", 10.1.0.0/16 ]" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, from: [ 0.0.0.0/0, \"::/0\" ]" VIA "  - { name: y" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, dscp: [ 1, 2, 3 ]" VIA "  - { name: y, dscp: [ 2 ]" VIA,
+	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ "prefix-sets: [ { name: s, prefixes: [ 10.0.0.0/8 ] } ]\n" RULES "  - { name: x, to-set: s" VIA
+	  "  - { name: z, to-port: [ 80 ]" VIA
+	  "  - { name: y, to-set: s, to: [ 10.9.0.0/16 ], from: [ 10.0.0.0/8 ]" VIA,
+	  "10: rule 'y' can never match: rule 'x' (line 8) covers it" },
+};
+
+static void test_faults(void)
+{
+	for (unsigned i = 0; i < COUNT(faults); i++) {
+		struct config *cfg = (struct config *)&faults, *before = cfg;
+		struct cfg_error err;
+		char want[600];
+		int r;
+
+		if (faults[i].error[0] == '/')
+			snprintf(want, sizeof(want), "%s", faults[i].error + 1);
+		else
+			snprintf(want, sizeof(want), "test.yaml:%s", faults[i].error);
+		r = parse(faults[i].text, &cfg, &err);
+		CU_ASSERT_EQUAL(r, -EINVAL);
+		CU_ASSERT_PTR_EQUAL(cfg, before);
+		if (r != -EINVAL || strcmp(err.text, want) != 0) {
+			printf("\n%s\n  want: %s\n  got:  %s\n", faults[i].text, want, r ? err.text : "no error");
+			CU_FAIL("wrong error");
+		}
+		if (!r)
+			config_free(cfg);
+	}
+}
+
+int main(void)
+{
+	static CU_TestInfo tests[] = {
+		{ "every fault, with its line", test_faults },
+		CU_TEST_INFO_NULL,
+	};
+
+	return config_test_run("config faults", tests);
+}
