@@ -273,7 +273,6 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 	static __always_inline enum mpgate_reason name(struct ctx_type *ctx, bool l3,                                  \
 						       const struct mpgate_settings *set)                              \
 	{                                                                                                              \
-		struct tcp_options options = {};                                                                       \
 		struct mpgate_guard_scratch *msg;                                                                      \
 		enum parse_result result;                                                                              \
 		struct segment seg;                                                                                    \
@@ -289,13 +288,11 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 		if (set->allow_from && !guard_source_allowed(&seg))                                                    \
 			return MPGATE_R_GUARD_SOURCE;                                                                  \
 		msg = bpf_map_lookup_elem(&guard_scratch, &zero);                                                      \
-		off = seg.tcp_off + sizeof(struct tcphdr);                                                             \
-		len = segment_options_len(&seg);                                                                       \
-		if (!msg || (len && load(ctx, off, options.bytes, len)))                                               \
+		if (!msg)                                                                                              \
 			return GUARD_SHORT;                                                                            \
-		if (!seg.payload || tcp_mptcp_subtype(&options, len) == MPTCP_SUB_JOIN)                                \
+		if (!seg.payload) /* an MP_JOIN among them: it carries no data */                                      \
 			return guard_rate_limit(set, &seg);                                                            \
-		off += len;                                                                                            \
+		off = seg.tcp_off + seg.tcp_len;                                                                       \
 		head = (__u8 *)msg->words;                                                                             \
 		if (seg.payload < CONVERT_HEADER_LEN)                                                                  \
 			return MPGATE_R_GUARD_MALFORMED;                                                               \

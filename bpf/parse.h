@@ -32,6 +32,7 @@
 #define PARSE_EXT_HEADERS 6 /* IPv6 extension headers before TCP; more: not ours */
 #define PARSE_IP_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define PARSE_VLAN_LEN 4
+#define PARSE_VLAN_ID 0xfff /* of a tag: 802.1Q, 9.6 */
 #define PARSE_TCP_OPTIONS 40 /* bytes, at most */
 
 #define TCP_FIN_BIT 0x01
@@ -57,6 +58,7 @@ struct segment {
 	__u8 dscp;
 	__u8 flags; /* byte 13 of the TCP header */
 	__u8 tcp_len; /* header with options, bytes */
+	__u16 vlan; /* the ids of the frame's tags, put together: 0 without tags, or with priorities only */
 	__u32 ip_off; /* of the IP header, from the start of the frame */
 	__u32 tcp_off;
 	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
@@ -186,6 +188,7 @@ PARSE_INLINE enum parse_result parse_frame(void *data, void *end, bool l3, struc
 	struct cursor c = { data, end };
 	__be16 proto;
 
+	seg->vlan = 0;
 	if (l3) {
 		__u8 *first = data;
 
@@ -206,6 +209,7 @@ PARSE_INLINE enum parse_result parse_frame(void *data, void *end, bool l3, struc
 			tag = cursor_take(&c, PARSE_VLAN_LEN);
 			if (!tag)
 				return PARSE_SHORT;
+			seg->vlan |= bpf_ntohs(tag[0]) & PARSE_VLAN_ID;
 			proto = tag[1];
 		}
 	}

@@ -13,7 +13,6 @@
 #include "reject.h"
 #include "stats.h"
 
-#define STEER_VLAN_ID 0xfff /* of a tag: 802.1Q, 9.6 */
 #define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
 #define STEER_STATE_TIME_WAIT 6
@@ -354,11 +353,12 @@ static __always_inline enum parse_result steer_parse(struct __sk_buff *skb, bool
 
 /*
  * Does the frame belong to a VLAN device behind this link? The kernel has taken its tag off and hands it on; steered
- * here it would arrive there with a socket that no routing rule leads to, and be dropped. VLAN 0 is a priority only.
+ * here it would arrive there with a socket that no routing rule leads to, and be dropped. VLAN 0 is a priority only;
+ * the tag behind it is still in the frame.
  */
-static __always_inline bool steer_is_tagged(const struct __sk_buff *skb)
+static __always_inline bool steer_is_tagged(const struct __sk_buff *skb, const struct segment *seg)
 {
-	return skb->vlan_present && (skb->vlan_tci & STEER_VLAN_ID);
+	return seg->vlan || (skb->vlan_present && (skb->vlan_tci & PARSE_VLAN_ID));
 }
 
 /* The whole of it. Returns the reason; rule and peer go to *answer. */
@@ -367,7 +367,7 @@ static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bo
 {
 	switch (steer_parse(skb, l3, seg)) {
 	case PARSE_TCP:
-		if (steer_is_tagged(skb))
+		if (steer_is_tagged(skb, seg))
 			return MPGATE_R_NO_LINK;
 		return steer_tcp(skb, seg, answer, dry);
 	case PARSE_FRAGMENTED:

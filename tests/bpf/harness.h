@@ -50,6 +50,7 @@ struct packet {
 	const char *name;
 	int family; /* 4 or 6; 4 when 0 */
 	int vlans; /* tags */
+	int vlan; /* the id in the last one; 0: a priority only, as in the others */
 	int ip_options; /* words (IPv4), extension headers of 8 bytes (IPv6) */
 	__u8 ext; /* type of the extension headers, 0: hop-by-hop, then destination options */
 	bool fragment; /* the first one */
@@ -165,7 +166,7 @@ HARNESS void build(struct frame *f, const struct packet *p)
 	f->len = sizeof(macs);
 	for (int i = 0; i < p->vlans; i++) {
 		put16(f, i + 1 < p->vlans ? ETH_P_8021AD : ETH_P_8021Q);
-		put16(f, 100 + i);
+		put16(f, i + 1 < p->vlans ? 0 : p->vlan);
 	}
 	put16(f, family == 4 ? ETH_P_IP : ETH_P_IPV6);
 	build_ip(f, p, family, 20 + p->options_len + p->data_len);

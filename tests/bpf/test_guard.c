@@ -287,9 +287,9 @@ static void what_guard_does_not_know_passes(void)
 		expect("no data", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
 		p.options = opt_join;
 		p.options_len = sizeof(opt_join);
+		expect("join", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
 		p.data = "x";
 		p.data_len = 1;
-		expect("join", guard(&p, xdp), MPGATE_R_GUARD_UNCHECKED);
 		p.flags = FLAG_ACK;
 		expect("no SYN", guard(&p, xdp), -1);
 		p.flags = FLAG_SYN | FLAG_ACK;
@@ -297,6 +297,27 @@ static void what_guard_does_not_know_passes(void)
 		p.flags = 0;
 		p.dport = 80;
 		expect("other port", guard(&p, xdp), -1);
+	}
+}
+
+/* A join carries no data: options that look like one hide nothing of what does. */
+static void a_join_hides_nothing(void)
+{
+	EACH(family, xdp)
+	{
+		struct message m;
+		struct packet p = syn(family, &m);
+
+		p.options = opt_join;
+		p.options_len = sizeof(opt_join);
+		message_make(&m, CONNECT, 0, KEY_ID, false);
+		p.data_len = m.len;
+		expect("no cookie", guard(&p, xdp), MPGATE_R_GUARD_NO_COOKIE);
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, true);
+		p.data_len = m.len;
+		expect("forged", guard(&p, xdp), MPGATE_R_GUARD_FORGED);
+		m.bytes[2] = 'x';
+		expect("no message", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
 	}
 }
 
@@ -447,6 +468,7 @@ int main(void)
 		{ "a nonce opens one connection", a_nonce_opens_one_connection },
 		{ "malformed messages are dropped", malformed_messages_are_dropped },
 		{ "what guard does not know passes", what_guard_does_not_know_passes },
+		{ "a join hides nothing", a_join_hides_nothing },
 		{ "a source has a rate", a_source_has_a_rate },
 		{ "allow from is respected", allow_from_is_respected },
 		{ "windows are corrected where the kernel needs it", windows_are_corrected_where_the_kernel_needs_it },

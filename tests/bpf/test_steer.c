@@ -72,6 +72,8 @@ static void what_is_not_for_us_passes(void)
 		{ { .name = "SYN+ACK", .flags = FLAG_SYN | FLAG_ACK }, MPGATE_R_OTHER },
 		{ { .name = "RST", .flags = FLAG_RST }, MPGATE_R_OTHER },
 		{ { .name = "SYN+RST", .flags = FLAG_SYN | FLAG_RST }, MPGATE_R_OTHER },
+		{ { .name = "of a VLAN", .vlans = 1, .vlan = 20 }, MPGATE_R_NO_LINK },
+		{ { .name = "of a VLAN, behind a priority", .vlans = 2, .vlan = 4095 }, MPGATE_R_NO_LINK },
 		{ { .name = "three VLAN tags", .vlans = 3 }, MPGATE_R_OTHER },
 		{ { .name = "fragment", .fragment = true }, MPGATE_R_FRAGMENT },
 		{ { .name = "fragment, VLAN", .fragment = true, .vlans = 1 }, MPGATE_R_FRAGMENT },

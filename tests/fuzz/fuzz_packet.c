@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct view {
 	enum parse_result result;
-	unsigned family, dscp, flags, tcp_len, ip_off, tcp_off, payload, sport, dport;
+	unsigned family, dscp, flags, tcp_len, ip_off, tcp_off, payload, sport, dport, vlan;
 	const uint8_t *saddr, *daddr;
 };
 
@@ -122,6 +122,7 @@ static void view_frame(const uint8_t *p, size_t size, bool l3, struct view *v)
 		for (int tags = 0; tags < 2 && (type == 0x8100 || type == 0x88a8); tags++) {
 			if (size < off + 4)
 				return;
+			v->vlan |= be16(p + off) & 0xfff;
 			type = be16(p + off + 2);
 			off += 4;
 		}
@@ -185,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int mptcp;
 
 		check(seg.family == v.family && seg.dscp == v.dscp && seg.flags == v.flags && seg.tcp_len == v.tcp_len);
+		check(seg.vlan == v.vlan);
 		check(seg.ip_off == v.ip_off && seg.tcp_off == v.tcp_off && seg.payload == v.payload);
 		check(!memcmp(saddr, v.saddr, v.family == 4 ? 4 : 16) &&
 		      !memcmp(daddr, v.daddr, v.family == 4 ? 4 : 16));
