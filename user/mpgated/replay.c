@@ -35,7 +35,7 @@ bool replay_new(struct shared_memory *shm, const uint8_t nonce[8], uint32_t key_
 
 	for (;;) {
 		unsigned victim = 0, oldest = 0;
-		uint64_t seen;
+		uint64_t seen = 0;
 
 		for (unsigned i = 0; i < REPLAY_WAYS; i++) {
 			uint64_t e = __atomic_load_n(&bucket[i], __ATOMIC_ACQUIRE);
@@ -45,15 +45,16 @@ bool replay_new(struct shared_memory *shm, const uint8_t nonce[8], uint32_t key_
 				return false;
 			if (!fresh(e, now, window))
 				age = TIME_MASK + 1;
-			/* The first of the oldest: two workers with one cookie want the same place, and one fails. */
-			if (age > oldest) {
+			/*
+			 * The first of the oldest: two workers with one cookie want the same place. The later one finds
+			 * there no longer what it saw, and looks at all of them again.
+			 */
+			if (i == 0 || age > oldest) {
 				oldest = age;
 				victim = i;
+				seen = e;
 			}
 		}
-		seen = __atomic_load_n(&bucket[victim], __ATOMIC_ACQUIRE);
-		if (fresh(seen, now, window) && oldest > TIME_MASK)
-			continue;
 		if (__atomic_compare_exchange_n(&bucket[victim], &seen, entry, false, __ATOMIC_ACQ_REL,
 						__ATOMIC_ACQUIRE))
 			return true;
