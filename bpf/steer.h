@@ -310,6 +310,23 @@ static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, con
 	return steer_assign(skb, set, seg, MPGATE_R_STEERED_ACK, false);
 }
 
+/*
+ * A SYN in TIME_WAIT: the stack looks for a listener that could take it, and one of this machine that is bound to any
+ * address would answer for a server elsewhere. As an ACK the packet draws what TIME_WAIT answers to strays: the client
+ * resets, that ends TIME_WAIT, and its SYN comes again (tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c).
+ */
+static __always_inline void steer_no_listener(struct __sk_buff *skb, const struct segment *seg)
+{
+	__u32 off = seg->tcp_off + offsetof(struct tcphdr, window) - 2; /* header length and flags */
+	__be16 old, new;
+
+	if (steer_route(skb, seg) == MPGATE_R_LOCAL || bpf_skb_load_bytes(skb, off, &old, sizeof(old)))
+		return;
+	new = (old & ~bpf_htons(TCP_SYN_BIT)) | bpf_htons(TCP_ACK_BIT);
+	if (!bpf_l4_csum_replace(skb, seg->tcp_off + offsetof(struct tcphdr, check), old, new, sizeof(new)))
+		bpf_skb_store_bytes(skb, off, &new, sizeof(new), 0);
+}
+
 static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struct segment *seg,
 						    struct mpgate_explained *answer, bool dry)
 {
@@ -319,8 +336,11 @@ static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struc
 
 	if (sk && sk->state != STEER_STATE_LISTEN) {
 		if (sk->state == STEER_STATE_TIME_WAIT) {
-			if (!dry)
+			if (!dry) {
+				if (segment_is_syn(seg))
+					steer_no_listener(skb, seg);
 				steer_mark(skb);
+			}
 			return MPGATE_R_TIME_WAIT;
 		}
 		if (!dry) {

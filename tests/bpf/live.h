@@ -66,18 +66,22 @@ HARNESS void live_address(int family, __u16 port, struct sockaddr_in6 *out, sock
 		inet_pton(AF_INET6, SERVER6, &out->sin6_addr);
 }
 
-/* Connects from the client's namespace; returns the socket, or -errno. */
-HARNESS int live_connect(int family, __u16 port)
+/* Connects from the client's namespace, from that local port (0: any); returns the socket, or -errno. */
+HARNESS int live_connect_from(__u16 sport, int family, __u16 port)
 {
 	struct pollfd wait = { .events = POLLOUT };
-	struct sockaddr_in6 a;
+	struct sockaddr_in6 a, from = { .sin6_port = htons(sport) };
 	socklen_t len;
-	int error = 0;
+	int error = 0, one = 1;
 
 	live_address(family, port, &a, &len);
+	from.sin6_family = a.sin6_family;
 	live_enter(live_client_ns);
 	wait.fd = socket(a.sin6_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	live_enter(live_gateway_ns);
+	if (setsockopt(wait.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    (sport && bind(wait.fd, (void *)&from, len)))
+		err(1, "port");
 	if (connect(wait.fd, (void *)&a, len) && errno != EINPROGRESS)
 		error = errno;
 	else if (poll(&wait, 1, LIVE_DEADLINE_MS) != 1)
@@ -89,6 +93,11 @@ HARNESS int live_connect(int family, __u16 port)
 		return wait.fd;
 	close(wait.fd);
 	return -error;
+}
+
+HARNESS int live_connect(int family, __u16 port)
+{
+	return live_connect_from(0, family, port);
 }
 
 /* Attaches a tc program at ingress of a link in the gateway's namespace, in place of what was there. */

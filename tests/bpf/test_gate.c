@@ -7,6 +7,8 @@
 #include "live.h"
 #include "variants.h"
 
+#define REUSED_PORT 40001
+
 static struct mpgate_bpf *skel;
 static struct test_policy policy, reject;
 static struct mpgate_settings settings = { .loaded = 1, .workers = 1, .backlog = 64 };
@@ -78,6 +80,42 @@ static void a_connection_is_steered_and_flows(void)
 	transfer(4);
 	transfer(6);
 	CU_ASSERT_EQUAL(counted(MPGATE_R_GATE_HIT), 0);
+}
+
+/* Accepts on the worker's listener; -1: nothing came. */
+static int worker_accept(int family)
+{
+	struct pollfd wait = { .fd = listener[family == 6], .events = POLLIN };
+
+	return poll(&wait, 1, LIVE_DEADLINE_MS) == 1 ? accept(wait.fd, NULL, NULL) : -1;
+}
+
+/* The worker's side ends first, and the client's next connection has the same 4-tuple. */
+static void a_syn_in_time_wait_is_for_no_other_listener(void)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
+	int own = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CU_ASSERT_FATAL(own >= 0 && !bind(own, (void *)&any, sizeof(any)) && !listen(own, 1));
+	for (int family = 4; family <= 6; family += 2) {
+		__u64 in_time_wait = counted(MPGATE_R_TIME_WAIT);
+		int client = live_connect_from(REUSED_PORT, family, 80), server = worker_accept(family);
+		struct pollfd wait = { .fd = client, .events = POLLIN };
+
+		CU_ASSERT_FATAL(client >= 0 && server >= 0);
+		close(server);
+		CU_ASSERT_EQUAL(poll(&wait, 1, LIVE_DEADLINE_MS), 1);
+		close(client);
+		client = live_connect_from(REUSED_PORT, family, 80);
+		CU_ASSERT(client >= 0);
+		CU_ASSERT(counted(MPGATE_R_TIME_WAIT) > in_time_wait);
+		CU_ASSERT_EQUAL(accept(own, NULL, NULL), -1);
+		server = worker_accept(family);
+		CU_ASSERT(server >= 0);
+		close(client);
+		close(server);
+	}
+	close(own);
 }
 
 static void a_reject_reaches_the_client(void)
@@ -228,6 +266,7 @@ int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "a connection is steered and flows", a_connection_is_steered_and_flows },
+		{ "a SYN in TIME_WAIT is for no other listener", a_syn_in_time_wait_is_for_no_other_listener },
 		{ "a reject reaches the client", a_reject_reaches_the_client },
 		{ "gate sees every header variant", gate_sees_every_header_variant },
 		{ "gate classifies first", gate_classifies_first },
