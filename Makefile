@@ -109,6 +109,9 @@ $(BUILD)/tests/unit/test_control: EXTRA = user/mpgated/control.c user/mpgatectl/
 $(BUILD)/tests/unit/test_control: EXTRA_LIBS = libuv jansson
 $(BUILD)/tests/unit/test_control: $(VARLINK_H) user/mpgated/control.c user/mpgatectl/client.c
 $(BUILD)/fuzz/fuzz_control: $(VARLINK_H)
+ACCESS_SRCS := user/mpgated/access.c user/mpgated/replay.c
+$(BUILD)/tests/unit/test_access: EXTRA = $(ACCESS_SRCS)
+$(BUILD)/tests/unit/test_access: $(ACCESS_SRCS)
 FAULT_SRCS := user/mpgated/fault.c user/mpgated/sandbox.c user/mpgated/tcp.c
 $(BUILD)/tests/unit/test_fault: EXTRA = $(FAULT_SRCS)
 $(BUILD)/tests/unit/test_fault: EXTRA_LIBS = libseccomp
