@@ -4,7 +4,7 @@
 # make demo       one command: two links, one download, a table          (root)
 # make check      all tests; SAN=1: under AddressSanitizer and UBSan     (root)
 # make bench      measure against others, write docs/benchmarks.md       (root)
-# make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1
+# make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1: more of them, delays, insns.txt
 # make fuzz lint coverage
 #
 # CC, BPF_CLANG, BUILD, W (warnings) and DEPS=skip can be given.
