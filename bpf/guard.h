@@ -12,8 +12,8 @@
 #include "maps.h"
 #include "parse.h"
 #include "stats.h"
+#include "tlvs.h"
 
-#define GUARD_TLVS 8 /* TLVs walked; a longer message is dropped with its SYN: see guard-unusual */
 #define GUARD_SIGNED_WORDS 7 /* 64-bit words: 16 bytes of cookie, Connect, Original Source */
 #define GUARD_NS 1000000000ULL
 #define GUARD_TOKEN 1000ULL /* one SYN, in the unit of mpgate_bucket */
@@ -34,13 +34,6 @@ struct guard_message {
 #define GUARD_LEN_COOKIE 16
 #define GUARD_LEN_ONE (GUARD_LEN_COOKIE + CONVERT_CONNECT_LEN)
 #define GUARD_LEN_BOTH (GUARD_LEN_ONE + CONVERT_CONNECT_LEN)
-
-/* Where guard_walk found each TLV: the word at which it begins, 0: there is none. */
-#define GUARD_CONNECT(found) ((found)&0xff)
-#define GUARD_SOURCE(found) ((found) >> 8 & 0xff)
-#define GUARD_COOKIE(found) ((found) >> 16 & 0xff)
-#define GUARD_UNUSUAL (1U << 24) /* right as far as it was read, but nothing that can be checked here */
-#define GUARD_BAD (1U << 25) /* no Convert message */
 
 static __always_inline __u64 le64(__u64 word)
 {
@@ -111,45 +104,6 @@ static __always_inline enum mpgate_reason guard_rate_limit(const struct mpgate_s
 	}
 	bucket->tokens = fresh.tokens - GUARD_TOKEN;
 	return MPGATE_R_GUARD_UNCHECKED;
-}
-
-/*
- * Walks the TLVs of the message of `total` words in guard_scratch. A function of its own, so that the verifier walks it
- * once and not once a way that leads to it.
- */
-__weak __attribute__((noinline)) __u32 guard_walk(__u32 total)
-{
-	__u32 zero = 0, at = 1, connect = 0, source = 0, cookie = 0, unusual = 0;
-	const struct mpgate_guard_scratch *msg = bpf_map_lookup_elem(&guard_scratch, &zero);
-
-	if (!msg || total > CONVERT_MAX_LEN / 4)
-		return GUARD_BAD;
-	for (int i = 0; i < GUARD_TLVS && at < total; i++) {
-		const __u8 *tlv = (const __u8 *)&msg->words[at & 0xff];
-		__u8 type = tlv[0], words = tlv[1];
-
-		if (!words || at + words > total || type == 0)
-			return GUARD_BAD;
-		if (type == CONVERT_CONNECT) {
-			if (connect || words < CONVERT_CONNECT_WORDS)
-				return GUARD_BAD;
-			if (words > CONVERT_CONNECT_WORDS)
-				unusual = GUARD_UNUSUAL;
-			connect = at;
-		} else if (type == CONVERT_ORIG_SOURCE) {
-			if (source || words != CONVERT_CONNECT_WORDS)
-				return GUARD_BAD;
-			source = at;
-		} else if (type == CONVERT_COOKIE) {
-			if (cookie || words != CONVERT_COOKIE_WORDS)
-				return GUARD_BAD;
-			cookie = at;
-		}
-		at += words;
-	}
-	if (at < total)
-		unusual = GUARD_UNUSUAL;
-	return (connect & 0xff) | (source & 0xff) << 8 | (cookie & 0xff) << 16 | unusual;
 }
 
 /* Is the tag the one that the key gives over len bytes? Constant time in the tag. */
@@ -307,7 +261,7 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
 		if (load(ctx, off, head, len))                                                                         \
 			return GUARD_SHORT;                                                                            \
-		found = guard_walk(len / 4);                                                                           \
+		found = guard_walk(msg, len / 4);                                                                      \
 		if (found & GUARD_BAD)                                                                                 \
 			return MPGATE_R_GUARD_MALFORMED;                                                               \
 		return found & GUARD_UNUSUAL ? MPGATE_R_GUARD_UNUSUAL : guard_cookie(set, &seg, msg, found);           \

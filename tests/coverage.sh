@@ -4,7 +4,7 @@
 # tests/coverage.sh: which lines of user/ and of the BPF parsers the tests run, as a table. Exit 1 below the goal, or when a
 # test failed: what it did not run is not covered either.
 # Builds for coverage into BUILD-cov and runs the unit and program tests, the scenarios, and the fuzzers' corpora
-# (the packet harness compiles the BPF parsers for user space). Needs root.
+# (two of the harnesses compile the BPF parsers for user space). Needs root.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 GOAL=${GOAL:-85} # percent of the lines
@@ -16,8 +16,11 @@ mkdir -p "$DIR/log"
 gcc -O0 -g -c tests/coverage.c -o "$DIR/coverage.o"
 make -s -j "$(nproc)" BUILD="$DIR" OPT='-O0 -g --coverage -fprofile-update=atomic' \
 	LDFLAGS="-Wl,--wrap=_exit,--wrap=sandbox_enter $DIR/coverage.o" all unit-tests bpf-tests tools
-gcc -D_GNU_SOURCE -std=gnu11 -Iinclude -O0 -g --coverage tests/fuzz/fuzz_packet.c tests/replay.c -o "$DIR/packet"
-"$DIR/packet" tests/fuzz/corpus/packet/*
+for harness in packet guard; do
+	gcc -D_GNU_SOURCE -std=gnu11 -Iinclude -Iuser -O0 -g --coverage "tests/fuzz/fuzz_$harness.c" tests/replay.c \
+		"$DIR/libmpgate.a" -o "$DIR/$harness"
+	"$DIR/$harness" "tests/fuzz/corpus/$harness"/*
+done
 
 failed=0
 for one in "$DIR"/tests/unit/test_* "$DIR"/tests/bpf/test_* tests/net/*.t; do
