@@ -143,6 +143,26 @@ supervisor_killed() {
 	check "IPv$f: supervisor killed: steers again" wait_for 10 steered_again
 }
 
+nothing_left() {
+	is "$(on "$GATEWAY" ip rule show | grep -c 7000)" 0 "$1: no rule is left"
+	is "$(on "$GATEWAY" ip mptcp endpoint show | wc -l)" 0 "$1: no endpoint is left"
+	is "$(find /sys/fs/bpf/mpgate -path "*/${MPG_PREFIX}gw/*" -type f 2>/dev/null | wc -l)" 0 "$1: no pin is left"
+	is "$(tc -n "$GATEWAY" filter show dev lan0 ingress | grep -c bpf)" 0 "$1: no program is left"
+}
+
+# A gateway is told to stop as soon as its first pin shows.
+stopped_at_start() {
+	local pid
+	(exec nsenter --net="/run/netns/$GATEWAY" -- "$BUILD/mpgated" -c "$TMP/gw.yaml") </dev/null >"$TMP/start.log" 2>&1 &
+	pid=$!
+	PIDS+=("$pid")
+	until [ -e "$PENDING" ] || gone "$pid"; do :; done
+	kill "-$1" "$pid"
+	wait "$pid"
+	is $? 0 "$1 while it starts: it stops in order" || diag "$(cat "$TMP/start.log")"
+	nothing_left "$1 while it starts"
+}
+
 for f in 4 6; do
 	family $f
 	supervisor_killed
@@ -185,8 +205,7 @@ done
 family 4
 end_download gw daemon_stop
 check "gateway stopped: downloads go on" load -n 1000000 get "$SERVER_IP" 80
-is "$(on "$GATEWAY" ip rule show | grep -c 7000)" 0 "gateway stopped: no rule is left"
-is "$(on "$GATEWAY" ip mptcp endpoint show | wc -l)" 0 "gateway stopped: no endpoint is left"
-is "$(find /sys/fs/bpf/mpgate -path "*/${MPG_PREFIX}gw/*" -type f 2>/dev/null | wc -l)" 0 "gateway stopped: no pin is left"
-is "$(tc -n "$GATEWAY" filter show dev lan0 ingress | grep -c bpf)" 0 "gateway stopped: no program is left"
+nothing_left "gateway stopped"
+stopped_at_start TERM
+stopped_at_start INT
 done_testing

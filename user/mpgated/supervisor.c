@@ -483,6 +483,11 @@ int supervisor_run(const char *path)
 		return 1;
 	}
 	uv_loop_init(&s->loop);
+	/* Before anything is changed: who is told to stop meanwhile does so when all is there that stop() undoes. */
+	watch_signal(s, &s->sigchld, SIGCHLD);
+	watch_signal(s, &s->sighup, SIGHUP);
+	watch_signal(s, &s->sigterm, SIGTERM);
+	watch_signal(s, &s->sigint, SIGINT);
 	s->started = uv_now(&s->loop);
 	s->path = strdup(path);
 	s->peers = calloc(MPGATE_MAX_PEERS, sizeof(*s->peers));
@@ -494,10 +499,6 @@ int supervisor_run(const char *path)
 		stop(s);
 		return 1;
 	}
-	watch_signal(s, &s->sigchld, SIGCHLD);
-	watch_signal(s, &s->sighup, SIGHUP);
-	watch_signal(s, &s->sigterm, SIGTERM);
-	watch_signal(s, &s->sigint, SIGINT);
 	uv_timer_init(&s->loop, &s->clock);
 	s->clock.data = s;
 	uv_timer_start(&s->clock, clock_due, CLOCK_PERIOD_MS, CLOCK_PERIOD_MS);
