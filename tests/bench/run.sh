@@ -91,6 +91,7 @@ shaped() {
 	out=$(load -c 1 -t "$SECONDS_EACH" bulk $SERVER4 80) || return
 	record "shaped goodput, Mbit/s" "$(calc "$(field count <<<"$out") * 8 / 1e6 / $(field seconds <<<"$out")")"
 	load -c 1 -t "$((SECONDS_EACH + 2))" bulk $SERVER4 80 >/dev/null &
+	read -rt 1 <> <(:) # past its slow start
 	out=$(load -n 200 -t "$SECONDS_EACH" rr $SERVER4 7001)
 	record "small request beside bulk, p99 ms" "$(field p99_ms <<<"$out")"
 	wait $!
@@ -133,8 +134,11 @@ shaped_figures() {
 net_init
 if [ "$FIGURES" = "$ALL_FIGURES" ]; then
 	: >"$OUT"
-elif wanted memory; then
-	sed -i '/PSS KiB\|idle connection/d' "$OUT"
+else
+	for figures in 'unshaped:flows,\|connections per' 'memory:PSS KiB\|idle connection' 'shaped:shaped\|small request' \
+		'delays:time to first'; do
+		wanted "${figures%%:*}" && sed -i "/${figures#*:}/d" "$OUT"
+	done
 fi
 echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
 net_build && servers_start || exit 1
