@@ -150,17 +150,21 @@ nothing_left() {
 	is "$(tc -n "$GATEWAY" filter show dev lan0 ingress | grep -c bpf)" 0 "$1: no program is left"
 }
 
-# A gateway is told to stop as soon as its first pin shows.
-stopped_at_start() {
-	local pid
+pinned() { [ -e "$PENDING" ]; }
+started() { grep -q 'instance ' "$TMP/start.log"; }
+# stopped_at pinned|started SIGNAL...: a gateway is told to stop as soon as it has come so far.
+stopped_at() {
+	local pid point=$1 name="stopped when $1" signal
+	shift
 	(exec nsenter --net="/run/netns/$GATEWAY" -- "$BUILD/mpgated" -c "$TMP/gw.yaml") </dev/null >"$TMP/start.log" 2>&1 &
 	pid=$!
 	PIDS+=("$pid")
-	until [ -e "$PENDING" ] || gone "$pid"; do :; done
-	kill "-$1" "$pid"
+	until "$point" || gone "$pid"; do :; done
+	for signal; do kill "-$signal" "$pid"; done
+	check "$name: it is gone ($*)" wait_for 5 gone "$pid"
 	wait "$pid"
-	is $? 0 "$1 while it starts: it stops in order" || diag "$(cat "$TMP/start.log")"
-	nothing_left "$1 while it starts"
+	is $? 0 "$name: in order" || diag "$(cat "$TMP/start.log")"
+	nothing_left "$name"
 }
 
 for f in 4 6; do
@@ -206,6 +210,7 @@ family 4
 end_download gw daemon_stop
 check "gateway stopped: downloads go on" load -n 1000000 get "$SERVER_IP" 80
 nothing_left "gateway stopped"
-stopped_at_start TERM
-stopped_at_start INT
+stopped_at pinned TERM
+stopped_at pinned INT TERM
+stopped_at started TERM
 done_testing

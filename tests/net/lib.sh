@@ -59,14 +59,13 @@ stop() {
 # A zombie of ours counts as gone: it is reaped by wait.
 gone() { ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null; }
 
-# Ends what a killed run left in our namespaces, and removes them.
+# Ends what an interrupted or killed run left in our namespaces, and removes them.
 net_remove() {
 	local ns pid
 	for ns in "${ALL_NS[@]}"; do
 		[ -e "/run/netns/$ns" ] || continue
-		for pid in $(ip netns pids "$ns" 2>/dev/null); do
-			kill -9 "$pid" 2>/dev/null
-		done
+		# shellcheck disable=SC2046 # one word a process
+		stop $(ip netns pids "$ns" 2>/dev/null)
 		ip netns del "$ns" 2>/dev/null
 	done
 	for pid in "$RUN"/*.pid; do

@@ -429,6 +429,14 @@ static void close_handle(uv_handle_t *h, void *arg)
 
 static void stop(struct supervisor *s)
 {
+	sigset_t again;
+
+	/* Asked twice, it is not ended in the middle: closing the handles gives signals their default effect back. */
+	sigemptyset(&again);
+	sigaddset(&again, SIGTERM);
+	sigaddset(&again, SIGINT);
+	sigaddset(&again, SIGHUP);
+	sigprocmask(SIG_BLOCK, &again, NULL);
 	s->stopping = true;
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
 		datapath_set_listener(s->dp, i, 0, false);

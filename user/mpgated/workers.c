@@ -231,12 +231,17 @@ void workers_ping(struct supervisor *s)
 static int worker_fork(struct supervisor *s, struct worker_proc *p)
 {
 	int pair[2], ret;
+	sigset_t all, before;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
+	/* A signal must not find our handlers in the child, which would take it for us and go on. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	p->pid = fork();
 	if (p->pid == 0)
 		run_child(s, p, pair[1]);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	if (p->pid < 0) {
 		ret = -errno;
