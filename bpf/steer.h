@@ -315,7 +315,7 @@ static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, con
  * address would answer for a server elsewhere. As an ACK the packet draws what TIME_WAIT answers to strays: the client
  * resets, that ends TIME_WAIT, and its SYN comes again (tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c).
  */
-static __always_inline void steer_no_listener(struct __sk_buff *skb, const struct segment *seg)
+static __always_inline void steer_syn_to_ack(struct __sk_buff *skb, const struct segment *seg)
 {
 	__u32 off = seg->tcp_off + offsetof(struct tcphdr, window) - 2; /* header length and flags */
 	__be16 old, new;
@@ -338,7 +338,7 @@ static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struc
 		if (sk->state == STEER_STATE_TIME_WAIT) {
 			if (!dry) {
 				if (segment_is_syn(seg))
-					steer_no_listener(skb, seg);
+					steer_syn_to_ack(skb, seg);
 				steer_mark(skb);
 			}
 			return MPGATE_R_TIME_WAIT;
