@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Of the daemon and of vmtest/probe, so that both find the same. At most one SYN on loopback, which nobody answers. */
+/* What MPTCP sockets can do here, found by trying: for the daemon and for vmtest/probe. One SYN on loopback at most. */
 #include <mpgated/features.h>
 
 #include <arpa/inet.h>
