@@ -36,8 +36,8 @@ CFLAGS_ALL = -std=gnu11 $(OPT) $(W) -Wmissing-prototypes -Wshadow -fno-strict-al
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 $(W) -Iinclude -Ibpf \
 	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-LIB_OBJS := $(patsubst user/lib/%.c,$(BUILD)/lib/%.o,$(wildcard user/lib/*.c))
-DAEMON_OBJS := $(patsubst user/mpgated/%.c,$(BUILD)/mpgated.d/%.o,$(wildcard user/mpgated/*.c))
+LIB_OBJS := $(patsubst user/lib/%.c,$(BUILD)/lib/%.o,$(wildcard user/lib/*.c user/lib/*/*.c))
+DAEMON_OBJS := $(patsubst user/mpgated/%.c,$(BUILD)/mpgated.d/%.o,$(wildcard user/mpgated/*.c user/mpgated/*/*.c))
 CTL_OBJS := $(patsubst user/mpgatectl/%.c,$(BUILD)/mpgatectl.d/%.o,$(wildcard user/mpgatectl/*.c))
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -80,12 +80,12 @@ $(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON)) -MMD -MP -c $< -o $@
 
 # Descriptions of the control interfaces, as C strings.
-$(BUILD)/%.varlink.h: user/mpgated/%.varlink
+$(BUILD)/%.varlink.h: user/mpgated/control/%.varlink
 	@mkdir -p $(@D)
 	{ echo 'static const char $(subst .,_,$*)[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
 
-VARLINK_H := $(patsubst user/mpgated/%,$(BUILD)/%.h,$(wildcard user/mpgated/*.varlink))
-$(BUILD)/mpgated.d/control.o: $(VARLINK_H)
+VARLINK_H := $(patsubst user/mpgated/control/%,$(BUILD)/%.h,$(wildcard user/mpgated/control/*.varlink))
+$(BUILD)/mpgated.d/control/control.o: $(VARLINK_H)
 
 $(BUILD)/mpgated: $(DAEMON_OBJS) $(BUILD)/libmpgate.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_DAEMON) $(LIBS_LIB))
@@ -98,32 +98,14 @@ $(BUILD)/mpgatectl: $(CTL_OBJS) $(BUILD)/libmpgate.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_CTL) $(LIBS_LIB))
 
 # --- tests
+# A test says in its head what it needs besides the library: "// SOURCES: user/x/y.c" and "// LIBS: pkg-config-package".
+head = $(shell sed -n 's,^// $(2): *,,p' $(1))
 unit-tests: $(UNIT_TESTS)
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(wildcard tests/*.h tests/unit/*.h)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(VARLINK_H) \
+		$(wildcard tests/*.h tests/unit/*.h user/mpgated/*/*.[ch] user/mpgatectl/*.[ch])
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(EXTRA) $(BUILD)/libmpgate.a -o $@ \
-		$(call libs,cunit $(LIBS_LIB) $(EXTRA_LIBS)) -lcunit
-
-# Sources outside user/lib that a unit test needs (EXTRA), and their libraries.
-$(BUILD)/tests/unit/test_control: EXTRA = user/mpgated/control.c user/mpgatectl/client.c
-$(BUILD)/tests/unit/test_control: EXTRA_LIBS = libuv jansson
-$(BUILD)/tests/unit/test_control: $(VARLINK_H) user/mpgated/control.c user/mpgatectl/client.c
-$(BUILD)/fuzz/fuzz_control: $(VARLINK_H)
-ACCESS_SRCS := user/mpgated/access.c user/mpgated/replay.c
-$(BUILD)/tests/unit/test_access: EXTRA = $(ACCESS_SRCS)
-$(BUILD)/tests/unit/test_access: $(ACCESS_SRCS)
-FAULT_SRCS := user/mpgated/fault.c user/mpgated/sandbox.c user/mpgated/tcp.c
-$(BUILD)/tests/unit/test_fault: EXTRA = $(FAULT_SRCS)
-$(BUILD)/tests/unit/test_fault: EXTRA_LIBS = libseccomp
-$(BUILD)/tests/unit/test_fault: $(FAULT_SRCS)
-$(BUILD)/tests/unit/test_metrics: EXTRA = user/mpgated/metrics.c
-$(BUILD)/tests/unit/test_metrics: EXTRA_LIBS = libuv libmicrohttpd
-$(BUILD)/tests/unit/test_metrics: user/mpgated/metrics.c
-$(BUILD)/tests/unit/test_mpgatectl: EXTRA = $(filter-out %/main.c %/client.c,$(wildcard user/mpgatectl/*.c))
-$(BUILD)/tests/unit/test_mpgatectl: EXTRA_LIBS = jansson
-$(BUILD)/tests/unit/test_mpgatectl: $(VARLINK_H) $(wildcard user/mpgatectl/*.c)
-$(BUILD)/tests/unit/test_replay: EXTRA = user/mpgated/replay.c
-$(BUILD)/tests/unit/test_replay: user/mpgated/replay.c
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(call head,$<,SOURCES) $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,cunit $(LIBS_LIB) $(call head,$<,LIBS)) -lcunit
 
 bpf-tests: $(BPF_TESTS)
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h $(wildcard tests/*.h tests/bpf/*.h)
@@ -132,7 +114,7 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h 
 		$(call libs,libbpf $(LIBS_LIB)) -lcunit
 
 # These test the daemon's own objects.
-DATAPATH_OBJS := $(filter $(BUILD)/mpgated.d/datapath%,$(DAEMON_OBJS))
+DATAPATH_OBJS := $(filter $(BUILD)/mpgated.d/datapath/%,$(DAEMON_OBJS))
 DATAPATH_TESTS := $(filter $(BUILD)/tests/bpf/test_datapath%,$(BPF_TESTS))
 $(DATAPATH_TESTS): $(BUILD)/tests/bpf/%: tests/bpf/%.c tests/bpf/datapath_test.h $(DATAPATH_OBJS) $(BUILD)/libmpgate.a
 	@mkdir -p $(@D)
@@ -147,8 +129,8 @@ $(BUILD)/tests/net/%: tests/net/%.c $(wildcard tests/net/*.h)
 $(BUILD)/tests/net/convtool $(BUILD)/tests/net/synforge: $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libmpgate.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,$(LIBS_LIB))
-PATHS_SRCS := $(addprefix user/mpgated/,paths.c paths_sync.c route.c netlink.c mptcp_pm.c sysctl.c)
-$(BUILD)/tests/net/paths_tool: tests/net/paths_tool.c $(PATHS_SRCS) $(BUILD)/libmpgate.a $(wildcard user/mpgated/*.h)
+PATHS_SRCS := $(wildcard user/mpgated/paths/*.c)
+$(BUILD)/tests/net/paths_tool: tests/net/paths_tool.c $(PATHS_SRCS) $(BUILD)/libmpgate.a $(wildcard user/mpgated/*/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(filter %.c %.a,$^) -o $@ $(call libs,libuv libmnl)
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/mpgate.skel.h $(BUILD)/libmpgate.a
@@ -160,7 +142,7 @@ $(BUILD)/vmtest/%: vmtest/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(filter %.c,$^) -o $@ $(call libs,libbpf)
 # The daemon and the probe try the same.
-$(BUILD)/vmtest/probe: user/mpgated/features.c user/mpgated/features.h
+$(BUILD)/vmtest/probe: user/mpgated/supervisor/features.c user/mpgated/supervisor/features.h
 
 vmtest: all unit-tests bpf-tests tools
 	vmtest/run --build $(BUILD) --kernels "$(or $(KERNELS),6.1 6.12 7)" $(if $(RECORD),--record)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # tests/lint.sh [TOOL...]: static checks of the whole tree, all of them or those named:
-# format, spdx, shell, gcc, clang, bpf, analyzer, cppcheck, tidy. One line a tool; the findings of a tool that has any are
+# format, spdx, shell, gcc, rooms, clang, bpf, analyzer, cppcheck, tidy. One line a tool; the findings of a tool that has any are
 # printed above it. Exit 1 when there was one. Builds are thrown away. JOBS can be given.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
@@ -40,6 +40,12 @@ check_shell() {
 
 check_gcc() {
 	build gcc CC=gcc
+}
+
+# The plan of the rooms, by what gcc made.
+check_rooms() {
+	[ -d "$WORK/gcc" ] || build gcc CC=gcc
+	tests/rooms.sh "$WORK/gcc"
 }
 
 check_clang() {
@@ -86,7 +92,7 @@ check_tidy() {
 	return "${PIPESTATUS[1]}"
 }
 
-for tool in "${@:-format spdx shell gcc clang bpf analyzer cppcheck tidy}"; do
+for tool in "${@:-format spdx shell gcc rooms clang bpf analyzer cppcheck tidy}"; do
 	for one in $tool; do
 		if "check_$one" >"$WORK/out"; then
 			echo "ok   $one"

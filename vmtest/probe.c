@@ -19,7 +19,7 @@
 
 #include <bpf/bpf.h>
 
-#include <mpgated/features.h>
+#include <mpgated/supervisor/features.h>
 
 #ifndef SOL_MPTCP
 #define SOL_MPTCP 284

@@ -13,7 +13,7 @@
 
 #include "cunit.h"
 
-#include "../../user/mpgated/datapath_internal.h"
+#include <mpgated/datapath/internal.h>
 
 #define INSTANCE "test-datapath"
 #define PINS MPGATE_PIN_ROOT "/" INSTANCE

@@ -3,7 +3,7 @@
 # A harness is tests/fuzz/fuzz_NAME.c, its seeds are the files of tests/fuzz/corpus/NAME/. It is linked with all of
 # user/lib, compiled for fuzzing. What else it needs it says in lines of its head:
 #
-#   // SOURCES: user/mpgated/x.c        further sources, paths from the top of the tree
+#   // SOURCES: user/mpgated/room/x.c   further sources, paths from the top of the tree
 #   // LIBS: libmnl                     further pkg-config packages
 #
 # make fuzz-build     build all harnesses
@@ -17,9 +17,8 @@ FUZZ_FLAGS = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-re
 	-fno-omit-frame-pointer
 FUZZ_BUILD = $(BUILD)/fuzz
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_LIB_OBJS := $(patsubst user/lib/%.c,$(FUZZ_BUILD)/lib/%.o,$(wildcard user/lib/*.c))
+FUZZ_LIB_OBJS := $(patsubst user/lib/%.c,$(FUZZ_BUILD)/lib/%.o,$(wildcard user/lib/*.c user/lib/*/*.c))
 
-fuzz_head = $(shell sed -n 's,^// $(2): *,,p' $(1))
 fuzz_compile = $(FUZZ_CC) $(CPPFLAGS_ALL) -std=gnu11 $(W) -fno-strict-aliasing $(FUZZ_FLAGS)
 
 .PHONY: fuzz fuzz-build fuzz-short $(FUZZ_NAMES:%=fuzz-%)
@@ -34,10 +33,11 @@ $(FUZZ_BUILD)/lib/%.o: user/lib/%.c
 	$(fuzz_compile) $(call flags,$(LIBS_LIB)) -MMD -MP -c $< -o $@
 
 # SOURCES may name any source outside the library, so all are prerequisites.
-$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(wildcard tests/fuzz/*.h include/mpgate/*.h user/*/*.[ch] bpf/*.h)
+$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(VARLINK_H) \
+		$(wildcard tests/fuzz/*.h include/mpgate/*.h user/*/*.[ch] user/*/*/*.[ch] bpf/*.h)
 	@mkdir -p $(@D)
-	$(fuzz_compile) -fsanitize=fuzzer $< $(call fuzz_head,$<,SOURCES) $(FUZZ_LIB_OBJS) -o $@ \
-		$(call flags,$(LIBS_LIB) $(call fuzz_head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call fuzz_head,$<,LIBS))
+	$(fuzz_compile) -fsanitize=fuzzer $< $(call head,$<,SOURCES) $(FUZZ_LIB_OBJS) -o $@ \
+		$(call flags,$(LIBS_LIB) $(call head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call head,$<,LIBS))
 
 # What a run finds goes to a copy; an input that fails stays in the build directory.
 # The time for one input is wall time: long enough for a machine that is busy with other things.

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lib/config.h>
+#include <lib/config/config.h>
 #include <lib/policy.h>
 
 #include "check.h"

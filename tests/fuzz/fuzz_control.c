@@ -3,14 +3,14 @@
  * The control protocol: bytes as a client sends them, in pieces whose size the
  * first byte gives. Whatever is answered must be one JSON object.
  */
-// SOURCES: user/mpgated/control.c
+// SOURCES: user/mpgated/control/control.c
 // LIBS: libuv jansson
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <lib/frame.h>
-#include <mpgated/control.h>
+#include <mpgated/control/control.h>
 
 #define CALL_MAX 4096 /* bytes; small, so that the limit is met */
 

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <lib/log.h>
-#include <mpgated/paths.h>
+#include <mpgated/paths/paths.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <lib/config.h>
+#include <lib/config/config.h>
 #include <lib/keys.h>
 
 #include "cunit.h"

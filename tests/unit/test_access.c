@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/worker/access.c user/mpgated/worker/replay.c
 /* Who may have what from the hub: each mode of convert.accept, sources, destinations; both families. */
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <lib/addr.h>
-#include <lib/config.h>
+#include <lib/config/config.h>
 #include <lib/keys.h>
-#include <mpgated/access.h>
+#include <mpgated/worker/access.h>
 
 #include "cunit.h"
 

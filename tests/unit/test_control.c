@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+// SOURCES: user/mpgated/control/control.c user/mpgatectl/client.c
+// LIBS: libuv jansson
 /* The control socket: framing, calls, limits. */
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +16,7 @@
 
 #include <lib/frame.h>
 #include <mpgatectl/client.h>
-#include <mpgated/control.h>
+#include <mpgated/control/control.h>
 
 #include "cunit.h"
 #include "io.mpgate.varlink.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/worker/fault.c user/mpgated/worker/sandbox.c user/mpgated/net/tcp.c
+// LIBS: libseccomp
 /*
  * How a confined worker ends: a child with one connection is set up as a worker is, then does something that ends it.
  * Its connection has to end with a reset, and the child in the way that tells why.
@@ -13,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <mpgated/tcp.h>
-#include <mpgated/worker.h>
+#include <mpgated/net/tcp.h>
+#include <mpgated/worker/worker.h>
 
 #include "cunit.h"
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+// SOURCES: user/mpgated/control/metrics.c
+// LIBS: libuv libmicrohttpd
 /* The metrics endpoint, asked over both families, and the text it gives. */
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <mpgated/metrics.h>
+#include <mpgated/control/metrics.h>
 
 #include "cunit.h"
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+// SOURCES: user/mpgatectl/args.c user/mpgatectl/local.c user/mpgatectl/show.c user/mpgatectl/verbs.c
+// LIBS: jansson
 /* mpgatectl: its command line, and what it shows. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/worker/replay.c
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <mpgated/replay.h>
+#include <mpgated/worker/replay.h>
 
 #include "cunit.h"
 

@@ -6,7 +6,7 @@
 #ifndef LIB_POLICY_H
 #define LIB_POLICY_H
 
-#include <lib/config.h>
+#include <lib/config/config.h>
 
 /* Prefixes of all rules, both sides; a set counts once a side. Two full sets fit. */
 #define POLICY_MAX_PREFIXES (2 * CFG_MAX_PREFIXES)

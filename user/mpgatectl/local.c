@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <lib/config.h>
+#include <lib/config/config.h>
 #include <lib/keys.h>
 #include <mpgatectl/local.h>
 

@@ -6,11 +6,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include <lib/config.h>
+#include <lib/config/config.h>
 #include <lib/keys.h>
 #include <lib/log.h>
 #include <lib/version.h>
-#include <mpgated/supervisor.h>
+#include <mpgated/answers/answers.h>
+#include <mpgated/supervisor/supervisor.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -74,5 +75,5 @@ int main(int argc, char **argv)
 		log_error("libsodium does not start");
 		return EXIT_FAILED;
 	}
-	return only_check ? check(path) : supervisor_run(path);
+	return only_check ? check(path) : supervisor_run(path, &answers);
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of config share while the raw form becomes a struct config. */
+#ifndef LIB_CONFIG_BUILD_H
+#define LIB_CONFIG_BUILD_H
+
+#include <lib/config/raw.h>
+#include <lib/config/where.h>
+
+#define CFG_NAME_MAX 31 /* bytes of a name, as in struct mpgate_rule */
+
+struct build {
+	const struct raw_config *raw;
+	struct config *cfg;
+	struct where where;
+	const char *dir; /* what relative paths are relative to */
+	struct cfg_error *err;
+	char place[128]; /* see cfg_at() */
+};
+
+/* Formats a place for cfg_fail(); valid until the next call. */
+const char *cfg_at(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Fills in the error for a place; returns -EINVAL. */
+int cfg_fail(struct build *b, const char *place, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Letters, digits, '-', '_' and '.', at most max bytes: a name that is safe in any output. */
+int cfg_check_name(struct build *b, const char *place, const char *what, const char *name, size_t max);
+/* Refuses a list that was given without items: to read it as "not given" would mean the opposite. */
+int cfg_check_list(struct build *b, const char *place);
+/* Copies; -ENOMEM. */
+int cfg_copy_text(char **out, const char *text);
+/* A path as the file means it: joined to dir when relative. */
+int cfg_copy_path(struct build *b, char **out, const char *path);
+/* A number between min and max into *out; fallback when it was not given. */
+int cfg_take_number(struct build *b, const char *place, const uint32_t *given, unsigned fallback, unsigned min,
+		    unsigned max, unsigned *out);
+
+/* Index of a name, -1: none. */
+int cfg_find_link(const struct config *cfg, const char *name);
+int cfg_find_peer(const struct config *cfg, const char *name);
+int cfg_find_group(const struct config *cfg, const char *name);
+int cfg_find_set(const struct config *cfg, const char *name);
+
+/* Each builds its part of b->cfg; 0 or -errno with *b->err filled in. In this order. */
+int cfg_build_links(struct build *b);
+int cfg_build_convert(struct build *b);
+int cfg_build_peers(struct build *b);
+int cfg_build_groups(struct build *b);
+int cfg_build_sets(struct build *b);
+int cfg_build_rules(struct build *b);
+
+/* A whole file; regular: nothing but a regular file, NUL-terminated and malloc'ed; 0 or -errno. */
+int cfg_read_file(const char *path, bool regular, char **out, size_t *len);
+
+/* A list of prefixes at the place "<place>[i]". Given without items is an error. */
+int cfg_build_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
+/* The same behind what out holds already; does not tidy, and an empty list is none. */
+int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
+/* Words for an error of prefix_parse(). */
+const char *cfg_prefix_fault(int err);
+/* Sorts, drops what lies inside another. */
+void cfg_prefixes_tidy(struct cfg_prefixes *list);
+/* Whether one prefix of a tidy list covers p. */
+bool cfg_prefixes_cover(const struct cfg_prefixes *list, const struct prefix *p);
+
+/* Refuses rules that no packet can reach, since earlier rules take all of theirs. */
+int cfg_check_overlap(struct build *b);
+
+#endif

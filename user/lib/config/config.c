@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From text to struct config, in three steps: the document with its lines
+ * (where.c), libcyaml's load by the schema (schema.c), and the
+ * checks that give it a meaning (parts.c, sets.c, rules.c).
+ */
+#include <lib/config/config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lib/config/build.h>
+
+/* libcyaml reports the fault first, then where it was, innermost place first. */
+struct cyaml_fault {
+	char text[256];
+	unsigned line;
+};
+
+static void on_cyaml_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct cyaml_fault *fault = ctx;
+	char text[sizeof(fault->text)], *line, *start = text;
+
+	(void)level;
+	vsnprintf(text, sizeof(text), fmt, args);
+	text[strcspn(text, "\n")] = '\0';
+	line = strstr(text, "(line: ");
+	if (line && strncmp(text, "  in ", 5) == 0) {
+		if (!fault->line)
+			fault->line = (unsigned)strtoul(line + strlen("(line: "), NULL, 10);
+		return;
+	}
+	if (strncmp(start, "Load: ", 6) == 0)
+		start += 6;
+	if (!fault->text[0] && strncmp(start, "Backtrace", 9) != 0)
+		memcpy(fault->text, start, strlen(start) + 1);
+}
+
+static const cyaml_config_t cyaml_base = {
+	.log_fn = on_cyaml_log,
+	.mem_fn = cyaml_mem,
+	.log_level = CYAML_LOG_ERROR,
+	.flags = CYAML_CFG_NO_ALIAS,
+};
+
+static int load_raw(struct build *b, const char *text, size_t len, struct raw_config **raw)
+{
+	struct cyaml_fault fault = { 0 };
+	cyaml_config_t config = cyaml_base;
+	cyaml_err_t e;
+	int r;
+
+	r = where_check_keys(&b->where, NULL, &raw_schema, b->err);
+	if (r)
+		return r;
+	config.log_ctx = &fault;
+	e = cyaml_load_data((const uint8_t *)text, len, &config, &raw_schema, (cyaml_data_t **)raw, NULL);
+	if (e == CYAML_ERR_OOM)
+		return -ENOMEM;
+	if (!fault.line)
+		fault.line = 1; /* of the whole document */
+	if (e == CYAML_ERR_ALIAS)
+		return where_fail(b->err, b->where.name, fault.line, "aliases ('*name') are not taken here");
+	if (e != CYAML_OK)
+		return where_fail(b->err, b->where.name, fault.line, "%s",
+				  fault.text[0] ? fault.text : cyaml_strerror(e));
+	if (!*raw)
+		return where_fail(b->err, b->where.name, 1, "a configuration is a mapping of keys to values");
+	return 0;
+}
+
+static int check_reserved(struct build *b)
+{
+	if (!where_says_nothing(&b->where, "publish"))
+		return cfg_fail(b, "publish", "publish is not available in this version");
+	if (b->raw->policy.def == RAW_PROXY)
+		return cfg_fail(b, "policy.default", "default: proxy is not available in this version");
+	return 0;
+}
+
+static int build_all(struct build *b)
+{
+	static int (*const parts[])(struct build *) = {
+		check_reserved,	  cfg_build_links, cfg_build_convert, cfg_build_peers,
+		cfg_build_groups, cfg_build_sets,  cfg_build_rules,   cfg_check_overlap,
+	};
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; i < CYAML_ARRAY_LEN(parts) && !r; i++)
+		r = parts[i](b);
+	return r;
+}
+
+int config_parse(const char *text, size_t len, const char *name, const char *dir, struct config **out,
+		 struct cfg_error *err)
+{
+	struct build b = { .dir = dir, .err = err };
+	struct raw_config *raw = NULL;
+	int r;
+
+	err->text[0] = '\0';
+	r = where_open(&b.where, text, len, name, err);
+	if (r)
+		goto out;
+	r = load_raw(&b, text, len, &raw);
+	if (!r) {
+		b.raw = raw;
+		b.cfg = calloc(1, sizeof(*b.cfg));
+		r = b.cfg ? cfg_copy_text(&b.cfg->path, name) : -ENOMEM;
+	}
+	if (!r)
+		r = build_all(&b);
+	where_close(&b.where);
+	cyaml_free(&cyaml_base, &raw_schema, raw, 0);
+out:
+	if (r) {
+		config_free(b.cfg);
+		if (!err->text[0])
+			where_fail(err, name, 0, "%s", strerror(-r));
+		return r;
+	}
+	*out = b.cfg;
+	return 0;
+}
+
+int config_load(const char *path, struct config **out, struct cfg_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *text = NULL, *dir;
+	size_t len = 0;
+	int r;
+
+	r = cfg_read_file(path, false, &text, &len);
+	if (r) {
+		where_fail(err, path, 0, "cannot be read: %s", strerror(-r));
+		return r;
+	}
+	if (!slash)
+		dir = strdup(".");
+	else if (slash == path)
+		dir = strdup("/");
+	else
+		dir = strndup(path, (size_t)(slash - path));
+	if (dir)
+		r = config_parse(text, len, path, dir, out, err);
+	else
+		r = -ENOMEM;
+	free(dir);
+	free(text);
+	return r;
+}
+
+static void free_rules(struct config *cfg)
+{
+	unsigned i;
+
+	for (i = 0; i < cfg->rule_count; i++) {
+		struct cfg_rule *rule = &cfg->rules[i];
+
+		free(rule->name);
+		free(rule->from.p);
+		free(rule->to.p);
+		free(rule->ports);
+		free(rule->dscp);
+	}
+	free(cfg->rules);
+}
+
+static void free_peers(struct config *cfg)
+{
+	unsigned i;
+
+	for (i = 0; i < cfg->peer_count; i++) {
+		free(cfg->peers[i].name);
+		free(cfg->peers[i].address);
+		free(cfg->peers[i].key_file);
+		free(cfg->peers[i].previous_key_file);
+	}
+	free(cfg->peers);
+	for (i = 0; i < cfg->group_count; i++) {
+		free(cfg->groups[i].name);
+		free(cfg->groups[i].peers);
+	}
+	free(cfg->groups);
+}
+
+void config_free(struct config *cfg)
+{
+	unsigned i;
+
+	if (!cfg)
+		return;
+	for (i = 0; i < cfg->link_count; i++) {
+		free(cfg->links[i].name);
+		free(cfg->links[i].path);
+	}
+	free(cfg->links);
+	free(cfg->convert.listen);
+	free(cfg->convert.allow_from.p);
+	free(cfg->convert.allow_to.p);
+	free_peers(cfg);
+	for (i = 0; i < cfg->set_count; i++) {
+		free(cfg->sets[i].name);
+		free(cfg->sets[i].prefixes.p);
+	}
+	free(cfg->sets);
+	free_rules(cfg);
+	free(cfg->metrics_listen);
+	free(cfg->instance);
+	free(cfg->path);
+	free(cfg);
+}

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Links, Convert, peers, groups and the plain numbers of a configuration. */
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lib/config/build.h>
+#include <lib/keys.h>
+
+#define DEFAULT_PORT 8803 /* of Convert; none is assigned (RFC 8803, 11.1) */
+#define DEFAULT_METRICS_PORT 9803
+#define DEFAULT_WINDOW 30 /* seconds */
+#define DEFAULT_UNCHECKED_RATE 2000
+#define DEFAULT_PENDING 512
+#define DEFAULT_READY 2
+#define DEFAULT_CONNECTIONS 8192
+#define DEFAULT_BUFFER_MIB 64
+#define MAX_SECONDS (30 * 86400) /* of a timeout: its milliseconds fit an int */
+#define MAX_RATE 1000000
+#define MAX_CONNECTIONS 1000000 /* what file descriptors and ports of one machine allow, roughly */
+#define MAX_BUFFER_MIB 65536
+#define MAX_PORT 65535
+#define MAX_READY 8 /* of a worker, ahead; each is a socket or more of the peer */
+
+static unsigned cpu_count(void)
+{
+	cpu_set_t set;
+	unsigned n;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	n = (unsigned)CPU_COUNT(&set);
+	return n < MPGATE_MAX_WORKERS ? n : MPGATE_MAX_WORKERS;
+}
+
+static int build_metrics(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	struct mpgate_addr addr;
+	unsigned port;
+	int r;
+
+	if (!raw->metrics.listen)
+		return raw->metrics.port ? cfg_fail(b, "metrics.port", "metrics: a port needs a listen address") : 0;
+	if (addr_parse(raw->metrics.listen, &addr) < 0)
+		return cfg_fail(b, "metrics.listen", "'%s' is no address", raw->metrics.listen);
+	r = cfg_take_number(b, "metrics.port", raw->metrics.port, DEFAULT_METRICS_PORT, 1, MAX_PORT, &port);
+	if (r)
+		return r;
+	b->cfg->metrics_port = (uint16_t)port;
+	return cfg_copy_text(&b->cfg->metrics_listen, raw->metrics.listen);
+}
+
+static int build_numbers(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	struct config *cfg = b->cfg;
+	const struct {
+		const char *place;
+		const uint32_t *given;
+		unsigned fallback, min, max, *out;
+	} numbers[] = {
+		{ "workers", raw->workers, 0, 0, MPGATE_MAX_WORKERS, &cfg->workers },
+		{ "timeouts.first-bytes-ms", raw->timeouts.first_bytes_ms, 1, 0, 1000, &cfg->timeouts.first_bytes_ms },
+		{ "timeouts.peer", raw->timeouts.peer, 5, 1, MAX_SECONDS, &cfg->timeouts.peer },
+		{ "timeouts.connect", raw->timeouts.connect, 15, 1, MAX_SECONDS, &cfg->timeouts.connect },
+		{ "timeouts.header", raw->timeouts.header, 5, 1, MAX_SECONDS, &cfg->timeouts.header },
+		{ "timeouts.idle", raw->timeouts.idle, 7200, 1, MAX_SECONDS, &cfg->timeouts.idle },
+		{ "timeouts.half-closed", raw->timeouts.half_closed, 300, 1, MAX_SECONDS, &cfg->timeouts.half_closed },
+		{ "limits.connections", raw->limits.connections, 0, 0, MAX_CONNECTIONS, &cfg->limits.connections },
+		{ "limits.buffer-mib", raw->limits.buffer_mib, DEFAULT_BUFFER_MIB, 1, MAX_BUFFER_MIB,
+		  &cfg->limits.buffer_mib },
+	};
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; i < CYAML_ARRAY_LEN(numbers) && !r; i++)
+		r = cfg_take_number(b, numbers[i].place, numbers[i].given, numbers[i].fallback, numbers[i].min,
+				    numbers[i].max, numbers[i].out);
+	if (!cfg->workers)
+		cfg->workers = cpu_count();
+	if (!cfg->limits.connections)
+		cfg->limits.connections = DEFAULT_CONNECTIONS;
+	return r ? r : build_metrics(b);
+}
+
+static int build_instance(struct build *b)
+{
+	const char *name = b->raw->instance ? b->raw->instance : "default";
+	int r = cfg_check_name(b, "instance", "instance", name, CFG_NAME_MAX);
+
+	if (r)
+		return r;
+	/* It names a directory of pins, and bpffs takes no dots. */
+	if (strchr(name, '.'))
+		return cfg_fail(b, "instance", "instance '%s': '.' is not allowed here", name);
+	return cfg_copy_text(&b->cfg->instance, name);
+}
+
+int cfg_find_link(const struct config *cfg, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < cfg->link_count; i++)
+		if (strcmp(cfg->links[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int check_link(struct build *b, unsigned i)
+{
+	const struct raw_link *raw = &b->raw->links[i];
+	const char *place = cfg_at(b, "links[%u].name", i);
+
+	if (strlen(raw->name) >= IFNAMSIZ)
+		return cfg_fail(b, place, "link '%.64s': an interface name has %d letters at most", raw->name,
+				IFNAMSIZ - 1);
+	if (strcspn(raw->name, "/ \t\n\r\v\f:") != strlen(raw->name) || !strcmp(raw->name, ".") ||
+	    !strcmp(raw->name, ".."))
+		return cfg_fail(b, place, "link '%s' is no interface name", raw->name);
+	if (cfg_find_link(b->cfg, raw->name) >= 0)
+		return cfg_fail(b, place, "link '%s' is there twice", raw->name);
+	if (raw->role != CFG_PATH && raw->path)
+		return cfg_fail(b, cfg_at(b, "links[%u].path", i), "link '%s': only a link with role path has a path",
+				raw->name);
+	if (raw->role != CFG_PATH && raw->use != CFG_PRIMARY)
+		return cfg_fail(b, cfg_at(b, "links[%u].use", i), "link '%s': only a link with role path has a use",
+				raw->name);
+	if (raw->role != CFG_LAN && raw->early_classify)
+		return cfg_fail(b, cfg_at(b, "links[%u].early-classify", i),
+				"link '%s': only a link with role lan classifies", raw->name);
+	return raw->path ? cfg_check_name(b, cfg_at(b, "links[%u].path", i), "path", raw->path, CFG_NAME_MAX) : 0;
+}
+
+int cfg_build_links(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	unsigned i;
+	int r = build_instance(b);
+
+	if (!r)
+		r = build_numbers(b);
+	if (r)
+		return r;
+	if (raw->links_count > MPGATE_MAX_LINKS)
+		return cfg_fail(b, "links", "%u links are more than %d", raw->links_count, MPGATE_MAX_LINKS);
+	b->cfg->links = calloc(raw->links_count + 1, sizeof(*b->cfg->links));
+	if (!b->cfg->links)
+		return -ENOMEM;
+	for (i = 0; i < raw->links_count; i++) {
+		const struct raw_link *from = &raw->links[i];
+		struct cfg_link *link = &b->cfg->links[i];
+
+		r = check_link(b, i);
+		if (r)
+			return r;
+		b->cfg->link_count = i + 1;
+		*link = (struct cfg_link){
+			.role = from->role,
+			.use = from->use,
+			.guard = from->guard,
+			.early_classify = from->early_classify,
+		};
+		if (cfg_copy_text(&link->name, from->name) < 0 ||
+		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Unspecified and multicast addresses are no one's; loopback is fine for a peer on this machine. */
+static bool is_unicast(const struct mpgate_addr *a)
+{
+	static const struct prefix loopback[] = { { 4, 8, { 127 } }, { 6, 128, { [15] = 1 } } };
+
+	return !addr_is_special(a) || prefix_contains(&loopback[0], a) || prefix_contains(&loopback[1], a);
+}
+
+/* An IPv6 address of one link alone. It names no link, so it can be neither dialed nor bound. */
+static bool is_link_local(const struct mpgate_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+/* A list of addresses at the place "<place>[i]". */
+static int build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max, bool unicast,
+			   struct mpgate_addr **out, unsigned *out_count)
+{
+	struct mpgate_addr *list = calloc(count + 1, sizeof(*list));
+	char item[160];
+	unsigned i, k;
+	int r = 0;
+
+	if (!list)
+		return -ENOMEM;
+	if (count > max)
+		r = cfg_fail(b, place, "more than %u addresses", max);
+	for (i = 0; i < count && !r; i++) {
+		snprintf(item, sizeof(item), "%s[%u]", place, i);
+		if (addr_parse(texts[i], &list[i]) < 0 || (unicast && !is_unicast(&list[i])))
+			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
+		else if (is_link_local(&list[i]))
+			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);
+		for (k = 0; k < i && !r; k++)
+			if (memcmp(&list[i], &list[k], sizeof(*list)) == 0)
+				r = cfg_fail(b, item, "address '%s' is there twice", texts[i]);
+	}
+	if (r) {
+		free(list);
+		return r;
+	}
+	*out = list;
+	*out_count = count;
+	return 0;
+}
+
+static int allow_everywhere(struct cfg_prefixes *out)
+{
+	out->p = calloc(2, sizeof(*out->p));
+	if (!out->p)
+		return -ENOMEM;
+	out->p[0].family = 4;
+	out->p[1].family = 6;
+	out->count = 2;
+	return 0;
+}
+
+static int check_accept(struct build *b, const struct raw_convert *raw)
+{
+	unsigned i;
+
+	if (!raw->listen_count)
+		return cfg_check_list(b, "convert.listen");
+	/* An issued cookie proves only that its client receives what is sent to its address. */
+	if (raw->accept != CFG_ACCEPT_KEYED && !raw->allow_from_count)
+		return cfg_fail(b, "convert.accept", "accept: %s needs allow-from, or anyone could use this relay",
+				raw->accept == CFG_ACCEPT_OPEN ? "open" : "issued");
+	for (i = 0; i < b->raw->peers_count; i++)
+		if (b->raw->peers[i].key_file)
+			return 0;
+	if (raw->accept == CFG_ACCEPT_KEYED)
+		return cfg_fail(b, "convert.accept", "accept: keyed needs a peer with a key-file");
+	return 0;
+}
+
+int cfg_build_convert(struct build *b)
+{
+	static const struct raw_convert none;
+	const struct raw_convert *raw = b->raw->convert ? b->raw->convert : &none;
+	struct cfg_convert *convert = &b->cfg->convert;
+	unsigned port;
+	int r;
+
+	r = check_accept(b, raw);
+	if (r)
+		return r;
+	convert->listening = raw->listen_count > 0;
+	convert->accept = raw->accept;
+	convert->source = raw->source;
+	r = build_addresses(b, "convert.listen", raw->listen, raw->listen_count, CFG_LISTEN_ADDRESSES, false,
+			    &convert->listen, &convert->listen_count);
+	if (!r)
+		r = cfg_take_number(b, "convert.port", raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
+	if (r)
+		return r;
+	convert->port = (uint16_t)port;
+	r = cfg_take_number(b, "convert.window", raw->window, DEFAULT_WINDOW, 1, 3600, &convert->window);
+	if (!r)
+		r = cfg_take_number(b, "convert.unchecked-syn-rate", raw->unchecked_rate, DEFAULT_UNCHECKED_RATE, 1,
+				    MAX_RATE, &convert->unchecked_rate);
+	if (!r)
+		r = cfg_take_number(b, "convert.pending-per-client", raw->pending, DEFAULT_PENDING, 1, UINT16_MAX,
+				    &convert->pending_per_client);
+	if (!r)
+		r = cfg_build_prefixes(b, "convert.allow-from", raw->allow_from, raw->allow_from_count,
+				       &convert->allow_from);
+	if (!r && convert->allow_from.count > MPGATE_MAX_ALLOW)
+		r = cfg_fail(b, "convert.allow-from", "allow-from: %u prefixes are more than %d",
+			     convert->allow_from.count, MPGATE_MAX_ALLOW);
+	if (!r)
+		r = cfg_build_prefixes(b, "convert.allow-to", raw->allow_to, raw->allow_to_count, &convert->allow_to);
+	if (!r && !convert->allow_to.count)
+		r = allow_everywhere(&convert->allow_to);
+	return r;
+}
+
+int cfg_find_peer(const struct config *cfg, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < cfg->peer_count; i++)
+		if (strcmp(cfg->peers[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Who uses which key, to find ids that two would share. */
+struct key_use {
+	uint32_t id;
+	unsigned peer;
+	bool previous;
+};
+
+static int load_key(struct build *b, unsigned i, bool previous, struct key_use *use)
+{
+	const struct cfg_peer *peer = &b->cfg->peers[i];
+	const char *path = previous ? peer->previous_key_file : peer->key_file;
+	const char *place = cfg_at(b, "peers[%u].%s", i, previous ? "previous-key-file" : "key-file");
+	struct key key;
+	int r = key_file_load(path, &key);
+
+	if (r == -EACCES && access(path, R_OK) == 0)
+		return cfg_fail(b, place, "key file '%s' can be read by others: its mode must be 0600", path);
+	if (r == -EINVAL)
+		return cfg_fail(b, place, "'%s' holds no key", path);
+	if (r)
+		return cfg_fail(b, place, "key file '%s': %s", path, strerror(-r));
+	*use = (struct key_use){ key_id(&key), i, previous };
+	key_wipe(&key, sizeof(key));
+	return 0;
+}
+
+static int compare_key_uses(const void *a, const void *b)
+{
+	const struct key_use *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	return x->previous - y->previous;
+}
+
+static int check_keys(struct build *b)
+{
+	struct key_use *uses = calloc(b->cfg->peer_count * 2 + 1, sizeof(*uses));
+	unsigned i, n = 0;
+	int r = uses ? keys_init() : -ENOMEM;
+
+	for (i = 0; i < b->cfg->peer_count && !r; i++) {
+		if (b->cfg->peers[i].key_file)
+			r = load_key(b, i, false, &uses[n++]);
+		if (!r && b->cfg->peers[i].previous_key_file)
+			r = load_key(b, i, true, &uses[n++]);
+	}
+	if (!r)
+		qsort(uses, n, sizeof(*uses), compare_key_uses);
+	for (i = 1; i < n && !r; i++)
+		if (uses[i].id == uses[i - 1].id)
+			r = cfg_fail(b,
+				     cfg_at(b, "peers[%u].%s", uses[i].peer,
+					    uses[i].previous ? "previous-key-file" : "key-file"),
+				     "the key of peer '%s' has the id of another key, of peer '%s'",
+				     b->cfg->peers[uses[i].peer].name, b->cfg->peers[uses[i - 1].peer].name);
+	free(uses);
+	return r;
+}
+
+static int check_peer(struct build *b, unsigned i)
+{
+	const struct raw_peer *raw = &b->raw->peers[i];
+	int r = cfg_check_name(b, cfg_at(b, "peers[%u].name", i), "peer", raw->name, CFG_NAME_MAX);
+
+	if (r)
+		return r;
+	if (cfg_find_peer(b->cfg, raw->name) >= 0)
+		return cfg_fail(b, cfg_at(b, "peers[%u].name", i), "peer '%s' is there twice", raw->name);
+	if (raw->mode == RAW_TRANSPARENT)
+		return cfg_fail(b, cfg_at(b, "peers[%u].mode", i),
+				"mode: transparent is not available in this version");
+	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->key_file)
+		return cfg_fail(b, cfg_at(b, "peers[%u].key-file", i),
+				"peer '%s' needs a key-file (only dialect rfc8803 does without)", raw->name);
+	if (raw->previous_key_file && !raw->key_file)
+		return cfg_fail(b, cfg_at(b, "peers[%u].previous-key-file", i),
+				"peer '%s': a previous-key-file needs a key-file", raw->name);
+	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
+	if (r)
+		return r;
+	if (raw->as == CFG_AS_GATEWAY && !raw->address_count)
+		return cfg_fail(b, cfg_at(b, "peers[%u].as", i), "peer '%s': as: gateway needs the peer's address",
+				raw->name);
+	return 0;
+}
+
+static int build_peer(struct build *b, unsigned i)
+{
+	const struct raw_peer *raw = &b->raw->peers[i];
+	struct cfg_peer *peer = &b->cfg->peers[i];
+	char place[32];
+	unsigned port;
+	int r;
+
+	peer->dialect = raw->dialect;
+	peer->as = raw->as;
+	if (peer->as == CFG_AS_AUTO)
+		peer->as = raw->address_count ? CFG_AS_GATEWAY : CFG_AS_HUB;
+	r = cfg_copy_text(&peer->name, raw->name);
+	if (!r && raw->key_file)
+		r = cfg_copy_path(b, &peer->key_file, raw->key_file);
+	if (!r && raw->previous_key_file)
+		r = cfg_copy_path(b, &peer->previous_key_file, raw->previous_key_file);
+	if (r)
+		return r;
+	r = cfg_take_number(b, cfg_at(b, "peers[%u].port", i), raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
+	if (r)
+		return r;
+	peer->port = (uint16_t)port;
+	r = cfg_take_number(b, cfg_at(b, "peers[%u].ready", i), raw->ready,
+			    peer->dialect == CFG_DIALECT_MPGATE ? DEFAULT_READY : 0, 0, MAX_READY, &peer->ready);
+	if (r)
+		return r;
+	snprintf(place, sizeof(place), "peers[%u].address", i);
+	return build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES, true, &peer->address,
+			       &peer->address_count);
+}
+
+int cfg_build_peers(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	unsigned i;
+	int r;
+
+	if (raw->peers_count > MPGATE_MAX_PEERS)
+		return cfg_fail(b, "peers", "%u peers are more than %d", raw->peers_count, MPGATE_MAX_PEERS);
+	b->cfg->peers = calloc(raw->peers_count + 1, sizeof(*b->cfg->peers));
+	if (!b->cfg->peers)
+		return -ENOMEM;
+	for (i = 0; i < raw->peers_count; i++) {
+		r = check_peer(b, i);
+		if (r)
+			return r;
+		b->cfg->peer_count = i + 1;
+		r = build_peer(b, i);
+		if (r)
+			return r;
+	}
+	return check_keys(b);
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The way back: a configuration as YAML, every default written out. libyaml quotes what needs it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lib/config/raw.h>
+#include <yaml.h>
+
+struct printer {
+	yaml_emitter_t emitter;
+	bool failed; /* once true, nothing more is emitted */
+};
+
+static void emit(struct printer *p, yaml_event_t *event, int made)
+{
+	/* yaml_emitter_emit() takes the event over, also when it fails. */
+	if (!made || p->failed) {
+		if (made)
+			yaml_event_delete(event);
+		p->failed = true;
+		return;
+	}
+	p->failed = !yaml_emitter_emit(&p->emitter, event);
+}
+
+static void text(struct printer *p, const char *s)
+{
+	yaml_event_t e;
+
+	emit(p, &e,
+	     yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)s, (int)strlen(s), 1, 1,
+					  YAML_ANY_SCALAR_STYLE));
+}
+
+static void open_map(struct printer *p, const char *key)
+{
+	yaml_event_t e;
+
+	if (key)
+		text(p, key);
+	emit(p, &e, yaml_mapping_start_event_initialize(&e, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
+}
+
+static void close_map(struct printer *p)
+{
+	yaml_event_t e;
+
+	emit(p, &e, yaml_mapping_end_event_initialize(&e));
+}
+
+static void open_list(struct printer *p, const char *key, bool flow)
+{
+	yaml_event_t e;
+
+	text(p, key);
+	emit(p, &e,
+	     yaml_sequence_start_event_initialize(&e, NULL, NULL, 1,
+						  flow ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE));
+}
+
+static void close_list(struct printer *p)
+{
+	yaml_event_t e;
+
+	emit(p, &e, yaml_sequence_end_event_initialize(&e));
+}
+
+static void pair(struct printer *p, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	text(p, key);
+	text(p, value);
+}
+
+static void number(struct printer *p, const char *key, unsigned value)
+{
+	char buf[16];
+
+	snprintf(buf, sizeof(buf), "%u", value);
+	pair(p, key, buf);
+}
+
+static void addresses(struct printer *p, const char *key, const struct mpgate_addr *list, unsigned count)
+{
+	char buf[ADDR_TEXT];
+	unsigned i;
+
+	if (!count)
+		return;
+	open_list(p, key, true);
+	for (i = 0; i < count; i++)
+		text(p, addr_print(&list[i], buf));
+	close_list(p);
+}
+
+static void prefixes(struct printer *p, const char *key, const struct cfg_prefixes *list)
+{
+	char buf[ADDR_TEXT];
+	unsigned i;
+
+	if (!list->count)
+		return;
+	open_list(p, key, true);
+	for (i = 0; i < list->count; i++)
+		text(p, prefix_print(&list->p[i], buf));
+	close_list(p);
+}
+
+static void print_links(struct printer *p, const struct config *cfg)
+{
+	unsigned i;
+
+	open_list(p, "links", false);
+	for (i = 0; i < cfg->link_count; i++) {
+		const struct cfg_link *link = &cfg->links[i];
+
+		open_map(p, NULL);
+		pair(p, "name", link->name);
+		pair(p, "role", cfg_role_words[link->role].str);
+		if (link->role == CFG_PATH) {
+			/* An interface name as it is need not be a good label. */
+			if (strcmp(link->path, link->name) != 0)
+				pair(p, "path", link->path);
+			pair(p, "use", cfg_use_words[link->use].str);
+		}
+		pair(p, "guard", cfg_guard_words[link->guard].str);
+		if (link->early_classify)
+			pair(p, "early-classify", "true");
+		close_map(p);
+	}
+	close_list(p);
+}
+
+static void print_convert(struct printer *p, const struct cfg_convert *convert)
+{
+	open_map(p, "convert");
+	addresses(p, "listen", convert->listen, convert->listen_count);
+	number(p, "port", convert->port);
+	pair(p, "accept", cfg_accept_words[convert->accept].str);
+	prefixes(p, "allow-from", &convert->allow_from);
+	pair(p, "source", cfg_source_words[convert->source].str);
+	prefixes(p, "allow-to", &convert->allow_to);
+	number(p, "window", convert->window);
+	number(p, "unchecked-syn-rate", convert->unchecked_rate);
+	number(p, "pending-per-client", convert->pending_per_client);
+	close_map(p);
+}
+
+static void print_peers(struct printer *p, const struct config *cfg)
+{
+	unsigned i, k;
+
+	open_list(p, "peers", false);
+	for (i = 0; i < cfg->peer_count; i++) {
+		const struct cfg_peer *peer = &cfg->peers[i];
+
+		open_map(p, NULL);
+		pair(p, "name", peer->name);
+		addresses(p, "address", peer->address, peer->address_count);
+		number(p, "port", peer->port);
+		pair(p, "key-file", peer->key_file);
+		pair(p, "previous-key-file", peer->previous_key_file);
+		pair(p, "dialect", cfg_dialect_words[peer->dialect].str);
+		pair(p, "as", cfg_as_words[peer->as].str);
+		number(p, "ready", peer->ready);
+		close_map(p);
+	}
+	close_list(p);
+	open_list(p, "groups", false);
+	for (i = 0; i < cfg->group_count; i++) {
+		if (cfg->groups[i].implied)
+			continue;
+		open_map(p, NULL);
+		pair(p, "name", cfg->groups[i].name);
+		open_list(p, "peers", true);
+		for (k = 0; k < cfg->groups[i].peer_count; k++)
+			text(p, cfg->peers[cfg->groups[i].peers[k]].name);
+		close_list(p);
+		close_map(p);
+	}
+	close_list(p);
+}
+
+static void print_ports(struct printer *p, const struct cfg_rule *rule)
+{
+	char buf[16];
+	unsigned i;
+
+	if (!rule->port_count)
+		return;
+	open_list(p, "to-port", true);
+	for (i = 0; i < rule->port_count; i++) {
+		snprintf(buf, sizeof(buf), rule->ports[i].from == rule->ports[i].to ? "%u" : "%u-%u",
+			 rule->ports[i].from, rule->ports[i].to);
+		text(p, buf);
+	}
+	close_list(p);
+}
+
+static void print_dscp(struct printer *p, const struct cfg_rule *rule)
+{
+	char buf[16];
+	unsigned i;
+
+	if (!rule->dscp_count)
+		return;
+	open_list(p, "dscp", true);
+	for (i = 0; i < rule->dscp_count; i++) {
+		snprintf(buf, sizeof(buf), "%u", rule->dscp[i]);
+		text(p, buf);
+	}
+	close_list(p);
+}
+
+static void print_rule(struct printer *p, const struct config *cfg, const struct cfg_rule *rule)
+{
+	open_map(p, NULL);
+	pair(p, "name", rule->name);
+	pair(p, "link", rule->link >= 0 ? cfg->links[rule->link].name : NULL);
+	prefixes(p, "from", &rule->from);
+	pair(p, "from-set", rule->from_set >= 0 ? cfg->sets[rule->from_set].name : NULL);
+	prefixes(p, "to", &rule->to);
+	pair(p, "to-set", rule->to_set >= 0 ? cfg->sets[rule->to_set].name : NULL);
+	print_ports(p, rule);
+	print_dscp(p, rule);
+	pair(p, "action", cfg_action_words[rule->proxy].str);
+	if (rule->proxy)
+		pair(p, "via", cfg->groups[rule->group].name);
+	pair(p, "connect", cfg_connect_words[rule->connect].str);
+	pair(p, "if-down", cfg_if_down_words[rule->if_down].str);
+	pair(p, "mptcp", cfg_mptcp_words[rule->take_mptcp].str);
+	close_map(p);
+}
+
+static void print_policy(struct printer *p, const struct config *cfg)
+{
+	unsigned i;
+
+	open_list(p, "prefix-sets", false);
+	for (i = 0; i < cfg->set_count; i++) {
+		open_map(p, NULL);
+		pair(p, "name", cfg->sets[i].name);
+		prefixes(p, "prefixes", &cfg->sets[i].prefixes);
+		close_map(p);
+	}
+	close_list(p);
+	open_map(p, "policy");
+	pair(p, "default", cfg_action_words[cfg->default_proxy].str);
+	open_list(p, "rules", false);
+	for (i = 0; i < cfg->rule_count; i++)
+		print_rule(p, cfg, &cfg->rules[i]);
+	close_list(p);
+	close_map(p);
+}
+
+static void print_config(struct printer *p, const struct config *cfg)
+{
+	open_map(p, NULL);
+	pair(p, "instance", cfg->instance);
+	number(p, "workers", cfg->workers);
+	print_links(p, cfg);
+	print_convert(p, &cfg->convert);
+	print_peers(p, cfg);
+	print_policy(p, cfg);
+	open_map(p, "timeouts");
+	number(p, "first-bytes-ms", cfg->timeouts.first_bytes_ms);
+	number(p, "peer", cfg->timeouts.peer);
+	number(p, "connect", cfg->timeouts.connect);
+	number(p, "header", cfg->timeouts.header);
+	number(p, "idle", cfg->timeouts.idle);
+	number(p, "half-closed", cfg->timeouts.half_closed);
+	close_map(p);
+	open_map(p, "limits");
+	number(p, "connections", cfg->limits.connections);
+	number(p, "buffer-mib", cfg->limits.buffer_mib);
+	close_map(p);
+	if (cfg->metrics_listen) {
+		open_map(p, "metrics");
+		pair(p, "listen", cfg->metrics_listen);
+		number(p, "port", cfg->metrics_port);
+		close_map(p);
+	}
+	close_map(p);
+}
+
+static int write_file(void *file, unsigned char *data, size_t size)
+{
+	return fwrite(data, 1, size, file) == size;
+}
+
+char *config_print(const struct config *cfg)
+{
+	struct printer p = { .failed = false };
+	yaml_event_t e;
+	char *out = NULL;
+	size_t len;
+	FILE *file;
+
+	if (!yaml_emitter_initialize(&p.emitter))
+		return NULL;
+	file = open_memstream(&out, &len);
+	if (!file) {
+		yaml_emitter_delete(&p.emitter);
+		return NULL;
+	}
+	yaml_emitter_set_output(&p.emitter, write_file, file);
+	emit(&p, &e, yaml_stream_start_event_initialize(&e, YAML_UTF8_ENCODING));
+	emit(&p, &e, yaml_document_start_event_initialize(&e, NULL, NULL, NULL, 1));
+	print_config(&p, cfg);
+	emit(&p, &e, yaml_document_end_event_initialize(&e, 1));
+	emit(&p, &e, yaml_stream_end_event_initialize(&e));
+	yaml_emitter_delete(&p.emitter);
+	if (fclose(file) != 0 || p.failed) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration file as libcyaml loads it: what was written, not yet what
+ * it means. Shared by the files of config only. A pointer that is NULL was not
+ * given; enums that were not given have their first value.
+ */
+#ifndef LIB_CONFIG_RAW_H
+#define LIB_CONFIG_RAW_H
+
+#include <cyaml/cyaml.h>
+
+#include <lib/config/config.h>
+
+struct raw_link {
+	char *name, *path;
+	enum cfg_role role;
+	enum cfg_use use;
+	enum cfg_guard guard;
+	uint8_t early_classify; /* 0 or 1 */
+};
+
+struct raw_convert {
+	char **listen;
+	unsigned listen_count;
+	uint32_t *port, *window, *unchecked_rate, *pending;
+	enum cfg_accept accept;
+	enum cfg_source source;
+	char **allow_from, **allow_to;
+	unsigned allow_from_count, allow_to_count;
+};
+
+enum raw_mode { RAW_EXPLICIT, RAW_TRANSPARENT };
+
+struct raw_peer {
+	char *name;
+	char **address;
+	unsigned address_count;
+	uint32_t *port, *ready;
+	enum raw_mode mode;
+	char *key_file, *previous_key_file;
+	enum cfg_dialect dialect;
+	enum cfg_as as;
+};
+
+struct raw_group {
+	char *name;
+	char **peers;
+	unsigned peers_count;
+};
+
+struct raw_set {
+	char *name, *file;
+	char **prefixes;
+	unsigned prefixes_count;
+};
+
+enum raw_action { RAW_DIRECT, RAW_PROXY };
+enum raw_mptcp { RAW_MPTCP_PASS, RAW_MPTCP_PROXY };
+
+struct raw_rule {
+	char *name, *link, *from_set, *to_set, *via;
+	char **from, **to, **to_port, **dscp;
+	unsigned from_count, to_count, to_port_count, dscp_count;
+	enum raw_action action;
+	enum cfg_connect connect;
+	enum cfg_if_down if_down;
+	enum raw_mptcp mptcp;
+};
+
+struct raw_config {
+	char *instance;
+	uint32_t *workers;
+	struct raw_link *links;
+	unsigned links_count;
+	struct raw_convert *convert;
+	struct raw_peer *peers;
+	unsigned peers_count;
+	struct raw_group *groups;
+	unsigned groups_count;
+	struct raw_set *sets;
+	unsigned sets_count;
+	struct {
+		enum raw_action def;
+		struct raw_rule *rules;
+		unsigned rules_count;
+	} policy;
+	struct {
+		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed;
+	} timeouts;
+	struct {
+		uint32_t *connections, *buffer_mib;
+	} limits;
+	struct {
+		char *listen;
+		uint32_t *port;
+	} metrics;
+};
+
+extern const struct cyaml_schema_value raw_schema;
+
+/* Words of the enums, in order of their values; for the schema and for config_print(). */
+extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
+	cfg_source_words[2], cfg_dialect_words[2], cfg_as_words[3], cfg_connect_words[2], cfg_if_down_words[2],
+	cfg_action_words[2], cfg_mptcp_words[2];
+
+#endif

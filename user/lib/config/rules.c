@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The rules of the policy. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lib/config/build.h>
+#include <lib/config/dscp.h>
+
+#define MAX_PORT 65535U
+#define MAX_RANGES 4096 /* port ranges of a rule: more cannot be disjoint for a purpose */
+
+/* Decimal digits at *text; moves past them. */
+static int parse_port(const char **text, unsigned *out)
+{
+	unsigned n = 0;
+	const char *c;
+
+	for (c = *text; *c >= '0' && *c <= '9' && n <= MAX_PORT; c++)
+		n = n * 10 + (unsigned)(*c - '0');
+	if (c == *text || n == 0 || n > MAX_PORT)
+		return -EINVAL;
+	*text = c;
+	*out = n;
+	return 0;
+}
+
+static int parse_range(const char *text, struct cfg_port_range *out)
+{
+	unsigned from, to;
+
+	if (parse_port(&text, &from) < 0)
+		return -EINVAL;
+	to = from;
+	if (*text == '-') {
+		text++;
+		if (parse_port(&text, &to) < 0)
+			return -EINVAL;
+	}
+	if (*text)
+		return -EINVAL;
+	*out = (struct cfg_port_range){ (uint16_t)from, (uint16_t)to };
+	return to < from ? -ERANGE : 0;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct cfg_port_range *x = a, *y = b;
+
+	return x->from != y->from ? x->from - y->from : x->to - y->to;
+}
+
+/* Sorts ranges, joins those that overlap or touch. */
+static void tidy_ranges(struct cfg_rule *rule)
+{
+	unsigned i, kept = 0;
+
+	if (!rule->port_count)
+		return;
+	qsort(rule->ports, rule->port_count, sizeof(*rule->ports), compare_ranges);
+	for (i = 1; i < rule->port_count; i++) {
+		if (rule->ports[i].from > rule->ports[kept].to + 1U)
+			rule->ports[++kept] = rule->ports[i];
+		else if (rule->ports[i].to > rule->ports[kept].to)
+			rule->ports[kept].to = rule->ports[i].to;
+	}
+	rule->port_count = kept + 1;
+}
+
+static int build_ports(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	unsigned k;
+
+	if (!raw->to_port_count)
+		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].to-port", i));
+	if (raw->to_port_count > MAX_RANGES)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port", i), "to-port: more than %d ranges",
+				MAX_RANGES);
+	rule->ports = calloc(raw->to_port_count, sizeof(*rule->ports));
+	if (!rule->ports)
+		return -ENOMEM;
+	for (k = 0; k < raw->to_port_count; k++) {
+		int r = parse_range(raw->to_port[k], &rule->ports[k]);
+
+		if (r)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port[%u]", i, k), "'%s' is %s",
+					raw->to_port[k],
+					r == -ERANGE ? "an empty range" : "no port or range of ports (1 to 65535)");
+	}
+	rule->port_count = raw->to_port_count;
+	tidy_ranges(rule);
+	return 0;
+}
+
+static int build_dscp(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	uint64_t seen = 0;
+	unsigned k;
+
+	if (!raw->dscp_count)
+		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].dscp", i));
+	for (k = 0; k < raw->dscp_count; k++) {
+		int value = dscp_parse(raw->dscp[k]);
+
+		if (value < 0)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u].dscp[%u]", i, k),
+					"'%s' is no DSCP (0 to 63, or a name such as ef, af41, cs1)", raw->dscp[k]);
+		seen |= 1ULL << value;
+	}
+	rule->dscp = calloc(DSCP_COUNT, sizeof(*rule->dscp));
+	if (!rule->dscp)
+		return -ENOMEM;
+	for (k = 0; k < DSCP_COUNT; k++)
+		if (seen >> k & 1)
+			rule->dscp[rule->dscp_count++] = (uint8_t)k;
+	return 0;
+}
+
+/* One side of a rule: its own prefixes and the set it names. */
+static int build_side(struct build *b, unsigned i, const char *key, char **texts, unsigned count, const char *set_name,
+		      struct cfg_prefixes *out, int *set, bool *given)
+{
+	char place[64];
+	int r;
+
+	snprintf(place, sizeof(place), "policy.rules[%u].%s", i, key);
+	r = cfg_build_prefixes(b, place, texts, count, out);
+	if (r)
+		return r;
+	*set = -1;
+	*given = texts || set_name;
+	if (!set_name)
+		return 0;
+	*set = cfg_find_set(b->cfg, set_name);
+	if (*set < 0)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].%s-set", i, key), "there is no prefix set '%s'",
+				set_name);
+	return 0;
+}
+
+/* Bit 0: the side can be IPv4, bit 1: IPv6. */
+static unsigned side_families(const struct config *cfg, const struct cfg_prefixes *list, int set, bool given)
+{
+	const struct cfg_prefixes *both[2] = { list, set >= 0 ? &cfg->sets[set].prefixes : NULL };
+	unsigned families = 0, i;
+
+	if (!given)
+		return 3;
+	for (i = 0; i < 2; i++)
+		if (both[i] && both[i]->count) /* sorted by family */
+			families |= (both[i]->p[0].family == 4 ? 1 : 0) |
+				    (both[i]->p[both[i]->count - 1].family == 6 ? 2 : 0);
+	return families;
+}
+
+static int build_match(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	int r;
+
+	rule->link = -1;
+	if (raw->link) {
+		rule->link = cfg_find_link(b->cfg, raw->link);
+		if (rule->link < 0)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u].link", i), "there is no link '%s'", raw->link);
+		if (b->cfg->links[rule->link].role != CFG_LAN)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u].link", i),
+					"rule '%s' can never match: link '%s' has not role lan", raw->name, raw->link);
+	}
+	r = build_side(b, i, "from", raw->from, raw->from_count, raw->from_set, &rule->from, &rule->from_set,
+		       &rule->from_given);
+	if (!r)
+		r = build_side(b, i, "to", raw->to, raw->to_count, raw->to_set, &rule->to, &rule->to_set,
+			       &rule->to_given);
+	if (!r)
+		r = build_ports(b, i);
+	if (!r)
+		r = build_dscp(b, i);
+	if (r)
+		return r;
+	if (!(side_families(b->cfg, &rule->from, rule->from_set, rule->from_given) &
+	      side_families(b->cfg, &rule->to, rule->to_set, rule->to_given)))
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
+				"rule '%s' can never match: source and destination are never of one IP version",
+				raw->name);
+	return 0;
+}
+
+/* The group that `via` names, or one made for the peer that it names. */
+static int find_via(struct build *b, unsigned i, int *out)
+{
+	const char *via = b->raw->policy.rules[i].via;
+	struct config *cfg = b->cfg;
+	struct cfg_group *group;
+	int peer;
+
+	*out = cfg_find_group(cfg, via);
+	if (*out >= 0)
+		return 0;
+	peer = cfg_find_peer(cfg, via);
+	if (peer < 0)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i), "there is no group or peer '%s'", via);
+	if (cfg->group_count == MPGATE_MAX_GROUPS)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+				"more than %d groups, peers that rules name included", MPGATE_MAX_GROUPS);
+	group = &cfg->groups[cfg->group_count];
+	group->implied = true;
+	group->peers = calloc(1, sizeof(*group->peers));
+	if (!group->peers)
+		return -ENOMEM;
+	*out = (int)cfg->group_count++;
+	group->peers[0] = (unsigned)peer;
+	group->peer_count = 1;
+	return cfg_copy_text(&group->name, via);
+}
+
+static int build_action(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	const struct cfg_group *group;
+	unsigned k;
+	int r;
+
+	rule->group = -1;
+	rule->proxy = raw->action == RAW_PROXY;
+	rule->connect = raw->connect;
+	rule->if_down = raw->if_down;
+	rule->take_mptcp = raw->mptcp == RAW_MPTCP_PROXY;
+	if (raw->connect == CFG_HONEST)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u].connect", i),
+				"connect: honest is not available in this version");
+	if (!rule->proxy)
+		return raw->via ? cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+					   "rule '%s': via needs action: proxy", raw->name)
+				: 0;
+	if (!raw->via)
+		return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i), "rule '%s': action: proxy needs via", raw->name);
+	r = find_via(b, i, &rule->group);
+	if (r)
+		return r;
+	group = &b->cfg->groups[rule->group];
+	for (k = 0; k < group->peer_count; k++)
+		if (!b->cfg->peers[group->peers[k]].address_count)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+					"rule '%s': peer '%s' has no address to send connections to", raw->name,
+					b->cfg->peers[group->peers[k]].name);
+	return 0;
+}
+
+static int build_rule(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	unsigned k;
+	int r = cfg_check_name(b, cfg_at(b, "policy.rules[%u].name", i), "rule", raw->name, CFG_NAME_MAX);
+
+	for (k = 0; k < i && !r; k++)
+		if (strcmp(b->cfg->rules[k].name, raw->name) == 0)
+			r = cfg_fail(b, cfg_at(b, "policy.rules[%u].name", i), "rule '%s' is there twice", raw->name);
+	if (r)
+		return r;
+	b->cfg->rule_count = i + 1;
+	rule->line = where_line(&b->where, cfg_at(b, "policy.rules[%u]", i));
+	r = cfg_copy_text(&rule->name, raw->name);
+	if (!r)
+		r = build_match(b, i);
+	return r ? r : build_action(b, i);
+}
+
+int cfg_build_rules(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	bool lan = false;
+	unsigned i;
+	int r;
+
+	if (raw->policy.rules_count > MPGATE_MAX_RULES)
+		return cfg_fail(b, "policy.rules", "%u rules are more than %d", raw->policy.rules_count,
+				MPGATE_MAX_RULES);
+	for (i = 0; i < b->cfg->link_count; i++)
+		lan |= b->cfg->links[i].role == CFG_LAN;
+	b->cfg->rules = calloc(raw->policy.rules_count + 1, sizeof(*b->cfg->rules));
+	if (!b->cfg->rules)
+		return -ENOMEM;
+	for (i = 0; i < raw->policy.rules_count; i++) {
+		r = build_rule(b, i);
+		if (r)
+			return r;
+		if (b->cfg->rules[i].proxy && !lan)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
+					"rule '%s' can never match: no link has role lan", b->cfg->rules[i].name);
+	}
+	return 0;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Every key that a configuration may have: the one table that libcyaml reads by. */
+#include <lib/config/raw.h>
+
+#define OPT CYAML_FLAG_OPTIONAL
+#define OPT_PTR (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER)
+#define TEXT(key, flags, type, member)                                                                                 \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, TEXT_MAX)
+#define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPT_PTR, type, member)
+#define WORD(key, flags, type, member, words)                                                                          \
+	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT | (flags), type, member, words, CYAML_ARRAY_LEN(words))
+#define TEXTS(key, type, member) CYAML_FIELD_SEQUENCE(key, OPT_PTR, type, member, &text_entry, 0, CYAML_UNLIMITED)
+#define MAPS(key, flags, type, member, count, entry)                                                                   \
+	CYAML_FIELD_SEQUENCE_COUNT(key, CYAML_FLAG_POINTER | (flags), type, member, count, entry, 0, CYAML_UNLIMITED)
+
+#define TEXT_MAX 4096 /* bytes; a path is the longest text there is */
+
+const cyaml_strval_t cfg_role_words[3] = { { "lan", CFG_LAN }, { "path", CFG_PATH }, { "net", CFG_NET } };
+const cyaml_strval_t cfg_use_words[3] = { { "primary", CFG_PRIMARY },
+					  { "backup", CFG_BACKUP },
+					  { "overflow", CFG_OVERFLOW } };
+const cyaml_strval_t cfg_guard_words[4] = { { "auto", CFG_GUARD_AUTO },
+					    { "xdp", CFG_GUARD_XDP },
+					    { "xdp-generic", CFG_GUARD_XDP_GENERIC },
+					    { "tc", CFG_GUARD_TC } };
+const cyaml_strval_t cfg_accept_words[3] = { { "keyed", CFG_ACCEPT_KEYED },
+					     { "issued", CFG_ACCEPT_ISSUED },
+					     { "open", CFG_ACCEPT_OPEN } };
+const cyaml_strval_t cfg_source_words[2] = { { "share", CFG_SHARE }, { "preserve", CFG_PRESERVE } };
+const cyaml_strval_t cfg_dialect_words[2] = { { "mpgate", CFG_DIALECT_MPGATE }, { "rfc8803", CFG_DIALECT_RFC8803 } };
+const cyaml_strval_t cfg_as_words[3] = { { "auto", CFG_AS_AUTO },
+					 { "gateway", CFG_AS_GATEWAY },
+					 { "hub", CFG_AS_HUB } };
+const cyaml_strval_t cfg_connect_words[2] = { { "early", CFG_EARLY }, { "honest", CFG_HONEST } };
+const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
+const cyaml_strval_t cfg_action_words[2] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
+const cyaml_strval_t cfg_mptcp_words[2] = { { "pass", RAW_MPTCP_PASS }, { "proxy", RAW_MPTCP_PROXY } };
+/* Not CYAML_BOOL, which takes any word it does not know for true. */
+static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
+					     { "yes", 1 },   { "off", 0 },  { "on", 1 } };
+static const cyaml_strval_t mode_words[2] = { { "explicit", RAW_EXPLICIT }, { "transparent", RAW_TRANSPARENT } };
+
+static const cyaml_schema_value_t text_entry = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX) };
+
+static const cyaml_schema_field_t link_fields[] = {
+	TEXT("name", 0, struct raw_link, name),
+	WORD("role", 0, struct raw_link, role, cfg_role_words),
+	TEXT("path", OPT, struct raw_link, path),
+	WORD("use", OPT, struct raw_link, use, cfg_use_words),
+	WORD("guard", OPT, struct raw_link, guard, cfg_guard_words),
+	WORD("early-classify", OPT, struct raw_link, early_classify, bool_words),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_link,
+								     link_fields) };
+
+static const cyaml_schema_field_t convert_fields[] = {
+	TEXTS("listen", struct raw_convert, listen),
+	NUMBER("port", struct raw_convert, port),
+	WORD("accept", OPT, struct raw_convert, accept, cfg_accept_words),
+	TEXTS("allow-from", struct raw_convert, allow_from),
+	WORD("source", OPT, struct raw_convert, source, cfg_source_words),
+	TEXTS("allow-to", struct raw_convert, allow_to),
+	NUMBER("window", struct raw_convert, window),
+	NUMBER("unchecked-syn-rate", struct raw_convert, unchecked_rate),
+	NUMBER("pending-per-client", struct raw_convert, pending),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t peer_fields[] = {
+	TEXT("name", 0, struct raw_peer, name),
+	TEXTS("address", struct raw_peer, address),
+	NUMBER("port", struct raw_peer, port),
+	WORD("mode", OPT, struct raw_peer, mode, mode_words),
+	TEXT("key-file", OPT, struct raw_peer, key_file),
+	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
+	WORD("dialect", OPT, struct raw_peer, dialect, cfg_dialect_words),
+	NUMBER("ready", struct raw_peer, ready),
+	WORD("as", OPT, struct raw_peer, as, cfg_as_words),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t peer_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_peer,
+								     peer_fields) };
+
+static const cyaml_schema_field_t group_fields[] = {
+	TEXT("name", 0, struct raw_group, name),
+	TEXTS("peers", struct raw_group, peers),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t group_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_group,
+								      group_fields) };
+
+static const cyaml_schema_field_t set_fields[] = {
+	TEXT("name", 0, struct raw_set, name),
+	TEXT("file", OPT, struct raw_set, file),
+	TEXTS("prefixes", struct raw_set, prefixes),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t set_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_set, set_fields) };
+
+static const cyaml_schema_field_t rule_fields[] = {
+	TEXT("name", 0, struct raw_rule, name),
+	TEXT("link", OPT, struct raw_rule, link),
+	TEXTS("from", struct raw_rule, from),
+	TEXT("from-set", OPT, struct raw_rule, from_set),
+	TEXTS("to", struct raw_rule, to),
+	TEXT("to-set", OPT, struct raw_rule, to_set),
+	TEXTS("to-port", struct raw_rule, to_port),
+	TEXTS("dscp", struct raw_rule, dscp),
+	WORD("action", 0, struct raw_rule, action, cfg_action_words),
+	TEXT("via", OPT, struct raw_rule, via),
+	WORD("connect", OPT, struct raw_rule, connect, cfg_connect_words),
+	WORD("if-down", OPT, struct raw_rule, if_down, cfg_if_down_words),
+	WORD("mptcp", OPT, struct raw_rule, mptcp, cfg_mptcp_words),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rule_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_rule,
+								     rule_fields) };
+
+static const cyaml_schema_field_t policy_fields[] = {
+	WORD("default", OPT, struct raw_config, policy.def, cfg_action_words),
+	MAPS("rules", OPT, struct raw_config, policy.rules, policy.rules_count, &rule_entry),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timeout_fields[] = {
+	NUMBER("first-bytes-ms", struct raw_config, timeouts.first_bytes_ms),
+	NUMBER("peer", struct raw_config, timeouts.peer),
+	NUMBER("connect", struct raw_config, timeouts.connect),
+	NUMBER("header", struct raw_config, timeouts.header),
+	NUMBER("idle", struct raw_config, timeouts.idle),
+	NUMBER("half-closed", struct raw_config, timeouts.half_closed),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limit_fields[] = {
+	NUMBER("connections", struct raw_config, limits.connections),
+	NUMBER("buffer-mib", struct raw_config, limits.buffer_mib),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t metrics_fields[] = {
+	TEXT("listen", OPT, struct raw_config, metrics.listen),
+	NUMBER("port", struct raw_config, metrics.port),
+	CYAML_FIELD_END,
+};
+
+/* A mapping whose members sit in struct raw_config itself. */
+#define SECTION(name, fields_)                                                                                         \
+	{                                                                                                              \
+		.key = name, .data_offset = 0,                                                                         \
+		.value = {                                                                                             \
+			.type = CYAML_MAPPING,                                                                         \
+			.flags = CYAML_FLAG_OPTIONAL,                                                                  \
+			.data_size = sizeof(struct raw_config),                                                        \
+			.mapping = { .fields = fields_ },                                                              \
+		},                                                                                                     \
+	}
+
+static const cyaml_schema_field_t config_fields[] = {
+	TEXT("instance", OPT, struct raw_config, instance),
+	NUMBER("workers", struct raw_config, workers),
+	MAPS("links", OPT, struct raw_config, links, links_count, &link_entry),
+	CYAML_FIELD_MAPPING_PTR("convert", OPT_PTR, struct raw_config, convert, convert_fields),
+	MAPS("peers", OPT, struct raw_config, peers, peers_count, &peer_entry),
+	MAPS("groups", OPT, struct raw_config, groups, groups_count, &group_entry),
+	MAPS("prefix-sets", OPT, struct raw_config, sets, sets_count, &set_entry),
+	SECTION("policy", policy_fields),
+	CYAML_FIELD_IGNORE("publish", CYAML_FLAG_OPTIONAL),
+	SECTION("timeouts", timeout_fields),
+	SECTION("limits", limit_fields),
+	SECTION("metrics", metrics_fields),
+	CYAML_FIELD_END,
+};
+
+const struct cyaml_schema_value raw_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config,
+								   config_fields) };

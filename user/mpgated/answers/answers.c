@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the control socket's methods answer (io.mpgate.varlink): state. policy.c and counters.c have the rest.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <lib/log.h>
+#include <lib/version.h>
+#include <mpgated/answers/answers.h>
+
+#define FLOWS_MAX 4096 /* in one answer */
+
+static const char *const role_names[] = { [CFG_LAN] = "lan", [CFG_PATH] = "path", [CFG_NET] = "net" };
+static const char *const use_names[] = {
+	[CFG_PRIMARY] = "primary", [CFG_BACKUP] = "backup", [CFG_OVERFLOW] = "overflow"
+};
+static const char *const accept_names[] = {
+	[CFG_ACCEPT_KEYED] = "keyed", [CFG_ACCEPT_ISSUED] = "issued", [CFG_ACCEPT_OPEN] = "open"
+};
+static const char *const peer_states[] = { [PEER_UNKNOWN] = "unknown", [PEER_UP] = "up", [PEER_DOWN] = "down" };
+static const char *const syn_data_names[] = {
+	[SYN_DATA_UNKNOWN] = "unknown", [SYN_DATA_YES] = "yes", [SYN_DATA_NO] = "no"
+};
+static const char *const flow_states[] = {
+	[GW_FIRST] = "connecting",  [GW_DIAL] = "connecting", [GW_ANSWER] = "connecting",
+	[GW_DIRECT] = "connecting", [HUB_HEADER] = "header",  [HUB_DIAL] = "connecting",
+	[HUB_LINGER] = "closing",   [RELAY] = "relaying",     [CLOSED] = "closing"
+};
+
+static bool addr_is_set(const struct mpgate_addr *a)
+{
+	static const struct mpgate_addr none;
+
+	return memcmp(a, &none, sizeof(none)) != 0;
+}
+
+static json_t *status_workers(const struct supervisor *s)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		const struct worker_stats *st = &s->shm->workers[i];
+		json_t *o = json_object();
+
+		json_set_int(o, "index", i);
+		json_set_int(o, "pid", (uint64_t)s->workers[i].pid);
+		json_set_int(o, "connections", st->connections);
+		json_set_int(o, "accepted", st->steered + st->convert);
+		json_set_int(o, "restarts", s->workers[i].restarts);
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *status_links(const struct supervisor *s)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		const struct cfg_link *c = &s->cfg->links[i];
+		const struct paths_link *l = paths_get(s->paths, i);
+		json_t *o = json_object(), *addrs = json_array();
+		char text[ADDR_TEXT];
+
+		for (unsigned k = 0; k < 2; k++)
+			if (addr_is_set(&l->addr[k]))
+				json_array_append_new(addrs, json_string(addr_print(&l->addr[k], text)));
+		json_set_text(o, "name", c->name);
+		json_set_text(o, "role", role_names[c->role]);
+		if (c->role == CFG_PATH)
+			json_set_text(o, "path", c->path);
+		json_set_int(o, "ifindex", l->ifindex);
+		json_object_set_new(o, "up", json_boolean(l->up));
+		json_object_set_new(o, "addresses", addrs);
+		json_set_text(o, "steer", datapath_hook_name(s->attached[i].steer));
+		json_set_text(o, "guard", datapath_hook_name(s->attached[i].guard));
+		json_set_text(o, "gate", datapath_hook_name(s->attached[i].gate));
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static void add_feature(json_t *all, const char *name, bool works, const char *degraded)
+{
+	json_t *o = json_object();
+
+	json_set_text(o, "name", name);
+	json_object_set_new(o, "works", json_boolean(works));
+	if (!works)
+		json_set_text(o, "degraded", degraded);
+	json_array_append_new(all, o);
+}
+
+/* Programs and ways to attach them, then what is used of MPTCP. */
+static json_t *status_features(const struct supervisor *s)
+{
+	json_t *all = json_array();
+	const struct datapath_feature *f;
+	unsigned n = datapath_features(s->dp, &f);
+
+	for (unsigned i = 0; i < n; i++)
+		add_feature(all, f[i].name, f[i].works, f[i].degraded);
+	for (unsigned i = 0; i < FEATURE_COUNT; i++)
+		add_feature(all, features[i].name, s->features[i], features[i].degraded);
+	return all;
+}
+
+static json_t *status(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	json_t *o = json_object(), *policy = json_object(), *peers = json_object(), *convert = json_object();
+	unsigned states[3] = { 0 };
+
+	(void)parameters;
+	(void)error;
+	(void)why;
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		if (s->cfg->peers[i].address_count)
+			states[s->peers[s->peer_slot[i]].state]++;
+	json_set_int(policy, "generation", s->generation);
+	json_set_int(policy, "rules", s->cfg->rule_count);
+	json_set_int(policy, "prefixes", s->prefixes);
+	json_set_int(policy, "loaded_at", (uint64_t)s->loaded_at);
+	json_set_int(peers, "up", states[PEER_UP]);
+	json_set_int(peers, "down", states[PEER_DOWN]);
+	json_set_int(peers, "unknown", states[PEER_UNKNOWN]);
+	json_object_set_new(convert, "listening", json_boolean(s->cfg->convert.listening));
+	json_set_int(convert, "port", s->cfg->convert.listening ? s->cfg->convert.port : 0);
+	json_set_text(convert, "accept", s->cfg->convert.listening ? accept_names[s->cfg->convert.accept] : "none");
+	json_set_text(o, "instance", s->cfg->instance);
+	json_set_text(o, "version", MPGATE_VERSION);
+	json_set_int(o, "pid", (uint64_t)getpid());
+	json_set_int(o, "uptime_s", (uv_now(&s->loop) - s->started) / 1000);
+	json_set_text(o, "config", s->path);
+	json_object_set_new(o, "workers", status_workers(s));
+	json_object_set_new(o, "links", status_links(s));
+	json_object_set_new(o, "policy", policy);
+	json_object_set_new(o, "peers", peers);
+	json_object_set_new(o, "features", status_features(s));
+	json_object_set_new(o, "convert", convert);
+	return o;
+}
+
+static json_t *flow(const struct supervisor *s, unsigned worker, const struct flow_record *r)
+{
+	char text[ADDR_TEXT];
+	json_t *o = json_object();
+
+	json_set_text(o, "client", addr_print_port(&r->tuple.saddr, r->tuple.sport, text));
+	json_set_text(o, "server", addr_print_port(&r->tuple.daddr, r->tuple.dport, text));
+	if (r->peer < s->peer_slots)
+		json_set_text(o, "peer", s->peers[r->peer].name);
+	if (r->rule_id && r->rule_id <= s->rule_count)
+		json_set_text(o, "rule", s->rules[r->rule_id - 1]);
+	json_set_int(o, "worker", worker);
+	json_set_int(o, "age_s", r->age);
+	json_set_int(o, "bytes_up", r->bytes_up);
+	json_set_int(o, "bytes_down", r->bytes_down);
+	json_set_int(o, "subflows", r->mptcp ? r->subflows : 0);
+	json_object_set_new(o, "mptcp", json_boolean(r->mptcp));
+	json_set_text(o, "state", r->half_closed ? "half-closed" : flow_states[r->state]);
+	json_set_text(o, "role", r->hub ? "hub" : "gateway");
+	return o;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	uint32_t x = ((const struct flow_record *)a)->age, y = ((const struct flow_record *)b)->age;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static json_t *flows(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	json_t *o = json_object(), *all = json_array();
+	bool truncated = false;
+
+	(void)parameters;
+	(void)error;
+	(void)why;
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		unsigned n = 0;
+		int fd = workers_flows(s, i, &n);
+		struct flow_record *r;
+
+		if (fd < 0)
+			continue;
+		r = n ? mmap(NULL, n * sizeof(*r), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+		close(fd);
+		if (r == MAP_FAILED)
+			continue;
+		qsort(r, n, sizeof(*r), oldest_first);
+		for (unsigned k = 0; k < n; k++) {
+			truncated |= json_array_size(all) >= FLOWS_MAX;
+			if (!truncated)
+				json_array_append_new(all, flow(s, i, &r[k]));
+		}
+		munmap(r, n * sizeof(*r));
+	}
+	json_object_set_new(o, "flows", all);
+	json_object_set_new(o, "truncated", json_boolean(truncated));
+	return o;
+}
+
+/* Byte counters of an interface. From /proc: that is our network namespace's, which a mounted /sys need not be. */
+static void set_link_bytes(json_t *o, const char *link)
+{
+	char line[512];
+	size_t len = strlen(link);
+	FILE *f = fopen("/proc/self/net/dev", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = line + strspn(line, " ");
+
+		if (strncmp(at, link, len) != 0 || at[len] != ':')
+			continue;
+		at += len + 1;
+		json_set_int(o, "rx_bytes", strtoull(at, &at, 10));
+		/* packets, errs, drop, fifo, frame, compressed, multicast */
+		for (unsigned i = 0; i < 7; i++)
+			(void)strtoull(at, &at, 10);
+		json_set_int(o, "tx_bytes", strtoull(at, &at, 10));
+	}
+	if (f)
+		fclose(f);
+}
+
+static json_t *paths(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	json_t *reply = json_object(), *all = json_array();
+
+	(void)parameters;
+	(void)error;
+	(void)why;
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		const struct cfg_link *c = &s->cfg->links[i];
+		const struct paths_link *l = paths_get(s->paths, i);
+		static const char *const address[] = { "address4", "address6" };
+		static const char *const endpoint[] = { "endpoint4", "endpoint6" };
+		char text[ADDR_TEXT];
+		json_t *o;
+
+		if (c->role != CFG_PATH)
+			continue;
+		o = json_object();
+		json_set_text(o, "name", c->path);
+		json_set_text(o, "link", c->name);
+		json_set_text(o, "use", use_names[c->use]);
+		json_object_set_new(o, "up", json_boolean(l->up));
+		for (unsigned k = 0; k < 2; k++) {
+			if (addr_is_set(&l->addr[k]))
+				json_set_text(o, address[k], addr_print(&l->addr[k], text));
+			if (l->endpoint[k])
+				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);
+		}
+		set_link_bytes(o, c->name);
+		json_array_append_new(all, o);
+	}
+	json_object_set_new(reply, "paths", all);
+	return reply;
+}
+
+static uint64_t peer_connections(const struct supervisor *s, unsigned slot)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < s->worker_count; i++)
+		n += s->shm->relayed[i][slot];
+	return n;
+}
+
+static json_t *peers(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	json_t *reply = json_object(), *all = json_array();
+
+	(void)parameters;
+	(void)error;
+	(void)why;
+	for (unsigned i = 0; i < s->cfg->peer_count; i++) {
+		const struct peer *p = &s->peers[s->peer_slot[i]];
+		json_t *o = json_object(), *addrs = json_array();
+		uint64_t now = uv_now(&s->loop);
+		char text[ADDR_TEXT];
+
+		for (unsigned k = 0; k < p->address_count; k++)
+			json_array_append_new(addrs, json_string(addr_print(&p->address[k], text)));
+		json_set_text(o, "name", p->name);
+		json_object_set_new(o, "addresses", addrs);
+		json_set_int(o, "port", ntohs(p->port));
+		json_set_text(o, "state", peer_states[p->state]);
+		json_set_text(o, "syn_data", syn_data_names[s->shm->peers[p->slot].syn_data]);
+		json_set_text(o, "last_error", p->last_error);
+		if (p->state == PEER_DOWN)
+			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
+		json_set_int(o, "connections", peer_connections(s, p->slot));
+		if (p->keyed) {
+			snprintf(text, sizeof(text), "%06x", p->send.id);
+			json_set_text(o, "key_id", text);
+		}
+		json_array_append_new(all, o);
+	}
+	json_object_set_new(reply, "peers", all);
+	return reply;
+}
+
+static json_t *reload(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	struct cfg_error err;
+	char text[128];
+	json_t *o;
+
+	(void)parameters;
+	if (supervisor_reload(s, &err) < 0) {
+		log_error("reload: %s", err.text);
+		return method_fail(error, why, err.text);
+	}
+	snprintf(text, sizeof(text), "policy %u in force: %u rules, %u prefixes, %u peers", s->generation,
+		 s->cfg->rule_count, s->prefixes, s->cfg->peer_count);
+	log_info("reload: %s", text);
+	o = json_object();
+	json_set_text(o, "text", text);
+	return o;
+}
+
+static const struct control_method methods[] = {
+	{ "io.mpgate.Status", status },
+	{ "io.mpgate.Flows", flows },
+	{ "io.mpgate.Paths", paths },
+	{ "io.mpgate.Peers", peers },
+	{ "io.mpgate.PolicyShow", method_policy_show },
+	{ "io.mpgate.PolicyExplain", method_policy_explain },
+	{ "io.mpgate.Reload", reload },
+	{ "io.mpgate.Stats", method_stats },
+	{ 0 },
+};
+
+const struct supervisor_answers answers = { .methods = methods, .metrics = answers_metrics };

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
+ * /metrics. answers.c: state; policy.c: the policy; counters.c: counters. Below: what these files share.
+ */
+#ifndef MPGATED_ANSWERS_H
+#define MPGATED_ANSWERS_H
+
+#include <mpgated/supervisor/supervisor.h>
+
+extern const struct supervisor_answers answers;
+
+/* io.mpgate.Failed with a text for the operator. Returns NULL. */
+json_t *method_fail(const char **error, char **why, const char *text);
+/* A field of an object; an empty text leaves it out. */
+void json_set_text(json_t *o, const char *name, const char *text);
+void json_set_int(json_t *o, const char *name, uint64_t value);
+
+const char *reason_name(enum mpgate_reason r);
+const char *reason_text(enum mpgate_reason r);
+
+json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
+json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
+char *answers_metrics(void *supervisor, size_t *len);
+json_t *method_stats(void *arg, const json_t *parameters, const char **error, char **why);
+
+#endif

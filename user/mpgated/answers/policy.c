@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* PolicyShow and PolicyExplain: what is in force, and what it would do. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <mpgated/answers/answers.h>
+
+json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	uint64_t hits[MPGATE_MAX_RULES] = { 0 };
+	json_t *o, *rules;
+	char *text = config_print(s->cfg);
+
+	(void)parameters;
+	if (!text || datapath_rule_hits(s->dp, hits, s->cfg->rule_count) < 0) {
+		free(text);
+		return method_fail(error, why, "the policy could not be read");
+	}
+	o = json_object();
+	rules = json_array();
+	for (unsigned i = 0; i < s->cfg->rule_count; i++) {
+		const struct cfg_rule *c = &s->cfg->rules[i];
+		json_t *r = json_object();
+
+		json_set_text(r, "name", c->name);
+		json_set_int(r, "hits", hits[i]);
+		json_set_text(r, "action", c->proxy ? "proxy" : "direct");
+		if (c->proxy)
+			json_set_text(r, "via", s->cfg->groups[c->group].name);
+		json_array_append_new(rules, r);
+	}
+	json_set_text(o, "text", text);
+	json_object_set_new(o, "rules", rules);
+	free(text);
+	return o;
+}
+
+/* The link a question is about: the named one, or the first lan link that is up. -1: none. */
+static int explain_link(const struct supervisor *s, const char *name)
+{
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		const struct paths_link *l = paths_get(s->paths, i);
+
+		if (l->ifindex && (name ? !strcmp(l->name, name) : s->cfg->links[i].role == CFG_LAN && l->up))
+			return (int)i;
+	}
+	return -1;
+}
+
+json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	struct supervisor *s = arg;
+	const char *link = NULL, *src, *dst;
+	int sport = 0, dport, dscp = 0, i;
+	struct mpgate_tuple t = { 0 };
+	struct datapath_explanation e;
+	json_t *o;
+
+	if (json_unpack((json_t *)(uintptr_t)parameters, "{s:s, s:s, s:i, s?s, s?i, s?i}", "source", &src,
+			"destination", &dst, "destination_port", &dport, "link", &link, "source_port", &sport, "dscp",
+			&dscp) < 0 ||
+	    addr_parse(src, &t.saddr) < 0 || addr_parse(dst, &t.daddr) < 0 || dport < 1 || dport > 65535 || sport < 0 ||
+	    sport > 65535 || dscp < 0 || dscp > 63) {
+		*error = "org.varlink.service.InvalidParameter";
+		return NULL;
+	}
+	if (addr_is_v4(&t.saddr) != addr_is_v4(&t.daddr))
+		return method_fail(error, why, "source and destination are of different families");
+	i = explain_link(s, link);
+	if (i < 0)
+		return method_fail(error, why, link ? "no such link is configured and present" : "no lan link is up");
+	t.sport = htons((uint16_t)(sport ? sport : 49152));
+	t.dport = htons((uint16_t)dport);
+	if (datapath_explain(s->dp, s->ifindex[i], paths_get(s->paths, (unsigned)i)->l3, &t, (uint8_t)dscp, &e) < 0)
+		return method_fail(error, why, "the classifier could not be asked");
+	o = json_object();
+	json_set_text(o, "link", s->cfg->links[i].name);
+	json_set_text(o, "reason", reason_name(e.reason));
+	json_set_text(o, "reason_text", reason_text(e.reason));
+	if (e.rule >= 0 && (unsigned)e.rule < s->cfg->rule_count)
+		json_set_text(o, "rule", s->cfg->rules[e.rule].name);
+	if (e.peer >= 0 && (unsigned)e.peer < s->peer_slots)
+		json_set_text(o, "peer", s->peers[e.peer].name);
+	return o;
+}

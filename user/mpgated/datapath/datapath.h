@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF side as the supervisor sees it: load, pin, attach, fill, ask. Nothing
+ * else in the daemon calls libbpf. All functions return 0 or -errno and have
+ * logged what failed, naming link, program or map.
+ */
+#ifndef MPGATED_DATAPATH_H
+#define MPGATED_DATAPATH_H
+
+#include <lib/config/config.h>
+#include <lib/keys.h>
+#include <lib/policy.h>
+
+struct datapath;
+
+/* What was tried on this kernel, and how a link is served. */
+enum datapath_hook { HOOK_NONE, HOOK_TCX, HOOK_CLSACT, HOOK_XDP, HOOK_XDP_GENERIC };
+const char *datapath_hook_name(enum datapath_hook hook);
+
+struct datapath_attached {
+	enum datapath_hook steer, guard, gate;
+};
+
+/*
+ * Cleans what a killed daemon of this instance left (pins, links, tc filters), loads the programs, pins the maps
+ * under MPGATE_PIN_ROOT/<instance>/v<ABI>/.
+ */
+int datapath_open(const char *instance, struct datapath **out);
+/* Detaches, unpins, frees. Traffic goes the normal way afterwards. */
+void datapath_close(struct datapath *dp);
+
+/*
+ * Attaches what a link of this role needs: lan: steer (and gate); path: guard and steer; net: steer. steer on links
+ * that do not classify only returns traffic to local sockets. Replaces what was attached there by us before.
+ */
+int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3,
+		    struct datapath_attached *out);
+int datapath_detach(struct datapath *dp, unsigned ifindex);
+
+/*
+ * Builds the policy in the slot that is not in force, then flips. On failure the policy in force stays. ifindex[i] is
+ * the interface of cfg->links[i], 0 if it is absent now; l3[i] says it has no Ethernet header.
+ */
+int datapath_set_policy(struct datapath *dp, const struct config *cfg, const struct policy_image *img,
+			const unsigned *ifindex, const bool *l3);
+/* A link of the policy in force came (or changed) or went. */
+int datapath_link_up(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3, uint32_t bitmap);
+int datapath_link_gone(struct datapath *dp, unsigned ifindex);
+
+int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive);
+int datapath_set_workers(struct datapath *dp, unsigned count, unsigned backlog);
+int datapath_set_peer(struct datapath *dp, unsigned slot, bool up);
+int datapath_set_convert(struct datapath *dp, const struct config *cfg); /* accept, port, window, rate, allow-from */
+
+/* Replaces the set of keys that guard accepts: new ones in first, then the others out. */
+struct datapath_key {
+	struct subkey key; /* of the direction towards us */
+	unsigned peer; /* slot */
+};
+int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count);
+/* Whether guard corrects the window of SYNs with data (bpf/window.h). */
+int datapath_set_unscale(struct datapath *dp, bool on);
+/* Tells guard the offset between the clocks; to be called at least every 10 s and after the clock was set. */
+int datapath_sync_clock(struct datapath *dp);
+
+int datapath_counters(struct datapath *dp, uint64_t counters[MPGATE_REASON_COUNT]); /* sums over CPUs */
+int datapath_rule_hits(struct datapath *dp, uint64_t *hits, unsigned count); /* of the generation in force */
+
+/* Asks the loaded steer program what it would do with a SYN; counters and `pending` are left as they were. */
+struct datapath_explanation {
+	enum mpgate_reason reason;
+	int rule; /* index in the policy in force, -1: none */
+	int peer; /* slot, -1: none */
+};
+int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struct mpgate_tuple *tuple, uint8_t dscp,
+		     struct datapath_explanation *out);
+
+/* Descriptors that workers inherit: `pending` (read and delete) and `synack` (read); -1: not available. */
+int datapath_pending_fd(const struct datapath *dp);
+int datapath_synack_fd(const struct datapath *dp);
+/* Attaches the synack program to a cgroup (an open directory fd of cgroup2). -errno: Extended TCP Header is off. */
+int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
+
+/* What was tried on this kernel: programs and ways to attach them. degraded: what is done instead; NULL: it works. */
+struct datapath_feature {
+	const char *name;
+	bool works;
+	const char *degraded;
+};
+/* The list, which lives as long as dp, and its length. */
+unsigned datapath_features(const struct datapath *dp, const struct datapath_feature **out);
+
+/* Instructions of each program as the kernel holds them, for status: calls fn once a program. */
+void datapath_programs(struct datapath *dp, void (*fn)(void *arg, const char *name, unsigned insns, unsigned verified),
+		       void *arg);
+
+#endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What guard decides by: how Convert is accepted, from whom, the keys, and the clock. */
+#include <stdlib.h>
+#include <time.h>
+
+#include <mpgated/datapath/internal.h>
+
+#define BURST_SECONDS 1 /* unchecked SYNs of this many seconds may come at once */
+#define NS_PER_SECOND 1000000000LL
+
+typedef int (*compare_fn)(const void *, const void *);
+
+/* A set of map keys that were written, sorted: what is not in it goes. */
+struct key_set {
+	const char *name;
+	int map;
+	size_t size;
+	char *keys;
+	unsigned count;
+	compare_fn compare;
+};
+
+/*
+ * Deletes the entries whose key is not in the set. The walk is over before anything is deleted: the key after a deleted
+ * one is the first one again.
+ */
+static int prune(const struct key_set *set, unsigned max_entries)
+{
+	char *stale = calloc(max_entries, set->size);
+	char key[sizeof(struct mpgate_lpm_key)] __attribute__((aligned(8)));
+	char *next = stale;
+	unsigned count = 0;
+	int err;
+
+	if (!stale)
+		return -ENOMEM;
+	err = bpf_map_get_next_key(set->map, NULL, key);
+	while (!err && count < max_entries) {
+		if (!bsearch(key, set->keys, set->count, set->size, set->compare)) {
+			memcpy(next, key, set->size);
+			next += set->size;
+			count++;
+		}
+		err = bpf_map_get_next_key(set->map, key, key);
+	}
+	err = err == -ENOENT || !err ? 0 : err;
+	for (unsigned i = 0; i < count && !err; i++) {
+		err = bpf_map_delete_elem(set->map, stale + (size_t)i * set->size);
+		err = err == -ENOENT ? 0 : err;
+	}
+	if (err)
+		log_error("map %s: cannot remove what is not wanted any more: %s", set->name, strerror(-err));
+	free(stale);
+	return err;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct mpgate_lpm_key));
+}
+
+static int put_key(struct datapath *dp, const struct datapath_key *key)
+{
+	struct mpgate_guard_key value = { .k0 = key->key.k0, .k1 = key->key.k1, .peer = key->peer };
+	uint32_t id = key->key.id;
+	int err = bpf_map_update_elem(dp->map[DP_MAP_guard_keys], &id, &value, BPF_ANY);
+
+	key_wipe(&value, sizeof(value));
+	if (err)
+		log_error("key %06x of peer slot %u: %s", id, key->peer, strerror(-err));
+	return err;
+}
+
+int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count)
+{
+	uint32_t *ids = calloc(count ? count : 1, sizeof(*ids));
+	int err = ids ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < count && !err; i++) {
+		ids[i] = keys[i].key.id;
+		err = put_key(dp, &keys[i]);
+	}
+	if (!err) {
+		struct key_set set = { "guard_keys", dp->map[DP_MAP_guard_keys], sizeof(*ids), (char *)ids, count,
+				       compare_ids };
+
+		qsort(ids, count, sizeof(*ids), compare_ids);
+		for (unsigned i = 1; i < count; i++) {
+			if (ids[i] == ids[i - 1])
+				log_warn("two keys have the id %06x: guard knows one of them", ids[i]);
+		}
+		err = prune(&set, 2 * MPGATE_MAX_PEERS);
+	}
+	free(ids);
+	return err;
+}
+
+static void allow_key(const struct prefix *p, struct mpgate_lpm_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->prefixlen = MPGATE_LPM_FIXED_BITS + p->len;
+	key->key.side = MPGATE_SRC;
+	key->key.family = p->family;
+	memcpy(key->key.addr, p->addr, p->family == 4 ? 4 : 16);
+}
+
+static int put_prefixes(struct datapath *dp, const struct cfg_prefixes *allow, struct mpgate_lpm_key *keys)
+{
+	uint32_t allowed = 1;
+
+	for (unsigned i = 0; i < allow->count; i++) {
+		int err;
+
+		allow_key(&allow->p[i], &keys[i]);
+		err = bpf_map_update_elem(dp->map[DP_MAP_guard_allow], &keys[i], &allowed, BPF_ANY);
+		if (err) {
+			log_error("prefix %u of allow-from: %s", i, strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void convert_settings(const struct cfg_convert *c, struct mpgate_settings *s)
+{
+	static const uint32_t accept[] = {
+		[CFG_ACCEPT_KEYED] = MPGATE_ACCEPT_KEYED,
+		[CFG_ACCEPT_ISSUED] = MPGATE_ACCEPT_ISSUED,
+		[CFG_ACCEPT_OPEN] = MPGATE_ACCEPT_OPEN,
+	};
+
+	s->accept = c->listening ? accept[c->accept] : MPGATE_ACCEPT_NONE;
+	s->convert_port = htons(c->port);
+	s->cookie_window = (uint16_t)c->window;
+	s->unchecked_rate = c->unchecked_rate;
+	s->unchecked_burst = c->unchecked_rate * BURST_SECONDS;
+	s->allow_from = c->allow_from.count;
+}
+
+/* Wider before narrower: new prefixes, then the settings, then the old prefixes go. */
+int datapath_set_convert(struct datapath *dp, const struct config *cfg)
+{
+	const struct cfg_prefixes *allow = &cfg->convert.allow_from;
+	struct mpgate_settings s = dp->settings;
+	struct mpgate_lpm_key *keys;
+	int err;
+
+	if (allow->count > MPGATE_MAX_ALLOW) {
+		log_error("allow-from has more than %u prefixes", MPGATE_MAX_ALLOW);
+		return -E2BIG;
+	}
+	keys = calloc(allow->count ? allow->count : 1, sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	err = put_prefixes(dp, allow, keys);
+	convert_settings(&cfg->convert, &s);
+	if (!err)
+		err = dp_write_settings(dp, &s);
+	if (!err) {
+		struct key_set set = { "guard_allow", dp->map[DP_MAP_guard_allow],
+				       sizeof(*keys), (char *)keys,
+				       allow->count,  compare_prefixes };
+
+		qsort(keys, allow->count, sizeof(*keys), compare_prefixes);
+		err = prune(&set, MPGATE_MAX_ALLOW);
+	}
+	free(keys);
+	return err;
+}
+
+int datapath_set_unscale(struct datapath *dp, bool on)
+{
+	struct mpgate_settings s = dp->settings;
+
+	s.unscale = on;
+	return dp_write_settings(dp, &s);
+}
+
+int datapath_sync_clock(struct datapath *dp)
+{
+	struct mpgate_settings s = dp->settings;
+	struct timespec wall, mono;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	s.wall_offset =
+		(uint64_t)((int64_t)(wall.tv_sec - mono.tv_sec) * NS_PER_SECOND + (wall.tv_nsec - mono.tv_nsec));
+	return dp_write_settings(dp, &s);
+}

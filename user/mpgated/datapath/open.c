@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The datapath as a whole: from loading to the removal of the last pin. */
+#include <stdlib.h>
+
+#include <mpgated/datapath/internal.h>
+
+static void set_closed(struct datapath *dp)
+{
+	dp->btf_fd = dp->inner_links = dp->inner_hits = dp->synack_link = -1;
+	for (unsigned i = 0; i < DP_MAP_COUNT; i++)
+		dp->map[i] = -1;
+	for (unsigned i = 0; i < DP_GEN_COUNT; i++)
+		dp->gen[i].fd = -1;
+	for (unsigned i = 0; i < DP_PROG_COUNT; i++)
+		dp->prog[i] = -1;
+}
+
+int datapath_open(const char *instance, struct datapath **out)
+{
+	struct datapath *dp;
+	int err = dp_pin_check(instance);
+
+	if (err)
+		return err;
+	dp = calloc(1, sizeof(*dp));
+	if (!dp)
+		return -ENOMEM;
+	set_closed(dp);
+	/* Loading takes longest; what a killed daemon left serves its workers meanwhile. */
+	err = dp_load(dp);
+	if (!err)
+		err = dp_pin_clean(instance);
+	else
+		dp_pin_clean(instance);
+	if (!err) {
+		err = dp_pin_maps(dp, instance);
+		if (err)
+			dp_pin_clean(instance);
+	}
+	if (err) {
+		dp_unload(dp);
+		free(dp);
+		return err;
+	}
+	dp->tcx = dp_probe_tcx(dp->prog[DP_STEER]);
+	dp->features[DP_FEATURE_TCX] =
+		(struct datapath_feature){ "tcx", dp->tcx, dp->tcx ? NULL : "programs are attached as clsact filters" };
+	*out = dp;
+	return 0;
+}
+
+void datapath_close(struct datapath *dp)
+{
+	char *instance = dp->dir + strlen(MPGATE_PIN_ROOT "/");
+
+	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
+		if (dp->links[i].ifindex)
+			datapath_detach(dp, dp->links[i].ifindex);
+	}
+	dp_close_fd(&dp->synack_link);
+	dp_close_fd(&dp->inner_links);
+	dp_close_fd(&dp->inner_hits);
+	dp_unload(dp);
+	instance[strcspn(instance, "/")] = '\0';
+	dp_pin_clean(instance);
+	free(dp);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the supervisor and its workers share: the messages on their socket
+ * pair, the memory both map, and the snapshot of the configuration that
+ * workers run on.
+ *
+ * Who writes what: a worker writes its own struct worker_stats and row of
+ * `relayed` (the supervisor clears both after a crash) and the replay table;
+ * both write peers. All fields are aligned
+ * words, so a reader sees an old or a new value, never a mix.
+ */
+#ifndef MPGATED_SHARED_H
+#define MPGATED_SHARED_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <lib/addr.h>
+#include <lib/config/config.h>
+#include <lib/keys.h>
+
+/* X(field, name, text): what a worker counts, since the daemon started (a worker's restart does not reset it). */
+#define WORKER_COUNTERS(X)                                                                                             \
+	X(steered, "accepted-steered", "connections accepted from steer")                                              \
+	X(convert, "accepted-convert", "connections accepted on the Convert port")                                     \
+	X(relayed, "relayed", "connections that reached the relay")                                                    \
+	X(closed, "closed", "relayed connections that ended in order")                                                 \
+	X(reset, "reset", "relayed connections that ended with a reset")                                               \
+	X(idle, "idle-timeout", "connections ended after an idle time-out")                                            \
+	X(bytes_up, "bytes-up", "bytes from openers")                                                                  \
+	X(bytes_down, "bytes-down", "bytes towards openers")                                                           \
+	X(syn_data, "syn-data", "Convert messages sent in a SYN")                                                      \
+	X(syn_data_lost, "syn-data-lost", "SYN data that the peer did not acknowledge")                                \
+	X(after_handshake, "after-handshake", "Convert messages sent after the handshake")                             \
+	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
+	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
+	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
+	X(peer_failed, "peer-failed", "connections that did not reach the peer")                                       \
+	X(direct, "direct", "connections carried to the server without the peer, since it failed")                     \
+	X(no_pending, "no-pending",                                                                                    \
+	  "accepted connections that steer did not announce: direct, or reset if meant for us")                        \
+	X(no_message, "no-message", "connections on the Convert port that ended before a message began")               \
+	X(client_gone, "client-gone", "clients that went away during set-up")                                          \
+	X(refused, "refused", "connections that the server refused")                                                   \
+	X(unreachable, "unreachable", "servers that were unreachable")                                                 \
+	X(connect_timeout, "connect-timeout", "servers that did not answer in time")                                   \
+	X(convert_error, "convert-error", "other Convert errors received")                                             \
+	X(convert_bad, "convert-bad", "answers of a peer that are no Convert message")                                 \
+	X(malformed, "malformed", "malformed Convert requests")                                                        \
+	X(not_authorized, "not-authorized", "Convert requests refused by policy or for their cookie")                  \
+	X(replayed, "replayed", "Convert requests whose cookie was used before")                                       \
+	X(cookie_issued, "cookie-issued", "cookies handed out")                                                        \
+	X(info, "info", "Info requests answered")                                                                      \
+	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
+	X(header_timeout, "header-timeout", "Convert messages that did not arrive in time")
+
+struct worker_stats {
+#define X(field, name, text) uint64_t field;
+	WORKER_COUNTERS(X)
+#undef X
+	uint64_t connections; /* now */
+	uint64_t beat; /* number of the last MSG_PING */
+};
+
+enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
+
+struct peer_shared {
+	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
+	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
+	uint32_t address; /* the one to dial first: it answered the last probe */
+};
+
+/* Replay table of keyed cookies, for what guard could not see: one word an entry, written by compare and swap. */
+#define REPLAY_SECONDS 64U /* more than the default window, either way, spans */
+#define REPLAY_BUCKETS 1024U /* a second: with 8 ways, 8,192 connections */
+#define REPLAY_WAYS 8U
+
+struct shared_memory {
+	struct worker_stats workers[MPGATE_MAX_WORKERS];
+	struct peer_shared peers[MPGATE_MAX_PEERS];
+	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
+	uint64_t replay[REPLAY_SECONDS][REPLAY_BUCKETS][REPLAY_WAYS];
+};
+
+/* Messages: one SEQPACKET each, with at most one descriptor. */
+enum message_type {
+	MSG_SNAPSHOT, /* to a worker, with a memfd of struct snapshot */
+	MSG_FLOWS, /* to a worker; the same back, with a memfd of struct flow_record */
+	MSG_PING, /* to a worker: write `value` to beat */
+	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
+	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
+	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
+	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
+};
+
+struct message {
+	uint32_t type; /* enum message_type */
+	uint32_t slot;
+	int32_t value;
+	uint32_t zero;
+};
+
+struct flow_record {
+	struct mpgate_tuple tuple;
+	uint32_t rule_id;
+	uint16_t peer;
+	uint8_t hub; /* 1: we are the converter of this flow */
+	uint8_t mptcp; /* the leg towards the peer is MPTCP now */
+	uint8_t subflows; /* of that leg */
+	uint8_t state; /* enum conn_state */
+	uint8_t half_closed;
+	uint8_t zero;
+	uint32_t age; /* seconds */
+	uint64_t bytes_up, bytes_down;
+};
+
+/* The snapshot: a header, then arrays at byte offsets from its start. */
+struct snapshot_peer {
+	uint16_t slot;
+	uint16_t flags; /* SNAPSHOT_PEER_* */
+	__be16 port;
+	uint8_t address_count;
+	uint8_t ready; /* connections opened ahead, a worker */
+	struct mpgate_addr address[CFG_PEER_ADDRESSES];
+	struct subkey send; /* towards the peer; valid with SNAPSHOT_PEER_KEYED */
+};
+#define SNAPSHOT_PEER_PRIVATE 1U /* dialect mpgate: private TLVs */
+#define SNAPSHOT_PEER_KEYED 2U
+
+struct snapshot_key {
+	struct subkey key; /* of the direction towards us */
+	uint32_t slot;
+	uint32_t private_tlvs;
+};
+
+struct snapshot_rule {
+	uint32_t id;
+	uint32_t reject; /* if-down: reject */
+};
+
+struct snapshot_array {
+	uint32_t offset, count;
+};
+
+struct snapshot {
+	uint32_t size; /* bytes, all */
+	uint32_t accept; /* enum cfg_accept */
+	uint32_t listening;
+	uint32_t preserve; /* convert.source: preserve */
+	uint32_t window, pending_per_client;
+	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s;
+	uint32_t connections; /* of one worker */
+	uint64_t buffer_bytes; /* parked at most, a worker */
+	struct subkey issuing; /* secret of issued cookies */
+	struct snapshot_array peers, keys, rules; /* keys sorted by id */
+	struct snapshot_array allow_from, allow_to; /* struct prefix */
+	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
+};
+
+static inline const void *snapshot_at(const struct snapshot *s, struct snapshot_array a)
+{
+	return (const uint8_t *)s + a.offset;
+}
+
+#endif

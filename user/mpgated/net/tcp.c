@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/net/tcp.h>
+
+#include <errno.h>
+#include <linux/mptcp.h>
+#include <linux/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
+#ifndef TCP_IS_MPTCP
+#define TCP_IS_MPTCP 43 /* Linux 6.10 */
+#endif
+
+#define TCP_SYN_RECV_STATE 3 /* tcpi_state; the names are in netinet/tcp.h, which excludes linux/tcp.h */
+
+static int set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+int tcp_socket(int family, bool mptcp)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, mptcp ? IPPROTO_MPTCP : IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	tcp_nodelay(fd);
+	if (!mptcp)
+		tcp_urgent_inline(fd);
+	return fd;
+}
+
+void tcp_urgent_inline(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+void tcp_nodelay(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp)
+{
+	if (addr_is_v4(addr))
+		set_int(fd, IPPROTO_IP, IP_TOS, dscp << 2);
+	else
+		set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2);
+}
+
+static int set_transparent(int fd, int family)
+{
+	return family == AF_INET6 ? set_int(fd, SOL_IPV6, IPV6_TRANSPARENT, 1) : set_int(fd, SOL_IP, IP_TRANSPARENT, 1);
+}
+
+int tcp_listen(const struct mpgate_addr *addr, __be16 port, const struct listen_options *opt)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(addr, port, &ss);
+	int fd = tcp_socket(ss.ss_family, true), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!ret && ss.ss_family == AF_INET6)
+		ret = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!ret && opt->reuseport)
+		ret = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!ret && opt->transparent)
+		ret = set_transparent(fd, ss.ss_family);
+	if (!ret && bind(fd, (struct sockaddr *)&ss, len) < 0)
+		ret = -errno;
+	if (!ret && listen(fd, opt->backlog) < 0)
+		ret = -errno;
+	/* Kernels before 6.2 lack these on MPTCP; data then comes after the handshake. */
+	if (!ret && opt->fastopen) {
+		set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1);
+		set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, opt->backlog);
+	}
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_data, const void *data, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t slen = addr_to_sockaddr(addr, port, &ss);
+	ssize_t n;
+
+	if (syn_data) {
+		if (set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1) < 0)
+			return -EOPNOTSUPP;
+		n = sendto(fd, data, len, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&ss, slen);
+		if (n >= 0)
+			return n;
+		return errno == EINPROGRESS ? 0 : -errno;
+	}
+	if (connect(fd, (struct sockaddr *)&ss, slen) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return 0;
+}
+
+bool tcp_is_shortage(int err)
+{
+	switch (err) {
+	case EADDRNOTAVAIL:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC: /* what epoll may watch */
+		return true;
+	default:
+		return false;
+	}
+}
+
+void tcp_reset(int fd, bool mptcp)
+{
+	struct linger now = { .l_onoff = 1 };
+	struct sockaddr any = { .sa_family = AF_UNSPEC };
+
+	/* An MPTCP socket ends with DATA_FIN whatever the linger time; disconnecting it is the fast close. */
+	if (mptcp)
+		(void)connect(fd, &any, sizeof(any));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(addr, port, &ss);
+	int ret = set_transparent(fd, ss.ss_family);
+
+	if (!ret)
+		ret = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!ret && bind(fd, (struct sockaddr *)&ss, len) < 0)
+		ret = -errno;
+	return ret;
+}
+
+bool tcp_writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+int tcp_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return err;
+}
+
+int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return -errno;
+	return addr_from_sockaddr((struct sockaddr *)&ss, addr, port);
+}
+
+bool tcp_in_handshake(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_SYN_RECV_STATE;
+}
+
+bool tcp_syn_data_acked(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && (info.tcpi_options & TCPI_OPT_SYN_DATA);
+}
+
+/* Fails with EOPNOTSUPP after a fallback, and on plain TCP sockets. */
+static bool get_mptcp_info(int fd, struct mptcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, &len) == 0;
+}
+
+bool tcp_is_closed(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getpeername(fd, (struct sockaddr *)&ss, &len) < 0;
+}
+
+bool tcp_may_close(int fd)
+{
+	struct mptcp_info info;
+
+	return !get_mptcp_info(fd, &info) || info.mptcpi_write_seq == info.mptcpi_snd_una || tcp_is_closed(fd);
+}
+
+bool tcp_all_acked(int fd)
+{
+	struct mptcp_info mptcp;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (get_mptcp_info(fd, &mptcp))
+		return mptcp.mptcpi_write_seq == mptcp.mptcpi_snd_una;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && !info.tcpi_unacked &&
+	       !info.tcpi_notsent_bytes;
+}
+
+uint8_t tcp_subflows(int fd)
+{
+	struct mptcp_info info;
+
+	return get_mptcp_info(fd, &info) ? (uint8_t)(info.mptcpi_subflows + 1) : 0;
+}
+
+bool tcp_is_mptcp(int fd)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_IS_MPTCP, &is, &len) == 0)
+		return is;
+	return tcp_subflows(fd) > 0;
+}

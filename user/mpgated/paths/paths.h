@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Links, addresses, routes and MPTCP endpoints, through rtnetlink and the
+ * mptcp_pm generic netlink family (libmnl). Everything added to the kernel is
+ * tagged (route protocol, rule priority, endpoint id) so that what a killed
+ * daemon left is found and removed at the next start.
+ */
+#ifndef MPGATED_PATHS_H
+#define MPGATED_PATHS_H
+
+#include <uv.h>
+
+#include <lib/config/config.h>
+
+#define PATHS_PROTOCOL 109 /* rtm_protocol and FRA_PROTOCOL of what we add */
+#define PATHS_STEER_TABLE 7000 /* local routes for marked packets, on links whose rule says so */
+#define PATHS_LINK_TABLE 7001 /* plus the link's slot: routes of one path */
+#define PATHS_STEER_PRIORITY 7000 /* of the rules that send marked packets to PATHS_STEER_TABLE */
+#define PATHS_LINK_PRIORITY 7001 /* of the rules that send a path's source address to its table */
+/*
+ * First endpoint id we use; a link has PATHS_ENDPOINT_ID + 2 * slot for IPv4 and the next one for IPv6. A link's slot
+ * is its index in the configuration that named it first: it stays over reloads, whatever the index becomes.
+ */
+#define PATHS_ENDPOINT_ID 100
+
+struct paths;
+
+struct paths_link {
+	char name[16];
+	unsigned ifindex; /* 0: absent */
+	bool up; /* administratively up with carrier */
+	bool l3; /* no Ethernet header */
+	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */
+	int endpoint[2]; /* MPTCP endpoint ids, 0: none */
+};
+
+struct paths_events {
+	/*
+	 * A configured link appeared, disappeared, changed state or address; the first call for a link tells its
+	 * present state. Must not call paths_reload() or paths_close().
+	 */
+	void (*link)(void *arg, unsigned index, const struct paths_link *link);
+	void *arg;
+};
+
+/*
+ * One at a time in a network namespace: -EADDRINUSE while another daemon's are open.
+ *
+ * Opens the sockets, cleans leftovers, reads the present state (calling events->link for each configured link before
+ * it returns) and goes on in loop. Sets: for `path` links endpoint, table and source rule; for every link the rule and
+ * the local routes that deliver marked packets; MPTCP limits; the sysctls that the roles need (each logged, restored
+ * at close). -errno after a message.
+ */
+int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out);
+/* A new configuration: a diff; what stays is not touched. */
+int paths_reload(struct paths *p, const struct config *cfg);
+/* To be called now and then: the kernel does not tell when somebody removes an MPTCP endpoint. */
+void paths_check(struct paths *p);
+/* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
+void paths_close(struct paths *p);
+
+unsigned paths_count(const struct paths *p);
+const struct paths_link *paths_get(const struct paths *p, unsigned index);
+/* Addresses of this machine (for refusing Connect to ourselves): a new array that the caller frees. */
+int paths_local_addrs(struct paths *p, struct mpgate_addr **out, unsigned *count);
+
+#endif

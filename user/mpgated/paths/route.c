@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/paths/route.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <lib/log.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <mpgated/paths/paths.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned family_bytes(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static bool is_our_table(uint32_t table)
+{
+	return table == PATHS_STEER_TABLE || (table >= PATHS_LINK_TABLE && table < PATHS_LINK_TABLE + MPGATE_MAX_LINKS);
+}
+
+/* What a dump is filtered by: the kernel may ignore the filter, so it is checked again. */
+struct filter {
+	int family;
+	unsigned oif; /* not 0: unicast routes of the main table out of this link; 0: ours */
+	struct nl_list *out;
+};
+
+static int on_route(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nl_route hops[NL_ROUTE_HOPS];
+	const struct filter *f = arg;
+	int n = nlh->nlmsg_type == RTM_NEWROUTE ? nl_parse_route(nlh, hops) : 0, err = 0;
+
+	for (int i = 0; i < n && !err; i++) {
+		const struct nl_route *r = &hops[i];
+		bool wanted = f->oif ? r->table == RT_TABLE_MAIN && r->oif == f->oif && r->type == RTN_UNICAST
+				     : r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
+
+		if (wanted && r->family == f->family)
+			err = nl_list_add(f->out, r, sizeof(*r));
+	}
+	return err;
+}
+
+static int dump_routes(struct nl_sock *s, struct filter *f)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = nl_request(buf, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	int err;
+
+	rtm->rtm_family = (unsigned char)f->family;
+	if (f->oif) {
+		rtm->rtm_table = RT_TABLE_MAIN;
+		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
+		mnl_attr_put_u32(nlh, RTA_OIF, f->oif);
+	} else {
+		rtm->rtm_protocol = PATHS_PROTOCOL;
+	}
+	err = nl_talk(s, nlh, on_route, f);
+	/* The table is made with its first route; the link may have gone a moment ago. */
+	return err == -ENOENT || err == -ENODEV ? 0 : err;
+}
+
+int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out)
+{
+	struct filter f = { .family = family, .oif = ifindex, .out = out };
+
+	return dump_routes(s, &f);
+}
+
+static int change_route(struct nl_sock *s, const void *item, bool add)
+{
+	char buf[NL_REQUEST_SIZE];
+	const struct nl_route *r = item;
+	struct nlmsghdr *nlh = nl_request(buf, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	unsigned bytes = family_bytes(r->family);
+
+	rtm->rtm_family = r->family;
+	rtm->rtm_dst_len = r->dst_len;
+	rtm->rtm_tos = r->tos;
+	rtm->rtm_protocol = r->protocol;
+	rtm->rtm_scope = r->scope;
+	rtm->rtm_type = r->type;
+	rtm->rtm_flags = r->flags;
+	mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
+	mnl_attr_put_u32(nlh, RTA_OIF, r->oif);
+	if (r->priority)
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, r->priority);
+	if (r->dst_len)
+		mnl_attr_put(nlh, RTA_DST, bytes, r->dst);
+	if (r->via_family == r->family) {
+		mnl_attr_put(nlh, RTA_GATEWAY, bytes, r->via);
+	} else if (r->via_family) {
+		char via[sizeof(struct rtvia) + sizeof(r->via)];
+		__kernel_sa_family_t family = r->via_family;
+
+		memcpy(via, &family, sizeof(family));
+		memcpy(via + sizeof(struct rtvia), r->via, family_bytes(family));
+		mnl_attr_put(nlh, RTA_VIA, sizeof(struct rtvia) + family_bytes(family), via);
+	}
+	if (memcmp(r->prefsrc, (uint8_t[16]){ 0 }, sizeof(r->prefsrc)))
+		mnl_attr_put(nlh, RTA_PREFSRC, bytes, r->prefsrc);
+	if (r->mtu) {
+		struct nlattr *metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
+
+		mnl_attr_put_u32(nlh, RTAX_MTU, r->mtu);
+		mnl_attr_nest_end(nlh, metrics);
+	}
+	return nl_talk(s, nlh, NULL, NULL);
+}
+
+static void describe_route(const void *item, char *text, size_t size)
+{
+	const struct nl_route *r = item;
+	char dst[INET6_ADDRSTRLEN];
+
+	snprintf(text, size, "route %s/%u table %u", inet_ntop(r->family, r->dst, dst, sizeof(dst)), r->dst_len,
+		 r->table);
+}
+
+/* A route through a gateway can be added only once the gateway can be reached. */
+static bool route_is_late(const void *item)
+{
+	return ((const struct nl_route *)item)->via_family != 0;
+}
+
+static int on_rule(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct filter *f = arg;
+	struct nl_rule r;
+
+	/* Other people's rules may be of a kind that is not understood here. */
+	if (nlh->nlmsg_type != RTM_NEWRULE || nl_parse_rule(nlh, &r) < 0)
+		return 0;
+	if (r.family != f->family || r.protocol != PATHS_PROTOCOL ||
+	    (r.priority != PATHS_STEER_PRIORITY && r.priority != PATHS_LINK_PRIORITY))
+		return 0;
+	return nl_list_add(f->out, &r, sizeof(r));
+}
+
+static int dump_rules(struct nl_sock *s, struct filter *f)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = nl_request(buf, RTM_GETRULE, NLM_F_DUMP);
+	struct fib_rule_hdr *frh = mnl_nlmsg_put_extra_header(nlh, sizeof(*frh));
+
+	frh->family = (uint8_t)f->family;
+	return nl_talk(s, nlh, on_rule, f);
+}
+
+static int change_rule(struct nl_sock *s, const void *item, bool add)
+{
+	char buf[NL_REQUEST_SIZE];
+	const struct nl_rule *r = item;
+	struct nlmsghdr *nlh = nl_request(buf, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	struct fib_rule_hdr *frh = mnl_nlmsg_put_extra_header(nlh, sizeof(*frh));
+
+	frh->family = r->family;
+	frh->action = r->action;
+	frh->src_len = r->src_len;
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
+	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, r->protocol);
+	if (r->src_len)
+		mnl_attr_put(nlh, FRA_SRC, family_bytes(r->family), r->src);
+	if (r->mask) {
+		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark);
+		mnl_attr_put_u32(nlh, FRA_FWMASK, r->mask);
+	}
+	if (r->iif[0])
+		mnl_attr_put_strz(nlh, FRA_IIFNAME, r->iif);
+	return nl_talk(s, nlh, NULL, NULL);
+}
+
+static void describe_rule(const void *item, char *text, size_t size)
+{
+	const struct nl_rule *r = item;
+
+	snprintf(text, size, "rule %u lookup %u", r->priority, r->table);
+}
+
+static bool rule_is_late(const void *item)
+{
+	(void)item;
+	return false;
+}
+
+struct kind {
+	size_t size;
+	int (*dump)(struct nl_sock *s, struct filter *f);
+	int (*change)(struct nl_sock *s, const void *item, bool add);
+	void (*describe)(const void *item, char *text, size_t size);
+	bool (*is_late)(const void *item); /* added after the others */
+};
+
+static const struct kind routes = { sizeof(struct nl_route), dump_routes, change_route, describe_route, route_is_late };
+static const struct kind rules = { sizeof(struct nl_rule), dump_rules, change_rule, describe_rule, rule_is_late };
+
+static const void *item_at(const struct nl_list *l, unsigned i, size_t size)
+{
+	return (const char *)l->v + (size_t)i * size;
+}
+
+static bool contains(const struct nl_list *l, const void *item, size_t size)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (!memcmp(item_at(l, i, size), item, size))
+			return true;
+	return false;
+}
+
+static int change(struct nl_sock *s, const struct kind *k, const void *item, bool add)
+{
+	int err = k->change(s, item, add);
+	char text[128];
+
+	/* Somebody, or the kernel with a link, was faster. */
+	if (!err || (add && err == -EEXIST) || (!add && (err == -ESRCH || err == -ENOENT)))
+		return 0;
+	k->describe(item, text, sizeof(text));
+	log_debug("cannot %s %s: %s", add ? "add" : "remove", text, strerror(-err));
+	return err;
+}
+
+static int apply(struct nl_sock *s, const struct kind *k, int family, const struct nl_list *wanted)
+{
+	struct nl_list present = { 0 };
+	struct filter f = { .family = family, .out = &present };
+	int first = k->dump(s, &f), err;
+
+	if (first)
+		goto out;
+	for (unsigned i = 0; i < present.n; i++) {
+		const void *item = item_at(&present, i, k->size);
+
+		if (contains(wanted, item, k->size))
+			continue;
+		err = change(s, k, item, false);
+		first = first ? first : err;
+	}
+	for (int late = 0; late < 2; late++) {
+		for (unsigned i = 0; i < wanted->n; i++) {
+			const void *item = item_at(wanted, i, k->size);
+
+			if (k->is_late(item) != late || contains(&present, item, k->size))
+				continue;
+			err = change(s, k, item, true);
+			first = first ? first : err;
+		}
+	}
+out:
+	nl_list_free(&present);
+	return first;
+}
+
+int route_apply(struct nl_sock *s, int family, const struct nl_list *wanted)
+{
+	return apply(s, &routes, family, wanted);
+}
+
+int rule_apply(struct nl_sock *s, int family, const struct nl_list *wanted)
+{
+	return apply(s, &rules, family, wanted);
+}

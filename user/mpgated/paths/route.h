@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Routes and rules of ours in the kernel, as sets: read what is there, then add and remove the difference to what is
+ * wanted. Ours is what carries PATHS_PROTOCOL and lies in our tables and priorities (paths.h).
+ */
+#ifndef MPGATED_ROUTE_H
+#define MPGATED_ROUTE_H
+
+#include <stdbool.h>
+
+#include <lib/nl_parse.h>
+#include <mpgated/paths/netlink.h>
+
+/* Appends struct nl_route: the main table's unicast routes of a family that go out of a link. 0 or -errno. */
+int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out);
+
+/*
+ * Makes the kernel's routes (rules) of ours equal to wanted, a list of struct nl_route (nl_rule) of that family. What
+ * is right already is not touched. 0 or the first -errno; the others are tried all the same, and each failure is
+ * logged at the debug level.
+ */
+int route_apply(struct nl_sock *s, int family, const struct nl_list *wanted);
+int rule_apply(struct nl_sock *s, int family, const struct nl_list *wanted);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/supervisor/cgroup.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where cgroup2 is mounted, and our own group in it ("0::/path" in /proc/self/cgroup): the parent of ours. */
+static int parent_path(char *out, size_t size)
+{
+	char line[PATH_MAX], mount[PATH_MAX] = "";
+	struct mntent *m;
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	int n = -1;
+
+	if (!f)
+		return -errno;
+	while ((m = getmntent(f)))
+		if (!strcmp(m->mnt_type, "cgroup2"))
+			snprintf(mount, sizeof(mount), "%s", m->mnt_dir);
+	endmntent(f);
+	f = fopen("/proc/self/cgroup", "re");
+	if (!mount[0] || !f) {
+		if (f)
+			fclose(f);
+		return -ENOENT;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::", 3))
+			n = snprintf(out, size, "%s%s", mount, strcmp(line + 3, "/") ? line + 3 : "");
+	}
+	fclose(f);
+	return n < 0 ? -ENOENT : (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int group_path(const char *instance, char *out, size_t size)
+{
+	char parent[PATH_MAX];
+	int ret = parent_path(parent, sizeof(parent)), n;
+
+	if (ret)
+		return ret;
+	n = snprintf(out, size, "%s/mpgate-%s", parent, instance);
+	return (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int cgroup_open(const char *instance)
+{
+	char path[PATH_MAX + 64];
+	int ret = group_path(instance, path, sizeof(path)), fd;
+
+	if (ret)
+		return ret;
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int cgroup_add(int fd, pid_t pid)
+{
+	int procs = openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (procs < 0)
+		return -errno;
+	if (dprintf(procs, "%d\n", pid) < 0)
+		ret = -errno;
+	close(procs);
+	return ret;
+}
+
+void cgroup_remove(int fd, const char *instance)
+{
+	char path[PATH_MAX + 64];
+
+	close(fd);
+	if (group_path(instance, path, sizeof(path)) == 0)
+		rmdir(path);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The workers' copy of the configuration (struct snapshot), laid out in one memfd. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <lib/log.h>
+#include <mpgated/supervisor/supervisor.h>
+
+#define KEYS_PER_PEER 2 /* the present one and the previous one */
+
+static enum key_direction towards_us(const struct cfg_peer *p)
+{
+	return p->as == CFG_AS_HUB ? KEY_GATEWAY_TO_HUB : KEY_HUB_TO_GATEWAY;
+}
+
+int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out)
+{
+	unsigned room = cfg->peer_count * KEYS_PER_PEER + 1;
+	struct keyring k = { calloc(room, sizeof(*k.keys)), calloc(room, sizeof(*k.private_tlvs)), 0 };
+	int ret = k.keys && k.private_tlvs ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; !ret && i < cfg->peer_count * KEYS_PER_PEER; i++) {
+		const struct cfg_peer *p = &cfg->peers[i / KEYS_PER_PEER];
+		const char *file = i % KEYS_PER_PEER ? p->previous_key_file : p->key_file;
+		struct key key;
+
+		if (!file)
+			continue;
+		ret = key_file_load(file, &key);
+		if (ret) {
+			log_error("%s: %s", file, strerror(-ret));
+			break;
+		}
+		key_derive(&key, towards_us(p), &k.keys[k.count].key);
+		key_wipe(&key, sizeof(key));
+		k.keys[k.count].peer = slots[i / KEYS_PER_PEER];
+		k.private_tlvs[k.count++] = p->dialect == CFG_DIALECT_MPGATE;
+	}
+	if (ret)
+		keyring_free(&k);
+	else
+		*out = k;
+	return ret;
+}
+
+void keyring_free(struct keyring *k)
+{
+	if (k->keys)
+		key_wipe(k->keys, k->count * sizeof(*k->keys));
+	free(k->keys);
+	free(k->private_tlvs);
+	*k = (struct keyring){ 0 };
+}
+
+/* Grows the image by an array; the pointer to it is good until the next call. */
+static void *add(uint8_t **image, uint32_t *size, struct snapshot_array *a, unsigned count, size_t each)
+{
+	size_t at = (*size + 7U) & ~7U;
+	uint8_t *mem = calloc(1, at + count * each);
+
+	if (!mem)
+		return NULL;
+	/* realloc() would not wipe what it leaves, and there are sub-keys in it. */
+	memcpy(mem, *image, *size);
+	key_wipe(*image, *size);
+	free(*image);
+	*image = mem;
+	*size = (uint32_t)(at + count * each);
+	a->offset = (uint32_t)at;
+	a->count = count;
+	return mem + at;
+}
+
+static void fill_settings(const struct supervisor *s, struct snapshot *h)
+{
+	const struct config *c = s->cfg;
+
+	h->accept = c->convert.accept;
+	h->listening = c->convert.listening;
+	h->preserve = c->convert.source == CFG_PRESERVE;
+	h->window = c->convert.window;
+	h->pending_per_client = c->convert.pending_per_client;
+	h->first_bytes_ms = c->timeouts.first_bytes_ms;
+	h->peer_s = c->timeouts.peer;
+	h->connect_s = c->timeouts.connect;
+	h->header_s = c->timeouts.header;
+	h->idle_s = c->timeouts.idle;
+	h->half_closed_s = c->timeouts.half_closed;
+	h->connections = (c->limits.connections + s->worker_count - 1) / s->worker_count;
+	h->buffer_bytes = (uint64_t)c->limits.buffer_mib << 20;
+	h->issuing = s->issuing;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	uint32_t x = ((const struct snapshot_key *)a)->key.id, y = ((const struct snapshot_key *)b)->key.id;
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
+{
+	const struct keyring *k = &s->keyring;
+	struct snapshot_key *out = add(image, size, a, k->count, sizeof(*out));
+
+	for (unsigned i = 0; out && i < k->count; i++)
+		out[i] = (struct snapshot_key){ k->keys[i].key, k->keys[i].peer, k->private_tlvs[i] };
+	if (out)
+		qsort(out, k->count, sizeof(*out), compare_keys);
+	return out ? 0 : -ENOMEM;
+}
+
+static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
+{
+	struct snapshot_peer *out = add(image, size, a, s->cfg->peer_count, sizeof(*out));
+
+	for (unsigned i = 0; out && i < s->cfg->peer_count; i++) {
+		const struct peer *p = &s->peers[s->peer_slot[i]];
+
+		out[i].slot = (uint16_t)p->slot;
+		out[i].flags = (uint16_t)((p->private_tlvs ? SNAPSHOT_PEER_PRIVATE : 0) |
+					  (p->keyed ? SNAPSHOT_PEER_KEYED : 0));
+		out[i].port = p->port;
+		out[i].address_count = (uint8_t)p->address_count;
+		out[i].ready = (uint8_t)s->cfg->peers[i].ready;
+		memcpy(out[i].address, p->address, sizeof(out[i].address));
+		out[i].send = p->send;
+	}
+	return out ? 0 : -ENOMEM;
+}
+
+static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
+{
+	struct snapshot_rule *out = add(image, size, a, s->cfg->rule_count, sizeof(*out));
+
+	for (unsigned i = 0; out && i < s->cfg->rule_count; i++) {
+		out[i].id = s->rule_id[i];
+		out[i].reject = s->cfg->rules[i].if_down == CFG_IF_DOWN_REJECT;
+	}
+	return out ? 0 : -ENOMEM;
+}
+
+static int add_copy(uint8_t **image, uint32_t *size, struct snapshot_array *a, const void *from, unsigned count,
+		    size_t each)
+{
+	void *out = add(image, size, a, count, each);
+
+	if (!out)
+		return -ENOMEM;
+	if (count)
+		memcpy(out, from, count * each);
+	return 0;
+}
+
+static int write_memfd(const uint8_t *image, size_t size)
+{
+	int fd = memfd_create("mpgate-snapshot", MFD_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (size_t at = 0; !ret && at < size;) {
+		ssize_t n = write(fd, image + at, size - at);
+
+		if (n < 0)
+			ret = -errno;
+		else
+			at += (size_t)n;
+	}
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+int snapshot_make(struct supervisor *s)
+{
+	struct snapshot head = { 0 };
+	uint32_t size = sizeof(head);
+	uint8_t *image = calloc(1, size);
+	int ret = image ? 0 : -ENOMEM;
+
+	fill_settings(s, &head);
+	if (!ret)
+		ret = add_peers(s, &image, &size, &head.peers);
+	if (!ret)
+		ret = add_keys(s, &image, &size, &head.keys);
+	if (!ret)
+		ret = add_rules(s, &image, &size, &head.rules);
+	if (!ret)
+		ret = add_copy(&image, &size, &head.allow_from, s->cfg->convert.allow_from.p,
+			       s->cfg->convert.allow_from.count, sizeof(struct prefix));
+	if (!ret)
+		ret = add_copy(&image, &size, &head.allow_to, s->cfg->convert.allow_to.p,
+			       s->cfg->convert.allow_to.count, sizeof(struct prefix));
+	if (!ret)
+		ret = add_copy(&image, &size, &head.local, s->local, s->local_count, sizeof(*s->local));
+	if (!ret) {
+		head.size = size;
+		memcpy(image, &head, sizeof(head));
+		ret = write_memfd(image, size);
+	}
+	if (image)
+		key_wipe(image, size);
+	free(image);
+	key_wipe(&head, sizeof(head));
+	return ret;
+}

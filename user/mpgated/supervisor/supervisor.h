@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The supervisor: the one process with privileges. It owns the configuration,
+ * the data plane, the paths, the peers' state and the workers, all on one
+ * libuv loop. supervisor.c starts, reloads and stops; the other parts each
+ * work on their own member of struct supervisor.
+ */
+#ifndef MPGATED_SUPERVISOR_H
+#define MPGATED_SUPERVISOR_H
+
+#include <time.h>
+#include <uv.h>
+
+#include <lib/config/config.h>
+#include <lib/convert.h>
+#include <lib/policy.h>
+#include <mpgated/control/control.h>
+#include <mpgated/datapath/datapath.h>
+#include <mpgated/supervisor/features.h>
+#include <mpgated/control/metrics.h>
+#include <mpgated/paths/paths.h>
+#include <mpgated/worker/worker.h>
+
+enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DOWN };
+
+/* A peer in its slot, which it keeps over reloads. */
+struct peer {
+	struct supervisor *sup;
+	char *name; /* NULL: the slot is free */
+	unsigned slot;
+	struct subkey send; /* towards the peer */
+	struct subkey next_send; /* the same of a configuration that is not in force yet */
+	bool keyed, private_tlvs;
+	__be16 port;
+	struct mpgate_addr address[CFG_PEER_ADDRESSES];
+	unsigned address_count, attempt;
+	enum peer_state state;
+	char last_error[80];
+	unsigned backoff_s;
+	uint64_t next_try; /* ms of the loop's clock */
+	uv_timer_t timer; /* next probe, or the end of the present one */
+	uv_poll_t poll;
+	int fd; /* of a probe, -1: none */
+	bool syn_data; /* the probe's message went in its SYN */
+	bool sent; /* the probe's message is sent */
+	bool handles; /* timer is initialised */
+	size_t answer_len;
+	uint8_t answer[CONVERT_MAX_LEN]; /* to the probe, as far as it has come */
+};
+
+/* What peers may use towards us, of both ages: read with the configuration, and never again. */
+struct keyring {
+	struct datapath_key *keys;
+	bool *private_tlvs; /* by the same index: the peer's dialect */
+	unsigned count;
+};
+
+struct worker_proc {
+	struct supervisor *sup;
+	unsigned index;
+	pid_t pid; /* 0: not running */
+	int control; /* our end, -1: none */
+	uv_poll_t poll;
+	uv_timer_t restart;
+	bool polling;
+	bool full;
+	bool stuck; /* has not answered the last ping in time */
+	bool behind; /* has yet to be sent the new snapshot */
+	uint32_t ping; /* number of the last one */
+	unsigned restarts;
+	uint64_t started; /* ms */
+	unsigned backoff_ms;
+	__be16 port; /* of its steering listeners */
+	struct listener listeners[WORKER_LISTENERS];
+	unsigned listener_count;
+};
+
+struct supervisor {
+	uv_loop_t loop;
+	uv_signal_t sigterm, sigint, sighup, sigchld;
+	uv_timer_t clock;
+	char *path; /* of the configuration file */
+	struct config *cfg;
+	uint32_t link_bitmap[MPGATE_MAX_LINKS]; /* of the policy in force, by index in cfg->links */
+	unsigned prefixes; /* in the policy in force */
+	uint16_t *peer_slot; /* index in cfg->peers -> slot */
+	struct keyring keyring;
+	struct datapath *dp;
+	struct paths *paths;
+	struct control *control;
+	struct metrics *metrics;
+	struct shared_memory *shm;
+	struct worker_proc workers[MPGATE_MAX_WORKERS];
+	unsigned worker_count;
+	struct peer *peers; /* by slot */
+	unsigned peer_slots;
+	char **rules; /* by id - 1: a name keeps its number for the daemon's life */
+	unsigned rule_count;
+	uint32_t *rule_id; /* index in cfg->rules -> id */
+	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
+	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
+	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
+	int snapshot_fd; /* what a new worker gets */
+	bool snapshot_due; /* it could not be made; tried again */
+	int cgroup_fd; /* -1: none */
+	bool synack; /* its program is attached */
+	bool features[FEATURE_COUNT]; /* which of them work */
+	uint64_t started; /* ms */
+	time_t loaded_at;
+	unsigned generation;
+	struct mpgate_addr *local; /* this machine's addresses, as the workers know them */
+	unsigned local_count;
+	bool stopping;
+};
+
+/* What the operator is told, of the supervisor given as arg: the control socket's methods, and the text of /metrics. */
+struct supervisor_answers {
+	const struct control_method *methods;
+	metrics_render metrics;
+};
+
+/* supervisor.c: runs until a signal ends it. The process's exit code. */
+int supervisor_run(const char *path, const struct supervisor_answers *answers);
+/* Reads the configuration again. 0 or -errno with err filled in and the running one still in force. */
+int supervisor_reload(struct supervisor *s, struct cfg_error *err);
+
+/* workers.c */
+int workers_listen(struct supervisor *s); /* opens all listeners */
+int workers_start(struct supervisor *s);
+void workers_stop(struct supervisor *s); /* kills and reaps them */
+void workers_reap(struct supervisor *s); /* after SIGCHLD */
+void workers_update(struct supervisor *s); /* sends the present snapshot to all */
+void workers_ping(
+	struct supervisor *s); /* every few seconds: who has not answered the last one gets no new connections */
+/* Asks one worker for its flows: a memfd of n records, or -errno. Waits a second at most. */
+int workers_flows(struct supervisor *s, unsigned index, unsigned *n);
+
+/* peers.c */
+/*
+ * Gives every peer of cfg a slot and reads its key; 0 or -errno with err. slots: cfg index -> slot, cfg->peer_count.
+ * Nothing is in force before peers_commit(), which cannot fail and goes by s->cfg and s->peer_slot.
+ */
+int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err);
+void peers_commit(struct supervisor *s);
+/* Frees the slots that s->cfg does not name and starts to probe the new ones. */
+void peers_settle(struct supervisor *s);
+void peers_failed(struct supervisor *s, unsigned slot, int err); /* a worker could not reach it */
+void peers_refused(struct supervisor *s, unsigned slot); /* a worker had a request refused: sets off a probe */
+void peers_close(struct supervisor *s);
+
+/* snapshot.c */
+/* Writes the configuration for the workers into a new memfd: its descriptor or -errno. */
+int snapshot_make(struct supervisor *s);
+/* Reads all keys that the peers of cfg may use towards us. 0 or -errno, logged; *out is left alone then. */
+int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out);
+void keyring_free(struct keyring *k); /* wipes it, too */
+
+#endif

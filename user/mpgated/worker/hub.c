@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The hub's part of a connection (the converter of RFC 8803): read the Convert
+ * message, make sure of who sent it, dial the server, answer, relay. Errors go
+ * as an Error TLV in the byte stream, then the connection is closed; what the
+ * peer still sends is read and dropped meanwhile, since closing with unread
+ * data would reset the connection and lose the Error (6.2.8).
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lib/convert.h>
+#include <mpgated/worker/access.h>
+#include <mpgated/worker/conn.h>
+#include <mpgated/net/tcp.h>
+
+#define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
+#define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
+#define RETRY_SECONDS 30 /* told with Error 64 and 65 (6.2.8) */
+
+static const uint8_t supported_kinds[] = { 30, 4, 8 }; /* MPTCP, SACK permitted, Timestamps (6.2.4) */
+
+/* What the answer owes a client that asks for options is read by a BPF program; without it none can be served. */
+static bool serves_options(const struct worker *w)
+{
+	return w->synack_fd >= 0;
+}
+
+static void put_supported(const struct worker *w, struct convert_writer *wr)
+{
+	/* A converter lists MPTCP in any case. */
+	convert_put_extensions(wr, supported_kinds, serves_options(w) ? sizeof(supported_kinds) : 1);
+}
+
+static uint16_t *pending_slot(struct worker *w, const struct mpgate_addr *a)
+{
+	uint64_t hi, lo;
+
+	/* One subscriber has an IPv4 address or an IPv6 /64. */
+	memcpy(&hi, a->b, 8);
+	memcpy(&lo, a->b + 8, 8);
+	if (!addr_is_v4(a))
+		lo = 0;
+	return &w->pending[((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32 & (PENDING_SLOTS - 1)];
+}
+
+void hub_forget(struct worker *w, struct conn *c)
+{
+	w->pending[c->pending]--;
+	c->counted = false;
+}
+
+/*
+ * Linux does not send what is written to an MPTCP socket between a SYN with data and the third packet of the handshake,
+ * nor does that packet set it off. It wakes epoll, though; then setting TCP_NODELAY once more sends what waits.
+ */
+void hub_settle(struct conn *c)
+{
+	if (!c->young || tcp_in_handshake(c->near.fd))
+		return;
+	c->young = false;
+	tcp_nodelay(c->near.fd);
+}
+
+/* Sends an Error and lets the connection end. */
+static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len)
+{
+	uint32_t second = (uint32_t)(w->now / 1000);
+	uint8_t msg[CONVERT_MAX_LEN];
+	struct convert_writer wr;
+	int n;
+
+	if (c->counted)
+		hub_forget(w, c);
+	if (c->far.parked.data)
+		unpark(w, &c->far.parked);
+	if (second != w->error_second) {
+		w->error_second = second;
+		w->errors = 0;
+	}
+	convert_begin(&wr, msg, sizeof(msg));
+	convert_put_error(&wr, code, value, len);
+	n = convert_end(&wr);
+	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || send(c->near.fd, msg, (size_t)n, MSG_NOSIGNAL) != n ||
+	    shutdown(c->near.fd, SHUT_WR) < 0) {
+		conn_close(w, c, true);
+		return;
+	}
+	if (c->far.fd >= 0) {
+		close(c->far.fd);
+		c->far.fd = -1;
+	}
+	c->state = HUB_LINGER;
+	hub_settle(c);
+	conn_timer(w, c, TIMER_HEADER);
+	hub_event(w, c);
+}
+
+static void hub_refuse(struct worker *w, struct conn *c, const char *why)
+{
+	w->stats->not_authorized++;
+	worker_note(w, c, "not authorized: %s", why);
+	hub_fail(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1);
+}
+
+static void hub_linger(struct worker *w, struct conn *c)
+{
+	for (unsigned i = 0; i < LINGER_ROUNDS; i++) {
+		ssize_t n = recv(c->near.fd, w->buf, RELAY_BUF, 0);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			conn_close(w, c, false);
+			return;
+		}
+	}
+	conn_close(w, c, true);
+}
+
+/* True: go on. False: answered or closed. */
+static bool authorize(struct worker *w, struct conn *c, struct request *r, const struct mpgate_addr *client)
+{
+	uint8_t value[1 + ISSUED_LEN] = { 0 };
+	uint32_t now = (uint32_t)time(NULL);
+
+	switch (access_request(w, r, client, now)) {
+	case ACCESS_GRANTED:
+		return true;
+	case ACCESS_REPLAYED:
+		/* Silently, as guard does: an answer would tell an attacker which cookies are worth repeating. */
+		w->stats->replayed++;
+		conn_close(w, c, true);
+		break;
+	case ACCESS_NO_COOKIE:
+		w->stats->cookie_issued++;
+		issued_make(&w->snap->issuing, now, client, value + 1);
+		hub_fail(w, c, CONVERT_E_NO_COOKIE, value, sizeof(value));
+		break;
+	case ACCESS_STALE:
+		hub_refuse(w, c, "stale cookie");
+		break;
+	default:
+		hub_refuse(w, c, "no valid cookie");
+	}
+	return false;
+}
+
+/* The options a Connect asks for. 0 and *mptcp, or -EOPNOTSUPP with the kinds that are not supported. */
+static int check_options(const struct worker *w, const struct convert_msg *m, bool *mptcp, uint8_t *bad,
+			 size_t *bad_count)
+{
+	struct convert_bytes value;
+	size_t at = 0;
+	uint8_t kind;
+	int ret;
+
+	*mptcp = false;
+	*bad_count = 0;
+	while ((ret = convert_options_next(&m->tcp_options, &at, &kind, &value)) > 0) {
+		bool ok = serves_options(w) && !value.len && memchr(supported_kinds, kind, sizeof(supported_kinds));
+
+		if (!ok && *bad_count < 255)
+			bad[(*bad_count)++] = kind;
+		*mptcp |= ok && kind == 30;
+	}
+	if (ret < 0)
+		return -EINVAL;
+	return *bad_count ? -EOPNOTSUPP : 0;
+}
+
+/* A failed connection towards the server, told the peer in Convert's words. */
+static void server_failed(struct worker *w, struct conn *c, int err)
+{
+	bool v4 = addr_is_v4(&c->tuple.daddr);
+	uint8_t value = 0;
+
+	switch (err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+		w->stats->refused++;
+		hub_fail(w, c, CONVERT_E_RESET, &value, 1);
+		return;
+	case EHOSTUNREACH:
+		value = v4 ? 1 : 3; /* ICMP host unreachable, ICMPv6 address unreachable */
+		break;
+	case EACCES:
+	case EPERM:
+		value = v4 ? 13 : 1; /* communication administratively prohibited */
+		break;
+	case ENETUNREACH:
+	case EAFNOSUPPORT:
+		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
+	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
+		if (!v4)
+			break;
+		value = RETRY_SECONDS;
+		w->stats->resource++;
+		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		return;
+	case ETIMEDOUT:
+		w->stats->connect_timeout++;
+		value = RETRY_SECONDS;
+		hub_fail(w, c, CONVERT_E_NETWORK, &value, 1);
+		return;
+	default:
+		value = RETRY_SECONDS;
+		w->stats->resource++;
+		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		return;
+	}
+	w->stats->unreachable++;
+	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
+}
+
+static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
+{
+	const struct mpgate_addr *dst = &c->tuple.daddr;
+	bool v4 = addr_is_v4(dst);
+	int fd = tcp_socket(v4 ? AF_INET : AF_INET6, mptcp), ret = 0;
+
+	if (fd < 0)
+		return fd;
+	c->far.fd = fd;
+	c->far.mptcp = mptcp;
+	if (c->dscp)
+		tcp_set_dscp(fd, dst, c->dscp);
+	if (w->snap->preserve && r->private_tlvs && (r->msg.has & CONVERT_HAS_ORIG_SOURCE)) {
+		if (addr_is_v4(&r->msg.src) != v4)
+			return -EAFNOSUPPORT;
+		ret = tcp_bind_foreign(fd, &r->msg.src, r->msg.src_port);
+	}
+	if (!ret)
+		ret = (int)tcp_dial(fd, dst, c->tuple.dport, false, NULL, 0);
+	if (!ret)
+		ret = conn_watch(w, c, &c->far);
+	return ret;
+}
+
+/* An authorized Connect. data: what follows the message. */
+static void hub_connect(struct worker *w, struct conn *c, struct request *r, const struct mpgate_addr *client,
+			const uint8_t *data, size_t len)
+{
+	const struct convert_msg *m = &r->msg;
+	uint16_t *pending = pending_slot(w, client);
+	uint8_t bad[256] = { 0 }, retry = RETRY_SECONDS;
+	size_t bad_count;
+	bool mptcp;
+	int ret = check_options(w, m, &mptcp, bad, &bad_count);
+
+	if (ret) {
+		hub_fail(w, c, ret == -EINVAL ? CONVERT_E_MALFORMED : CONVERT_E_TCP_OPTION, bad,
+			 ret == -EINVAL ? 1 : bad_count);
+		return;
+	}
+	if (!access_destination(w, &m->dst)) {
+		hub_refuse(w, c, "destination not allowed");
+		return;
+	}
+	if (*pending >= w->snap->pending_per_client) {
+		w->stats->resource++;
+		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
+		return;
+	}
+	c->pending = (uint16_t)(pending - w->pending);
+	c->counted = true;
+	++*pending;
+	c->extended = m->tcp_options.len > 0;
+	c->info = m->has & CONVERT_HAS_INFO;
+	c->dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
+	c->state = HUB_DIAL;
+	conn_timer(w, c, TIMER_CONNECT);
+	ret = dial_server(w, c, r, mptcp);
+	if (!ret && len)
+		ret = park(w, &c->far.parked, data, len);
+	c->bytes_up = len;
+	w->stats->bytes_up += len;
+	if (ret)
+		server_failed(w, c, -ret);
+}
+
+static void hub_info(struct worker *w, struct conn *c)
+{
+	uint8_t msg[CONVERT_HEADER_LEN + 8];
+	struct convert_writer wr;
+	int n;
+
+	w->stats->info++;
+	convert_begin(&wr, msg, sizeof(msg));
+	put_supported(w, &wr);
+	n = convert_end(&wr);
+	if (n < 0 || send(c->near.fd, msg, (size_t)n, MSG_NOSIGNAL) != n || shutdown(c->near.fd, SHUT_WR) < 0) {
+		conn_close(w, c, true);
+		return;
+	}
+	c->state = HUB_LINGER;
+	hub_settle(c);
+	hub_event(w, c);
+}
+
+/* A whole message stands at buf, with have bytes in all. */
+static void hub_request(struct worker *w, struct conn *c, struct request *r, const uint8_t *buf, size_t have)
+{
+	struct convert_fault fault;
+	/* Original Source may take its place in the tuple. */
+	const struct mpgate_addr client = c->tuple.saddr;
+
+	c->tuple.daddr = r->msg.dst;
+	c->tuple.dport = r->msg.dst_port;
+	if (!authorize(w, c, r, &client))
+		return;
+	/* The private TLVs are for peers of our own dialect only; to others they are unknown (6.2.8, Error 2). */
+	if (!r->private_tlvs && convert_parse(CONVERT_CONVERTER, false, buf, have, &r->msg, &fault) == CONVERT_FAULT) {
+		w->stats->malformed++;
+		hub_fail(w, c, fault.code, fault.value, fault.value_len);
+		return;
+	}
+	c->peer = (uint16_t)(r->keyed ? r->slot : MPGATE_MAX_PEERS);
+	if (r->msg.has & CONVERT_HAS_ORIG_SOURCE) {
+		c->tuple.saddr = r->msg.src;
+		c->tuple.sport = r->msg.src_port;
+	}
+	if (r->msg.has & CONVERT_HAS_CONNECT)
+		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
+	else
+		hub_info(w, c); /* the parser refuses a request with neither */
+}
+
+static void hub_header(struct worker *w, struct conn *c)
+{
+	struct convert_fault fault;
+	struct request r = { 0 };
+	uint8_t *buf = w->buf + RELAY_HEADROOM;
+	size_t have = c->first.len;
+	/* What else there is stays in the kernel until the server has answered. */
+	size_t want = CONVERT_MAX_LEN + FIRST_BYTES - have;
+	ssize_t n = recv(c->near.fd, buf + have, want, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		if (have)
+			w->stats->client_gone++;
+		else
+			w->stats->no_message++;
+		conn_close(w, c, n < 0);
+		return;
+	}
+	if ((size_t)n < want && side_is_dry(&c->near))
+		c->near.in = false;
+	if (have)
+		memcpy(buf, c->first.data, have);
+	switch (convert_parse(CONVERT_CONVERTER, w->snap->keys.count > 0, buf, have + (size_t)n, &r.msg, &fault)) {
+	case CONVERT_OK:
+		hub_request(w, c, &r, buf, have + (size_t)n);
+		return;
+	case CONVERT_MORE:
+		if (park(w, &c->first, buf + have, (size_t)n) < 0) {
+			w->stats->resource++;
+			conn_close(w, c, true);
+		} else if (c->near.in) {
+			conn_again(w, c); /* the end, or a mark, is all that this read met */
+		}
+		return;
+	case CONVERT_FAULT:
+		w->stats->malformed++;
+		hub_fail(w, c, fault.code, fault.value, fault.value_len);
+		return;
+	default:
+		w->stats->malformed++;
+		conn_close(w, c, true);
+	}
+}
+
+void hub_accept(struct worker *w, struct listener *l)
+{
+	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+		struct conn *c;
+		int ret = worker_accept(w, l->fd, HUB_HEADER, &c);
+
+		if (ret == -EAGAIN)
+			return;
+		if (ret)
+			continue;
+		w->stats->convert++;
+		if (!access_source(w, &c->tuple.saddr)) {
+			w->stats->not_authorized++;
+			conn_close(w, c, true);
+			continue;
+		}
+		c->young = true;
+		conn_timer(w, c, TIMER_HEADER);
+		if (conn_watch(w, c, &c->near) < 0)
+			conn_close(w, c, true);
+		else
+			hub_header(w, c);
+	}
+}
+
+/* The server has accepted: a header alone says so, with its SYN+ACK's options if the client asked for any (4.1). */
+static void hub_connected(struct worker *w, struct conn *c)
+{
+	uint8_t msg[CONVERT_HEADER_LEN + 64];
+	struct mpgate_tuple tuple = { .daddr = c->tuple.daddr, .dport = c->tuple.dport };
+	struct mpgate_synack options = { 0 };
+	struct convert_writer wr;
+	int n;
+
+	convert_begin(&wr, msg, sizeof(msg));
+	if (c->info)
+		put_supported(w, &wr);
+	if (c->extended) {
+		if (tcp_local(c->far.fd, &tuple.saddr, &tuple.sport) == 0)
+			bpf_map_lookup_and_delete_elem(w->synack_fd, &tuple, &options);
+		convert_put_ext_tcp_header(&wr, options.options, options.len);
+	}
+	n = convert_end(&wr);
+	hub_settle(c);
+	if (n < 0 || relay_write(w, c, &c->near, msg, (size_t)n) < 0) {
+		conn_close(w, c, true);
+		return;
+	}
+	relay_start(w, c);
+}
+
+void hub_event(struct worker *w, struct conn *c)
+{
+	int err;
+
+	switch (c->state) {
+	case HUB_HEADER:
+		hub_header(w, c);
+		return;
+	case HUB_LINGER:
+		hub_linger(w, c);
+		return;
+	default:
+		break;
+	}
+	if (c->near.hangup && tcp_error(c->near.fd)) {
+		w->stats->client_gone++;
+		conn_close(w, c, true);
+	} else if (c->far.hangup && (err = tcp_error(c->far.fd))) {
+		server_failed(w, c, err);
+	} else if (c->far.out) {
+		hub_connected(w, c);
+	}
+}
+
+void hub_timeout(struct worker *w, struct conn *c)
+{
+	if (c->state == HUB_DIAL) {
+		server_failed(w, c, ETIMEDOUT);
+		return;
+	}
+	if (c->state == HUB_HEADER)
+		w->stats->header_timeout++;
+	conn_close(w, c, true);
+}

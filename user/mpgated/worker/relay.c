@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The relay: bytes from each side to the other. Edge-triggered: a side's `in`
+ * and `out` remember what the kernel last said, so that a connection that
+ * moves costs a read and a write, and none that fail.
+ *
+ * Bytes pass through the worker's one buffer. Only what a write did not take
+ * is parked, in memory of its own, and then nothing is read from the other
+ * side until it is gone: a connection parks at most RELAY_BUF a direction.
+ * Where half of the worker's bound is used up, little is read at a time, for
+ * sides that have room for it: readers that stand still stop nobody else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mpgated/worker/conn.h>
+#include <mpgated/net/tcp.h>
+
+#define ACKED_SOON_MS 1000 /* without progress for longer, whether all is acknowledged is asked seldom */
+
+static int keep(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
+{
+	uint8_t *mem;
+
+	mem = malloc(p->len + len);
+	if (!mem)
+		return -ENOMEM;
+	if (p->len)
+		memcpy(mem, p->data + p->off, p->len);
+	memcpy(mem + p->len, data, len);
+	free(p->data);
+	p->data = mem;
+	p->off = 0;
+	p->len += (uint32_t)len;
+	w->parked_bytes += len;
+	return 0;
+}
+
+int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
+{
+	return w->parked_bytes + len > w->snap->buffer_bytes ? -ENOBUFS : keep(w, p, data, len);
+}
+
+void unpark(struct worker *w, struct parked *p)
+{
+	w->parked_bytes -= p->len;
+	free(p->data);
+	memset(p, 0, sizeof(*p));
+}
+
+/* Bytes written, 0 when the socket is full. */
+static ssize_t write_some(struct side *s, const uint8_t *data, size_t len)
+{
+	ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+
+	if (n < 0) {
+		if (errno != EAGAIN)
+			return -errno;
+		n = 0;
+	}
+	if ((size_t)n < len)
+		s->out = false;
+	return n;
+}
+
+int flush(struct worker *w, struct side *s)
+{
+	struct parked *p = &s->parked;
+
+	while (p->len && s->out) {
+		ssize_t n = write_some(s, p->data + p->off, p->len);
+
+		if (n < 0)
+			return (int)n;
+		p->off += (uint32_t)n;
+		p->len -= (uint32_t)n;
+		w->parked_bytes -= (uint64_t)n;
+	}
+	if (!p->len && p->data)
+		unpark(w, p);
+	return 0;
+}
+
+int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t *data, size_t len)
+{
+	ssize_t n = 0;
+	int ret;
+
+	if (!s->parked.len && s->out) {
+		n = write_some(s, data, len);
+		if (n < 0)
+			return (int)n;
+	}
+	if ((size_t)n == len)
+		return 0;
+	data += n;
+	len -= (size_t)n;
+	/* What a little read leaves over is kept in any case: the bytes are out of the kernel. */
+	ret = len <= RELAY_LITTLE ? keep(w, &s->parked, data, len) : park(w, &s->parked, data, len);
+	return ret ? ret : conn_watch_out(w, c, s);
+}
+
+/*
+ * Moves bytes from one side to the other until the first is dry, the second is full or the turn is over. Returns 0,
+ * -EAGAIN when the turn is over, or another -errno when the connection is broken.
+ */
+static int pump(struct worker *w, struct conn *c, struct side *from, struct side *to, uint64_t *bytes)
+{
+	uint8_t *buf = w->buf + RELAY_HEADROOM;
+	uint32_t waited = to->parked.len;
+	int ret = flush(w, to);
+
+	to->broken |= ret < 0;
+	if (to->parked.len < waited)
+		c->active = w->now;
+	for (unsigned round = 0; !ret && !to->parked.len && from->in && !from->eof; round++) {
+		/* The other half is for connections that are being set up. */
+		bool room = w->parked_bytes + RELAY_BUF <= w->snap->buffer_bytes / 2;
+		size_t want = room ? RELAY_BUF : RELAY_LITTLE;
+		ssize_t n;
+
+		if (round == RELAY_ROUNDS)
+			return -EAGAIN;
+		/* A little for a side that has room for it: nothing is left over. */
+		if (!room && !(to->out = to->out && tcp_writable(to->fd)))
+			return conn_watch_out(w, c, to);
+		n = recv(from->fd, buf, want, 0);
+		if (n < 0) {
+			if (errno != EAGAIN) {
+				from->broken = true;
+				return -errno;
+			}
+			from->in = from->urgent = false;
+			break;
+		}
+		if (n == 0) {
+			from->eof = true;
+			break;
+		}
+		*bytes += (uint64_t)n;
+		c->active = w->now;
+		if ((size_t)n < want && side_is_dry(from))
+			from->in = false;
+		ret = relay_write(w, c, to, buf, (size_t)n);
+		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
+	}
+	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
+		to->shut = true;
+		c->active = w->now;
+		/* When this was the second direction, see side_end(). */
+		if (!from->shut && shutdown(to->fd, SHUT_WR) < 0) {
+			ret = -errno;
+			to->broken = true;
+		}
+	}
+	return ret;
+}
+
+int relay_up(struct worker *w, struct conn *c)
+{
+	uint64_t before = c->bytes_up;
+	int ret = pump(w, c, &c->near, &c->far, &c->bytes_up);
+
+	w->stats->bytes_up += c->bytes_up - before;
+	return ret;
+}
+
+static int relay_down(struct worker *w, struct conn *c)
+{
+	uint64_t before = c->bytes_down;
+	int ret;
+
+	/* Nothing would be sent yet; see hub_settle(). */
+	if (c->young)
+		return 0;
+	ret = pump(w, c, &c->far, &c->near, &c->bytes_down);
+
+	w->stats->bytes_down += c->bytes_down - before;
+	return ret;
+}
+
+static void relay_reset(struct worker *w, struct conn *c)
+{
+	w->stats->reset++;
+	conn_close(w, c, true);
+}
+
+/*
+ * Both directions have ended: closes a side. Linux gives a closed MPTCP socket a minute to deliver what it holds, and a
+ * slow reader may take longer; false: it has to stay open, until the event that says that its end is acknowledged.
+ */
+static bool side_end(struct side *s)
+{
+	if (s->fd < 0)
+		return true;
+	if (s->mptcp && !tcp_may_close(s->fd)) {
+		/* Each shutdown() is an event of its own. */
+		if (!s->ended)
+			shutdown(s->fd, SHUT_WR);
+		s->ended = true;
+		return false;
+	}
+	close(s->fd);
+	s->fd = -1;
+	return true;
+}
+
+static void relay_end(struct worker *w, struct conn *c)
+{
+	bool near = side_end(&c->near), far = side_end(&c->far);
+
+	if (!near || !far)
+		return;
+	w->stats->closed++;
+	conn_close(w, c, false);
+}
+
+static bool has_unacked(const struct side *s)
+{
+	return s->fd >= 0 && !tcp_is_closed(s->fd) && !tcp_all_acked(s->fd);
+}
+
+/*
+ * One side was reset. The other gets what that one had sent before, as it would have without us (an answer and a reset
+ * behind it), and is reset when it has acknowledged all.
+ */
+static void relay_broken(struct worker *w, struct conn *c)
+{
+	bool up = c->near.broken;
+	struct side *from = up ? &c->near : &c->far, *to = up ? &c->far : &c->near;
+
+	from->in = !from->eof;
+	if (!to->broken && (up ? relay_up(w, c) : relay_down(w, c)) == -EAGAIN) {
+		conn_again(w, c);
+	} else if (to->broken || w->now >= c->active + w->snap->idle_s * 1000ULL ||
+		   (!to->parked.len && !c->young && !has_unacked(to))) {
+		relay_reset(w, c);
+		return;
+	}
+	conn_timer(w, c, w->now < c->active + ACKED_SOON_MS ? TIMER_ACKED : TIMER_PEER);
+}
+
+void relay_event(struct worker *w, struct conn *c)
+{
+	bool broken = c->near.broken || c->far.broken;
+	int a = broken ? 0 : relay_up(w, c);
+	int b = broken || c->far.broken || c->near.broken ? 0 : relay_down(w, c);
+
+	if (c->near.broken || c->far.broken) {
+		relay_broken(w, c);
+		return;
+	}
+	if ((a && a != -EAGAIN) || (b && b != -EAGAIN)) {
+		relay_reset(w, c);
+		return;
+	}
+	if (a == -EAGAIN || b == -EAGAIN)
+		conn_again(w, c);
+	if (c->class == TIMER_IDLE && (c->near.eof || c->far.eof))
+		conn_timer(w, c, TIMER_HALF);
+	if (c->near.shut && c->far.shut)
+		relay_end(w, c);
+}
+
+void relay_timeout(struct worker *w, struct conn *c)
+{
+	if (c->near.broken || c->far.broken) {
+		relay_broken(w, c);
+		return;
+	}
+	/* What still waits for a slow reader is not forgotten: such a connection has the time of an idle one. */
+	if (c->class == TIMER_HALF && w->now < c->active + w->snap->idle_s * 1000ULL &&
+	    (has_unacked(&c->near) || has_unacked(&c->far))) {
+		conn_timer(w, c, TIMER_HALF);
+		return;
+	}
+	w->stats->idle++;
+	conn_close(w, c, true);
+}
+
+void relay_start(struct worker *w, struct conn *c)
+{
+	if (c->counted)
+		hub_forget(w, c);
+	unpark(w, &c->first);
+	c->state = RELAY;
+	c->active = w->now;
+	w->stats->relayed++;
+	if (c->peer < MPGATE_MAX_PEERS)
+		w->shm->relayed[w->index][c->peer]++;
+	conn_timer(w, c, TIMER_IDLE);
+	relay_event(w, c);
+}

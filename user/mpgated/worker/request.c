@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The Convert request of a gateway (RFC 8803, 6.2), and the cookies that converters without a shared key issued. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <lib/convert.h>
+#include <mpgated/worker/conn.h>
+
+#define STAMP_SPARE 5 /* s: a cookie this close to the end of its time is not sent again */
+
+static struct issued_cookie *issued_find(struct worker *w, unsigned slot)
+{
+	for (unsigned i = 0; i < w->cookie_count; i++)
+		if (w->cookies[i].slot == slot)
+			return &w->cookies[i];
+	return NULL;
+}
+
+static bool cookie_forget(struct worker *w, unsigned slot)
+{
+	struct issued_cookie *k = issued_find(w, slot);
+
+	if (!k)
+		return false;
+	*k = w->cookies[--w->cookie_count];
+	return true;
+}
+
+static bool cookie_store(struct worker *w, unsigned slot, const struct convert_bytes *value)
+{
+	struct issued_cookie *k = issued_find(w, slot);
+
+	if (value->len < 2 || value->len - 1 > sizeof(k->data))
+		return false;
+	if (!k) {
+		k = reallocarray(w->cookies, w->cookie_count + 1, sizeof(*k));
+		if (!k)
+			return false;
+		w->cookies = k;
+		k += w->cookie_count++;
+		k->slot = (uint16_t)slot;
+	}
+	k->len = (uint8_t)(value->len - 1);
+	memcpy(k->data, value->data + 1, k->len);
+	return true;
+}
+
+bool request_other_cookie(struct worker *w, struct conn *c, const struct convert_msg *m)
+{
+	if (c->keyed)
+		return false;
+	if (m->error == CONVERT_E_NOT_AUTHORIZED && !c->cookie_tries)
+		c->cookie_tries = cookie_forget(w, c->peer) ? 1 : 0;
+	else if (m->error == CONVERT_E_NO_COOKIE && c->cookie_tries < 2)
+		c->cookie_tries = cookie_store(w, c->peer, &m->error_value) ? 2 : 0;
+	else
+		return false;
+	return c->cookie_tries;
+}
+
+int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf, size_t cap)
+{
+	const struct issued_cookie *issued = issued_find(w, c->peer);
+	struct convert_writer wr;
+	struct convert_bytes connect = { 0 }, source = { 0 };
+	struct convert_cookie cookie;
+	uint32_t now = (uint32_t)time(NULL);
+
+	convert_begin(&wr, buf, cap);
+	connect.data = buf + wr.len;
+	convert_put_connect(&wr, &c->tuple.daddr, c->tuple.dport, NULL);
+	connect.len = (size_t)(buf + wr.len - connect.data);
+	if (p->flags & SNAPSHOT_PEER_PRIVATE) {
+		source.data = buf + wr.len;
+		convert_put_orig_source(&wr, &c->tuple.saddr, c->tuple.sport);
+		source.len = (size_t)(buf + wr.len - source.data);
+		convert_put_flow_attrs(&wr, c->dscp, early ? CONVERT_ATTR_EARLY_DATA : 0);
+	}
+	c->keyed = p->flags & SNAPSHOT_PEER_KEYED;
+	if (c->keyed) {
+		/* Sent again it is the same request, so that a hub which had it refuses it. */
+		if (!c->stamp) {
+			c->stamp = now;
+			c->nonce = worker_random(w);
+		} else if ((int64_t)now - c->stamp > (int64_t)w->snap->window - STAMP_SPARE) {
+			return -ETIME;
+		}
+		cookie_make(&p->send, c->stamp, (const uint8_t *)&c->nonce, &connect, &source, &cookie);
+		convert_put_cookie(&wr, &cookie, sizeof(cookie));
+	} else if (issued) {
+		convert_put_cookie(&wr, issued->data, issued->len);
+	}
+	return convert_end(&wr);
+}

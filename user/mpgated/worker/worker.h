@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A worker process: accepts, dials and relays (conn.h has the inside). */
+#ifndef MPGATED_WORKER_H
+#define MPGATED_WORKER_H
+
+#include <mpgated/worker/conn.h>
+
+struct worker_args {
+	unsigned index;
+	int control; /* SEQPACKET to the supervisor */
+	int pending_fd, synack_fd; /* maps; -1: none */
+	const struct listener *listeners;
+	unsigned listener_count;
+	__be16 steer_port[2];
+	struct shared_memory *shm;
+	int snapshot_fd;
+};
+
+/*
+ * Runs in the forked child and never returns. Only the descriptors in args and standard error stay open; privileges
+ * are dropped before the first connection is accepted.
+ */
+void worker_main(const struct worker_args *args) __attribute__((noreturn));
+
+/* sandbox.c: keeps two capabilities (transparent sockets) and the system calls of the worker. 0 or -errno. */
+int sandbox_enter(void);
+
+/* fault.c: from now on what ends this process, SIGKILL excepted, resets its connections first. 0 or -errno. */
+int fault_handlers(void);
+void fault_covers(int fd); /* fd is a connection of this process */
+
+#endif
