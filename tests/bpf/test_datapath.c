@@ -154,6 +154,7 @@ static void test_features_and_programs(void)
 	for (unsigned i = 0; i < n; i++) {
 		CU_ASSERT_PTR_NOT_NULL_FATAL(f[i].name);
 		CU_ASSERT_EQUAL(f[i].works, f[i].degraded == NULL);
+		CU_ASSERT_EQUAL(f[i].works, f[i].why == 0);
 		if (!strcmp(f[i].name, "steer") || !strcmp(f[i].name, "guard_tc"))
 			needed += f[i].works;
 	}

@@ -49,7 +49,7 @@ daemon_stop hub
 check "the hub is gone" wait_for 10 hub_down
 capture gone "$ROUTER" hub0 "dst port 8803 or dst port 8804"
 check "the peer loses its address" address other
-is "$(peer hub state)" unknown "it is not known to be down any more"
+is "$(peer hub state)" passive "it is not known to be down any more: from now on it dials us"
 packets=$(packets gone dst port 8803)
 sed -i 's/port: 8804/port: 8805/' "$TMP/gw.yaml"
 check "another peer begins anew" ctl gw reload

@@ -10,7 +10,7 @@ static const char *const reachable[] = {
 	RULES "  - { name: x, to: [ 10.1.0.0/16 ]" VIA "  - { name: y, to: [ 10.0.0.0/8 ]" VIA,
 	RULES "  - { name: x, to: [ 10.0.0.0/8 ]" VIA "  - { name: y, to: [ 10.0.0.0/8, 11.0.0.0/8 ]" VIA,
 	RULES "  - { name: x, dscp: [ 1 ]" VIA "  - { name: y, dscp: [ 1, 2 ]" VIA,
-	"links: [ { name: lan0, role: lan }, { name: lan1, role: lan } ]\n" PEER
+	"links: [ { name: lan0, role: lan }, { name: lan1, role: lan }, { name: w, role: path } ]\n" PEER
 	"policy:\n  rules:\n  - { name: x, link: lan0" VIA "  - { name: y" VIA,
 	RULES "  - { name: x, from: [ 10.0.0.0/8 ]" VIA "  - { name: y, to: [ 10.0.0.0/8 ]" VIA,
 };
@@ -259,6 +259,38 @@ static void test_round_trip(void)
 		round_trip(reachable[i]);
 }
 
+static void test_hint(void)
+{
+	static const char text[] = "links:\n- { name: lan0, role: lan }\n- { name: dsl, role: path }\n"
+				   "- { name: lte, role: path }\n- { name: sat, role: path, use: backup }\n" PEER
+				   "policy:\n  rules:\n  - { name: r" VIA;
+	static const struct {
+		unsigned mbit[4];
+		const char *slow; /* NULL: no hint */
+	} cases[] = {
+		{ { 10, 1000, 130, 0 }, NULL },
+		{ { 1000, 1000, 1000, 1 }, NULL }, /* a backup is not bonded */
+		{ { 1, 1000, 126, 0 }, NULL }, /* nor is the lan */
+		{ { 0, 1000, 125, 0 }, "link lte has 125 Mbit/s and link dsl 1000" },
+		{ { 0, 10, 1000, 0 }, "link dsl has 10 Mbit/s and link lte 1000" },
+		{ { 0, 1000, 0, 0 }, NULL }, /* unknown */
+		{ { 0 }, NULL },
+	};
+	struct cfg_error err;
+	struct config *cfg;
+	char hint[CFG_HINT];
+
+	CU_ASSERT_EQUAL_FATAL(parse(text, &cfg, &err), 0);
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		bool any = config_hint(cfg, cases[i].mbit, hint);
+
+		CU_ASSERT_EQUAL(any, cases[i].slow != NULL);
+		if (any && cases[i].slow)
+			CU_ASSERT_PTR_NOT_NULL(strstr(hint, cases[i].slow));
+	}
+	config_free(cfg);
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
@@ -266,6 +298,7 @@ int main(void)
 		{ "defaults", test_defaults },
 		{ "everything given", test_everything },
 		{ "print and read again", test_round_trip },
+		{ "a hint for unequal links", test_hint },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -157,21 +157,31 @@ static void words_are_completed(void)
 		char *words[4];
 		int count;
 		const char *has, *has_not;
+		enum args_want want;
+		const char *instance;
 	} cases[] = {
-		{ { NULL }, 0, "policy\n", "show\n" },
-		{ { "policy" }, 1, "explain\n", "status\n" },
-		{ { "--json" }, 1, "key\n", "new\n" },
-		{ { "-i" }, 1, "", "status\n" },
-		{ { "-i", "a", "key" }, 3, "show-id\n", "status\n" },
-		{ { "policy", "check" }, 2, "", "--json\n" },
+		{ { NULL }, 0, "policy\n", "show\n", ARGS_WANT_NOTHING, NULL },
+		{ { "policy" }, 1, "explain\n", "status\n", ARGS_WANT_NOTHING, NULL },
+		{ { "--json" }, 1, "key\n", "new\n", ARGS_WANT_NOTHING, NULL },
+		{ { "-i" }, 1, "", "status\n", ARGS_WANT_INSTANCES, NULL },
+		{ { "-i", "a", "key" }, 3, "show-id\n", "status\n", ARGS_WANT_NOTHING, "a" },
+		{ { "policy", "check" }, 2, "", "--json\n", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain" }, 2, "--link\n", "show\n", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain" }, 2, "--dscp\n", "status\n", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain", "--link" }, 3, "", "--json\n", ARGS_WANT_LINKS, NULL },
+		{ { "policy", "explain", "--dscp" }, 3, "", "--json\n", ARGS_WANT_NOTHING, NULL },
+		{ { "flows", "list" }, 2, "--json\n", "--link\n", ARGS_WANT_NOTHING, NULL },
+		{ { NULL }, 0, "--version\n", "--link\n", ARGS_WANT_NOTHING, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *instance;
 		char *text = NULL;
 		size_t len;
 		FILE *f = open_memstream(&text, &len);
 
-		args_complete(cases[i].count, cases[i].words, f);
+		CU_ASSERT_EQUAL(args_complete(cases[i].count, cases[i].words, &instance, f), cases[i].want);
+		CU_ASSERT_STRING_EQUAL(instance ? instance : "", cases[i].instance ? cases[i].instance : "");
 		fclose(f);
 		CU_ASSERT_PTR_NOT_NULL(strstr(text, cases[i].has));
 		CU_ASSERT_PTR_NULL(strstr(text, cases[i].has_not));

@@ -13,12 +13,13 @@ struct option {
 	const char *name, *alias, *value, *help;
 };
 
-enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_HELP };
+enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_VERSION, OPT_HELP };
 static const struct option options[] = {
 	[OPT_INSTANCE] = { "--instance", "-i", "INSTANCE", "the daemon to ask; needed when several run" },
 	[OPT_JSON] = { "--json", NULL, NULL, "one JSON value on standard output, errors included" },
 	[OPT_LINK] = { "--link", NULL, "L", "explain: the interface on which the SYN arrives" },
 	[OPT_DSCP] = { "--dscp", NULL, "N", "explain: the code point of the SYN, 0 to 63" },
+	[OPT_VERSION] = { "--version", NULL, NULL, "the version of this tool" },
 	[OPT_HELP] = { "--help", "-h", NULL, "this text" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -57,6 +58,9 @@ static int set_option(struct args *args, int option, const char *value, char *er
 		break;
 	case OPT_HELP:
 		args->help = true;
+		break;
+	case OPT_VERSION:
+		args->version = true;
 		break;
 	case OPT_LINK:
 		args->link = value;
@@ -138,7 +142,7 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 			words[count++] = argv[i];
 		}
 	}
-	if (err || args->help)
+	if (err || args->help || args->version)
 		return err;
 	err = find_verb(args, words, count, error, size);
 	if (!err && (args->link || args->dscp >= 0) && !args->verb->asks_path) {
@@ -179,32 +183,60 @@ void args_help(FILE *out)
 	}
 }
 
-void args_complete(int count, char *const *words, FILE *out)
+static void complete_words(const char *noun, bool in_verb, FILE *out)
 {
-	const char *noun = NULL;
 	const char *last = NULL;
 
-	for (int i = 0; i < count; i++) {
-		int option = find_option(words[i]);
-
-		if (option >= 0 && options[option].value) {
-			if (++i == count)
-				return;
-		} else if (option < 0 && noun) {
-			return;
-		} else if (option < 0) {
-			noun = words[i];
-		}
-	}
-	for (const struct verb *v = verbs; v->noun; v++) {
+	for (const struct verb *v = verbs; v->noun && !in_verb; v++) {
 		if (noun && v->verb && !strcmp(noun, v->noun))
 			fprintf(out, "%s\n", v->verb);
 		else if (!noun && (!last || strcmp(last, v->noun) != 0))
 			fprintf(out, "%s\n", v->noun);
 		last = v->noun;
 	}
-	for (size_t i = 0; i < OPTIONS; i++)
-		fprintf(out, "%s\n", options[i].name);
+}
+
+/* Options of policy explain are shown behind it only. */
+static void complete_options(bool asks_path, FILE *out)
+{
+	for (int i = 0; i < (int)OPTIONS; i++)
+		if (asks_path || (i != OPT_LINK && i != OPT_DSCP))
+			fprintf(out, "%s\n", options[i].name);
+}
+
+enum args_want args_complete(int count, char *const *words, const char **instance, FILE *out)
+{
+	const char *noun = NULL, *verb = NULL;
+	bool asks_path = false;
+
+	*instance = NULL;
+	for (int i = 0; i < count; i++) {
+		int option = find_option(words[i]);
+
+		if (option >= 0 && options[option].value) {
+			if (i + 1 == count)
+				return option == OPT_INSTANCE ? ARGS_WANT_INSTANCES
+				       : option == OPT_LINK   ? ARGS_WANT_LINKS
+							      : ARGS_WANT_NOTHING;
+			i++;
+			*instance = option == OPT_INSTANCE ? words[i] : *instance;
+		} else if (option < 0 && !noun) {
+			noun = words[i];
+		} else if (option < 0 && !verb) {
+			verb = words[i];
+		}
+	}
+	for (const struct verb *v = verbs; verb && v->noun; v++) {
+		if (strcmp(v->noun, noun) != 0 || !v->verb || strcmp(v->verb, verb) != 0)
+			continue;
+		asks_path = v->asks_path;
+		/* A file: the shell's own business. */
+		if (v->operands[0] && !asks_path)
+			return ARGS_WANT_NOTHING;
+	}
+	complete_words(noun, verb != NULL, out);
+	complete_options(asks_path, out);
+	return ARGS_WANT_NOTHING;
 }
 
 /* --- operands of policy explain */

@@ -38,6 +38,7 @@ struct args {
 	const char *instance; /* NULL: the one that runs */
 	bool json;
 	bool help;
+	bool version;
 	const char *operands[ARGS_OPERANDS];
 	const char *link;
 	int dscp; /* -1: not given */
@@ -45,12 +46,16 @@ struct args {
 
 /*
  * Reads argv[1...] into *args, which points into argv. Returns 0, or -EINVAL with a line in error; args->json is right
- * in either case. With args->help set nothing else counts.
+ * in either case. With args->help or args->version set nothing else counts.
  */
 int args_parse(int argc, char *const *argv, struct args *args, char *error, size_t size);
 void args_help(FILE *out);
-/* Candidates for the word after those given (the program's own name left out), one a line. */
-void args_complete(int count, char *const *words, FILE *out);
+/*
+ * Candidates for the word after those given (the program's own name left out), one a line. What only a look at this
+ * machine can tell is left to the caller: *instance is the daemon that the words name (NULL: none).
+ */
+enum args_want { ARGS_WANT_NOTHING, ARGS_WANT_INSTANCES, ARGS_WANT_LINKS };
+enum args_want args_complete(int count, char *const *words, const char **instance, FILE *out);
 
 /*
  * "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80": the address into addr

@@ -63,6 +63,20 @@ static int connect_instance(const char *instance, char **error)
 	return fd < 0 ? fail(error, "%s: %s", path, strerror(-fd)) : fd;
 }
 
+void client_instances(FILE *out)
+{
+	glob_t g = { 0 };
+
+	if (glob(SOCKET_DIR "*" SOCKET_END, 0, NULL, &g))
+		g.gl_pathc = 0;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		const char *name = g.gl_pathv[i] + strlen(SOCKET_DIR);
+
+		fprintf(out, "%.*s\n", (int)(strlen(name) - strlen(SOCKET_END)), name);
+	}
+	globfree(&g);
+}
+
 /* The only daemon that answers. Sockets that dead ones left do not count. */
 static int connect_only(char **error)
 {

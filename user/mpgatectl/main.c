@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/version.h>
 #include <mpgatectl/args.h>
 #include <mpgatectl/client.h>
 #include <mpgatectl/show.h>
@@ -57,20 +58,51 @@ static int run(const struct args *args)
 	return fflush(stdout) || ferror(stdout) ? EXIT_FAILED : status;
 }
 
+/* For the shell's completion: the words so far. */
+static void complete(int count, char *const *words)
+{
+	const char *instance;
+	char *error = NULL;
+	json_t *status;
+	const json_t *link;
+	size_t i;
+
+	switch (args_complete(count, words, &instance, stdout)) {
+	case ARGS_WANT_INSTANCES:
+		client_instances(stdout);
+		break;
+	case ARGS_WANT_LINKS:
+		status = client_call(instance, "Status", NULL, &error);
+		json_array_foreach(json_object_get(status, "links"), i, link)
+		{
+			if (!strcmp(json_string_value(json_object_get(link, "role")) ?: "", "lan"))
+				puts(json_string_value(json_object_get(link, "name")) ?: "");
+		}
+		json_decref(status);
+		free(error);
+		break;
+	default:
+		break;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char line[ERROR_LINE];
 	struct args args;
 
-	/* For the shell's completion: the words so far. */
 	if (argc > 1 && !strcmp(argv[1], "--complete")) {
-		args_complete(argc - 2, argv + 2, stdout);
+		complete(argc - 2, argv + 2);
 		return EXIT_DONE;
 	}
 	if (args_parse(argc, argv, &args, line, sizeof(line)))
 		return report(&args, line, EXIT_USAGE);
 	if (args.help) {
 		args_help(stdout);
+		return EXIT_DONE;
+	}
+	if (args.version) {
+		puts("mpgatectl " MPGATE_VERSION);
 		return EXIT_DONE;
 	}
 	return run(&args);

@@ -2,6 +2,7 @@
 /* mpgated -c FILE [--check] */
 #include <errno.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,15 +25,38 @@ static int usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
+/* In Mbit/s; 0: absent, or it does not say. */
+static unsigned link_speed(const char *name)
+{
+	char path[sizeof("/sys/class/net//speed") + IFNAMSIZ];
+	int mbit = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%d", &mbit) != 1 || mbit < 0)
+		mbit = 0;
+	fclose(f);
+	return (unsigned)mbit;
+}
+
 static int check(const char *path)
 {
-	struct config *cfg;
+	unsigned mbit[MPGATE_MAX_LINKS];
 	struct cfg_error err;
+	struct config *cfg;
+	char hint[CFG_HINT];
 
 	if (config_load(path, &cfg, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILED;
 	}
+	for (unsigned i = 0; i < cfg->link_count; i++)
+		mbit[i] = link_speed(cfg->links[i].name);
+	if (config_hint(cfg, mbit, hint))
+		fprintf(stderr, "%s: hint: %s\n", path, hint);
 	config_free(cfg);
 	return EXIT_DONE;
 }

@@ -53,7 +53,7 @@ static int load_raw(struct build *b, const char *text, size_t len, struct raw_co
 	cyaml_err_t e;
 	int r;
 
-	r = where_check_keys(&b->where, NULL, &raw_schema, b->err);
+	r = where_check(&b->where, &raw_schema, b->err);
 	if (r)
 		return r;
 	config.log_ctx = &fault;

@@ -154,6 +154,13 @@ int config_parse(const char *text, size_t len, const char *name, const char *dir
 		 struct cfg_error *err);
 void config_free(struct config *cfg);
 
+/*
+ * Advice on a configuration that is right: into text (CFG_HINT bytes), true when there is any. mbit[i] is the speed of
+ * links[i] in Mbit/s, 0: unknown.
+ */
+#define CFG_HINT 256
+bool config_hint(const struct config *cfg, const unsigned *mbit, char text[CFG_HINT]);
+
 /* The configuration as YAML that config_parse() reads back to an equal one; malloc'ed, NULL: no memory. */
 char *config_print(const struct config *cfg);
 

@@ -172,12 +172,11 @@ int cfg_build_links(struct build *b)
 	return 0;
 }
 
-/* Unspecified and multicast addresses are no one's; loopback is fine for a peer on this machine. */
-static bool is_unicast(const struct mpgate_addr *a)
+static bool is_loopback(const struct mpgate_addr *a)
 {
 	static const struct prefix loopback[] = { { 4, 8, { 127 } }, { 6, 128, { [15] = 1 } } };
 
-	return !addr_is_special(a) || prefix_contains(&loopback[0], a) || prefix_contains(&loopback[1], a);
+	return prefix_contains(&loopback[0], a) || prefix_contains(&loopback[1], a);
 }
 
 /* An IPv6 address of one link alone. It names no link, so it can be neither dialed nor bound. */
@@ -201,7 +200,9 @@ static int build_addresses(struct build *b, const char *place, char **texts, uns
 		r = cfg_fail(b, place, "more than %u addresses", max);
 	for (i = 0; i < count && !r; i++) {
 		snprintf(item, sizeof(item), "%s[%u]", place, i);
-		if (addr_parse(texts[i], &list[i]) < 0 || (unicast && !is_unicast(&list[i])))
+		if (addr_parse(texts[i], &list[i]) == 0 && unicast && is_loopback(&list[i]))
+			r = cfg_fail(b, item, "'%s' is a loopback address: a peer is another machine", texts[i]);
+		else if (addr_parse(texts[i], &list[i]) < 0 || (unicast && addr_is_special(&list[i])))
 			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
 		else if (is_link_local(&list[i]))
 			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);

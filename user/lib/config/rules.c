@@ -277,15 +277,17 @@ static int build_rule(struct build *b, unsigned i)
 int cfg_build_rules(struct build *b)
 {
 	const struct raw_config *raw = b->raw;
-	bool lan = false;
+	bool lan = false, path = false;
 	unsigned i;
 	int r;
 
 	if (raw->policy.rules_count > MPGATE_MAX_RULES)
 		return cfg_fail(b, "policy.rules", "%u rules are more than %d", raw->policy.rules_count,
 				MPGATE_MAX_RULES);
-	for (i = 0; i < b->cfg->link_count; i++)
+	for (i = 0; i < b->cfg->link_count; i++) {
 		lan |= b->cfg->links[i].role == CFG_LAN;
+		path |= b->cfg->links[i].role == CFG_PATH;
+	}
 	b->cfg->rules = calloc(raw->policy.rules_count + 1, sizeof(*b->cfg->rules));
 	if (!b->cfg->rules)
 		return -ENOMEM;
@@ -296,6 +298,9 @@ int cfg_build_rules(struct build *b)
 		if (b->cfg->rules[i].proxy && !lan)
 			return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
 					"rule '%s' can never match: no link has role lan", b->cfg->rules[i].name);
+		if (b->cfg->rules[i].proxy && !path)
+			return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
+					"rule '%s' has nothing to bond: no link has role path", b->cfg->rules[i].name);
 	}
 	return 0;
 }

@@ -225,55 +225,136 @@ bool where_is_empty(const struct where *w, const char *place)
 	return node && is_empty_list(node);
 }
 
+static unsigned sequence_count(const yaml_node_t *node)
+{
+	return (unsigned)(node->data.sequence.items.top - node->data.sequence.items.start);
+}
+
+static int check_value(const struct where *w, const char *key, const yaml_node_t *node,
+		       const cyaml_schema_value_t *schema, struct cfg_error *err);
+
+#define LIST_BYTES 192 /* of the words that stand in a message */
+
+/* Puts words behind each other, ", " between them; what does not fit is left out, and three dots say so. */
+static void add_word(char list[LIST_BYTES], const char *word)
+{
+	size_t len = strlen(list), more = strlen(word) + (len ? 2 : 0);
+
+	if (len + more + sizeof(", ...") <= LIST_BYTES)
+		snprintf(list + len, LIST_BYTES - len, "%s%s", len ? ", " : "", word);
+	else if (len < 3 || strcmp(list + len - 3, "...") != 0)
+		snprintf(list + len, LIST_BYTES - len, ", ...");
+}
+
 static int check_key(const struct where *w, const cyaml_schema_field_t *fields, const yaml_node_pair_t *pair,
 		     struct cfg_error *err)
 {
 	const yaml_node_t *key = node_at(w, pair->key);
+	const cyaml_schema_field_t *f = fields;
+	char known[LIST_BYTES] = "";
 
-	while (fields->key && strcmp(fields->key, word_text(key)) != 0)
-		fields++;
-	if (!fields->key)
-		return where_fail(err, w->name, node_line(key), "Unexpected key: %s", word_text(key));
-	return where_check_keys(w, node_at(w, pair->value), &fields->value, err);
+	while (f->key && strcmp(f->key, word_text(key)) != 0)
+		f++;
+	if (f->key)
+		return check_value(w, f->key, node_at(w, pair->value), &f->value, err);
+	for (f = fields; f->key; f++)
+		add_word(known, f->key);
+	return where_fail(err, w->name, node_line(key), "'%.64s' is not known here; known: %s", word_text(key), known);
 }
 
 /* libcyaml reads as far as it understands and drops the rest: 2h would be 2 seconds, and 010 eight. */
-static int check_number(const struct where *w, const yaml_node_t *node, struct cfg_error *err)
+static int check_number(const struct where *w, const char *key, const yaml_node_t *node, struct cfg_error *err)
 {
 	const char *text = word_text(node);
 
-	if (*text && text[strspn(text, "0123456789")] == '\0' && (*text != '0' || !text[1]))
-		return 0;
-	return where_fail(err, w->name, node_line(node), "'%.64s' is no number", text);
+	if (!*text || text[strspn(text, "0123456789")] || (*text == '0' && text[1]))
+		return where_fail(err, w->name, node_line(node), "%s: '%.64s' is no number", key, text);
+	if (strlen(text) > 10 || strtoull(text, NULL, 10) > UINT32_MAX)
+		return where_fail(err, w->name, node_line(node), "%s: %.64s is too large", key, text);
+	return 0;
+}
+
+static int check_word(const struct where *w, const char *key, const yaml_node_t *node,
+		      const cyaml_schema_value_t *schema, struct cfg_error *err)
+{
+	const cyaml_strval_t *words = schema->enumeration.strings;
+	char allowed[LIST_BYTES] = "";
+
+	for (uint32_t i = 0; i < schema->enumeration.count; i++)
+		if (!strcmp(words[i].str, word_text(node)))
+			return 0;
+	for (uint32_t i = 0; i < schema->enumeration.count; i++)
+		add_word(allowed, words[i].str);
+	return where_fail(err, w->name, node_line(node), "%s: '%.64s' is not one of %s", key, word_text(node), allowed);
+}
+
+static int check_text(const struct where *w, const char *key, const yaml_node_t *node,
+		      const cyaml_schema_value_t *schema, struct cfg_error *err)
+{
+	if (node->data.scalar.length < schema->string.min)
+		return where_fail(err, w->name, node_line(node), "%s: the text is empty", key);
+	if (node->data.scalar.length > schema->string.max)
+		return where_fail(err, w->name, node_line(node), "%s: the text is longer than %u bytes", key,
+				  schema->string.max);
+	return 0;
+}
+
+static int check_mapping_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_field_t *fields,
+			      struct cfg_error *err)
+{
+	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	unsigned line;
+	int r = 0;
+
+	for (; pair < node->data.mapping.pairs.top && !r; pair++)
+		r = check_key(w, fields, pair, err);
+	for (; fields->key && !r; fields++)
+		if (!(fields->value.flags & CYAML_FLAG_OPTIONAL) &&
+		    !step_key(w, node, fields->key, strlen(fields->key), &line))
+			r = where_fail(err, w->name, node_line(node), "'%s' is missing", fields->key);
+	return r;
 }
 
 /* The schema is a tree of fixed depth, so this ends whatever the document is. */
-int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_value_t *schema,
-		     struct cfg_error *err)
+static int check_value(const struct where *w, const char *key, const yaml_node_t *node,
+		       const cyaml_schema_value_t *schema, struct cfg_error *err)
 {
-	const cyaml_schema_field_t *field;
+	const char *expected = NULL;
 	int r = 0;
 
-	if (!node)
-		node = w->doc.nodes.start;
-	if (schema->type == CYAML_UINT && node->type == YAML_SCALAR_NODE) {
-		r = check_number(w, node, err);
-	} else if (schema->type == CYAML_SEQUENCE && node->type == YAML_SEQUENCE_NODE) {
-		const yaml_node_item_t *item = node->data.sequence.items.start;
-
-		for (; item < node->data.sequence.items.top && !r; item++)
-			r = where_check_keys(w, node_at(w, *item), schema->sequence.entry, err);
-	} else if (schema->type == CYAML_MAPPING && node->type == YAML_MAPPING_NODE) {
-		const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-		unsigned line;
-
-		for (; pair < node->data.mapping.pairs.top && !r; pair++)
-			r = check_key(w, schema->mapping.fields, pair, err);
-		for (field = schema->mapping.fields; field->key && !r; field++)
-			if (!(field->value.flags & CYAML_FLAG_OPTIONAL) &&
-			    !step_key(w, node, field->key, strlen(field->key), &line))
-				r = where_fail(err, w->name, node_line(node), "Missing required mapping field: %s",
-					       field->key);
+	switch (schema->type) {
+	case CYAML_UINT:
+	case CYAML_ENUM:
+	case CYAML_STRING:
+		if (node->type != YAML_SCALAR_NODE)
+			expected = schema->type == CYAML_UINT ? "a number" : "a word";
+		else if (schema->type == CYAML_UINT)
+			r = check_number(w, key, node, err);
+		else
+			r = (schema->type == CYAML_ENUM ? check_word : check_text)(w, key, node, schema, err);
+		break;
+	case CYAML_SEQUENCE:
+		if (node->type != YAML_SEQUENCE_NODE)
+			expected = "a list, as in [ a, b ]";
+		for (unsigned i = 0; !expected && !r && i < sequence_count(node); i++)
+			r = check_value(w, key, node_at(w, node->data.sequence.items.start[i]), schema->sequence.entry,
+					err);
+		break;
+	case CYAML_MAPPING:
+		if (node->type != YAML_MAPPING_NODE)
+			expected = "keys with values, as in { a: b }";
+		else
+			r = check_mapping_keys(w, node, schema->mapping.fields, err);
+		break;
+	default:
+		break; /* what is left out */
 	}
+	if (expected)
+		return where_fail(err, w->name, node_line(node), "%s must be %s", key, expected);
 	return r;
+}
+
+int where_check(const struct where *w, const cyaml_schema_value_t *schema, struct cfg_error *err)
+{
+	return check_value(w, "the configuration", w->doc.nodes.start, schema, err);
 }

@@ -31,12 +31,12 @@ bool where_is_empty(const struct where *w, const char *place);
 bool where_says_nothing(const struct where *w, const char *place);
 
 /*
- * Looks below node (NULL: the whole document) for keys that the schema does not have and for missing ones that it
- * demands: libcyaml names them, but with the line of a neighbour. And for numbers that are none: it takes the digits in
- * front. 0 or -EINVAL with *err filled in.
+ * Holds the document against the schema, and says in plain words what does not fit: keys that are not known (with those
+ * that are), missing ones, words that are not among those allowed, numbers that are none, values of another kind.
+ * libcyaml finds most of it, too, but in its own terms and with the line of a neighbour. 0 or -EINVAL with *err filled
+ * in.
  */
-int where_check_keys(const struct where *w, const yaml_node_t *node, const cyaml_schema_value_t *schema,
-		     struct cfg_error *err);
+int where_check(const struct where *w, const cyaml_schema_value_t *schema, struct cfg_error *err);
 
 /* Fills *err with "name:line: text", or "name: text" for line 0, on one line. Returns -EINVAL. */
 int where_fail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, ...)

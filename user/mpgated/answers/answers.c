@@ -83,7 +83,7 @@ static json_t *status_links(const struct supervisor *s)
 	return all;
 }
 
-static void add_feature(json_t *all, const char *name, bool works, const char *degraded)
+static void add_feature(json_t *all, const char *name, bool works, const char *degraded, int why)
 {
 	json_t *o = json_object();
 
@@ -91,6 +91,8 @@ static void add_feature(json_t *all, const char *name, bool works, const char *d
 	json_object_set_new(o, "works", json_boolean(works));
 	if (!works)
 		json_set_text(o, "degraded", degraded);
+	if (why)
+		json_set_text(o, "why", strerror(why));
 	json_array_append_new(all, o);
 }
 
@@ -102,9 +104,9 @@ static json_t *status_features(const struct supervisor *s)
 	unsigned n = datapath_features(s->dp, &f);
 
 	for (unsigned i = 0; i < n; i++)
-		add_feature(all, f[i].name, f[i].works, f[i].degraded);
+		add_feature(all, f[i].name, f[i].works, f[i].degraded, f[i].why);
 	for (unsigned i = 0; i < FEATURE_COUNT; i++)
-		add_feature(all, features[i].name, s->features[i], features[i].degraded);
+		add_feature(all, features[i].name, s->features[i], features[i].degraded, 0);
 	return all;
 }
 
@@ -112,7 +114,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 {
 	struct supervisor *s = arg;
 	json_t *o = json_object(), *policy = json_object(), *peers = json_object(), *convert = json_object();
-	unsigned states[3] = { 0 };
+	unsigned states[3] = { 0 }, passive = 0;
 
 	(void)parameters;
 	(void)error;
@@ -120,6 +122,8 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
 		if (s->cfg->peers[i].address_count)
 			states[s->peers[s->peer_slot[i]].state]++;
+		else
+			passive++;
 	json_set_int(policy, "generation", s->generation);
 	json_set_int(policy, "rules", s->cfg->rule_count);
 	json_set_int(policy, "prefixes", s->prefixes);
@@ -127,6 +131,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_set_int(peers, "up", states[PEER_UP]);
 	json_set_int(peers, "down", states[PEER_DOWN]);
 	json_set_int(peers, "unknown", states[PEER_UNKNOWN]);
+	json_set_int(peers, "passive", passive);
 	json_object_set_new(convert, "listening", json_boolean(s->cfg->convert.listening));
 	json_set_int(convert, "port", s->cfg->convert.listening ? s->cfg->convert.port : 0);
 	json_set_text(convert, "accept", s->cfg->convert.listening ? accept_names[s->cfg->convert.accept] : "none");
@@ -293,7 +298,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "name", p->name);
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
-		json_set_text(o, "state", peer_states[p->state]);
+		json_set_text(o, "state", p->address_count ? peer_states[p->state] : "passive");
 		json_set_text(o, "syn_data", syn_data_names[s->shm->peers[p->slot].syn_data]);
 		json_set_text(o, "last_error", p->last_error);
 		if (p->state == PEER_DOWN)

@@ -99,7 +99,9 @@ char *answers_metrics(void *arg, size_t *len)
 		const struct peer *p = &s->peers[s->peer_slot[i]];
 		const struct metrics_label l[] = { { "peer", p->name }, { 0 } };
 
-		metrics_text_sample(&t, l, p->state == PEER_UP);
+		/* Of one that dials us nothing is known. */
+		if (p->address_count)
+			metrics_text_sample(&t, l, p->state == PEER_UP);
 	}
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");
 	metrics_text_sample(&t, NULL, s->generation);

@@ -78,14 +78,21 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 /* Descriptors that workers inherit: `pending` (read and delete) and `synack` (read); -1: not available. */
 int datapath_pending_fd(const struct datapath *dp);
 int datapath_synack_fd(const struct datapath *dp);
-/* Attaches the synack program to a cgroup (an open directory fd of cgroup2). -errno: Extended TCP Header is off. */
+/*
+ * Attaches the synack program to a cgroup: an open directory fd of cgroup2, or the -errno that there is none for.
+ * -errno: Extended TCP Header is off.
+ */
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
 
-/* What was tried on this kernel: programs and ways to attach them. degraded: what is done instead; NULL: it works. */
+/*
+ * What was tried on this kernel: programs and ways to attach them. degraded: what is done instead; NULL: it works. why:
+ * the error that it failed with, 0: none.
+ */
 struct datapath_feature {
 	const char *name;
 	bool works;
 	const char *degraded;
+	int why; /* errno */
 };
 /* The list, which lives as long as dp, and its length. */
 unsigned datapath_features(const struct datapath *dp, const struct datapath_feature **out);

@@ -122,6 +122,8 @@ static inline void dp_close_fd(int *fd)
 }
 
 const char *dp_prog_name(enum dp_prog prog);
+/* Writes down whether the program can be used, by the errno that it failed with (0: it can). */
+void dp_feature(struct datapath *dp, enum dp_prog prog, int why);
 
 /* load.c: fills map, gen, prog, btf_fd and features of dp. */
 int dp_load(struct datapath *dp);

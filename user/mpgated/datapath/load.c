@@ -81,6 +81,12 @@ const char *dp_prog_name(enum dp_prog prog)
 	return progs[prog].name;
 }
 
+void dp_feature(struct datapath *dp, enum dp_prog prog, int why)
+{
+	dp->features[prog] =
+		(struct datapath_feature){ progs[prog].name, !why, why ? progs[prog].degraded : NULL, why };
+}
+
 static int copy_fd(int fd, int *out)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -169,22 +175,26 @@ static int load_progs(struct datapath *dp, unsigned mask)
 	return err;
 }
 
-/* Which programs this kernel takes: the needed ones, and each other that loads on its own. */
-static unsigned find_loadable(void)
+/* Which programs this kernel takes: the needed ones, and each other that loads on its own. why[]: the others' errors.
+ */
+static unsigned find_loadable(int why[DP_PROG_COUNT])
 {
 	unsigned mask = 0;
 
 	for (unsigned i = 0; i < DP_PROG_COUNT; i++) {
-		if (progs[i].needed || !load_progs(NULL, 1U << i))
+		why[i] = progs[i].needed ? 0 : -load_progs(NULL, 1U << i);
+		if (!why[i])
 			mask |= 1U << i;
 		else
-			log_warn("this kernel does not load the program %s: %s", progs[i].name, progs[i].degraded);
+			log_warn("this kernel does not load the program %s (%s): %s", progs[i].name, strerror(why[i]),
+				 progs[i].degraded);
 	}
 	return mask;
 }
 
 int dp_load(struct datapath *dp)
 {
+	int why[DP_PROG_COUNT] = { 0 };
 	unsigned mask = ALL_PROGS;
 	int err;
 
@@ -192,7 +202,7 @@ int dp_load(struct datapath *dp)
 	err = load_progs(dp, mask);
 	if (err) {
 		dp_unload(dp);
-		mask = find_loadable();
+		mask = find_loadable(why);
 		libbpf_loud = true;
 		err = load_progs(dp, mask);
 		libbpf_loud = false;
@@ -203,11 +213,8 @@ int dp_load(struct datapath *dp)
 		dp_unload(dp);
 		return err;
 	}
-	for (unsigned i = 0; i < DP_PROG_COUNT; i++) {
-		bool works = mask & (1U << i);
-
-		dp->features[i] = (struct datapath_feature){ progs[i].name, works, works ? NULL : progs[i].degraded };
-	}
+	for (unsigned i = 0; i < DP_PROG_COUNT; i++)
+		dp_feature(dp, (enum dp_prog)i, why[i]);
 	/* The allocator keeps what libbpf has freed; give it back. */
 	malloc_trim(0);
 	return 0;

@@ -44,7 +44,8 @@ int datapath_open(const char *instance, struct datapath **out)
 	}
 	dp->tcx = dp_probe_tcx(dp->prog[DP_STEER]);
 	dp->features[DP_FEATURE_TCX] =
-		(struct datapath_feature){ "tcx", dp->tcx, dp->tcx ? NULL : "programs are attached as clsact filters" };
+		(struct datapath_feature){ "tcx", dp->tcx, dp->tcx ? NULL : "programs are attached as clsact filters",
+					   dp->tcx ? 0 : EOPNOTSUPP };
 	*out = dp;
 	return 0;
 }

@@ -109,14 +109,16 @@ int datapath_synack_fd(const struct datapath *dp)
 /* Not pinned: it serves connections of workers, which have the map already when the supervisor dies. */
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd)
 {
-	int fd;
+	int fd = cgroup_fd;
 
 	if (dp->prog[DP_SYNACK] < 0)
 		return -EOPNOTSUPP;
-	fd = bpf_link_create(dp->prog[DP_SYNACK], cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
+	if (cgroup_fd >= 0)
+		fd = bpf_link_create(dp->prog[DP_SYNACK], cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
 	if (fd < 0) {
 		log_warn("cannot attach synack to the cgroup: %s; %s", strerror(-fd),
 			 "the Extended TCP Header is not sent");
+		dp_feature(dp, DP_SYNACK, -fd);
 		return fd;
 	}
 	dp_close_fd(&dp->synack_link);

@@ -345,11 +345,10 @@ static int open_cgroup(struct supervisor *s)
 	if (!s->cfg->convert.listening)
 		return 0;
 	ret = cgroup_open(s->cfg->instance);
-	if (ret >= 0) {
+	if (ret >= 0)
 		s->cgroup_fd = ret;
-		ret = datapath_attach_synack(s->dp, s->cgroup_fd);
-		s->synack = ret == 0;
-	}
+	ret = datapath_attach_synack(s->dp, ret);
+	s->synack = ret == 0;
 	if (ret < 0)
 		log_warn("no cgroup2 program: Connect with TCP options is refused (Error 33)");
 	return 0;
