@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A connection's memory, its place in the worker's lists, and what epoll reports of its sides. */
+/* A connection's memory, its place in the worker's lists, and what epoll reports of its legs. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ void conn_again(struct worker *w, struct conn *c)
 		list_add_tail(&w->runnable, &c->run);
 }
 
-struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool near_mptcp)
+struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name opener)
 {
 	struct conn *c;
 
@@ -42,10 +42,9 @@ struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool
 	list_init(&c->timer);
 	list_init(&c->run);
 	c->state = (uint8_t)state;
-	c->near.fd = near_fd;
-	c->near.mptcp = near_mptcp;
-	c->near.in = c->near.out = true;
-	c->far.fd = -1;
+	c->opener = (uint8_t)opener;
+	c->local.fd = c->peer.fd = -1;
+	c->request.pending = PENDING_SLOTS;
 	c->active = w->now;
 	c->opened = (uint32_t)(w->now / 1000);
 	w->connections++;
@@ -53,29 +52,38 @@ struct conn *conn_new(struct worker *w, enum conn_state state, int near_fd, bool
 	return c;
 }
 
-static void side_close(struct worker *w, struct side *s, bool reset)
+void leg_accepted(struct leg *l, int fd, bool mptcp)
 {
-	if (s->parked.data)
-		unpark(w, &s->parked);
-	if (s->fd < 0)
+	*l = (struct leg){ .fd = fd, .mptcp = mptcp, .in = true, .out = true };
+}
+
+void leg_dialed(struct leg *l, int fd, bool mptcp)
+{
+	*l = (struct leg){ .fd = fd, .mptcp = mptcp, .dialed = true };
+}
+
+static void leg_close(struct worker *w, struct leg *l, bool reset)
+{
+	if (l->parked.data)
+		unpark(w, &l->parked);
+	if (l->fd < 0)
 		return;
 	if (reset)
-		tcp_reset(s->fd, s->mptcp);
+		tcp_reset(l->fd, l->mptcp);
 	else
-		close(s->fd);
-	s->fd = -1;
+		close(l->fd);
+	l->fd = -1;
 }
 
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
-	side_close(w, &c->near, reset);
-	side_close(w, &c->far, reset);
-	if (c->counted)
-		hub_forget(w, c);
-	if (c->first.data)
-		unpark(w, &c->first);
-	if (c->state == RELAY && c->peer < MPGATE_MAX_PEERS)
-		w->shm->relayed[w->index][c->peer]--;
+	leg_close(w, &c->local, reset);
+	leg_close(w, &c->peer, reset);
+	hub_forget(w, c);
+	if (c->request.first.data)
+		unpark(w, &c->request.first);
+	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
+		w->shm->relayed[w->index][c->request.slot]--;
 	c->state = CLOSED;
 	list_del(&c->run);
 	list_del(&c->timer);
@@ -86,34 +94,46 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 		worker_tell_full(w);
 }
 
-static int watch_side(struct worker *w, struct conn *c, struct side *s, int op)
+static int watch_leg(struct worker *w, struct conn *c, struct leg *l, int op)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 
-	if (s->watched_out)
+	if (l->watched_out)
 		ev.events |= EPOLLOUT;
-	ev.data.u64 = (uint64_t)(uintptr_t)c | (s == &c->far ? TAG_FAR : 0);
-	return epoll_ctl(w->epoll, op, s->fd, &ev) < 0 ? -errno : 0;
+	ev.data.u64 = (uint64_t)(uintptr_t)c | (l == &c->peer ? TAG_PEER : 0);
+	return epoll_ctl(w->epoll, op, l->fd, &ev) < 0 ? -errno : 0;
 }
 
-int conn_watch(struct worker *w, struct conn *c, struct side *s)
+int conn_watch(struct worker *w, struct conn *c, struct leg *l)
 {
-	s->watched_out = s == &c->far || c->young;
-	fault_covers(s->fd);
-	return watch_side(w, c, s, EPOLL_CTL_ADD);
+	l->watched_out = l->dialed || l->young;
+	fault_covers(l->fd);
+	return watch_leg(w, c, l, EPOLL_CTL_ADD);
 }
 
-int conn_watch_again(struct worker *w, struct conn *c, struct side *s)
+int conn_watch_again(struct worker *w, struct conn *c, struct leg *l)
 {
-	return watch_side(w, c, s, EPOLL_CTL_MOD);
+	return watch_leg(w, c, l, EPOLL_CTL_MOD);
 }
 
-int conn_watch_out(struct worker *w, struct conn *c, struct side *s)
+int conn_watch_out(struct worker *w, struct conn *c, struct leg *l)
 {
-	if (s->watched_out)
+	if (l->watched_out)
 		return 0;
-	s->watched_out = true;
-	return watch_side(w, c, s, EPOLL_CTL_MOD);
+	l->watched_out = true;
+	return watch_leg(w, c, l, EPOLL_CTL_MOD);
+}
+
+/*
+ * Linux does not send what is written to an MPTCP socket between a SYN with data and the third packet of the handshake,
+ * nor does that packet set it off. It wakes epoll, though; then setting TCP_NODELAY once more sends what waits.
+ */
+void leg_settle(struct leg *l)
+{
+	if (!l->young || tcp_in_handshake(l->fd))
+		return;
+	l->young = false;
+	tcp_nodelay(l->fd);
 }
 
 /* Retired connections are kept for the next ones, but never more than are in use: memory follows the load down. */

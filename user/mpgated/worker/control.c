@@ -41,21 +41,18 @@ int worker_snapshot(struct worker *w, int fd)
 
 static void record_flow(const struct worker *w, const struct conn *c, struct flow_record *r)
 {
-	bool hub = c->state == HUB_HEADER || c->state == HUB_DIAL || c->state == HUB_LINGER ||
-		   (c->state == RELAY && c->rule_id == 0);
-	const struct side *peer = hub ? &c->near : &c->far;
 
-	*r = (struct flow_record){ .tuple = c->tuple,
-				   .rule_id = c->rule_id,
-				   .peer = c->peer,
-				   .hub = hub,
+	*r = (struct flow_record){ .tuple = c->request.tuple,
+				   .rule_id = c->request.rule_id,
+				   .peer = c->request.slot,
+				   .hub = c->opener == LEG_PEER,
 				   .state = c->state,
-				   .half_closed = c->state == RELAY && (c->near.eof || c->far.eof),
+				   .half_closed = c->state == RELAY && (c->local.eof || c->peer.eof),
 				   .age = (uint32_t)(w->now / 1000) - c->opened,
 				   .bytes_up = c->bytes_up,
 				   .bytes_down = c->bytes_down };
-	if (peer->fd >= 0)
-		r->subflows = tcp_subflows(peer->fd);
+	if (c->peer.fd >= 0)
+		r->subflows = tcp_subflows(c->peer.fd);
 	r->mptcp = r->subflows > 0;
 }
 

@@ -25,13 +25,13 @@ static void gateway_answer(struct worker *w, struct conn *c);
 /* The peer that c was dialed to first; NULL: there was a reload, and its slot may mean another. */
 static const struct snapshot_peer *peer_of(const struct worker *w, const struct conn *c)
 {
-	return c->peers_changed == w->peers_changed ? worker_peer(w, c->peer) : NULL;
+	return c->request.peers_changed == w->peers_changed ? worker_peer(w, c->request.slot) : NULL;
 }
 
 static void peer_failed(struct worker *w, const struct conn *c, int err)
 {
 	if (peer_of(w, c))
-		worker_peer_failed(w, c->peer, err);
+		worker_peer_failed(w, c->request.slot, err);
 }
 
 /*
@@ -40,45 +40,45 @@ static void peer_failed(struct worker *w, const struct conn *c, int err)
  */
 static bool first_is_kept(const struct conn *c)
 {
-	return c->again || !c->keyed;
+	return c->request.again || !c->request.keyed;
 }
 
 /* Closed without a reset, the socket would go on to send the request, and the hub carry it out with nobody waiting. */
 static void leave_peer(struct worker *w, struct conn *c)
 {
-	if (c->far.parked.data)
-		unpark(w, &c->far.parked);
-	if (c->far.fd >= 0)
-		tcp_reset(c->far.fd, c->far.mptcp);
-	c->far.fd = -1;
+	if (c->peer.parked.data)
+		unpark(w, &c->peer.parked);
+	if (c->peer.fd >= 0)
+		tcp_reset(c->peer.fd, c->peer.mptcp);
+	c->peer.fd = -1;
 }
 
 /* Sends message and first bytes (which stand in front of each other at data) to one address of the peer. */
 static int dial_address(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t *data,
 			size_t len)
 {
-	const struct mpgate_addr *a = &p->address[c->address];
+	const struct mpgate_addr *a = &p->address[c->request.address];
 	int fd = tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
+	bool syn_data;
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	if (c->dscp)
-		tcp_set_dscp(fd, a, c->dscp);
+	if (c->request.dscp)
+		tcp_set_dscp(fd, a, c->request.dscp);
 	/* guard drops a SYN that repeats a request it saw. */
-	c->syn_data = !c->again && w->shm->peers[c->peer].syn_data == SYN_DATA_YES;
-	n = tcp_dial(fd, a, p->port, c->syn_data, data, len);
-	if (n == -EOPNOTSUPP && c->syn_data) {
-		c->syn_data = false;
+	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
+	n = tcp_dial(fd, a, p->port, syn_data, data, len);
+	if (n == -EOPNOTSUPP && syn_data) {
+		syn_data = false;
 		n = tcp_dial(fd, a, p->port, false, data, len);
 	}
-	c->far.fd = fd;
-	c->far.mptcp = true;
-	c->far.in = c->far.out = c->far.hangup = false;
+	c->request.sent = syn_data ? SENT_SYN : SENT_HANDSHAKE;
+	leg_dialed(&c->peer, fd, true);
 	if (n >= 0)
-		n = (size_t)n < len ? park(w, &c->far.parked, data + n, len - (size_t)n) : 0;
+		n = (size_t)n < len ? park(w, &c->peer.parked, data + n, len - (size_t)n) : 0;
 	if (n == 0)
-		n = conn_watch(w, c, &c->far);
+		n = conn_watch(w, c, &c->peer);
 	if (n < 0)
 		leave_peer(w, c);
 	return (int)n;
@@ -87,44 +87,43 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 /* Sends message and first bytes over a connection opened ahead, if there is one. */
 static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, size_t len)
 {
-	c->ahead = !c->again && ready_take(w, c);
-	if (!c->ahead)
+	if (c->request.again || !ready_take(w, c))
 		return false;
-	if (relay_write(w, c, &c->far, data, len) < 0) {
+	if (relay_write(w, c, &c->peer, data, len) < 0) {
 		leave_peer(w, c);
-		c->ahead = false;
-		c->again = true;
+		c->request.again = true;
 		return false;
 	}
-	c->syn_data = false;
+	c->request.sent = SENT_AHEAD;
 	w->stats->ready_used++;
-	ready_fill(w, c->peer, w->shm->peers[c->peer].address);
+	ready_fill(w, c->request.slot, w->shm->peers[c->request.slot].address);
 	return true;
 }
 
-/* Sends the request to the peer, with the client's first bytes in c->first, to the first address that can be dialed. */
+/* Sends the request and the first bytes in c->request.first to the first address of the peer that can be dialed. */
 static void gateway_dial(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = peer_of(w, c);
 	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
-	size_t len = c->first.len;
+	size_t len = c->request.first.len;
 	int m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT, ret = -EHOSTUNREACH;
 	bool shortage = false;
 
 	c->state = GW_DIAL;
 	conn_timer(w, c, TIMER_PEER);
 	if (len)
-		memcpy(data, c->first.data + c->first.off, len);
+		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {
 		memcpy(data - m, msg, (size_t)m);
 		if (send_ahead(w, c, data - m, (size_t)m + len))
 			return;
 	}
-	for (; m > 0 && c->attempt < p->address_count; c->attempt++) {
-		c->address = (uint8_t)((w->shm->peers[c->peer].address + c->attempt) % p->address_count);
+	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {
+		c->request.address =
+			(uint8_t)((w->shm->peers[c->request.slot].address + c->request.attempt) % p->address_count);
 		ret = dial_address(w, c, p, data - m, (size_t)m + len);
 		if (ret == 0) {
-			if (c->syn_data)
+			if (c->request.sent == SENT_SYN)
 				w->stats->syn_data++;
 			else
 				w->stats->after_handshake++;
@@ -135,7 +134,7 @@ static void gateway_dial(struct worker *w, struct conn *c)
 	/* After an address that failed, the lack of a way to the next is no excuse. */
 	if (m == -ETIME) {
 		worker_note(w, c, "the request is too old to be said again");
-	} else if (shortage && !c->again) {
+	} else if (shortage && !c->request.again) {
 		w->stats->resource++;
 		worker_note(w, c, "the peer cannot be dialed: %s", strerror(-ret));
 	} else {
@@ -148,7 +147,7 @@ static void gateway_dial(struct worker *w, struct conn *c)
 static void gateway_first(struct worker *w, struct conn *c, bool last)
 {
 	uint8_t *data = w->buf + RELAY_HEADROOM;
-	ssize_t n = recv(c->near.fd, data, FIRST_BYTES, 0);
+	ssize_t n = recv(c->local.fd, data, FIRST_BYTES, 0);
 
 	if (n < 0 && errno != EAGAIN) {
 		w->stats->client_gone++;
@@ -158,19 +157,19 @@ static void gateway_first(struct worker *w, struct conn *c, bool last)
 	if (n < 0 && !last && w->snap->first_bytes_ms)
 		return;
 	if (n < 0)
-		c->near.in = false;
+		c->local.in = false;
 	if (n == 0)
-		c->near.eof = true;
+		c->local.eof = true;
 	if (n > 0) {
 		c->bytes_up += (uint64_t)n;
 		w->stats->bytes_up += (uint64_t)n;
-		if (park(w, &c->first, data, (size_t)n) < 0) {
+		if (park(w, &c->request.first, data, (size_t)n) < 0) {
 			w->stats->resource++;
 			conn_close(w, c, true);
 			return;
 		}
 	}
-	c->peers_changed = w->peers_changed;
+	c->request.peers_changed = w->peers_changed;
 	gateway_dial(w, c);
 }
 
@@ -179,11 +178,11 @@ static bool take_pending(struct worker *w, struct conn *c)
 {
 	struct mpgate_pending p;
 
-	if (bpf_map_lookup_and_delete_elem(w->pending_fd, &c->tuple, &p) < 0)
+	if (bpf_map_lookup_and_delete_elem(w->pending_fd, &c->request.tuple, &p) < 0)
 		return false;
-	c->rule_id = p.rule_id;
-	c->peer = p.peer;
-	c->dscp = p.dscp;
+	c->request.rule_id = p.rule_id;
+	c->request.slot = p.peer;
+	c->request.dscp = p.dscp;
 	return true;
 }
 
@@ -191,7 +190,7 @@ static bool take_pending(struct worker *w, struct conn *c)
 static void gateway_unknown(struct worker *w, struct conn *c)
 {
 	w->stats->no_pending++;
-	if (c->tuple.dport == w->steer_port[0] || c->tuple.dport == w->steer_port[1])
+	if (c->request.tuple.dport == w->steer_port[0] || c->request.tuple.dport == w->steer_port[1])
 		conn_close(w, c, true);
 	else
 		gateway_direct(w, c);
@@ -201,14 +200,15 @@ void gateway_accept(struct worker *w, struct listener *l)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
 		struct conn *c;
-		int ret = worker_accept(w, l->fd, GW_FIRST, &c);
+		int ret = worker_accept(w, l->fd, GW_FIRST, LEG_LOCAL, &c);
 
 		if (ret == -EAGAIN)
 			return;
 		if (ret)
 			continue;
 		w->stats->steered++;
-		if (tcp_local(c->near.fd, &c->tuple.daddr, &c->tuple.dport) < 0 || conn_watch(w, c, &c->near) < 0) {
+		if (tcp_local(c->local.fd, &c->request.tuple.daddr, &c->request.tuple.dport) < 0 ||
+		    conn_watch(w, c, &c->local) < 0) {
 			w->stats->resource++;
 			conn_close(w, c, true);
 		} else if (take_pending(w, c)) {
@@ -223,12 +223,12 @@ void gateway_accept(struct worker *w, struct listener *l)
 static void gateway_direct(struct worker *w, struct conn *c)
 {
 	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
-	const struct mpgate_addr *dst = &c->tuple.daddr;
+	const struct mpgate_addr *dst = &c->request.tuple.daddr;
 	bool reject = false;
 	int ret;
 
 	for (unsigned i = 0; i < w->snap->rules.count; i++)
-		if (r[i].id == c->rule_id)
+		if (r[i].id == c->request.rule_id)
 			reject = r[i].reject;
 	if (reject) {
 		worker_note(w, c, "the peer does not answer, and the rule says reject");
@@ -237,23 +237,22 @@ static void gateway_direct(struct worker *w, struct conn *c)
 	}
 	w->stats->direct++;
 	c->state = GW_DIRECT;
-	c->peer = MPGATE_MAX_PEERS;
-	c->far.mptcp = false;
-	c->far.in = c->far.out = c->far.hangup = false;
+	c->request.slot = MPGATE_MAX_PEERS;
 	conn_timer(w, c, TIMER_CONNECT);
-	ret = c->far.fd = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, false);
+	ret = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, false);
+	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
 	if (ret >= 0)
-		ret = (int)tcp_dial(c->far.fd, dst, c->tuple.dport, false, NULL, 0);
+		ret = (int)tcp_dial(c->peer.fd, dst, c->request.tuple.dport, false, NULL, 0);
 	if (ret >= 0)
-		ret = conn_watch(w, c, &c->far);
+		ret = conn_watch(w, c, &c->peer);
 	if (ret < 0) {
 		w->stats->unreachable++;
 		conn_close(w, c, true);
 		return;
 	}
 	/* The kept first bytes are what is to be written first. */
-	c->far.parked = c->first;
-	memset(&c->first, 0, sizeof(c->first));
+	c->peer.parked = c->request.first;
+	memset(&c->request.first, 0, sizeof(c->request.first));
 }
 
 /* The handshake with the peer did not come about. */
@@ -262,9 +261,9 @@ static void gateway_peer_failed(struct worker *w, struct conn *c, int err)
 	const struct snapshot_peer *p = peer_of(w, c);
 
 	leave_peer(w, c);
-	c->attempt++;
-	c->again = true;
-	if (p && c->attempt < p->address_count) {
+	c->request.attempt++;
+	c->request.again = true;
+	if (p && c->request.attempt < p->address_count) {
 		gateway_dial(w, c);
 		return;
 	}
@@ -280,18 +279,18 @@ static void gateway_peer_failed(struct worker *w, struct conn *c, int err)
 static void gateway_again(struct worker *w, struct conn *c)
 {
 	leave_peer(w, c);
-	c->attempt = 0;
-	c->again = true;
-	ready_drop(w, c->peer);
+	c->request.attempt = 0;
+	c->request.again = true;
+	ready_drop(w, c->request.slot);
 	gateway_dial(w, c);
 }
 
 /* A SYN may get lost; two in a row are taken for a peer or path that does not take data in them. */
 static void syn_data_result(struct worker *w, struct conn *c)
 {
-	struct peer_shared *p = &w->shm->peers[c->peer];
+	struct peer_shared *p = &w->shm->peers[c->request.slot];
 
-	if (tcp_syn_data_acked(c->far.fd)) {
+	if (tcp_syn_data_acked(c->peer.fd)) {
 		if (p->syn_lost)
 			p->syn_lost = 0;
 		return;
@@ -307,14 +306,14 @@ static void syn_data_result(struct worker *w, struct conn *c)
 /* The peer has the message. */
 static void gateway_connected(struct worker *w, struct conn *c)
 {
-	unsigned peer = c->peer, address = c->address;
+	unsigned peer = c->request.slot, address = c->request.address;
 
-	if (c->syn_data && peer_of(w, c))
+	if (c->request.sent == SENT_SYN && peer_of(w, c))
 		syn_data_result(w, c);
-	if (!tcp_is_mptcp(c->far.fd))
+	if (!tcp_is_mptcp(c->peer.fd))
 		w->stats->not_mptcp++;
-	if (!first_is_kept(c) && c->first.data)
-		unpark(w, &c->first);
+	if (!first_is_kept(c) && c->request.first.data)
+		unpark(w, &c->request.first);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	gateway_answer(w, c);
@@ -325,11 +324,11 @@ static void gateway_connected(struct worker *w, struct conn *c)
 static void gateway_ahead(struct worker *w, struct conn *c)
 {
 	char byte;
-	ssize_t n = c->far.in ? recv(c->far.fd, &byte, 1, MSG_PEEK) : -1;
+	ssize_t n = c->peer.in ? recv(c->peer.fd, &byte, 1, MSG_PEEK) : -1;
 
 	if (n > 0)
 		gateway_connected(w, c);
-	else if ((c->far.in && (n == 0 || errno != EAGAIN)) || flush(w, &c->far) < 0)
+	else if ((c->peer.in && (n == 0 || errno != EAGAIN)) || flush(w, &c->peer) < 0)
 		gateway_again(w, c);
 }
 
@@ -339,7 +338,7 @@ static void gateway_ahead(struct worker *w, struct conn *c)
  */
 static void gateway_unanswered(struct worker *w, struct conn *c)
 {
-	if (c->again) {
+	if (c->request.again) {
 		worker_note(w, c, "the peer does not take the request a second time");
 		leave_peer(w, c);
 		gateway_direct(w, c);
@@ -353,7 +352,8 @@ static void gateway_unanswered(struct worker *w, struct conn *c)
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
-	bool other = peer_of(w, c) ? request_other_cookie(w, c, m) : !c->keyed && m->error == CONVERT_E_NO_COOKIE;
+	bool other =
+		peer_of(w, c) ? request_other_cookie(w, c, m) : !c->request.keyed && m->error == CONVERT_E_NO_COOKIE;
 
 	if (other) {
 		leave_peer(w, c);
@@ -361,7 +361,7 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 		return;
 	}
 	/* By a clock that differs from ours a request that is said again may be too old. */
-	if (c->again && c->keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
+	if (c->request.again && c->request.keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
 		gateway_unanswered(w, c);
 		return;
 	}
@@ -374,7 +374,7 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	else
 		w->stats->convert_error++;
 	if (m->error == CONVERT_E_NOT_AUTHORIZED)
-		worker_peer_refused(w, c->peer);
+		worker_peer_refused(w, c->request.slot);
 	worker_note(w, c, "the peer says: %s", convert_error_name(m->error));
 	conn_close(w, c, true);
 }
@@ -383,8 +383,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 static void read_answer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = peer_of(w, c);
-	/* Where the first bytes are gone by now, c->first can hold the begin of a long answer. */
-	struct parked *held = first_is_kept(c) ? NULL : &c->first;
+	/* Where the first bytes are gone by now, c->request.first can hold the begin of a long answer. */
+	struct parked *held = first_is_kept(c) ? NULL : &c->request.first;
 	size_t have = held ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	struct convert_fault fault;
@@ -395,9 +395,9 @@ static void read_answer(struct worker *w, struct conn *c)
 	 * Without a place to hold a part of it, the answer stays in the kernel until it is whole. Of what follows it
 	 * no more is read than can be kept for a client that does not take it.
 	 */
-	n = recv(c->far.fd, buf + have, RELAY_LITTLE - have, held ? 0 : MSG_PEEK);
+	n = recv(c->peer.fd, buf + have, RELAY_LITTLE - have, held ? 0 : MSG_PEEK);
 	if (n < 0 && errno == EAGAIN) {
-		c->far.in = false;
+		c->peer.in = false;
 		return;
 	}
 	if (n <= 0) {
@@ -410,11 +410,11 @@ static void read_answer(struct worker *w, struct conn *c)
 			      &fault)) {
 	case CONVERT_MORE:
 		/* All of it was there to be read. */
-		if (c->far.hangup) {
+		if (c->peer.hangup) {
 			gateway_unanswered(w, c);
 			return;
 		}
-		c->far.in = false;
+		c->peer.in = false;
 		if (held && park(w, held, buf + have, (size_t)n) < 0)
 			conn_close(w, c, true);
 		return;
@@ -432,13 +432,13 @@ static void read_answer(struct worker *w, struct conn *c)
 		return;
 	}
 	if (!held) {
-		recv(c->far.fd, buf, m.len, 0);
+		recv(c->peer.fd, buf, m.len, 0);
 	} else if (have + (size_t)n > m.len) {
 		size_t rest = have + (size_t)n - m.len;
 
 		c->bytes_down += rest;
 		w->stats->bytes_down += rest;
-		if (relay_write(w, c, &c->near, buf + m.len, rest) < 0) {
+		if (relay_write(w, c, &c->local, buf + m.len, rest) < 0) {
 			w->stats->reset++;
 			conn_close(w, c, true);
 			return;
@@ -450,10 +450,10 @@ static void read_answer(struct worker *w, struct conn *c)
 /* Connected, the answer is due. The client's bytes flow meanwhile, unless they may have to be said again. */
 static void gateway_answer(struct worker *w, struct conn *c)
 {
-	int ret = first_is_kept(c) ? flush(w, &c->far) : relay_up(w, c);
+	int ret = first_is_kept(c) ? flush(w, &c->peer) : relay_up(w, c);
 
 	if (ret && ret != -EAGAIN) {
-		if (c->again) {
+		if (c->request.again) {
 			gateway_unanswered(w, c);
 			return;
 		}
@@ -463,7 +463,7 @@ static void gateway_answer(struct worker *w, struct conn *c)
 	}
 	if (ret == -EAGAIN)
 		conn_again(w, c);
-	if (c->far.in)
+	if (c->peer.in)
 		read_answer(w, c);
 }
 
@@ -475,7 +475,7 @@ void gateway_event(struct worker *w, struct conn *c)
 		gateway_first(w, c, false);
 		return;
 	}
-	if (c->near.hangup && tcp_error(c->near.fd)) {
+	if (c->local.hangup && tcp_error(c->local.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
 		return;
@@ -484,11 +484,11 @@ void gateway_event(struct worker *w, struct conn *c)
 		gateway_answer(w, c);
 		return;
 	}
-	if (c->ahead && c->state == GW_DIAL) {
+	if (c->state == GW_DIAL && c->request.sent == SENT_AHEAD) {
 		gateway_ahead(w, c);
 		return;
 	}
-	if (c->far.hangup && (err = tcp_error(c->far.fd))) {
+	if (c->peer.hangup && (err = tcp_error(c->peer.fd))) {
 		if (c->state == GW_DIAL) {
 			gateway_peer_failed(w, c, err);
 			return;
@@ -497,7 +497,7 @@ void gateway_event(struct worker *w, struct conn *c)
 		conn_close(w, c, true);
 		return;
 	}
-	if (!c->far.out)
+	if (!c->peer.out)
 		return;
 	if (c->state == GW_DIAL)
 		gateway_connected(w, c);
@@ -512,9 +512,9 @@ void gateway_timeout(struct worker *w, struct conn *c)
 		gateway_first(w, c, true);
 		break;
 	case GW_DIAL:
-		if (!c->ahead)
+		if (c->request.sent != SENT_AHEAD)
 			gateway_peer_failed(w, c, ETIMEDOUT);
-		else if (!c->far.parked.len && tcp_all_acked(c->far.fd))
+		else if (!c->peer.parked.len && tcp_all_acked(c->peer.fd))
 			gateway_connected(w, c);
 		else
 			gateway_again(w, c);

@@ -51,20 +51,10 @@ static uint16_t *pending_slot(struct worker *w, const struct mpgate_addr *a)
 
 void hub_forget(struct worker *w, struct conn *c)
 {
-	w->pending[c->pending]--;
-	c->counted = false;
-}
-
-/*
- * Linux does not send what is written to an MPTCP socket between a SYN with data and the third packet of the handshake,
- * nor does that packet set it off. It wakes epoll, though; then setting TCP_NODELAY once more sends what waits.
- */
-void hub_settle(struct conn *c)
-{
-	if (!c->young || tcp_in_handshake(c->near.fd))
+	if (c->request.pending == PENDING_SLOTS)
 		return;
-	c->young = false;
-	tcp_nodelay(c->near.fd);
+	w->pending[c->request.pending]--;
+	c->request.pending = PENDING_SLOTS;
 }
 
 /* Sends an Error and lets the connection end. */
@@ -75,10 +65,9 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	struct convert_writer wr;
 	int n;
 
-	if (c->counted)
-		hub_forget(w, c);
-	if (c->far.parked.data)
-		unpark(w, &c->far.parked);
+	hub_forget(w, c);
+	if (c->local.parked.data)
+		unpark(w, &c->local.parked);
 	if (second != w->error_second) {
 		w->error_second = second;
 		w->errors = 0;
@@ -86,17 +75,17 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	convert_begin(&wr, msg, sizeof(msg));
 	convert_put_error(&wr, code, value, len);
 	n = convert_end(&wr);
-	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || send(c->near.fd, msg, (size_t)n, MSG_NOSIGNAL) != n ||
-	    shutdown(c->near.fd, SHUT_WR) < 0) {
+	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || send(c->peer.fd, msg, (size_t)n, MSG_NOSIGNAL) != n ||
+	    shutdown(c->peer.fd, SHUT_WR) < 0) {
 		conn_close(w, c, true);
 		return;
 	}
-	if (c->far.fd >= 0) {
-		close(c->far.fd);
-		c->far.fd = -1;
+	if (c->local.fd >= 0) {
+		close(c->local.fd);
+		c->local.fd = -1;
 	}
 	c->state = HUB_LINGER;
-	hub_settle(c);
+	leg_settle(&c->peer);
 	conn_timer(w, c, TIMER_HEADER);
 	hub_event(w, c);
 }
@@ -111,7 +100,7 @@ static void hub_refuse(struct worker *w, struct conn *c, const char *why)
 static void hub_linger(struct worker *w, struct conn *c)
 {
 	for (unsigned i = 0; i < LINGER_ROUNDS; i++) {
-		ssize_t n = recv(c->near.fd, w->buf, RELAY_BUF, 0);
+		ssize_t n = recv(c->peer.fd, w->buf, RELAY_BUF, 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -177,7 +166,7 @@ static int check_options(const struct worker *w, const struct convert_msg *m, bo
 /* A failed connection towards the server, told the peer in Convert's words. */
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
-	bool v4 = addr_is_v4(&c->tuple.daddr);
+	bool v4 = addr_is_v4(&c->request.tuple.daddr);
 	uint8_t value = 0;
 
 	switch (err) {
@@ -220,25 +209,24 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 
 static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
 {
-	const struct mpgate_addr *dst = &c->tuple.daddr;
+	const struct mpgate_addr *dst = &c->request.tuple.daddr;
 	bool v4 = addr_is_v4(dst);
 	int fd = tcp_socket(v4 ? AF_INET : AF_INET6, mptcp), ret = 0;
 
 	if (fd < 0)
 		return fd;
-	c->far.fd = fd;
-	c->far.mptcp = mptcp;
-	if (c->dscp)
-		tcp_set_dscp(fd, dst, c->dscp);
+	leg_dialed(&c->local, fd, mptcp);
+	if (c->request.dscp)
+		tcp_set_dscp(fd, dst, c->request.dscp);
 	if (w->snap->preserve && r->private_tlvs && (r->msg.has & CONVERT_HAS_ORIG_SOURCE)) {
 		if (addr_is_v4(&r->msg.src) != v4)
 			return -EAFNOSUPPORT;
 		ret = tcp_bind_foreign(fd, &r->msg.src, r->msg.src_port);
 	}
 	if (!ret)
-		ret = (int)tcp_dial(fd, dst, c->tuple.dport, false, NULL, 0);
+		ret = (int)tcp_dial(fd, dst, c->request.tuple.dport, false, NULL, 0);
 	if (!ret)
-		ret = conn_watch(w, c, &c->far);
+		ret = conn_watch(w, c, &c->local);
 	return ret;
 }
 
@@ -267,17 +255,16 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
 		return;
 	}
-	c->pending = (uint16_t)(pending - w->pending);
-	c->counted = true;
+	c->request.pending = (uint16_t)(pending - w->pending);
 	++*pending;
-	c->extended = m->tcp_options.len > 0;
-	c->info = m->has & CONVERT_HAS_INFO;
-	c->dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
+	c->request.answer = (uint8_t)((m->tcp_options.len ? ANSWER_OPTIONS : 0) |
+				      (m->has & CONVERT_HAS_INFO ? ANSWER_EXTENSIONS : 0));
+	c->request.dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
 	c->state = HUB_DIAL;
 	conn_timer(w, c, TIMER_CONNECT);
 	ret = dial_server(w, c, r, mptcp);
 	if (!ret && len)
-		ret = park(w, &c->far.parked, data, len);
+		ret = park(w, &c->local.parked, data, len);
 	c->bytes_up = len;
 	w->stats->bytes_up += len;
 	if (ret)
@@ -294,12 +281,12 @@ static void hub_info(struct worker *w, struct conn *c)
 	convert_begin(&wr, msg, sizeof(msg));
 	put_supported(w, &wr);
 	n = convert_end(&wr);
-	if (n < 0 || send(c->near.fd, msg, (size_t)n, MSG_NOSIGNAL) != n || shutdown(c->near.fd, SHUT_WR) < 0) {
+	if (n < 0 || send(c->peer.fd, msg, (size_t)n, MSG_NOSIGNAL) != n || shutdown(c->peer.fd, SHUT_WR) < 0) {
 		conn_close(w, c, true);
 		return;
 	}
 	c->state = HUB_LINGER;
-	hub_settle(c);
+	leg_settle(&c->peer);
 	hub_event(w, c);
 }
 
@@ -308,10 +295,10 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 {
 	struct convert_fault fault;
 	/* Original Source may take its place in the tuple. */
-	const struct mpgate_addr client = c->tuple.saddr;
+	const struct mpgate_addr client = c->request.tuple.saddr;
 
-	c->tuple.daddr = r->msg.dst;
-	c->tuple.dport = r->msg.dst_port;
+	c->request.tuple.daddr = r->msg.dst;
+	c->request.tuple.dport = r->msg.dst_port;
 	if (!authorize(w, c, r, &client))
 		return;
 	/* The private TLVs are for peers of our own dialect only; to others they are unknown (6.2.8, Error 2). */
@@ -320,10 +307,10 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 		hub_fail(w, c, fault.code, fault.value, fault.value_len);
 		return;
 	}
-	c->peer = (uint16_t)(r->keyed ? r->slot : MPGATE_MAX_PEERS);
+	c->request.slot = (uint16_t)(r->keyed ? r->slot : MPGATE_MAX_PEERS);
 	if (r->msg.has & CONVERT_HAS_ORIG_SOURCE) {
-		c->tuple.saddr = r->msg.src;
-		c->tuple.sport = r->msg.src_port;
+		c->request.tuple.saddr = r->msg.src;
+		c->request.tuple.sport = r->msg.src_port;
 	}
 	if (r->msg.has & CONVERT_HAS_CONNECT)
 		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
@@ -336,10 +323,10 @@ static void hub_header(struct worker *w, struct conn *c)
 	struct convert_fault fault;
 	struct request r = { 0 };
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
-	size_t have = c->first.len;
+	size_t have = c->request.first.len;
 	/* What else there is stays in the kernel until the server has answered. */
 	size_t want = CONVERT_MAX_LEN + FIRST_BYTES - have;
-	ssize_t n = recv(c->near.fd, buf + have, want, 0);
+	ssize_t n = recv(c->peer.fd, buf + have, want, 0);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -351,19 +338,19 @@ static void hub_header(struct worker *w, struct conn *c)
 		conn_close(w, c, n < 0);
 		return;
 	}
-	if ((size_t)n < want && side_is_dry(&c->near))
-		c->near.in = false;
+	if ((size_t)n < want && leg_is_dry(&c->peer))
+		c->peer.in = false;
 	if (have)
-		memcpy(buf, c->first.data, have);
+		memcpy(buf, c->request.first.data, have);
 	switch (convert_parse(CONVERT_CONVERTER, w->snap->keys.count > 0, buf, have + (size_t)n, &r.msg, &fault)) {
 	case CONVERT_OK:
 		hub_request(w, c, &r, buf, have + (size_t)n);
 		return;
 	case CONVERT_MORE:
-		if (park(w, &c->first, buf + have, (size_t)n) < 0) {
+		if (park(w, &c->request.first, buf + have, (size_t)n) < 0) {
 			w->stats->resource++;
 			conn_close(w, c, true);
-		} else if (c->near.in) {
+		} else if (c->peer.in) {
 			conn_again(w, c); /* the end, or a mark, is all that this read met */
 		}
 		return;
@@ -381,21 +368,21 @@ void hub_accept(struct worker *w, struct listener *l)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
 		struct conn *c;
-		int ret = worker_accept(w, l->fd, HUB_HEADER, &c);
+		int ret = worker_accept(w, l->fd, HUB_HEADER, LEG_PEER, &c);
 
 		if (ret == -EAGAIN)
 			return;
 		if (ret)
 			continue;
 		w->stats->convert++;
-		if (!access_source(w, &c->tuple.saddr)) {
+		if (!access_source(w, &c->request.tuple.saddr)) {
 			w->stats->not_authorized++;
 			conn_close(w, c, true);
 			continue;
 		}
-		c->young = true;
+		c->peer.young = true;
 		conn_timer(w, c, TIMER_HEADER);
-		if (conn_watch(w, c, &c->near) < 0)
+		if (conn_watch(w, c, &c->peer) < 0)
 			conn_close(w, c, true);
 		else
 			hub_header(w, c);
@@ -406,22 +393,22 @@ void hub_accept(struct worker *w, struct listener *l)
 static void hub_connected(struct worker *w, struct conn *c)
 {
 	uint8_t msg[CONVERT_HEADER_LEN + 64];
-	struct mpgate_tuple tuple = { .daddr = c->tuple.daddr, .dport = c->tuple.dport };
+	struct mpgate_tuple tuple = { .daddr = c->request.tuple.daddr, .dport = c->request.tuple.dport };
 	struct mpgate_synack options = { 0 };
 	struct convert_writer wr;
 	int n;
 
 	convert_begin(&wr, msg, sizeof(msg));
-	if (c->info)
+	if (c->request.answer & ANSWER_EXTENSIONS)
 		put_supported(w, &wr);
-	if (c->extended) {
-		if (tcp_local(c->far.fd, &tuple.saddr, &tuple.sport) == 0)
+	if (c->request.answer & ANSWER_OPTIONS) {
+		if (tcp_local(c->local.fd, &tuple.saddr, &tuple.sport) == 0)
 			bpf_map_lookup_and_delete_elem(w->synack_fd, &tuple, &options);
 		convert_put_ext_tcp_header(&wr, options.options, options.len);
 	}
 	n = convert_end(&wr);
-	hub_settle(c);
-	if (n < 0 || relay_write(w, c, &c->near, msg, (size_t)n) < 0) {
+	leg_settle(&c->peer);
+	if (n < 0 || relay_write(w, c, &c->peer, msg, (size_t)n) < 0) {
 		conn_close(w, c, true);
 		return;
 	}
@@ -442,12 +429,12 @@ void hub_event(struct worker *w, struct conn *c)
 	default:
 		break;
 	}
-	if (c->near.hangup && tcp_error(c->near.fd)) {
+	if (c->peer.hangup && tcp_error(c->peer.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
-	} else if (c->far.hangup && (err = tcp_error(c->far.fd))) {
+	} else if (c->local.hangup && (err = tcp_error(c->local.fd))) {
 		server_failed(w, c, err);
-	} else if (c->far.out) {
+	} else if (c->local.out) {
 		hub_connected(w, c);
 	}
 }

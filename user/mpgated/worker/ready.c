@@ -21,7 +21,7 @@ static struct conn *next_of(const struct worker *w, const struct list *l, unsign
 	for (l = l->next; l != &w->ready; l = l->next) {
 		struct conn *r = list_entry(l, struct conn, run);
 
-		if (r->peer == slot)
+		if (r->request.slot == slot)
 			return r;
 	}
 	return NULL;
@@ -31,19 +31,20 @@ bool ready_take(struct worker *w, struct conn *c)
 {
 	struct conn *r;
 
-	for (r = next_of(w, &w->ready, c->peer); r; r = next_of(w, &r->run, c->peer)) {
-		if (!r->far.out || r->far.in)
+	for (r = next_of(w, &w->ready, c->request.slot); r; r = next_of(w, &r->run, c->request.slot)) {
+		if (!r->peer.out || r->peer.in)
 			continue;
-		c->far = r->far;
-		c->address = r->address;
-		r->far.fd = -1;
+		c->peer = r->peer;
+		c->request.address = r->request.address;
+		r->peer.fd = -1;
 		conn_close(w, r, false);
-		if (c->dscp)
-			tcp_set_dscp(c->far.fd, &worker_peer(w, c->peer)->address[c->address], c->dscp);
-		if (conn_watch_again(w, c, &c->far) == 0)
+		if (c->request.dscp)
+			tcp_set_dscp(c->peer.fd, &worker_peer(w, c->request.slot)->address[c->request.address],
+				     c->request.dscp);
+		if (conn_watch_again(w, c, &c->peer) == 0)
 			return true;
-		tcp_reset(c->far.fd, true);
-		c->far.fd = -1;
+		tcp_reset(c->peer.fd, true);
+		c->peer.fd = -1;
 		return false;
 	}
 	return false;
@@ -57,18 +58,17 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 
 	if (fd < 0)
 		return fd;
-	r = conn_new(w, GW_READY, -1, false);
+	r = conn_new(w, GW_READY, LEG_LOCAL);
 	if (!r) {
 		close(fd);
 		return -ENOMEM;
 	}
-	r->peer = p->slot;
-	r->address = (uint8_t)address;
-	r->far.fd = fd;
-	r->far.mptcp = true;
+	r->request.slot = p->slot;
+	r->request.address = (uint8_t)address;
+	leg_dialed(&r->peer, fd, true);
 	ret = (int)tcp_dial(fd, a, p->port, false, NULL, 0);
 	if (!ret)
-		ret = conn_watch(w, r, &r->far);
+		ret = conn_watch(w, r, &r->peer);
 	if (ret) {
 		conn_close(w, r, true);
 		return ret;
@@ -99,7 +99,7 @@ void ready_drop(struct worker *w, int slot)
 		struct conn *r = list_entry(l, struct conn, run);
 
 		next = l->next;
-		if (slot < 0 || r->peer == slot)
+		if (slot < 0 || r->request.slot == slot)
 			conn_close(w, r, true);
 	}
 }
@@ -107,6 +107,6 @@ void ready_drop(struct worker *w, int slot)
 void ready_event(struct worker *w, struct conn *r)
 {
 	/* The peer says nothing before it is asked: this is its end. */
-	if (r->far.in || r->far.hangup)
+	if (r->peer.in || r->peer.hangup)
 		conn_close(w, r, true);
 }

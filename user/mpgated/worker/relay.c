@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The relay: bytes from each side to the other. Edge-triggered: a side's `in`
+ * The relay: bytes from each leg to the other. Edge-triggered: a leg's `in`
  * and `out` remember what the kernel last said, so that a connection that
  * moves costs a read and a write, and none that fail.
  *
  * Bytes pass through the worker's one buffer. Only what a write did not take
  * is parked, in memory of its own, and then nothing is read from the other
- * side until it is gone: a connection parks at most RELAY_BUF a direction.
+ * leg until it is gone: a connection parks at most RELAY_BUF a direction.
  * Where half of the worker's bound is used up, little is read at a time, for
- * sides that have room for it: readers that stand still stop nobody else.
+ * legs that have room for it: readers that stand still stop nobody else.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,9 +52,9 @@ void unpark(struct worker *w, struct parked *p)
 }
 
 /* Bytes written, 0 when the socket is full. */
-static ssize_t write_some(struct side *s, const uint8_t *data, size_t len)
+static ssize_t write_some(struct leg *l, const uint8_t *data, size_t len)
 {
-	ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+	ssize_t n = send(l->fd, data, len, MSG_NOSIGNAL);
 
 	if (n < 0) {
 		if (errno != EAGAIN)
@@ -62,16 +62,16 @@ static ssize_t write_some(struct side *s, const uint8_t *data, size_t len)
 		n = 0;
 	}
 	if ((size_t)n < len)
-		s->out = false;
+		l->out = false;
 	return n;
 }
 
-int flush(struct worker *w, struct side *s)
+int flush(struct worker *w, struct leg *l)
 {
-	struct parked *p = &s->parked;
+	struct parked *p = &l->parked;
 
-	while (p->len && s->out) {
-		ssize_t n = write_some(s, p->data + p->off, p->len);
+	while (p->len && l->out) {
+		ssize_t n = write_some(l, p->data + p->off, p->len);
 
 		if (n < 0)
 			return (int)n;
@@ -84,13 +84,13 @@ int flush(struct worker *w, struct side *s)
 	return 0;
 }
 
-int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t *data, size_t len)
+int relay_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len)
 {
 	ssize_t n = 0;
 	int ret;
 
-	if (!s->parked.len && s->out) {
-		n = write_some(s, data, len);
+	if (!l->parked.len && l->out) {
+		n = write_some(l, data, len);
 		if (n < 0)
 			return (int)n;
 	}
@@ -99,15 +99,15 @@ int relay_write(struct worker *w, struct conn *c, struct side *s, const uint8_t 
 	data += n;
 	len -= (size_t)n;
 	/* What a little read leaves over is kept in any case: the bytes are out of the kernel. */
-	ret = len <= RELAY_LITTLE ? keep(w, &s->parked, data, len) : park(w, &s->parked, data, len);
-	return ret ? ret : conn_watch_out(w, c, s);
+	ret = len <= RELAY_LITTLE ? keep(w, &l->parked, data, len) : park(w, &l->parked, data, len);
+	return ret ? ret : conn_watch_out(w, c, l);
 }
 
 /*
- * Moves bytes from one side to the other until the first is dry, the second is full or the turn is over. Returns 0,
+ * Moves bytes from one leg to the other until the first is dry, the second is full or the turn is over. Returns 0,
  * -EAGAIN when the turn is over, or another -errno when the connection is broken.
  */
-static int pump(struct worker *w, struct conn *c, struct side *from, struct side *to, uint64_t *bytes)
+static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *to, uint64_t *bytes)
 {
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	uint32_t waited = to->parked.len;
@@ -124,7 +124,7 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 
 		if (round == RELAY_ROUNDS)
 			return -EAGAIN;
-		/* A little for a side that has room for it: nothing is left over. */
+		/* A little for a leg that has room for it: nothing is left over. */
 		if (!room && !(to->out = to->out && tcp_writable(to->fd)))
 			return conn_watch_out(w, c, to);
 		n = recv(from->fd, buf, want, 0);
@@ -142,7 +142,7 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 		}
 		*bytes += (uint64_t)n;
 		c->active = w->now;
-		if ((size_t)n < want && side_is_dry(from))
+		if ((size_t)n < want && leg_is_dry(from))
 			from->in = false;
 		ret = relay_write(w, c, to, buf, (size_t)n);
 		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
@@ -150,7 +150,7 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
 		to->shut = true;
 		c->active = w->now;
-		/* When this was the second direction, see side_end(). */
+		/* When this was the second direction, see leg_end(). */
 		if (!from->shut && shutdown(to->fd, SHUT_WR) < 0) {
 			ret = -errno;
 			to->broken = true;
@@ -162,7 +162,7 @@ static int pump(struct worker *w, struct conn *c, struct side *from, struct side
 int relay_up(struct worker *w, struct conn *c)
 {
 	uint64_t before = c->bytes_up;
-	int ret = pump(w, c, &c->near, &c->far, &c->bytes_up);
+	int ret = pump(w, c, conn_opener(c), conn_target(c), &c->bytes_up);
 
 	w->stats->bytes_up += c->bytes_up - before;
 	return ret;
@@ -173,10 +173,10 @@ static int relay_down(struct worker *w, struct conn *c)
 	uint64_t before = c->bytes_down;
 	int ret;
 
-	/* Nothing would be sent yet; see hub_settle(). */
-	if (c->young)
+	/* Nothing would be sent yet; see leg_settle(). */
+	if (conn_opener(c)->young)
 		return 0;
-	ret = pump(w, c, &c->far, &c->near, &c->bytes_down);
+	ret = pump(w, c, conn_target(c), conn_opener(c), &c->bytes_down);
 
 	w->stats->bytes_down += c->bytes_down - before;
 	return ret;
@@ -189,54 +189,54 @@ static void relay_reset(struct worker *w, struct conn *c)
 }
 
 /*
- * Both directions have ended: closes a side. Linux gives a closed MPTCP socket a minute to deliver what it holds, and a
+ * Both directions have ended: closes a leg. Linux gives a closed MPTCP socket a minute to deliver what it holds, and a
  * slow reader may take longer; false: it has to stay open, until the event that says that its end is acknowledged.
  */
-static bool side_end(struct side *s)
+static bool leg_end(struct leg *l)
 {
-	if (s->fd < 0)
+	if (l->fd < 0)
 		return true;
-	if (s->mptcp && !tcp_may_close(s->fd)) {
+	if (l->mptcp && !tcp_may_close(l->fd)) {
 		/* Each shutdown() is an event of its own. */
-		if (!s->ended)
-			shutdown(s->fd, SHUT_WR);
-		s->ended = true;
+		if (!l->ended)
+			shutdown(l->fd, SHUT_WR);
+		l->ended = true;
 		return false;
 	}
-	close(s->fd);
-	s->fd = -1;
+	close(l->fd);
+	l->fd = -1;
 	return true;
 }
 
 static void relay_end(struct worker *w, struct conn *c)
 {
-	bool near = side_end(&c->near), far = side_end(&c->far);
+	bool local = leg_end(&c->local), peer = leg_end(&c->peer);
 
-	if (!near || !far)
+	if (!local || !peer)
 		return;
 	w->stats->closed++;
 	conn_close(w, c, false);
 }
 
-static bool has_unacked(const struct side *s)
+static bool has_unacked(const struct leg *l)
 {
-	return s->fd >= 0 && !tcp_is_closed(s->fd) && !tcp_all_acked(s->fd);
+	return l->fd >= 0 && !tcp_is_closed(l->fd) && !tcp_all_acked(l->fd);
 }
 
 /*
- * One side was reset. The other gets what that one had sent before, as it would have without us (an answer and a reset
+ * One leg was reset. The other gets what that one had sent before, as it would have without us (an answer and a reset
  * behind it), and is reset when it has acknowledged all.
  */
 static void relay_broken(struct worker *w, struct conn *c)
 {
-	bool up = c->near.broken;
-	struct side *from = up ? &c->near : &c->far, *to = up ? &c->far : &c->near;
+	bool up = conn_opener(c)->broken;
+	struct leg *from = up ? conn_opener(c) : conn_target(c), *to = up ? conn_target(c) : conn_opener(c);
 
 	from->in = !from->eof;
 	if (!to->broken && (up ? relay_up(w, c) : relay_down(w, c)) == -EAGAIN) {
 		conn_again(w, c);
 	} else if (to->broken || w->now >= c->active + w->snap->idle_s * 1000ULL ||
-		   (!to->parked.len && !c->young && !has_unacked(to))) {
+		   (!to->parked.len && !to->young && !has_unacked(to))) {
 		relay_reset(w, c);
 		return;
 	}
@@ -245,11 +245,11 @@ static void relay_broken(struct worker *w, struct conn *c)
 
 void relay_event(struct worker *w, struct conn *c)
 {
-	bool broken = c->near.broken || c->far.broken;
+	bool broken = c->local.broken || c->peer.broken;
 	int a = broken ? 0 : relay_up(w, c);
-	int b = broken || c->far.broken || c->near.broken ? 0 : relay_down(w, c);
+	int b = broken || c->peer.broken || c->local.broken ? 0 : relay_down(w, c);
 
-	if (c->near.broken || c->far.broken) {
+	if (c->local.broken || c->peer.broken) {
 		relay_broken(w, c);
 		return;
 	}
@@ -259,21 +259,21 @@ void relay_event(struct worker *w, struct conn *c)
 	}
 	if (a == -EAGAIN || b == -EAGAIN)
 		conn_again(w, c);
-	if (c->class == TIMER_IDLE && (c->near.eof || c->far.eof))
+	if (c->class == TIMER_IDLE && (c->local.eof || c->peer.eof))
 		conn_timer(w, c, TIMER_HALF);
-	if (c->near.shut && c->far.shut)
+	if (c->local.shut && c->peer.shut)
 		relay_end(w, c);
 }
 
 void relay_timeout(struct worker *w, struct conn *c)
 {
-	if (c->near.broken || c->far.broken) {
+	if (c->local.broken || c->peer.broken) {
 		relay_broken(w, c);
 		return;
 	}
 	/* What still waits for a slow reader is not forgotten: such a connection has the time of an idle one. */
 	if (c->class == TIMER_HALF && w->now < c->active + w->snap->idle_s * 1000ULL &&
-	    (has_unacked(&c->near) || has_unacked(&c->far))) {
+	    (has_unacked(&c->local) || has_unacked(&c->peer))) {
 		conn_timer(w, c, TIMER_HALF);
 		return;
 	}
@@ -283,14 +283,13 @@ void relay_timeout(struct worker *w, struct conn *c)
 
 void relay_start(struct worker *w, struct conn *c)
 {
-	if (c->counted)
-		hub_forget(w, c);
-	unpark(w, &c->first);
+	hub_forget(w, c);
+	unpark(w, &c->request.first);
 	c->state = RELAY;
 	c->active = w->now;
 	w->stats->relayed++;
-	if (c->peer < MPGATE_MAX_PEERS)
-		w->shm->relayed[w->index][c->peer]++;
+	if (c->request.slot < MPGATE_MAX_PEERS)
+		w->shm->relayed[w->index][c->request.slot]++;
 	conn_timer(w, c, TIMER_IDLE);
 	relay_event(w, c);
 }

@@ -49,20 +49,20 @@ static bool cookie_store(struct worker *w, unsigned slot, const struct convert_b
 
 bool request_other_cookie(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
-	if (c->keyed)
+	if (c->request.keyed)
 		return false;
-	if (m->error == CONVERT_E_NOT_AUTHORIZED && !c->cookie_tries)
-		c->cookie_tries = cookie_forget(w, c->peer) ? 1 : 0;
-	else if (m->error == CONVERT_E_NO_COOKIE && c->cookie_tries < 2)
-		c->cookie_tries = cookie_store(w, c->peer, &m->error_value) ? 2 : 0;
+	if (m->error == CONVERT_E_NOT_AUTHORIZED && !c->request.cookie_tries)
+		c->request.cookie_tries = cookie_forget(w, c->request.slot) ? 1 : 0;
+	else if (m->error == CONVERT_E_NO_COOKIE && c->request.cookie_tries < 2)
+		c->request.cookie_tries = cookie_store(w, c->request.slot, &m->error_value) ? 2 : 0;
 	else
 		return false;
-	return c->cookie_tries;
+	return c->request.cookie_tries;
 }
 
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf, size_t cap)
 {
-	const struct issued_cookie *issued = issued_find(w, c->peer);
+	const struct issued_cookie *issued = issued_find(w, c->request.slot);
 	struct convert_writer wr;
 	struct convert_bytes connect = { 0 }, source = { 0 };
 	struct convert_cookie cookie;
@@ -70,24 +70,24 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
 
 	convert_begin(&wr, buf, cap);
 	connect.data = buf + wr.len;
-	convert_put_connect(&wr, &c->tuple.daddr, c->tuple.dport, NULL);
+	convert_put_connect(&wr, &c->request.tuple.daddr, c->request.tuple.dport, NULL);
 	connect.len = (size_t)(buf + wr.len - connect.data);
 	if (p->flags & SNAPSHOT_PEER_PRIVATE) {
 		source.data = buf + wr.len;
-		convert_put_orig_source(&wr, &c->tuple.saddr, c->tuple.sport);
+		convert_put_orig_source(&wr, &c->request.tuple.saddr, c->request.tuple.sport);
 		source.len = (size_t)(buf + wr.len - source.data);
-		convert_put_flow_attrs(&wr, c->dscp, early ? CONVERT_ATTR_EARLY_DATA : 0);
+		convert_put_flow_attrs(&wr, c->request.dscp, early ? CONVERT_ATTR_EARLY_DATA : 0);
 	}
-	c->keyed = p->flags & SNAPSHOT_PEER_KEYED;
-	if (c->keyed) {
+	c->request.keyed = p->flags & SNAPSHOT_PEER_KEYED;
+	if (c->request.keyed) {
 		/* Sent again it is the same request, so that a hub which had it refuses it. */
-		if (!c->stamp) {
-			c->stamp = now;
-			c->nonce = worker_random(w);
-		} else if ((int64_t)now - c->stamp > (int64_t)w->snap->window - STAMP_SPARE) {
+		if (!c->request.stamp) {
+			c->request.stamp = now;
+			c->request.nonce = worker_random(w);
+		} else if ((int64_t)now - c->request.stamp > (int64_t)w->snap->window - STAMP_SPARE) {
 			return -ETIME;
 		}
-		cookie_make(&p->send, c->stamp, (const uint8_t *)&c->nonce, &connect, &source, &cookie);
+		cookie_make(&p->send, c->request.stamp, (const uint8_t *)&c->request.nonce, &connect, &source, &cookie);
 		convert_put_cookie(&wr, &cookie, sizeof(cookie));
 	} else if (issued) {
 		convert_put_cookie(&wr, issued->data, issued->len);

@@ -84,7 +84,7 @@ static void refuse_one(struct worker *w, int listener)
 	w->stats->resource++;
 }
 
-int worker_accept(struct worker *w, int listener, enum conn_state state, struct conn **out)
+int worker_accept(struct worker *w, int listener, enum conn_state state, enum leg_name opener, struct conn **out)
 {
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
@@ -103,9 +103,11 @@ int worker_accept(struct worker *w, int listener, enum conn_state state, struct 
 	}
 	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */
 	if (w->connections < 2 * w->snap->connections)
+		c = conn_new(w, state, opener);
+	if (c)
 		/* As MPTCP: disconnecting resets a TCP socket just as well, and a client may speak either. */
-		c = conn_new(w, state, fd, true);
-	if (!c || addr_from_sockaddr((struct sockaddr *)&from, &c->tuple.saddr, &c->tuple.sport) < 0) {
+		leg_accepted(conn_opener(c), fd, true);
+	if (!c || addr_from_sockaddr((struct sockaddr *)&from, &c->request.tuple.saddr, &c->request.tuple.sport) < 0) {
 		w->stats->resource++;
 		if (c)
 			conn_close(w, c, true);
@@ -162,8 +164,8 @@ void worker_note(struct worker *w, const struct conn *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_info("%s -> %s: %s", addr_print_port(&c->tuple.saddr, c->tuple.sport, src),
-		 addr_print_port(&c->tuple.daddr, c->tuple.dport, dst), text);
+	log_info("%s -> %s: %s", addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src),
+		 addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst), text);
 }
 
 const struct snapshot_peer *worker_peer(const struct worker *w, unsigned slot)
@@ -272,19 +274,19 @@ static void run_again(struct worker *w)
 
 static void dispatch(struct worker *w, const struct epoll_event *ev)
 {
-	struct conn *c = (struct conn *)(uintptr_t)(ev->data.u64 & ~(uint64_t)TAG_FAR);
-	struct side *s = ev->data.u64 & TAG_FAR ? &c->far : &c->near;
+	struct conn *c = (struct conn *)(uintptr_t)(ev->data.u64 & ~(uint64_t)TAG_PEER);
+	struct leg *l = ev->data.u64 & TAG_PEER ? &c->peer : &c->local;
 
 	if (ev->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		s->in = true;
+		l->in = true;
 	if (ev->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-		s->out = true;
+		l->out = true;
 	if (ev->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		s->hangup = true;
+		l->hangup = true;
 	if (ev->events & EPOLLPRI)
-		s->urgent = true;
-	if (c->young && c->state != CLOSED)
-		hub_settle(c);
+		l->urgent = true;
+	if (conn_opener(c)->young && c->state != CLOSED)
+		leg_settle(conn_opener(c));
 	conn_event(w, c);
 }
 
