@@ -74,6 +74,9 @@ dump() {
 	done
 }
 
+# The lock's file, found by who has it open.
+lock_file() { [ -n "$PID" ] && readlink "/proc/$PID/fd"/* | grep '^/run/mpgate/net-[0-9]*$'; }
+
 start() {
 	: >"$DIR/out"
 	nsenter --net="/run/netns/$NS" -- "$TOOL" "$DIR/conf" >>"$DIR/out" 2>>"$DIR/log" &
@@ -320,6 +323,33 @@ start
 check "something was set" not diff -q "$DIR/before" <(dump)
 finish
 is "$(dump | diff "$DIR/before" -)" "" "closing puts everything back"
+
+# --- killed, started again, and closed: from a clean state to the same clean state
+start
+kill -9 "$PID"
+wait "$PID" 2>/dev/null
+printf '%s\n' "lan lan0 primary" "path wan1 primary" >"$DIR/conf"
+: >"$DIR/log"
+start
+check "what a killed one set for a link that is no longer named is put back" sysctl_is ipv4/conf/wan0/rp_filter 0
+LOCK=$(lock_file)
+check "it holds a lock" test -e "$LOCK"
+finish
+is "$(dump | diff "$DIR/before" -)" "" "what a killed one set is not taken for the original"
+check "nothing is left of the lock" not test -e "$LOCK"
+start
+kill -9 "$PID"
+wait "$PID" 2>/dev/null
+gw sh -c 'echo 5 >/proc/sys/net/ipv4/tcp_fastopen'
+start
+finish
+check "what somebody else set after it was killed is the original" sysctl_is ipv4/tcp_fastopen 5
+gw sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_fastopen'
+
+# --- the lock is for root
+start
+is "$(stat -c '%a %U' "$(lock_file)")" "600 root" "nobody else can take the lock"
+finish
 
 # --- what others changed is left
 start

@@ -26,16 +26,15 @@ struct paths {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles; /* of libuv, still to be closed */
-	int lock; /* a bound socket: nobody else sets paths in this network namespace; -1: none */
 	struct mnl_socket *monitor;
 	struct nl_sock rt;
 	struct mptcp_pm pm;
-	struct sysctls sysctls;
+	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
+	bool undone; /* all is put back */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;
 	unsigned loopback; /* ifindex of lo while it is up, else 0 */
 	struct nl_list addrs; /* struct nl_address, all of this namespace */
-	struct nl_limits limits_before, limits_set;
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
 	int route_error; /* told last */
 };

@@ -5,12 +5,10 @@
 #include <lib/log.h>
 #include <linux/rtnetlink.h>
 #include <mpgated/paths/internal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
@@ -19,7 +17,9 @@
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
-#define LOCK_NAME "mpgate-paths" /* an abstract name: there is one of it in each network namespace */
+/* Names of the MPTCP limits among the originals. */
+#define LIMIT_ADD_ADDRS "mptcp-limits/add_addr_accepted"
+#define LIMIT_SUBFLOWS "mptcp-limits/subflows"
 
 /* --- the monitor */
 
@@ -139,43 +139,47 @@ static int open_monitor(struct paths *p)
 
 /* --- limits and sysctls */
 
+static uint32_t raised(uint32_t now)
+{
+	return now > MPTCP_PM_MOST ? now : MPTCP_PM_MOST;
+}
+
+/* Lets a connection have as many subflows as the kernel can; what was set before is kept in mind. */
 static int raise_limits(struct paths *p)
 {
-	struct nl_limits now;
+	struct nl_limits now, want;
 	int err = mptcp_pm_get_limits(&p->pm, &now);
 
 	if (err)
 		return err;
-	p->limits_before = p->limits_set = now;
-	if (now.add_addrs >= MPTCP_PM_MOST && now.subflows >= MPTCP_PM_MOST)
-		return 0;
-	p->limits_set.add_addrs = now.add_addrs > MPTCP_PM_MOST ? now.add_addrs : MPTCP_PM_MOST;
-	p->limits_set.subflows = now.subflows > MPTCP_PM_MOST ? now.subflows : MPTCP_PM_MOST;
-	err = mptcp_pm_set_limits(&p->pm, &p->limits_set);
-	if (err) {
-		p->limits_set = now;
+	want = (struct nl_limits){ .add_addrs = raised(now.add_addrs), .subflows = raised(now.subflows) };
+	err = originals_note(&p->originals, LIMIT_ADD_ADDRS,
+			     originals_value(&p->originals, LIMIT_ADD_ADDRS, (int)now.add_addrs), (int)want.add_addrs);
+	if (!err)
+		err = originals_note(&p->originals, LIMIT_SUBFLOWS,
+				     originals_value(&p->originals, LIMIT_SUBFLOWS, (int)now.subflows),
+				     (int)want.subflows);
+	if (err || (now.add_addrs == want.add_addrs && now.subflows == want.subflows))
 		return err;
-	}
-	log_info("MPTCP limits: subflows %u, was %u; add_addr_accepted %u, was %u", p->limits_set.subflows,
-		 now.subflows, p->limits_set.add_addrs, now.add_addrs);
-	return 0;
-}
-
-static bool same_limits(const struct nl_limits *a, const struct nl_limits *b)
-{
-	return a->add_addrs == b->add_addrs && a->subflows == b->subflows;
+	err = mptcp_pm_set_limits(&p->pm, &want);
+	if (!err)
+		log_info("MPTCP limits: subflows %u, was %u; add_addr_accepted %u, was %u", want.subflows, now.subflows,
+			 want.add_addrs, now.add_addrs);
+	return err;
 }
 
 static void restore_limits(struct paths *p)
 {
-	struct nl_limits now;
+	struct nl_limits now, before;
 
-	if (same_limits(&p->limits_before, &p->limits_set) || mptcp_pm_get_limits(&p->pm, &now) < 0 ||
-	    !same_limits(&now, &p->limits_set))
+	if (mptcp_pm_get_limits(&p->pm, &now) < 0)
 		return;
-	mptcp_pm_set_limits(&p->pm, &p->limits_before);
-	log_info("MPTCP limits: back to subflows %u, add_addr_accepted %u", p->limits_before.subflows,
-		 p->limits_before.add_addrs);
+	before.add_addrs = (uint32_t)originals_value(&p->originals, LIMIT_ADD_ADDRS, (int)now.add_addrs);
+	before.subflows = (uint32_t)originals_value(&p->originals, LIMIT_SUBFLOWS, (int)now.subflows);
+	if (before.add_addrs == now.add_addrs && before.subflows == now.subflows)
+		return;
+	mptcp_pm_set_limits(&p->pm, &before);
+	log_info("MPTCP limits: back to subflows %u, add_addr_accepted %u", before.subflows, before.add_addrs);
 }
 
 static void set_sysctls(struct paths *p, const struct config *cfg)
@@ -183,12 +187,12 @@ static void set_sysctls(struct paths *p, const struct config *cfg)
 	int tfo, reuse, forwarding;
 	bool lan = false;
 
-	if (sysctl_get("ipv4/tcp_fastopen", &tfo) == 0)
-		sysctl_set(&p->sysctls, "ipv4/tcp_fastopen",
+	if (sysctl_original(&p->originals, "ipv4/tcp_fastopen", &tfo) == 0)
+		sysctl_set(&p->originals, "ipv4/tcp_fastopen",
 			   tfo | TFO_CLIENT | (cfg->convert.listening ? TFO_SERVER : 0));
 	/* A gateway dials one destination: a minute of TIME_WAIT a port would bound its rate. 2: on loopback only. */
-	if (sysctl_get("ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
-		sysctl_set(&p->sysctls, "ipv4/tcp_tw_reuse", 1);
+	if (sysctl_original(&p->originals, "ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
+		sysctl_set(&p->originals, "ipv4/tcp_tw_reuse", 1);
 	for (unsigned i = 0; i < cfg->link_count; i++)
 		lan |= cfg->links[i].role == CFG_LAN;
 	if (!lan)
@@ -251,7 +255,7 @@ static int set_links(struct paths *p, const struct config *cfg)
 
 		snprintf(name, sizeof(name), "ipv4/conf/%s/rp_filter", p->links[i].pub.name);
 		if (!find_link(links, cfg->link_count, p->links[i].pub.name))
-			sysctl_restore(&p->sysctls, name);
+			sysctl_restore(&p->originals, name);
 	}
 	memcpy(p->links, links, sizeof(p->links));
 	p->count = cfg->link_count;
@@ -262,14 +266,12 @@ static int set_links(struct paths *p, const struct config *cfg)
 
 static void free_paths(struct paths *p)
 {
-	if (p->lock >= 0)
-		close(p->lock);
 	if (p->monitor)
 		mnl_socket_close(p->monitor);
 	nl_close(&p->rt);
 	mptcp_pm_close(&p->pm);
 	nl_list_free(&p->addrs);
-	nl_list_free(&p->sysctls.changed);
+	originals_close(&p->originals, p->undone);
 	free(p);
 }
 
@@ -284,21 +286,14 @@ static void on_closed(uv_handle_t *handle)
 /* What is left of a killed daemon is told by its tags, so a second one would take the first's for leftovers. */
 static int take_lock(struct paths *p)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int err = originals_open(&p->originals);
 
-	memcpy(name.sun_path + 1, LOCK_NAME, strlen(LOCK_NAME));
-	p->lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (p->lock < 0 || bind(p->lock, (struct sockaddr *)&name,
-				offsetof(struct sockaddr_un, sun_path) + 1 + strlen(LOCK_NAME)) < 0) {
-		int err = -errno;
-
-		if (err == -EADDRINUSE)
-			log_error("another mpgated runs in this network namespace: it holds the socket @" LOCK_NAME);
-		else
-			log_error("cannot bind the socket @" LOCK_NAME ": %s", strerror(-err));
-		return err;
-	}
-	return 0;
+	if (err == -EADDRINUSE)
+		log_error("another mpgated runs in this network namespace: it holds %s", p->originals.path);
+	else if (err)
+		log_error("cannot lock %s: %s", p->originals.path[0] ? p->originals.path : ORIGINALS_DIR,
+			  strerror(-err));
+	return err;
 }
 
 static int open_sockets(struct paths *p)
@@ -342,7 +337,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
-	p->lock = -1;
+	p->originals.fd = -1;
 	p->events = *events;
 	err = open_sockets(p);
 	if (!err)
@@ -361,6 +356,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	if (!err) {
 		set_sysctls(p, cfg);
 		err = sync_now(p);
+		sysctl_restore_left(&p->originals);
 	}
 	if (err) {
 		paths_close(p);
@@ -373,15 +369,13 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 int paths_reload(struct paths *p, const struct config *cfg)
 {
 	int err = set_links(p, cfg);
-	struct nl_limits now;
 
 	if (err) {
 		log_error("links of the new configuration: %s", strerror(-err));
 		return err;
 	}
 	/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
-	if (mptcp_pm_get_limits(&p->pm, &now) == 0 && !same_limits(&now, &p->limits_set))
-		raise_limits(p);
+	raise_limits(p);
 	set_sysctls(p, cfg);
 	return sync_now(p);
 }
@@ -419,7 +413,8 @@ void paths_close(struct paths *p)
 	p->count = 0;
 	paths_apply(p);
 	restore_limits(p);
-	sysctl_restore(&p->sysctls, NULL);
+	sysctl_restore(&p->originals, NULL);
+	p->undone = true;
 	uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
 }

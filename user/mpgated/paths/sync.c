@@ -418,10 +418,10 @@ static void loosen_rp_filter(struct paths *p, const struct path_link *l)
 	if (l->role == CFG_NET || !l->pub.ifindex)
 		return;
 	snprintf(name, sizeof(name), "ipv4/conf/%s/rp_filter", l->pub.name);
-	if (sysctl_get("ipv4/conf/all/rp_filter", &all) < 0 || sysctl_get(name, &own) < 0)
+	if (sysctl_get("ipv4/conf/all/rp_filter", &all) < 0 || sysctl_original(&p->originals, name, &own) < 0)
 		return;
 	if ((all > own ? all : own) == 1)
-		sysctl_set(&p->sysctls, name, 2);
+		sysctl_set(&p->originals, name, 2);
 }
 
 int paths_apply(struct paths *p)

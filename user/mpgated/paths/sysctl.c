@@ -9,16 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYSCTL_NAME 64 /* bytes: "ipv4/conf/<interface>/rp_filter" */
-
-struct sysctl_change {
-	char name[SYSCTL_NAME];
-	int before, set;
-};
-
 static int sysctl_open(const char *name, int flags)
 {
-	char path[sizeof("/proc/sys/net/") + SYSCTL_NAME];
+	char path[sizeof("/proc/sys/net/") + ORIGINAL_NAME];
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
@@ -61,65 +54,68 @@ static int sysctl_write(const char *name, int value)
 	return err;
 }
 
-static struct sysctl_change *find(struct sysctls *s, const char *name)
+int sysctl_original(const struct originals *o, const char *name, int *value)
 {
-	struct sysctl_change *v = s->changed.v;
+	int now, err = sysctl_get(name, &now);
 
-	for (unsigned i = 0; i < s->changed.n; i++)
-		if (!strcmp(v[i].name, name))
-			return &v[i];
-	return NULL;
-}
-
-int sysctl_set(struct sysctls *s, const char *name, int value)
-{
-	struct sysctl_change c = { .set = value }, *known = find(s, name);
-	int err = sysctl_get(name, &c.before);
-
-	if (!err && c.before == value)
-		return 0;
 	if (!err)
-		err = sysctl_write(name, value);
-	if (err) {
-		log_error("cannot set sysctl net/%s to %d: %s", name, value, strerror(-err));
-		return err;
-	}
-	log_info("sysctl net/%s: %d, was %d", name, value, c.before);
-	if (known) {
-		known->set = value;
-		return 0;
-	}
-	snprintf(c.name, sizeof(c.name), "%s", name);
-	return nl_list_add(&s->changed, &c, sizeof(c));
+		*value = originals_value(o, name, now);
+	return err;
 }
 
-static void put_back(const struct sysctl_change *c)
+int sysctl_set(struct originals *o, const char *name, int value)
+{
+	int now, before, err = sysctl_get(name, &now);
+
+	if (!err) {
+		before = originals_value(o, name, now);
+		if (now == value && before == value)
+			return 0;
+		err = originals_note(o, name, before, value);
+	}
+	if (!err && now != value)
+		err = sysctl_write(name, value);
+	if (err)
+		log_error("cannot set sysctl net/%s to %d: %s", name, value, strerror(-err));
+	else if (now != value)
+		log_info("sysctl net/%s: %d, was %d", name, value, now);
+	return err;
+}
+
+static void put_back(const struct original *e)
 {
 	int now;
 
-	/* Not readable: the link it belonged to is gone, and its value with it. */
-	if (sysctl_get(c->name, &now) < 0)
+	/* Not readable: the link it belonged to is gone, and its value with it; or it is no sysctl. */
+	if (sysctl_get(e->name, &now) < 0)
 		return;
-	if (now != c->set) {
-		log_info("sysctl net/%s: left at %d, which is not ours", c->name, now);
+	if (now != e->set) {
+		log_info("sysctl net/%s: left at %d, which is not ours", e->name, now);
 		return;
 	}
-	if (sysctl_write(c->name, c->before) == 0)
-		log_info("sysctl net/%s: back to %d", c->name, c->before);
+	if (sysctl_write(e->name, e->before) == 0)
+		log_info("sysctl net/%s: back to %d", e->name, e->before);
 }
 
-void sysctl_restore(struct sysctls *s, const char *name)
+void sysctl_restore(struct originals *o, const char *name)
 {
-	struct sysctl_change *v = s->changed.v;
-	unsigned kept = 0;
+	const struct original *v = o->ours.v;
 
-	for (unsigned i = 0; i < s->changed.n; i++) {
+	for (unsigned i = 0; i < o->ours.n; i++)
 		if (!name || !strcmp(v[i].name, name))
 			put_back(&v[i]);
-		else
-			v[kept++] = v[i];
+	if (name)
+		originals_forget(o, name);
+}
+
+void sysctl_restore_left(struct originals *o)
+{
+	const struct original *v = o->left.v;
+
+	while (o->left.n) {
+		struct original e = v[0];
+
+		put_back(&e);
+		originals_forget(o, e.name);
 	}
-	s->changed.n = kept;
-	if (!kept)
-		nl_list_free(&s->changed);
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/paths/originals.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+#define MOST_BYTES 16384 /* of the file: 64 links and a few more */
+#define END "end\n" /* behind the last line: what follows is of a longer version */
+
+/* A number that no other namespace has or will have until the next boot. */
+static int namespace_cookie(uint64_t *cookie)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	socklen_t len = sizeof(*cookie);
+
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The file at path, locked; one that its last owner removed meanwhile is no lock, and is opened anew. */
+static int open_locked(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), err;
+		struct stat mine, there;
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			err = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+			close(fd);
+			return err;
+		}
+		if (!fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino)
+			return fd;
+		close(fd);
+	}
+}
+
+/* Lines of "NAME BEFORE SET". What is no such line ends it. */
+static int parse(char *text, struct nl_list *out)
+{
+	char *save = NULL;
+	int err = 0;
+
+	for (char *line = strtok_r(text, "\n", &save); line && !err; line = strtok_r(NULL, "\n", &save)) {
+		struct original e = { 0 };
+
+		if (sscanf(line, "%63s %d %d", e.name, &e.before, &e.set) != 3 || strstr(e.name, "../"))
+			break;
+		err = nl_list_add(out, &e, sizeof(e));
+	}
+	return err;
+}
+
+static int load(struct originals *o)
+{
+	char text[MOST_BYTES + 1];
+	ssize_t n = pread(o->fd, text, MOST_BYTES, 0);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return parse(text, &o->left);
+}
+
+static size_t print(const struct nl_list *l, char *text, size_t at)
+{
+	const struct original *v = l->v;
+
+	for (unsigned i = 0; i < l->n && at < MOST_BYTES; i++)
+		at += (size_t)snprintf(text + at, MOST_BYTES - at, "%s %d %d\n", v[i].name, v[i].before, v[i].set);
+	return at;
+}
+
+/* In one write: who is killed leaves the old text or the new one. */
+static int save(const struct originals *o)
+{
+	char text[MOST_BYTES + sizeof(END)];
+	size_t len = print(&o->left, text, print(&o->ours, text, 0));
+
+	if (len >= MOST_BYTES)
+		return -ENOSPC;
+	memcpy(text + len, END, strlen(END));
+	len += strlen(END);
+	if (pwrite(o->fd, text, len, 0) != (ssize_t)len)
+		return errno ? -errno : -EIO;
+	return ftruncate(o->fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+int originals_open(struct originals *out)
+{
+	struct originals o = { .fd = -1 };
+	uint64_t cookie;
+	int err = namespace_cookie(&cookie);
+
+	*out = o;
+	if (err)
+		return err;
+	snprintf(o.path, sizeof(o.path), ORIGINALS_DIR "/net-%" PRIu64, cookie);
+	if (mkdir(ORIGINALS_DIR, 0755) < 0 && errno != EEXIST)
+		err = -errno;
+	if (!err) {
+		o.fd = open_locked(o.path);
+		err = o.fd < 0 ? o.fd : load(&o);
+	}
+	*out = o;
+	if (err)
+		originals_close(out, false);
+	return err;
+}
+
+void originals_close(struct originals *o, bool done)
+{
+	if (o->fd >= 0) {
+		if (done)
+			unlink(o->path);
+		close(o->fd);
+	}
+	o->fd = -1;
+	nl_list_free(&o->ours);
+	nl_list_free(&o->left);
+}
+
+static struct original *find(const struct nl_list *l, const char *name)
+{
+	struct original *v = l->v;
+
+	for (unsigned i = 0; i < l->n; i++)
+		if (!strcmp(v[i].name, name))
+			return &v[i];
+	return NULL;
+}
+
+static void drop(struct nl_list *l, const char *name)
+{
+	struct original *v = l->v, *e = find(l, name);
+
+	if (e)
+		*e = v[--l->n];
+}
+
+int originals_value(const struct originals *o, const char *name, int now)
+{
+	const struct original *e = find(&o->ours, name);
+
+	if (!e)
+		e = find(&o->left, name);
+	/* Somebody else has set it since. */
+	return e && e->set == now ? e->before : now;
+}
+
+int originals_note(struct originals *o, const char *name, int before, int set)
+{
+	struct original e = { .before = before, .set = set }, *known = find(&o->ours, name);
+	int err = 0;
+
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	if (known && known->before == before && known->set == set)
+		return 0;
+	if (known)
+		*known = e;
+	else
+		err = nl_list_add(&o->ours, &e, sizeof(e));
+	if (err)
+		return err;
+	drop(&o->left, name);
+	return save(o);
+}
+
+const struct original *originals_find(const struct originals *o, const char *name)
+{
+	return find(&o->ours, name);
+}
+
+void originals_forget(struct originals *o, const char *name)
+{
+	drop(&o->ours, name);
+	drop(&o->left, name);
+	save(o);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What was set before we set it, kept in a file until it is put back: a daemon that was killed leaves its changes
+ * behind, and the next one must not take them for the originals. The file is the lock of the network namespace as well.
+ */
+#ifndef MPGATED_ORIGINALS_H
+#define MPGATED_ORIGINALS_H
+
+#include <mpgated/paths/netlink.h>
+
+#define ORIGINALS_DIR "/run/mpgate"
+#define ORIGINAL_NAME 64 /* bytes: "ipv4/conf/<interface>/rp_filter" */
+
+struct original {
+	char name[ORIGINAL_NAME];
+	int before, set;
+};
+
+struct originals {
+	int fd; /* -1: none */
+	char path[64]; /* of the file: ORIGINALS_DIR/net-<cookie of the namespace> */
+	struct nl_list ours; /* struct original: what we have set */
+	struct nl_list left; /* the same, of a daemon that was killed, as far as it is not ours by now */
+};
+
+/*
+ * Takes the lock and reads what is left. 0; -EADDRINUSE: another daemon has it; -errno. out->path is filled in as far
+ * as it is known.
+ */
+int originals_open(struct originals *out);
+/* Releases the lock. done: all is put back, and the file goes. */
+void originals_close(struct originals *o, bool done);
+
+/* What name was before any daemon set it, when it is `now`. */
+int originals_value(const struct originals *o, const char *name, int now);
+/* To be called before name is set. 0 or -errno: then it must not be set. */
+int originals_note(struct originals *o, const char *name, int before, int set);
+/* The entry of ours, NULL: not set by us. Good until the next note or forget. */
+const struct original *originals_find(const struct originals *o, const char *name);
+void originals_forget(struct originals *o, const char *name);
+
+#endif
