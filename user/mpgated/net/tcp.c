@@ -107,6 +107,53 @@ ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_d
 	return 0;
 }
 
+int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (addr_from_sockaddr((struct sockaddr *)&from, addr, port) < 0) {
+		tcp_reset(fd, true);
+		return -ECONNABORTED;
+	}
+	tcp_urgent_inline(fd);
+	return fd;
+}
+
+ssize_t tcp_recv(int fd, void *buf, size_t len)
+{
+	ssize_t n = recv(fd, buf, len, 0);
+
+	return n < 0 ? -errno : n;
+}
+
+ssize_t tcp_peek(int fd, void *buf, size_t len)
+{
+	ssize_t n = recv(fd, buf, len, MSG_PEEK);
+
+	return n < 0 ? -errno : n;
+}
+
+ssize_t tcp_send(int fd, const void *data, size_t len)
+{
+	ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+	return n < 0 ? -errno : n;
+}
+
+int tcp_shutdown(int fd)
+{
+	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+void tcp_close(int fd)
+{
+	close(fd);
+}
+
 bool tcp_is_shortage(int err)
 {
 	switch (err) {

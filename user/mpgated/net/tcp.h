@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <lib/addr.h>
 
@@ -32,6 +33,22 @@ int tcp_listen(const struct mpgate_addr *addr, __be16 port, const struct listen_
  * kernel took (0: send them when connected) or -errno; -EOPNOTSUPP with syn_data: this kernel cannot.
  */
 ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_data, const void *data, size_t len);
+
+/*
+ * Takes a connection that waits at a listener, and where it comes from; tcp_urgent_inline() is set. Its descriptor or
+ * -errno, -EAGAIN: none waits.
+ */
+int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port);
+
+/* Bytes moved (reading: 0 at the end) or -errno, -EAGAIN: none now. Peeking leaves them where they are. */
+ssize_t tcp_recv(int fd, void *buf, size_t len);
+ssize_t tcp_peek(int fd, void *buf, size_t len);
+ssize_t tcp_send(int fd, const void *data, size_t len);
+
+/* Sends our FIN behind what was written. 0 or -errno. */
+int tcp_shutdown(int fd);
+/* Closes in order. */
+void tcp_close(int fd);
 
 /* Did a dial fail since this machine has no more of something? err: EADDRNOTAVAIL (ports), EMFILE, ... */
 bool tcp_is_shortage(int err);

@@ -1,15 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A connection's memory, its place in the worker's lists, and what epoll reports of its legs. */
+/* A connection's memory, and its place in the worker's lists, table, timers and bounds. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
-#include <mpgated/net/tcp.h>
-#include <mpgated/worker/worker.h>
+#include <mpgate/siphash.h>
+#include <mpgated/net/io.h>
+#include <mpgated/worker/conn.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
+#define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
+
+void conn_init(struct worker *w)
+{
+	w->now = io_now();
+	for (unsigned i = 0; i < TIMER_CLASSES; i++)
+		list_init(&w->timers[i]);
+	list_init(&w->runnable);
+	list_init(&w->ready);
+	list_init(&w->dead);
+	w->table_key[0] = io_random();
+	w->table_key[1] = io_random();
+}
+
+uint64_t conn_timer_ms(const struct worker *w, enum timer_class class)
+{
+	const struct snapshot *s = w->snap;
+
+	switch (class) {
+	case TIMER_FIRST:
+		return s->first_bytes_ms;
+	case TIMER_READY:
+		return s->header_s * 1000ULL / 2;
+	case TIMER_HEADER:
+		return s->header_s * 1000ULL;
+	case TIMER_PEER:
+		return s->peer_s * 1000ULL;
+	case TIMER_CONNECT:
+		return s->connect_s * 1000ULL;
+	case TIMER_ACKED:
+		return ACKED_MS;
+	case TIMER_HALF:
+		return s->half_closed_s * 1000ULL;
+	default:
+		return s->idle_s * 1000ULL;
+	}
+}
 
 void conn_timer(struct worker *w, struct conn *c, enum timer_class class)
 {
@@ -23,6 +59,83 @@ void conn_again(struct worker *w, struct conn *c)
 {
 	if (list_empty(&c->run))
 		list_add_tail(&w->runnable, &c->run);
+}
+
+/* Who chooses ports shall not choose a chain. */
+static struct conn **chain_of(struct worker *w, const struct mpgate_tuple *t)
+{
+	uint64_t word[4], ports = (uint64_t)t->sport << 16 | t->dport;
+	struct siphash_tag tag;
+	struct siphash s;
+
+	memcpy(word, &t->saddr, 16);
+	memcpy(word + 2, &t->daddr, 16);
+	siphash_init(&s, w->table_key[0], w->table_key[1]);
+	for (unsigned i = 0; i < 4; i++)
+		siphash_word(&s, word[i]);
+	siphash_final(&s, ports, sizeof(word) + 4, &tag);
+	return &w->table[tag.lo % CONN_CHAINS];
+}
+
+static bool same_tuple(const struct mpgate_tuple *a, const struct mpgate_tuple *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && !memcmp(&a->saddr, &b->saddr, sizeof(a->saddr)) &&
+	       !memcmp(&a->daddr, &b->daddr, sizeof(a->daddr));
+}
+
+void conn_enter(struct worker *w, struct conn *c)
+{
+	struct conn **head = chain_of(w, &c->request.tuple);
+
+	c->chain = *head;
+	if (c->chain)
+		c->chain->chained = &c->chain;
+	c->chained = head;
+	*head = c;
+}
+
+static void conn_leave(struct conn *c)
+{
+	if (!c->chained)
+		return;
+	*c->chained = c->chain;
+	if (c->chain)
+		c->chain->chained = c->chained;
+	c->chained = NULL;
+}
+
+struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t)
+{
+	struct conn *c = *chain_of(w, t);
+
+	while (c && !same_tuple(&c->request.tuple, t))
+		c = c->chain;
+	return c;
+}
+
+int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client)
+{
+	uint16_t *pending;
+	uint64_t hi, lo;
+
+	memcpy(&hi, client->b, 8);
+	memcpy(&lo, client->b + 8, 8);
+	if (!addr_is_v4(client))
+		lo = 0;
+	pending = &w->pending[((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32 & (PENDING_SLOTS - 1)];
+	if (*pending >= w->snap->pending_per_client)
+		return -EBUSY;
+	c->request.pending = (uint16_t)(pending - w->pending);
+	++*pending;
+	return 0;
+}
+
+void conn_uncount(struct worker *w, struct conn *c)
+{
+	if (c->request.pending == PENDING_SLOTS)
+		return;
+	w->pending[c->request.pending]--;
+	c->request.pending = PENDING_SLOTS;
 }
 
 struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name opener)
@@ -52,88 +165,24 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 	return c;
 }
 
-void leg_accepted(struct leg *l, int fd, bool mptcp)
-{
-	*l = (struct leg){ .fd = fd, .mptcp = mptcp, .in = true, .out = true };
-}
-
-void leg_dialed(struct leg *l, int fd, bool mptcp)
-{
-	*l = (struct leg){ .fd = fd, .mptcp = mptcp, .dialed = true };
-}
-
-static void leg_close(struct worker *w, struct leg *l, bool reset)
-{
-	if (l->parked.data)
-		unpark(w, &l->parked);
-	if (l->fd < 0)
-		return;
-	if (reset)
-		tcp_reset(l->fd, l->mptcp);
-	else
-		close(l->fd);
-	l->fd = -1;
-}
-
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
 	leg_close(w, &c->local, reset);
 	leg_close(w, &c->peer, reset);
-	hub_forget(w, c);
+	conn_uncount(w, c);
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]--;
 	c->state = CLOSED;
+	conn_leave(c);
 	list_del(&c->run);
 	list_del(&c->timer);
 	list_add_tail(&w->dead, &c->timer);
 	w->connections--;
 	w->stats->connections = w->connections;
 	if (w->full)
-		worker_tell_full(w);
-}
-
-static int watch_leg(struct worker *w, struct conn *c, struct leg *l, int op)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET };
-
-	if (l->watched_out)
-		ev.events |= EPOLLOUT;
-	ev.data.u64 = (uint64_t)(uintptr_t)c | (l == &c->peer ? TAG_PEER : 0);
-	return epoll_ctl(w->epoll, op, l->fd, &ev) < 0 ? -errno : 0;
-}
-
-int conn_watch(struct worker *w, struct conn *c, struct leg *l)
-{
-	l->watched_out = l->dialed || l->young;
-	fault_covers(l->fd);
-	return watch_leg(w, c, l, EPOLL_CTL_ADD);
-}
-
-int conn_watch_again(struct worker *w, struct conn *c, struct leg *l)
-{
-	return watch_leg(w, c, l, EPOLL_CTL_MOD);
-}
-
-int conn_watch_out(struct worker *w, struct conn *c, struct leg *l)
-{
-	if (l->watched_out)
-		return 0;
-	l->watched_out = true;
-	return watch_leg(w, c, l, EPOLL_CTL_MOD);
-}
-
-/*
- * Linux does not send what is written to an MPTCP socket between a SYN with data and the third packet of the handshake,
- * nor does that packet set it off. It wakes epoll, though; then setting TCP_NODELAY once more sends what waits.
- */
-void leg_settle(struct leg *l)
-{
-	if (!l->young || tcp_in_handshake(l->fd))
-		return;
-	l->young = false;
-	tcp_nodelay(l->fd);
+		report_full(w);
 }
 
 /* Retired connections are kept for the next ones, but never more than are in use: memory follows the load down. */
@@ -155,4 +204,14 @@ void conn_reap(struct worker *w)
 		w->free_count--;
 		free(list_entry(l, struct conn, timer));
 	}
+}
+
+const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot)
+{
+	const struct snapshot_peer *p = snapshot_at(w->snap, w->snap->peers);
+
+	for (unsigned i = 0; i < w->snap->peers.count; i++)
+		if (p[i].slot == slot)
+			return &p[i];
+	return NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Connections inside a worker: the structures, and what conn.c, gateway.c,
- * hub.c and relay.c offer each other. A worker is single-threaded; nothing
- * here is shared except through shared.h.
+ * Connections inside a worker: the structures, and the files that all others
+ * stand on. A worker is single-threaded; nothing here is shared except through
+ * ipc/shared.h. What a connection wants of the kernel goes through net/io.h
+ * and net/tcp.h.
  *
  * The life of a connection:
  *   gateway: GW_FIRST (the client's first bytes) -> GW_DIAL (towards the peer) -> GW_ANSWER (its answer) -> RELAY
@@ -18,15 +19,12 @@
 #define MPGATED_CONN_H
 
 #include <mpgated/ipc/shared.h>
+#include <mpgated/worker/list.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum conn_state { GW_FIRST, GW_DIAL, GW_ANSWER, GW_DIRECT, GW_READY, HUB_HEADER, HUB_DIAL, HUB_LINGER, RELAY, CLOSED };
-
-struct list {
-	struct list *next, *prev;
-};
 
 /* Bytes that wait for a socket to become writable; no memory while empty. */
 struct parked {
@@ -119,6 +117,7 @@ struct conn {
 	struct leg local, peer; /* keep local first: see TAG_PEER */
 	struct conn_request request;
 	struct list timer; /* in worker.timers[class], ordered by armed */
+	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready */
 	uint64_t armed; /* ms: when it was put in that list */
 	uint64_t active; /* ms: last byte or set-up step */
@@ -150,6 +149,7 @@ static inline struct leg *conn_target(struct conn *c)
 #define RELAY_ROUNDS 4U /* buffers a connection may move before others get their turn */
 #define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
 #define PENDING_SLOTS 4096U
+#define CONN_CHAINS 16384U /* more connections than that make the chains longer */
 
 struct listener {
 	int fd;
@@ -163,16 +163,16 @@ struct issued_cookie {
 };
 
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
-#define RANDOM_POOL 512U
 
 struct worker {
 	unsigned index;
 	int epoll, control, pending_fd, synack_fd;
-	int spare_fd; /* given up to take and close a connection when descriptors run out */
+	int spare_fd; /* -1: none; given up to take and close a connection when descriptors run out */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;
 	__be16 steer_port[2]; /* of our own steering listeners, IPv4 and IPv6 */
 	bool accepting;
+	bool orphan; /* the supervisor is gone */
 	bool full; /* as the supervisor knows it */
 	const struct snapshot *snap;
 	uint32_t peers_changed; /* how often a reload changed them */
@@ -185,11 +185,11 @@ struct worker {
 	struct list dead; /* through conn.timer */
 	struct list *free; /* through conn.timer.next */
 	unsigned free_count;
+	struct conn *table[CONN_CHAINS]; /* by tuple */
+	uint64_t table_key[2];
 	uint64_t parked_bytes;
 	unsigned connections;
 	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
-	uint64_t random[RANDOM_POOL];
-	unsigned random_left;
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
@@ -197,126 +197,75 @@ struct worker {
 	unsigned cookie_count;
 };
 
-/* conn.c */
-/* A connection without legs; NULL: no memory. */
-struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name opener);
+/* The files that follow stand in the order of their layers: none calls one that is further down. */
+
+/* fault.c */
+void fault_covers(int fd); /* fd is a connection of this process */
+
+/* leg.c */
 /* Gives a leg its socket, which is the connection's from here on. */
 void leg_accepted(struct leg *l, int fd, bool mptcp);
 void leg_dialed(struct leg *l, int fd, bool mptcp);
-/* Closes both legs, with resets if asked, and retires the connection. */
-void conn_close(struct worker *w, struct conn *c, bool reset);
+void leg_close(struct worker *w, struct leg *l, bool reset);
 /*
- * Starts to report what happens on a leg. Being writable is reported where it is waited for: on dialed legs, on
- * accepted ones whose handshake may not be over, and once something is parked (conn_watch_out()).
+ * Starts to report what happens on a leg of c. Being writable is reported where it is waited for: on dialed legs, on
+ * accepted ones whose handshake may not be over, and once something is parked (leg_watch_out()).
  */
-int conn_watch(struct worker *w, struct conn *c, struct leg *l);
+int leg_watch(struct worker *w, struct conn *c, struct leg *l);
 /* For a leg that was watched as another connection's; what happened meanwhile is reported again. */
-int conn_watch_again(struct worker *w, struct conn *c, struct leg *l);
-int conn_watch_out(struct worker *w, struct conn *c, struct leg *l);
+int leg_watch_again(struct worker *w, struct conn *c, struct leg *l);
+int leg_watch_out(struct worker *w, struct conn *c, struct leg *l);
 /* Does what is due once an accepted leg's handshake is over, if it is. */
 void leg_settle(struct leg *l);
-void conn_timer(struct worker *w, struct conn *c, enum timer_class class);
-/* The relay has more to do for c after the present batch. */
-void conn_again(struct worker *w, struct conn *c);
-/* After a batch of events: frees what was retired in it, but for what the next connections may need. */
-void conn_reap(struct worker *w);
-
-/* worker.c */
-/*
- * Accepts one connection into *out, with the other side's address in tuple.saddr and sport. 0, -EAGAIN: none waits, or
- * -ECONNABORTED: try the next. Deals with a lack of descriptors.
- */
-int worker_accept(struct worker *w, int listener, enum conn_state state, enum leg_name opener, struct conn **out);
-/* Tells the supervisor when it has to know; what its socket does not take is told later. */
-void worker_tell_full(struct worker *w);
-void worker_peer_failed(struct worker *w, unsigned slot, int err);
-void worker_peer_refused(struct worker *w, unsigned slot);
-uint64_t worker_random(struct worker *w);
-/* A message about one connection, at most 10 a second. */
-void worker_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-const struct snapshot_peer *worker_peer(const struct worker *w, unsigned slot);
-
-/* control.c */
-/* Maps the snapshot in fd (which stays the caller's) in place of the one in force. 0 or -errno. */
-int worker_snapshot(struct worker *w, int fd);
-/* Takes all messages that wait. False: the supervisor is gone. */
-bool worker_message(struct worker *w);
-void worker_stop_accepting(struct worker *w);
-
-/* gateway.c */
-void gateway_accept(struct worker *w, struct listener *l);
-void gateway_event(struct worker *w, struct conn *c);
-void gateway_timeout(struct worker *w, struct conn *c);
-
-/* request.c */
-struct convert_msg;
-/*
- * The Convert message for c towards p, into buf. early: the client's first bytes follow it. Built again for the same
- * connection it has the same cookie, of which a hub takes one. Its length, -ETIME when that has become too old, or
- * another -errno.
- */
-int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf,
-		  size_t cap);
-/*
- * Can the request be said with another cookie than the one that answer m, an Error, refuses or misses? One that is
- * refused is forgotten, and a new one asked for: c is dialed anew twice at most.
- */
-bool request_other_cookie(struct worker *w, struct conn *c, const struct convert_msg *m);
-
-/* ready.c */
-/* Gives c an established connection to its peer as its peer leg, and the request its address, if there is one. */
-bool ready_take(struct worker *w, struct conn *c);
-/* Opens as many to an address of the peer as its configuration says. */
-void ready_fill(struct worker *w, unsigned slot, unsigned address);
-/* Closes those of a peer; slot -1: all. */
-void ready_drop(struct worker *w, int slot);
-void ready_event(struct worker *w, struct conn *r);
-
-/* hub.c */
-void hub_accept(struct worker *w, struct listener *l);
-void hub_event(struct worker *w, struct conn *c);
-void hub_timeout(struct worker *w, struct conn *c);
-void hub_forget(struct worker *w, struct conn *c); /* conn_close() of a request that never reached the relay */
-
-/* relay.c */
-/* One turn of the opener's bytes only. 0, -EAGAIN (conn_again() is due) or -errno. */
-int relay_up(struct worker *w, struct conn *c);
-/* Both legs are connected; runs the first round. c may be closed when it returns. */
-void relay_start(struct worker *w, struct conn *c);
-void relay_event(struct worker *w, struct conn *c);
-void relay_timeout(struct worker *w, struct conn *c);
 /* Writes data to l, parking what does not fit. 0 or -errno (the leg is broken, or -ENOBUFS). */
-int relay_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len);
+int leg_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len);
+int leg_flush(struct worker *w, struct leg *l); /* 0 or -errno; l->out and l->parked tell whether all went */
 /* Puts a copy of data behind what is parked. 0, -ENOMEM, -ENOBUFS (the worker's bound). */
 int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len);
 void unpark(struct worker *w, struct parked *p);
-int flush(struct worker *w, struct leg *l); /* 0 or -errno; l->out and l->parked tell whether all went */
 
-static inline void list_init(struct list *l)
-{
-	l->next = l->prev = l;
-}
+/* report.c */
+/* Tells the supervisor when it has to know; what its socket does not take is told later. */
+void report_full(struct worker *w);
+void report_peer_failed(struct worker *w, unsigned slot, int err);
+void report_peer_refused(struct worker *w, unsigned slot);
+/* A message about one connection, at most 10 a second. */
+void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-static inline bool list_empty(const struct list *l)
-{
-	return l->next == l;
-}
+/* conn.c */
+void conn_init(struct worker *w); /* the lists of a worker that is all zero otherwise */
+/* A connection without legs; NULL: no memory. */
+struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name opener);
+/* Closes both legs, with resets if asked, and retires the connection. */
+void conn_close(struct worker *w, struct conn *c, bool reset);
+/* After a batch of events: frees what was retired in it, but for what the next connections may need. */
+void conn_reap(struct worker *w);
+/* Lets c be found by the tuple in its request, which stays as it is from here on. */
+void conn_enter(struct worker *w, struct conn *c);
+struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t); /* NULL: none */
+void conn_timer(struct worker *w, struct conn *c, enum timer_class class);
+uint64_t conn_timer_ms(const struct worker *w, enum timer_class class);
+/* c has more to do after the present batch. */
+void conn_again(struct worker *w, struct conn *c);
+/*
+ * Counts c among a client's requests that have no server yet, until conn_uncount() or its end. One client has an IPv4
+ * address or an IPv6 /64. 0 or -EBUSY: it has as many as it may.
+ */
+int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client);
+void conn_uncount(struct worker *w, struct conn *c);
+/* A peer of the snapshot; NULL: there is none in that slot. */
+const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot);
 
-static inline void list_del(struct list *l)
-{
-	l->prev->next = l->next;
-	l->next->prev = l->prev;
-	list_init(l);
-}
-
-static inline void list_add_tail(struct list *head, struct list *l)
-{
-	l->prev = head->prev;
-	l->next = head;
-	head->prev->next = l;
-	head->prev = l;
-}
-
-#define list_entry(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+/* accept.c */
+/*
+ * Takes what waits at a listener, with the other side's address in tuple->saddr and sport. Its descriptor, -EAGAIN:
+ * none waits, or -ECONNABORTED: try the next. Deals with a lack of descriptors, and with too many connections.
+ */
+int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple);
+/* For one that could not be made a connection: resets and counts it. */
+void accept_refuse(struct worker *w, int fd);
+/* A connection of what was accepted, which is its opener; NULL: no memory, fd is reset. */
+struct conn *accept_conn(struct worker *w, int fd, const struct mpgate_tuple *tuple, enum conn_state state,
+			 enum leg_name opener);
 
 #endif

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <lib/log.h>
-#include <mpgated/worker/conn.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/ready.h>
+#include <mpgated/worker/worker.h>
 
 static bool same_peers(const struct snapshot *a, const struct snapshot *b)
 {
@@ -82,7 +83,7 @@ static void send_flows(struct worker *w, const struct message *request)
 void worker_stop_accepting(struct worker *w)
 {
 	for (unsigned i = 0; i < w->listener_count; i++)
-		close(w->listeners[i].fd);
+		tcp_close(w->listeners[i].fd);
 	w->listener_count = 0;
 	w->accepting = false;
 }
@@ -105,6 +106,6 @@ bool worker_message(struct worker *w)
 			close(fd);
 	}
 	/* After a reload the limit may be another one; with each ping, what could not be told is told again. */
-	worker_tell_full(w);
+	report_full(w);
 	return ret == -EAGAIN || ret == -EINTR;
 }

@@ -6,18 +6,16 @@
  * peer still sends is read and dropped meanwhile, since closing with unread
  * data would reset the connection and lose the Error (6.2.8).
  */
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <lib/convert.h>
-#include <mpgated/worker/access.h>
-#include <mpgated/worker/conn.h>
+#include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/access.h>
+#include <mpgated/worker/hub.h>
+#include <mpgated/worker/relay.h>
 
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
@@ -37,26 +35,6 @@ static void put_supported(const struct worker *w, struct convert_writer *wr)
 	convert_put_extensions(wr, supported_kinds, serves_options(w) ? sizeof(supported_kinds) : 1);
 }
 
-static uint16_t *pending_slot(struct worker *w, const struct mpgate_addr *a)
-{
-	uint64_t hi, lo;
-
-	/* One subscriber has an IPv4 address or an IPv6 /64. */
-	memcpy(&hi, a->b, 8);
-	memcpy(&lo, a->b + 8, 8);
-	if (!addr_is_v4(a))
-		lo = 0;
-	return &w->pending[((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32 & (PENDING_SLOTS - 1)];
-}
-
-void hub_forget(struct worker *w, struct conn *c)
-{
-	if (c->request.pending == PENDING_SLOTS)
-		return;
-	w->pending[c->request.pending]--;
-	c->request.pending = PENDING_SLOTS;
-}
-
 /* Sends an Error and lets the connection end. */
 static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len)
 {
@@ -65,9 +43,7 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	struct convert_writer wr;
 	int n;
 
-	hub_forget(w, c);
-	if (c->local.parked.data)
-		unpark(w, &c->local.parked);
+	conn_uncount(w, c);
 	if (second != w->error_second) {
 		w->error_second = second;
 		w->errors = 0;
@@ -75,15 +51,12 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	convert_begin(&wr, msg, sizeof(msg));
 	convert_put_error(&wr, code, value, len);
 	n = convert_end(&wr);
-	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || send(c->peer.fd, msg, (size_t)n, MSG_NOSIGNAL) != n ||
-	    shutdown(c->peer.fd, SHUT_WR) < 0) {
+	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || tcp_send(c->peer.fd, msg, (size_t)n) != n ||
+	    tcp_shutdown(c->peer.fd) < 0) {
 		conn_close(w, c, true);
 		return;
 	}
-	if (c->local.fd >= 0) {
-		close(c->local.fd);
-		c->local.fd = -1;
-	}
+	leg_close(w, &c->local, false);
 	c->state = HUB_LINGER;
 	leg_settle(&c->peer);
 	conn_timer(w, c, TIMER_HEADER);
@@ -93,16 +66,16 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 static void hub_refuse(struct worker *w, struct conn *c, const char *why)
 {
 	w->stats->not_authorized++;
-	worker_note(w, c, "not authorized: %s", why);
+	report_note(w, c, "not authorized: %s", why);
 	hub_fail(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1);
 }
 
 static void hub_linger(struct worker *w, struct conn *c)
 {
 	for (unsigned i = 0; i < LINGER_ROUNDS; i++) {
-		ssize_t n = recv(c->peer.fd, w->buf, RELAY_BUF, 0);
+		ssize_t n = tcp_recv(c->peer.fd, w->buf, RELAY_BUF);
 
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
 			conn_close(w, c, false);
@@ -116,7 +89,7 @@ static void hub_linger(struct worker *w, struct conn *c)
 static bool authorize(struct worker *w, struct conn *c, struct request *r, const struct mpgate_addr *client)
 {
 	uint8_t value[1 + ISSUED_LEN] = { 0 };
-	uint32_t now = (uint32_t)time(NULL);
+	uint32_t now = io_wall_clock();
 
 	switch (access_request(w, r, client, now)) {
 	case ACCESS_GRANTED:
@@ -226,7 +199,7 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	if (!ret)
 		ret = (int)tcp_dial(fd, dst, c->request.tuple.dport, false, NULL, 0);
 	if (!ret)
-		ret = conn_watch(w, c, &c->local);
+		ret = leg_watch(w, c, &c->local);
 	return ret;
 }
 
@@ -235,7 +208,6 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 			const uint8_t *data, size_t len)
 {
 	const struct convert_msg *m = &r->msg;
-	uint16_t *pending = pending_slot(w, client);
 	uint8_t bad[256] = { 0 }, retry = RETRY_SECONDS;
 	size_t bad_count;
 	bool mptcp;
@@ -250,13 +222,11 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		hub_refuse(w, c, "destination not allowed");
 		return;
 	}
-	if (*pending >= w->snap->pending_per_client) {
+	if (conn_count(w, c, client) < 0) {
 		w->stats->resource++;
 		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
 		return;
 	}
-	c->request.pending = (uint16_t)(pending - w->pending);
-	++*pending;
 	c->request.answer = (uint8_t)((m->tcp_options.len ? ANSWER_OPTIONS : 0) |
 				      (m->has & CONVERT_HAS_INFO ? ANSWER_EXTENSIONS : 0));
 	c->request.dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
@@ -281,7 +251,7 @@ static void hub_info(struct worker *w, struct conn *c)
 	convert_begin(&wr, msg, sizeof(msg));
 	put_supported(w, &wr);
 	n = convert_end(&wr);
-	if (n < 0 || send(c->peer.fd, msg, (size_t)n, MSG_NOSIGNAL) != n || shutdown(c->peer.fd, SHUT_WR) < 0) {
+	if (n < 0 || tcp_send(c->peer.fd, msg, (size_t)n) != n || tcp_shutdown(c->peer.fd) < 0) {
 		conn_close(w, c, true);
 		return;
 	}
@@ -326,9 +296,9 @@ static void hub_header(struct worker *w, struct conn *c)
 	size_t have = c->request.first.len;
 	/* What else there is stays in the kernel until the server has answered. */
 	size_t want = CONVERT_MAX_LEN + FIRST_BYTES - have;
-	ssize_t n = recv(c->peer.fd, buf + have, want, 0);
+	ssize_t n = tcp_recv(c->peer.fd, buf + have, want);
 
-	if (n < 0 && errno == EAGAIN)
+	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
 		if (have)
@@ -367,22 +337,26 @@ static void hub_header(struct worker *w, struct conn *c)
 void hub_accept(struct worker *w, struct listener *l)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+		struct mpgate_tuple tuple;
+		int fd = accept_next(w, l->fd, &tuple);
 		struct conn *c;
-		int ret = worker_accept(w, l->fd, HUB_HEADER, LEG_PEER, &c);
 
-		if (ret == -EAGAIN)
+		if (fd == -EAGAIN)
 			return;
-		if (ret)
+		if (fd < 0)
 			continue;
 		w->stats->convert++;
-		if (!access_source(w, &c->request.tuple.saddr)) {
+		if (!access_source(w, &tuple.saddr)) {
 			w->stats->not_authorized++;
-			conn_close(w, c, true);
+			tcp_reset(fd, true);
 			continue;
 		}
+		c = accept_conn(w, fd, &tuple, HUB_HEADER, LEG_PEER);
+		if (!c)
+			continue;
 		c->peer.young = true;
 		conn_timer(w, c, TIMER_HEADER);
-		if (conn_watch(w, c, &c->peer) < 0)
+		if (leg_watch(w, c, &c->peer) < 0)
 			conn_close(w, c, true);
 		else
 			hub_header(w, c);
@@ -403,12 +377,12 @@ static void hub_connected(struct worker *w, struct conn *c)
 		put_supported(w, &wr);
 	if (c->request.answer & ANSWER_OPTIONS) {
 		if (tcp_local(c->local.fd, &tuple.saddr, &tuple.sport) == 0)
-			bpf_map_lookup_and_delete_elem(w->synack_fd, &tuple, &options);
+			io_take(w->synack_fd, &tuple, &options);
 		convert_put_ext_tcp_header(&wr, options.options, options.len);
 	}
 	n = convert_end(&wr);
 	leg_settle(&c->peer);
-	if (n < 0 || relay_write(w, c, &c->peer, msg, (size_t)n) < 0) {
+	if (n < 0 || leg_write(w, c, &c->peer, msg, (size_t)n) < 0) {
 		conn_close(w, c, true);
 		return;
 	}

@@ -10,11 +10,10 @@
  * waits for a Convert message: a gateway at rest has none.
  */
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
-#include <mpgated/worker/conn.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/ready.h>
 
 static struct conn *next_of(const struct worker *w, const struct list *l, unsigned slot)
 {
@@ -39,9 +38,9 @@ bool ready_take(struct worker *w, struct conn *c)
 		r->peer.fd = -1;
 		conn_close(w, r, false);
 		if (c->request.dscp)
-			tcp_set_dscp(c->peer.fd, &worker_peer(w, c->request.slot)->address[c->request.address],
+			tcp_set_dscp(c->peer.fd, &conn_peer(w, c->request.slot)->address[c->request.address],
 				     c->request.dscp);
-		if (conn_watch_again(w, c, &c->peer) == 0)
+		if (leg_watch_again(w, c, &c->peer) == 0)
 			return true;
 		tcp_reset(c->peer.fd, true);
 		c->peer.fd = -1;
@@ -60,7 +59,7 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 		return fd;
 	r = conn_new(w, GW_READY, LEG_LOCAL);
 	if (!r) {
-		close(fd);
+		tcp_close(fd);
 		return -ENOMEM;
 	}
 	r->request.slot = p->slot;
@@ -68,7 +67,7 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 	leg_dialed(&r->peer, fd, true);
 	ret = (int)tcp_dial(fd, a, p->port, false, NULL, 0);
 	if (!ret)
-		ret = conn_watch(w, r, &r->peer);
+		ret = leg_watch(w, r, &r->peer);
 	if (ret) {
 		conn_close(w, r, true);
 		return ret;
@@ -81,7 +80,7 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 
 void ready_fill(struct worker *w, unsigned slot, unsigned address)
 {
-	const struct snapshot_peer *p = worker_peer(w, slot);
+	const struct snapshot_peer *p = conn_peer(w, slot);
 	unsigned have = 0;
 
 	if (!p || !p->address_count)

@@ -11,97 +11,11 @@
  * legs that have room for it: readers that stand still stop nobody else.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <mpgated/worker/conn.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/relay.h>
 
 #define ACKED_SOON_MS 1000 /* without progress for longer, whether all is acknowledged is asked seldom */
-
-static int keep(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
-{
-	uint8_t *mem;
-
-	mem = malloc(p->len + len);
-	if (!mem)
-		return -ENOMEM;
-	if (p->len)
-		memcpy(mem, p->data + p->off, p->len);
-	memcpy(mem + p->len, data, len);
-	free(p->data);
-	p->data = mem;
-	p->off = 0;
-	p->len += (uint32_t)len;
-	w->parked_bytes += len;
-	return 0;
-}
-
-int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len)
-{
-	return w->parked_bytes + len > w->snap->buffer_bytes ? -ENOBUFS : keep(w, p, data, len);
-}
-
-void unpark(struct worker *w, struct parked *p)
-{
-	w->parked_bytes -= p->len;
-	free(p->data);
-	memset(p, 0, sizeof(*p));
-}
-
-/* Bytes written, 0 when the socket is full. */
-static ssize_t write_some(struct leg *l, const uint8_t *data, size_t len)
-{
-	ssize_t n = send(l->fd, data, len, MSG_NOSIGNAL);
-
-	if (n < 0) {
-		if (errno != EAGAIN)
-			return -errno;
-		n = 0;
-	}
-	if ((size_t)n < len)
-		l->out = false;
-	return n;
-}
-
-int flush(struct worker *w, struct leg *l)
-{
-	struct parked *p = &l->parked;
-
-	while (p->len && l->out) {
-		ssize_t n = write_some(l, p->data + p->off, p->len);
-
-		if (n < 0)
-			return (int)n;
-		p->off += (uint32_t)n;
-		p->len -= (uint32_t)n;
-		w->parked_bytes -= (uint64_t)n;
-	}
-	if (!p->len && p->data)
-		unpark(w, p);
-	return 0;
-}
-
-int relay_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len)
-{
-	ssize_t n = 0;
-	int ret;
-
-	if (!l->parked.len && l->out) {
-		n = write_some(l, data, len);
-		if (n < 0)
-			return (int)n;
-	}
-	if ((size_t)n == len)
-		return 0;
-	data += n;
-	len -= (size_t)n;
-	/* What a little read leaves over is kept in any case: the bytes are out of the kernel. */
-	ret = len <= RELAY_LITTLE ? keep(w, &l->parked, data, len) : park(w, &l->parked, data, len);
-	return ret ? ret : conn_watch_out(w, c, l);
-}
 
 /*
  * Moves bytes from one leg to the other until the first is dry, the second is full or the turn is over. Returns 0,
@@ -111,7 +25,7 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 {
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	uint32_t waited = to->parked.len;
-	int ret = flush(w, to);
+	int ret = leg_flush(w, to);
 
 	to->broken |= ret < 0;
 	if (to->parked.len < waited)
@@ -126,12 +40,12 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 			return -EAGAIN;
 		/* A little for a leg that has room for it: nothing is left over. */
 		if (!room && !(to->out = to->out && tcp_writable(to->fd)))
-			return conn_watch_out(w, c, to);
-		n = recv(from->fd, buf, want, 0);
+			return leg_watch_out(w, c, to);
+		n = tcp_recv(from->fd, buf, want);
 		if (n < 0) {
-			if (errno != EAGAIN) {
+			if (n != -EAGAIN) {
 				from->broken = true;
-				return -errno;
+				return (int)n;
 			}
 			from->in = from->urgent = false;
 			break;
@@ -144,16 +58,16 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 		c->active = w->now;
 		if ((size_t)n < want && leg_is_dry(from))
 			from->in = false;
-		ret = relay_write(w, c, to, buf, (size_t)n);
+		ret = leg_write(w, c, to, buf, (size_t)n);
 		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
 	}
 	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
 		to->shut = true;
 		c->active = w->now;
 		/* When this was the second direction, see leg_end(). */
-		if (!from->shut && shutdown(to->fd, SHUT_WR) < 0) {
-			ret = -errno;
-			to->broken = true;
+		if (!from->shut) {
+			ret = tcp_shutdown(to->fd);
+			to->broken |= ret < 0;
 		}
 	}
 	return ret;
@@ -199,11 +113,11 @@ static bool leg_end(struct leg *l)
 	if (l->mptcp && !tcp_may_close(l->fd)) {
 		/* Each shutdown() is an event of its own. */
 		if (!l->ended)
-			shutdown(l->fd, SHUT_WR);
+			tcp_shutdown(l->fd);
 		l->ended = true;
 		return false;
 	}
-	close(l->fd);
+	tcp_close(l->fd);
 	l->fd = -1;
 	return true;
 }
@@ -283,7 +197,7 @@ void relay_timeout(struct worker *w, struct conn *c)
 
 void relay_start(struct worker *w, struct conn *c)
 {
-	hub_forget(w, c);
+	conn_uncount(w, c);
 	unpark(w, &c->request.first);
 	c->state = RELAY;
 	c->active = w->now;

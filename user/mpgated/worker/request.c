@@ -3,12 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <lib/convert.h>
-#include <mpgated/worker/conn.h>
+#include <mpgated/net/io.h>
+#include <mpgated/worker/request.h>
 
 #define STAMP_SPARE 5 /* s: a cookie this close to the end of its time is not sent again */
+
+const struct snapshot_peer *request_peer(const struct worker *w, const struct conn *c)
+{
+	return c->request.peers_changed == w->peers_changed ? conn_peer(w, c->request.slot) : NULL;
+}
 
 static struct issued_cookie *issued_find(struct worker *w, unsigned slot)
 {
@@ -66,7 +71,7 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
 	struct convert_writer wr;
 	struct convert_bytes connect = { 0 }, source = { 0 };
 	struct convert_cookie cookie;
-	uint32_t now = (uint32_t)time(NULL);
+	uint32_t now = io_wall_clock();
 
 	convert_begin(&wr, buf, cap);
 	connect.data = buf + wr.len;
@@ -83,7 +88,7 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
 		/* Sent again it is the same request, so that a hub which had it refuses it. */
 		if (!c->request.stamp) {
 			c->request.stamp = now;
-			c->request.nonce = worker_random(w);
+			c->request.nonce = io_random();
 		} else if ((int64_t)now - c->request.stamp > (int64_t)w->snap->window - STAMP_SPARE) {
 			return -ETIME;
 		}

@@ -22,11 +22,20 @@ struct worker_args {
  */
 void worker_main(const struct worker_args *args) __attribute__((noreturn));
 
+/* loop.c: one turn of it, which waits for something to happen. False: there is nothing more to do. */
+bool loop_turn(struct worker *w);
+
+/* control.c */
+/* Maps the snapshot in fd (which stays the caller's) in place of the one in force. 0 or -errno. */
+int worker_snapshot(struct worker *w, int fd);
+/* Takes all messages that wait. False: the supervisor is gone. */
+bool worker_message(struct worker *w);
+void worker_stop_accepting(struct worker *w);
+
 /* sandbox.c: keeps two capabilities (transparent sockets) and the system calls of the worker. 0 or -errno. */
 int sandbox_enter(void);
 
 /* fault.c: from now on what ends this process, SIGKILL excepted, resets its connections first. 0 or -errno. */
 int fault_handlers(void);
-void fault_covers(int fd); /* fd is a connection of this process */
 
 #endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/net/io.h>
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lib/log.h>
+
+#define RANDOM_POOL 512U /* numbers of one call */
+
+static int watch(int epoll, int op, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = tag };
+
+	return epoll_ctl(epoll, op, fd, &ev) < 0 ? -errno : 0;
+}
+
+int io_watch(int epoll, int fd, uint32_t events, uint64_t tag)
+{
+	return watch(epoll, EPOLL_CTL_ADD, fd, events, tag);
+}
+
+int io_watch_again(int epoll, int fd, uint32_t events, uint64_t tag)
+{
+	return watch(epoll, EPOLL_CTL_MOD, fd, events, tag);
+}
+
+void io_unwatch(int epoll, int fd)
+{
+	epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int io_wait(int epoll, struct epoll_event *ev, int max, int timeout)
+{
+	int n = epoll_wait(epoll, ev, max, timeout);
+
+	return n < 0 ? 0 : n;
+}
+
+uint64_t io_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint32_t io_wall_clock(void)
+{
+	return (uint32_t)time(NULL);
+}
+
+uint64_t io_random(void)
+{
+	static uint64_t pool[RANDOM_POOL];
+	static unsigned left;
+
+	if (!left) {
+		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool)) {
+			log_error("getrandom: %s", strerror(errno));
+			_exit(1);
+		}
+		left = RANDOM_POOL;
+	}
+	return pool[--left];
+}
+
+bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
+{
+	return bpf_map_lookup_and_delete_elem(map, tuple, value) == 0;
+}
+
+int io_reserve(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? -errno : copy;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Takes what waits at the listeners. */
+#include <errno.h>
+
+#include <mpgated/net/io.h>
+#include <mpgated/net/tcp.h>
+#include <mpgated/worker/conn.h>
+
+/* Takes the connection with the spare descriptor and ends it, or the listener would wake us for ever. */
+static void refuse_one(struct worker *w, int listener)
+{
+	struct mpgate_addr addr;
+	__be16 port;
+	int fd;
+
+	if (w->spare_fd >= 0)
+		tcp_close(w->spare_fd);
+	fd = tcp_accept(listener, &addr, &port);
+	if (fd >= 0)
+		tcp_reset(fd, true);
+	w->spare_fd = io_reserve(w->control);
+	w->stats->resource++;
+}
+
+int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple)
+{
+	int fd;
+
+	if (!w->full)
+		report_full(w);
+	*tuple = (struct mpgate_tuple){ 0 };
+	fd = tcp_accept(listener, &tuple->saddr, &tuple->sport);
+	if (fd == -EMFILE || fd == -ENFILE)
+		refuse_one(w, listener);
+	if (fd < 0)
+		return fd == -EAGAIN ? -EAGAIN : -ECONNABORTED;
+	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */
+	if (w->connections < 2 * w->snap->connections)
+		return fd;
+	accept_refuse(w, fd);
+	return -ECONNABORTED;
+}
+
+void accept_refuse(struct worker *w, int fd)
+{
+	w->stats->resource++;
+	tcp_reset(fd, true);
+}
+
+struct conn *accept_conn(struct worker *w, int fd, const struct mpgate_tuple *tuple, enum conn_state state,
+			 enum leg_name opener)
+{
+	struct conn *c = conn_new(w, state, opener);
+
+	if (!c) {
+		accept_refuse(w, fd);
+		return NULL;
+	}
+	/* As MPTCP: disconnecting resets a TCP socket just as well, and a client may speak either. */
+	leg_accepted(conn_opener(c), fd, true);
+	c->request.tuple = *tuple;
+	return c;
+}

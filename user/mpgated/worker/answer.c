@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A gateway's connection to a peer that has the request: its answer is awaited, while the client's bytes flow. */
+#include <errno.h>
+#include <string.h>
+
+#include <lib/convert.h>
+#include <mpgated/net/tcp.h>
+#include <mpgated/worker/answer.h>
+#include <mpgated/worker/dial.h>
+#include <mpgated/worker/ready.h>
+#include <mpgated/worker/relay.h>
+#include <mpgated/worker/request.h>
+
+/* A SYN may get lost; two in a row are taken for a peer or path that does not take data in them. */
+static void syn_data_result(struct worker *w, struct conn *c)
+{
+	struct peer_shared *p = &w->shm->peers[c->request.slot];
+
+	if (tcp_syn_data_acked(c->peer.fd)) {
+		if (p->syn_lost)
+			p->syn_lost = 0;
+		return;
+	}
+	w->stats->syn_data_lost++;
+	p->syn_lost = !p->syn_lost;
+	if (!p->syn_lost) {
+		p->syn_data = SYN_DATA_NO;
+		report_note(w, c, "the peer did not take data in two SYNs: no more of that");
+	}
+}
+
+void answer_begin(struct worker *w, struct conn *c)
+{
+	unsigned peer = c->request.slot, address = c->request.address;
+
+	if (c->request.sent == SENT_SYN && request_peer(w, c))
+		syn_data_result(w, c);
+	if (!tcp_is_mptcp(c->peer.fd))
+		w->stats->not_mptcp++;
+	if (!dial_keeps_first(c) && c->request.first.data)
+		unpark(w, &c->request.first);
+	c->state = GW_ANSWER;
+	conn_timer(w, c, TIMER_CONNECT);
+	answer_event(w, c);
+	ready_fill(w, peer, address);
+}
+
+void answer_ahead(struct worker *w, struct conn *c)
+{
+	char byte;
+	ssize_t n = c->peer.in ? tcp_peek(c->peer.fd, &byte, 1) : -EAGAIN;
+
+	if (n > 0)
+		answer_begin(w, c);
+	else if (n != -EAGAIN || leg_flush(w, &c->peer) < 0)
+		dial_again(w, c);
+}
+
+/*
+ * The peer ended the connection without an answer. One that was asked for the same before may have carried that out,
+ * and refuses to do so twice: the server is dialed directly.
+ */
+static void answer_missing(struct worker *w, struct conn *c)
+{
+	if (c->request.again) {
+		report_note(w, c, "the peer does not take the request a second time");
+		dial_leave(w, c);
+		dial_direct(w, c);
+		return;
+	}
+	w->stats->convert_bad++;
+	report_note(w, c, "the peer ended the connection without an answer");
+	conn_close(w, c, true);
+}
+
+static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
+{
+	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
+	bool other = request_peer(w, c) ? request_other_cookie(w, c, m)
+					: !c->request.keyed && m->error == CONVERT_E_NO_COOKIE;
+
+	if (other) {
+		dial_leave(w, c);
+		dial_peer(w, c);
+		return;
+	}
+	/* By a clock that differs from ours a request that is said again may be too old. */
+	if (c->request.again && c->request.keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
+		answer_missing(w, c);
+		return;
+	}
+	if (m->error == CONVERT_E_RESET)
+		w->stats->refused++;
+	else if (m->error == CONVERT_E_UNREACHABLE)
+		w->stats->unreachable++;
+	else if (m->error == CONVERT_E_NETWORK)
+		w->stats->connect_timeout++;
+	else
+		w->stats->convert_error++;
+	if (m->error == CONVERT_E_NOT_AUTHORIZED)
+		report_peer_refused(w, c->request.slot);
+	report_note(w, c, "the peer says: %s", convert_error_name(m->error));
+	conn_close(w, c, true);
+}
+
+/* Reads the peer's answer; what follows it is the server's. */
+static void read_answer(struct worker *w, struct conn *c)
+{
+	const struct snapshot_peer *p = request_peer(w, c);
+	/* Where the first bytes are gone by now, c->request.first can hold the begin of a long answer. */
+	struct parked *held = dial_keeps_first(c) ? NULL : &c->request.first;
+	size_t have = held ? held->len : 0;
+	uint8_t *buf = w->buf + RELAY_HEADROOM;
+	struct convert_fault fault;
+	struct convert_msg m;
+	ssize_t n;
+
+	/*
+	 * Without a place to hold a part of it, the answer stays in the kernel until it is whole. Of what follows it
+	 * no more is read than can be kept for a client that does not take it.
+	 */
+	n = (held ? tcp_recv : tcp_peek)(c->peer.fd, buf + have, RELAY_LITTLE - have);
+	if (n == -EAGAIN) {
+		c->peer.in = false;
+		return;
+	}
+	if (n <= 0) {
+		answer_missing(w, c);
+		return;
+	}
+	if (have)
+		memcpy(buf, held->data, have);
+	switch (convert_parse(CONVERT_CLIENT, p && (p->flags & SNAPSHOT_PEER_PRIVATE), buf, have + (size_t)n, &m,
+			      &fault)) {
+	case CONVERT_MORE:
+		/* All of it was there to be read. */
+		if (c->peer.hangup) {
+			answer_missing(w, c);
+			return;
+		}
+		c->peer.in = false;
+		if (held && park(w, held, buf + have, (size_t)n) < 0)
+			conn_close(w, c, true);
+		return;
+	case CONVERT_OK:
+		break;
+	default:
+		w->stats->convert_bad++;
+		dial_blame(w, c, EPROTO);
+		report_note(w, c, "the peer's answer is no Convert message");
+		conn_close(w, c, true);
+		return;
+	}
+	if (m.has & CONVERT_HAS_ERROR) {
+		answer_error(w, c, &m);
+		return;
+	}
+	if (!held) {
+		tcp_recv(c->peer.fd, buf, m.len);
+	} else if (have + (size_t)n > m.len) {
+		size_t rest = have + (size_t)n - m.len;
+
+		c->bytes_down += rest;
+		w->stats->bytes_down += rest;
+		if (leg_write(w, c, &c->local, buf + m.len, rest) < 0) {
+			w->stats->reset++;
+			conn_close(w, c, true);
+			return;
+		}
+	}
+	relay_start(w, c);
+}
+
+void answer_event(struct worker *w, struct conn *c)
+{
+	int ret = dial_keeps_first(c) ? leg_flush(w, &c->peer) : relay_up(w, c);
+
+	if (ret && ret != -EAGAIN) {
+		if (c->request.again) {
+			answer_missing(w, c);
+			return;
+		}
+		w->stats->reset++;
+		conn_close(w, c, true);
+		return;
+	}
+	if (ret == -EAGAIN)
+		conn_again(w, c);
+	if (c->peer.in)
+		read_answer(w, c);
+}

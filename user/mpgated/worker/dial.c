@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Where a gateway takes a connection to: the peer, with a Convert message (RFC
+ * 8803, 4.1) and the client's first bytes, in the SYN when the peer is known
+ * to take that; its next address; or the server itself. While the peer has not
+ * answered the handshake the first bytes are kept: a peer that fails costs
+ * time, not the connection.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <mpgated/net/tcp.h>
+#include <mpgated/worker/dial.h>
+#include <mpgated/worker/ready.h>
+#include <mpgated/worker/request.h>
+
+void dial_blame(struct worker *w, const struct conn *c, int err)
+{
+	if (request_peer(w, c))
+		report_peer_failed(w, c->request.slot, err);
+}
+
+bool dial_keeps_first(const struct conn *c)
+{
+	return c->request.again || !c->request.keyed;
+}
+
+/* Closed without a reset, the socket would go on to send the request, and the hub carry it out with nobody waiting. */
+void dial_leave(struct worker *w, struct conn *c)
+{
+	if (c->peer.parked.data)
+		unpark(w, &c->peer.parked);
+	if (c->peer.fd >= 0)
+		tcp_reset(c->peer.fd, c->peer.mptcp);
+	c->peer.fd = -1;
+}
+
+void dial_direct(struct worker *w, struct conn *c)
+{
+	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
+	const struct mpgate_addr *dst = &c->request.tuple.daddr;
+	bool reject = false;
+	int ret;
+
+	for (unsigned i = 0; i < w->snap->rules.count; i++)
+		if (r[i].id == c->request.rule_id)
+			reject = r[i].reject;
+	if (reject) {
+		report_note(w, c, "the peer does not answer, and the rule says reject");
+		conn_close(w, c, true);
+		return;
+	}
+	w->stats->direct++;
+	c->state = GW_DIRECT;
+	c->request.slot = MPGATE_MAX_PEERS;
+	conn_timer(w, c, TIMER_CONNECT);
+	ret = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, false);
+	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
+	if (ret >= 0)
+		ret = (int)tcp_dial(c->peer.fd, dst, c->request.tuple.dport, false, NULL, 0);
+	if (ret >= 0)
+		ret = leg_watch(w, c, &c->peer);
+	if (ret < 0) {
+		w->stats->unreachable++;
+		conn_close(w, c, true);
+		return;
+	}
+	/* The kept first bytes are what is to be written first. */
+	c->peer.parked = c->request.first;
+	memset(&c->request.first, 0, sizeof(c->request.first));
+}
+
+/* Sends message and first bytes (which stand in front of each other at data) to one address of the peer. */
+static int dial_address(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t *data,
+			size_t len)
+{
+	const struct mpgate_addr *a = &p->address[c->request.address];
+	int fd = tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
+	bool syn_data;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (c->request.dscp)
+		tcp_set_dscp(fd, a, c->request.dscp);
+	/* guard drops a SYN that repeats a request it saw. */
+	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
+	n = tcp_dial(fd, a, p->port, syn_data, data, len);
+	if (n == -EOPNOTSUPP && syn_data) {
+		syn_data = false;
+		n = tcp_dial(fd, a, p->port, false, data, len);
+	}
+	c->request.sent = syn_data ? SENT_SYN : SENT_HANDSHAKE;
+	leg_dialed(&c->peer, fd, true);
+	if (n >= 0)
+		n = (size_t)n < len ? park(w, &c->peer.parked, data + n, len - (size_t)n) : 0;
+	if (n == 0)
+		n = leg_watch(w, c, &c->peer);
+	if (n < 0)
+		dial_leave(w, c);
+	return (int)n;
+}
+
+/* Sends message and first bytes over a connection opened ahead, if there is one. */
+static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, size_t len)
+{
+	if (c->request.again || !ready_take(w, c))
+		return false;
+	if (leg_write(w, c, &c->peer, data, len) < 0) {
+		dial_leave(w, c);
+		c->request.again = true;
+		return false;
+	}
+	c->request.sent = SENT_AHEAD;
+	w->stats->ready_used++;
+	ready_fill(w, c->request.slot, w->shm->peers[c->request.slot].address);
+	return true;
+}
+
+void dial_peer(struct worker *w, struct conn *c)
+{
+	const struct snapshot_peer *p = request_peer(w, c);
+	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
+	size_t len = c->request.first.len;
+	int m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT, ret = -EHOSTUNREACH;
+	bool shortage = false;
+
+	c->state = GW_DIAL;
+	conn_timer(w, c, TIMER_PEER);
+	if (len)
+		memcpy(data, c->request.first.data + c->request.first.off, len);
+	if (m > 0) {
+		memcpy(data - m, msg, (size_t)m);
+		if (send_ahead(w, c, data - m, (size_t)m + len))
+			return;
+	}
+	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {
+		c->request.address =
+			(uint8_t)((w->shm->peers[c->request.slot].address + c->request.attempt) % p->address_count);
+		ret = dial_address(w, c, p, data - m, (size_t)m + len);
+		if (ret == 0) {
+			if (c->request.sent == SENT_SYN)
+				w->stats->syn_data++;
+			else
+				w->stats->after_handshake++;
+			return;
+		}
+		shortage |= tcp_is_shortage(-ret);
+	}
+	/* After an address that failed, the lack of a way to the next is no excuse. */
+	if (m == -ETIME) {
+		report_note(w, c, "the request is too old to be said again");
+	} else if (shortage && !c->request.again) {
+		w->stats->resource++;
+		report_note(w, c, "the peer cannot be dialed: %s", strerror(-ret));
+	} else {
+		dial_blame(w, c, -ret);
+	}
+	dial_direct(w, c);
+}
+
+void dial_failed(struct worker *w, struct conn *c, int err)
+{
+	const struct snapshot_peer *p = request_peer(w, c);
+
+	dial_leave(w, c);
+	c->request.attempt++;
+	c->request.again = true;
+	if (p && c->request.attempt < p->address_count) {
+		dial_peer(w, c);
+		return;
+	}
+	dial_blame(w, c, err);
+	report_note(w, c, "peer failed: %s", strerror(err));
+	dial_direct(w, c);
+}
+
+void dial_again(struct worker *w, struct conn *c)
+{
+	dial_leave(w, c);
+	c->request.attempt = 0;
+	c->request.again = true;
+	ready_drop(w, c->request.slot);
+	dial_peer(w, c);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a gateway takes a connection to. Each may close it. */
+#ifndef MPGATED_DIAL_H
+#define MPGATED_DIAL_H
+
+#include <mpgated/worker/conn.h>
+
+/* Sends the request and the first bytes in c->request.first to the first address of the peer that can be dialed. */
+void dial_peer(struct worker *w, struct conn *c);
+/* The handshake with the present address did not come about, since err: the next one, or the server. */
+void dial_failed(struct worker *w, struct conn *c, int err);
+/*
+ * A connection opened ahead had died before the peer took the message: all is said again over a new one. Others of its
+ * kind are suspect.
+ */
+void dial_again(struct worker *w, struct conn *c);
+/* Plain TCP to the server in the peer's place, with the bytes that were kept; a reset when the rule says reject. */
+void dial_direct(struct worker *w, struct conn *c);
+/* Tells the supervisor that c's peer failed. */
+void dial_blame(struct worker *w, const struct conn *c, int err);
+/*
+ * Are the client's first bytes kept until the answer? A peer without a shared key may ask for a cookie, and one that is
+ * asked again may refuse: then they are sent once more.
+ */
+bool dial_keeps_first(const struct conn *c);
+/* Gives up the peer leg. */
+void dial_leave(struct worker *w, struct conn *c);
+
+#endif

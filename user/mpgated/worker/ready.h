@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections to peers that are opened ahead. */
+#ifndef MPGATED_READY_H
+#define MPGATED_READY_H
+
+#include <mpgated/worker/conn.h>
+
+/* Gives c an established connection to its peer as its peer leg, and the request its address, if there is one. */
+bool ready_take(struct worker *w, struct conn *c);
+/* Opens as many to an address of the peer as its configuration says. */
+void ready_fill(struct worker *w, unsigned slot, unsigned address);
+/* Closes those of a peer; slot -1: all. */
+void ready_drop(struct worker *w, int slot);
+void ready_event(struct worker *w, struct conn *r);
+
+#endif

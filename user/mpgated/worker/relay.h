@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bytes between the legs of a connection. */
+#ifndef MPGATED_RELAY_H
+#define MPGATED_RELAY_H
+
+#include <mpgated/worker/conn.h>
+
+/* One turn of the opener's bytes only. 0, -EAGAIN (conn_again() is due) or -errno. */
+int relay_up(struct worker *w, struct conn *c);
+/* Both legs are connected; runs the first round. c may be closed when it returns. */
+void relay_start(struct worker *w, struct conn *c);
+void relay_event(struct worker *w, struct conn *c);
+void relay_timeout(struct worker *w, struct conn *c);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What connections tell the supervisor and the log. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <lib/log.h>
+#include <mpgated/ipc/message.h>
+#include <mpgated/worker/conn.h>
+
+#define NOTES_PER_SECOND 10
+
+void report_full(struct worker *w)
+{
+	unsigned limit = w->snap->connections;
+	struct message m = { .type = MSG_FULL };
+
+	m.value = w->connections >= (w->full ? limit - limit / 16 : limit);
+	if (m.value != w->full && message_send(w->control, &m, -1) == 0)
+		w->full = m.value;
+}
+
+void report_peer_failed(struct worker *w, unsigned slot, int err)
+{
+	struct message m = { .type = MSG_PEER_FAILED, .slot = slot, .value = err };
+
+	w->stats->peer_failed++;
+	message_send(w->control, &m, -1);
+}
+
+void report_peer_refused(struct worker *w, unsigned slot)
+{
+	struct message m = { .type = MSG_PEER_REFUSED, .slot = slot };
+
+	message_send(w->control, &m, -1);
+}
+
+void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
+{
+	char text[256], src[ADDR_TEXT], dst[ADDR_TEXT];
+	uint32_t second = (uint32_t)(w->now / 1000);
+	va_list ap;
+
+	if (second != w->note_second) {
+		if (w->notes > NOTES_PER_SECOND)
+			log_info("%u messages about connections left out", w->notes - NOTES_PER_SECOND);
+		w->note_second = second;
+		w->notes = 0;
+	}
+	if (w->notes++ >= NOTES_PER_SECOND)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_info("%s -> %s: %s", addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src),
+		 addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst), text);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a gateway asks of a peer, as a Convert message. */
+#ifndef MPGATED_REQUEST_H
+#define MPGATED_REQUEST_H
+
+#include <mpgated/worker/conn.h>
+
+struct convert_msg;
+
+/* The peer that c was dialed to first; NULL: there was a reload, and its slot may mean another. */
+const struct snapshot_peer *request_peer(const struct worker *w, const struct conn *c);
+
+/*
+ * The Convert message for c towards p, into buf. early: the client's first bytes follow it. Built again for the same
+ * connection it has the same cookie, of which a hub takes one. Its length, -ETIME when that has become too old, or
+ * another -errno.
+ */
+int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf,
+		  size_t cap);
+/*
+ * Can the request be said with another cookie than the one that answer m, an Error, refuses or misses? One that is
+ * refused is forgotten, and a new one asked for: c is dialed anew twice at most.
+ */
+bool request_other_cookie(struct worker *w, struct conn *c, const struct convert_msg *m);
+
+#endif
