@@ -107,6 +107,16 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(VARLINK_H) \
 	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(call head,$<,SOURCES) $(BUILD)/libmpgate.a -o $@ \
 		$(call libs,cunit $(LIBS_LIB) $(call head,$<,LIBS)) -lcunit
 
+# A worker's connections in a world without a kernel: with the daemon's own objects, less those that are about a process.
+WORKER_OBJS := $(filter-out %/worker.o %/sandbox.o %/fault.o,$(filter $(BUILD)/mpgated.d/worker/%,$(DAEMON_OBJS)))
+WORLD := tests/unit/world.c tests/unit/world_play.c
+WORKER_TESTS := $(patsubst %,$(BUILD)/tests/unit/test_%,gateway hub relay ready conn)
+$(WORKER_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $(WORLD) $(wildcard tests/*.h tests/unit/*.h) $(WORKER_OBJS) \
+		$(BUILD)/libmpgate.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(WORLD) $(WORKER_OBJS) $(BUILD)/libmpgate.a -o $@ \
+		$(call libs,cunit $(LIBS_LIB)) -lcunit
+
 bpf-tests: $(BPF_TESTS)
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(BUILD)/libmpgate.a $(BUILD)/mpgate.skel.h $(wildcard tests/*.h tests/bpf/*.h)
 	@mkdir -p $(@D)

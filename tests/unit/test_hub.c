@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A hub's connections: each line of the state table in docs/architecture.md, in both families, and each failure. */
+#include <errno.h>
+#include <string.h>
+
+#include <lib/log.h>
+
+#include "cunit.h"
+#include "world.h"
+
+#define CUTS 400 /* a stream */
+#define GET "GET / HTTP/1.1\r\n\r\n"
+#define REPLY "HTTP/1.1 200 OK\r\n\r\nhello"
+#define EQUAL_TEXT(a, b) CU_ASSERT_STRING_EQUAL((a) ? (const char *)(a) : "nothing", b)
+
+static struct worker *w;
+static const char *client, *server;
+static uint8_t message[CONVERT_MAX_LEN + 64];
+static size_t length;
+
+static void start(void)
+{
+	world_new();
+	w = world_start();
+	length = world_request(message, sizeof(message), client, server, true);
+}
+
+/* GET follows the message at once. */
+static void add_get(void)
+{
+	memcpy(message + length, GET, strlen(GET));
+	length += strlen(GET);
+}
+
+static struct sock *call(bool young)
+{
+	struct sock *s = world_caller("192.0.2.77", young, message, length);
+
+	world_settle();
+	return s;
+}
+
+static void each_family(void (*script)(void))
+{
+	client = "10.0.0.5";
+	server = "198.51.100.7";
+	script();
+	client = "2001:db8:1::5";
+	server = "2001:db8:2::7";
+	script();
+}
+
+static struct sock *dialed(void)
+{
+	struct mpgate_addr to = world_addr(server);
+	struct sock *s = world_dialed(0);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_EQUAL(memcmp(&s->to, &to, sizeof(to)), 0);
+	CU_ASSERT_EQUAL(s->to_port, htons(80));
+	return s;
+}
+
+static void check_answer(const struct sock *s, const char *behind)
+{
+	struct convert_msg m;
+
+	EQUAL_TEXT(world_behind_answer(s, &m), behind);
+	CU_ASSERT_EQUAL(m.has, 0);
+}
+
+/* --- the way that goes well */
+static bool young;
+
+static void script_relay(void)
+{
+	struct sock *p, *s;
+
+	start();
+	add_get();
+	p = call(young);
+	s = dialed();
+	CU_ASSERT_EQUAL(w->stats->relayed, 0);
+	sock_connected(s);
+	world_settle();
+	sock_say(s, REPLY, strlen(REPLY));
+	world_settle();
+	EQUAL_TEXT(s->out, GET);
+	if (young) {
+		/* Nothing would be sent: what the server says stays where it is. */
+		CU_ASSERT_TRUE(p->out_len <= CONVERT_HEADER_LEN);
+		sock_acks(p);
+		world_settle();
+	}
+	check_answer(p, REPLY);
+	sock_say(p, "more", 4);
+	world_settle();
+	EQUAL_TEXT(s->out, GET "more");
+	CU_ASSERT_EQUAL(w->stats->bytes_up, strlen(GET) + 4);
+	CU_ASSERT_EQUAL(w->stats->bytes_down, strlen(REPLY));
+	CU_ASSERT_EQUAL(w->shm->relayed[0][0], 1);
+	sock_fin(s);
+	world_settle();
+	CU_ASSERT_TRUE(p->shut);
+	sock_fin(p);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
+	CU_ASSERT_EQUAL(s->end, CLOSED_IN_ORDER);
+	CU_ASSERT_EQUAL(w->stats->closed, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void relay_cut(void)
+{
+	world_cuts(script_relay, CUTS);
+}
+
+static void test_relay(void)
+{
+	young = false;
+	each_family(relay_cut);
+}
+
+static void test_relay_young(void)
+{
+	young = true;
+	each_family(relay_cut);
+}
+
+/* --- Errors: the peer reads them to the end, and what it still sends is read and dropped */
+static void check_error(struct sock *p, uint8_t code, int value)
+{
+	struct convert_msg m = { 0 };
+
+	/* A socket that takes no whole Error, though nothing was written to it before. */
+	if (p->end == CLOSED_BY_RESET && !world_behind_answer(p, &m)) {
+		CU_ASSERT_TRUE(world_end());
+		return;
+	}
+	EQUAL_TEXT(world_behind_answer(p, &m), "");
+	CU_ASSERT_EQUAL_FATAL(m.has, CONVERT_HAS_ERROR);
+	CU_ASSERT_EQUAL(m.error, code);
+	if (value >= 0) {
+		CU_ASSERT_TRUE_FATAL(m.error_value.len > 0);
+		CU_ASSERT_EQUAL(m.error_value.data[0], value);
+	}
+	CU_ASSERT_TRUE(p->shut);
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	sock_say(p, GET GET, 2 * strlen(GET));
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	sock_fin(p);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_server_fails(void)
+{
+	static const struct {
+		const char *server;
+		int error;
+		uint8_t code, value;
+		size_t counter;
+	} cases[] = {
+#define COUNTER(field) offsetof(struct worker_stats, field)
+		{ "198.51.100.7", ECONNREFUSED, CONVERT_E_RESET, 0, COUNTER(refused) },
+		{ "2001:db8:2::7", ECONNREFUSED, CONVERT_E_RESET, 0, COUNTER(refused) },
+		{ "198.51.100.7", ECONNRESET, CONVERT_E_RESET, 0, COUNTER(refused) },
+		{ "198.51.100.7", EHOSTUNREACH, CONVERT_E_UNREACHABLE, 1, COUNTER(unreachable) },
+		{ "2001:db8:2::7", EHOSTUNREACH, CONVERT_E_UNREACHABLE, 3, COUNTER(unreachable) },
+		{ "198.51.100.7", ENETUNREACH, CONVERT_E_UNREACHABLE, 0, COUNTER(unreachable) },
+		{ "2001:db8:2::7", ENETUNREACH, CONVERT_E_UNREACHABLE, 0, COUNTER(unreachable) },
+		{ "198.51.100.7", EACCES, CONVERT_E_UNREACHABLE, 13, COUNTER(unreachable) },
+		{ "2001:db8:2::7", EPERM, CONVERT_E_UNREACHABLE, 1, COUNTER(unreachable) },
+		{ "198.51.100.7", EADDRNOTAVAIL, CONVERT_E_RESOURCE, 30, COUNTER(resource) },
+		{ "2001:db8:2::7", EADDRNOTAVAIL, CONVERT_E_UNREACHABLE, 0, COUNTER(unreachable) },
+		{ "198.51.100.7", ENOBUFS, CONVERT_E_RESOURCE, 30, COUNTER(resource) },
+		{ "198.51.100.7", ETIMEDOUT, CONVERT_E_NETWORK, 30, COUNTER(connect_timeout) },
+		{ "2001:db8:2::7", 0, CONVERT_E_NETWORK, 30, COUNTER(connect_timeout) },
+	};
+
+	client = "10.0.0.5";
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		typeof(&cases[0]) c = &cases[i / 2];
+		bool at_once = i & 1;
+		struct sock *p;
+
+		if (at_once && !c->error)
+			continue;
+		server = c->server;
+		start();
+		add_get();
+		world.fail.dial = at_once ? c->error : 0;
+		p = call(false);
+		if (!c->error) {
+			world_pass(w->snap->connect_s * 1000ULL - 1);
+			CU_ASSERT_EQUAL(p->out_len, 0);
+			world_pass(1);
+		} else if (!at_once) {
+			sock_refuse(dialed(), c->error);
+			world_settle();
+		}
+		CU_ASSERT_EQUAL(*(uint64_t *)(void *)((char *)w->stats + c->counter), 1);
+		CU_ASSERT_NOT_EQUAL(world_dialed(0)->end, OPEN);
+		check_error(p, c->code, c->value);
+	}
+}
+
+static void script_refused(void)
+{
+	struct sock *p;
+
+	start();
+	add_get();
+	p = call(true);
+	sock_refuse(dialed(), ECONNREFUSED);
+	world_settle();
+	sock_acks(p);
+	world_settle();
+	check_error(p, CONVERT_E_RESET, 0);
+}
+
+static void test_refused_cut(void)
+{
+	world_cuts(script_refused, CUTS);
+}
+
+static void test_no_descriptor(void)
+{
+	struct sock *p;
+
+	for (unsigned i = 0; i < 2; i++) {
+		start();
+		p = world_caller("192.0.2.77", false, NULL, 0);
+		world_settle();
+		*(i ? &world.fail.socket : &world.fail.watch) = i ? EMFILE : ENOSPC;
+		sock_say(p, message, length);
+		world_settle();
+		CU_ASSERT_EQUAL(w->stats->resource, 1);
+		check_error(p, CONVERT_E_RESOURCE, 30);
+	}
+}
+
+static void test_no_room(void)
+{
+	struct sock *p;
+
+	world_new();
+	world.config.head.buffer_bytes = 8;
+	w = world_start();
+	length = world_request(message, sizeof(message), client, server, true);
+	add_get();
+	p = call(false);
+	CU_ASSERT_EQUAL(w->stats->resource, 1);
+	check_error(p, CONVERT_E_RESOURCE, 30);
+
+	/* Nor for a message in parts. */
+	world_new();
+	world.config.head.buffer_bytes = 8;
+	w = world_start();
+	length = 9;
+	p = call(false);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_too_many_of_a_client(void)
+{
+	struct sock *p;
+
+	world_new();
+	world.config.head.pending_per_client = 2;
+	w = world_start();
+	for (unsigned i = 0; i < 3; i++) {
+		length = world_request(message, sizeof(message), client, server, false);
+		/* One client has a /64. */
+		p = world_caller(i & 1 ? "2001:db8:9::1" : "2001:db8:9::2", false, message, length);
+		world_settle();
+		CU_ASSERT_EQUAL(p->out_len > 0, i == 2);
+	}
+	CU_ASSERT_EQUAL(w->stats->resource, 1);
+	/* Another client has its own; and one that is served makes place. */
+	length = world_request(message, sizeof(message), client, server, false);
+	p = world_caller("2001:db8:a::1", false, message, length);
+	world_settle();
+	CU_ASSERT_EQUAL(p->out_len, 0);
+	sock_connected(world_dialed(0));
+	world_settle();
+	length = world_request(message, sizeof(message), client, server, false);
+	p = world_caller("2001:db8:9::1", false, message, length);
+	world_settle();
+	CU_ASSERT_EQUAL(p->out_len, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* --- who may not */
+static void test_no_cookie(void)
+{
+	struct sock *p;
+
+	start();
+	/* The key is another's. */
+	world.config.keys[0].key.k0 ^= 1;
+	world_reload();
+	p = call(false);
+	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
+	CU_ASSERT_EQUAL(world_dialed_count(), 0);
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+}
+
+static void test_stale(void)
+{
+	struct sock *p;
+
+	start();
+	world_pass(31000);
+	p = call(false);
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+}
+
+static void test_replayed(void)
+{
+	struct sock *p;
+
+	start();
+	call(false);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	p = call(false);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(p->out_len, 0);
+	CU_ASSERT_EQUAL(w->stats->replayed, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static size_t plain_request(const struct convert_bytes *cookie, const struct convert_bytes *options)
+{
+	struct mpgate_addr to = world_addr(server);
+	struct convert_writer wr;
+	int n;
+
+	convert_begin(&wr, message, sizeof(message));
+	convert_put_connect(&wr, &to, htons(80), options);
+	if (cookie)
+		convert_put_cookie(&wr, cookie->data, cookie->len);
+	n = convert_end(&wr);
+	CU_ASSERT_TRUE_FATAL(n > 0);
+	return (size_t)n;
+}
+
+static void test_issued(void)
+{
+	struct convert_bytes cookie;
+	struct convert_msg m;
+	struct sock *p;
+
+	world_new();
+	world.config.head.accept = CFG_ACCEPT_ISSUED;
+	w = world_start();
+	length = plain_request(NULL, NULL);
+	p = call(false);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world_behind_answer(p, &m));
+	CU_ASSERT_EQUAL(m.error, CONVERT_E_NO_COOKIE);
+	CU_ASSERT_TRUE_FATAL(m.error_value.len > 1);
+	cookie = (struct convert_bytes){ m.error_value.data + 1, m.error_value.len - 1 };
+	length = plain_request(&cookie, NULL);
+	call(false);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	CU_ASSERT_EQUAL(w->stats->cookie_issued, 1);
+	/* It is for that address alone. */
+	p = world_caller("192.0.2.78", false, message, length);
+	world_settle();
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	sock_connected(world_dialed(0));
+	world_settle();
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+}
+
+static void test_destination_not_allowed(void)
+{
+	struct sock *p;
+
+	server = "203.0.113.1";
+	start();
+	p = call(false);
+	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+	server = "198.51.100.7";
+}
+
+static void test_source_not_allowed(void)
+{
+	struct sock *p;
+
+	world_new();
+	/* allow-from: IPv6 alone */
+	world.config.head.allow_from =
+		(struct snapshot_array){ .offset = offsetof(typeof(world.config), to) + sizeof(struct prefix),
+					 .count = 1 };
+	w = world_start();
+	p = call(false);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(p->out_len, 0);
+	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* --- bad messages, and none */
+static void script_malformed(void)
+{
+	static const uint8_t bad[] = { 1, 2, 0x22, 0x63, CONVERT_CONNECT, 0, 0, 0 };
+	struct sock *p;
+
+	start();
+	p = world_caller("192.0.2.77", false, bad, sizeof(bad));
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->malformed, 1);
+	check_error(p, CONVERT_E_MALFORMED, -1);
+}
+
+static void script_no_convert(void)
+{
+	struct sock *p;
+
+	start();
+	p = world_caller("192.0.2.77", false, GET, strlen(GET));
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->malformed, 1);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(p->out_len, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_bad_messages(void)
+{
+	world_cuts(script_malformed, CUTS);
+	world_cuts(script_no_convert, CUTS);
+}
+
+static void test_no_message(void)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		struct sock *p;
+
+		start();
+		p = world_caller("192.0.2.77", true, message, i & 1 ? 7 : 0);
+		world_settle();
+		if (i / 2 == 0)
+			world_pass(w->snap->header_s * 1000ULL);
+		else if (i / 2 == 1)
+			sock_fin(p);
+		else
+			sock_refuse(p, ECONNRESET);
+		world_settle();
+		CU_ASSERT_EQUAL(p->end, i / 2 == 1 ? CLOSED_IN_ORDER : CLOSED_BY_RESET);
+		CU_ASSERT_EQUAL(i / 2 == 0 ? w->stats->header_timeout
+				: i & 1	   ? w->stats->client_gone
+					   : w->stats->no_message,
+				1);
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
+static void test_peer_gone_while_dialing(void)
+{
+	struct sock *p;
+
+	start();
+	p = call(false);
+	sock_refuse(p, ECONNRESET);
+	world_settle();
+	CU_ASSERT_EQUAL(dialed()->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->client_gone, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* --- an Error is on its way */
+static struct sock *lingering(void)
+{
+	struct sock *p;
+
+	start();
+	p = call(false);
+	sock_refuse(dialed(), ECONNREFUSED);
+	world_settle();
+	CU_ASSERT_TRUE(p->shut);
+	return p;
+}
+
+static void test_linger(void)
+{
+	static uint8_t much[RELAY_BUF];
+	struct sock *p = lingering();
+
+	/* More than is reasonable. */
+	for (unsigned i = 0; i < 40; i++)
+		sock_say(p, much, sizeof(much));
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+
+	p = lingering();
+	world_pass(w->snap->header_s * 1000ULL - 1);
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	world_pass(1);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+
+	/* The Error does not go out. */
+	start();
+	p = call(false);
+	world.fail.send = EPIPE;
+	sock_refuse(dialed(), ECONNREFUSED);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_errors_a_second(void)
+{
+	unsigned resets = 0;
+
+	world_new();
+	w = world_start();
+	w->error_second = (uint32_t)(w->now / 1000);
+	w->errors = 1000 - 3;
+	for (unsigned i = 0; i < 5; i++) {
+		struct sock *p = world_caller("192.0.2.77", false, "\1\2\x22\x63\12\0\0\0", 8);
+
+		world_settle();
+		resets += p->end == CLOSED_BY_RESET;
+	}
+	CU_ASSERT_EQUAL(resets, 2);
+	world_pass(1000);
+	CU_ASSERT_EQUAL(world_caller("192.0.2.77", false, "\1\2\x22\x63\12\0\0\0", 8)->end, OPEN);
+	world_settle();
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* --- what else is asked for */
+static void script_info(void)
+{
+	struct convert_writer wr;
+	struct convert_msg m;
+	struct sock *p;
+	int n;
+
+	world_new();
+	world.config.head.accept = CFG_ACCEPT_OPEN;
+	w = world_start();
+	convert_begin(&wr, message, sizeof(message));
+	convert_put_info(&wr);
+	n = convert_end(&wr);
+	CU_ASSERT_TRUE_FATAL(n > 0);
+	length = (size_t)n;
+	p = call(false);
+	CU_ASSERT_EQUAL(w->stats->info, 1);
+	if (p->end == CLOSED_BY_RESET && !world_behind_answer(p, &m)) {
+		CU_ASSERT_TRUE(world_end());
+		return;
+	}
+	EQUAL_TEXT(world_behind_answer(p, &m), "");
+	CU_ASSERT_EQUAL(m.has, CONVERT_HAS_EXTENSIONS);
+	CU_ASSERT_TRUE(p->shut);
+	sock_fin(p);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_info(void)
+{
+	world_cuts(script_info, CUTS);
+}
+
+static void test_options(void)
+{
+	static const uint8_t wanted[] = { 30, 2, 8, 2 }, unknown[] = { 30, 2, 253, 2 };
+	struct convert_bytes options = { wanted, sizeof(wanted) };
+	struct convert_msg m;
+	struct sock *p;
+
+	world_new();
+	world.config.head.accept = CFG_ACCEPT_OPEN;
+	w = world_start();
+	length = plain_request(NULL, &options);
+	p = call(false);
+	CU_ASSERT_TRUE(dialed()->mptcp);
+	world.synack = (struct mpgate_synack){ .len = 4, .options = { 4, 2, 1, 1 } };
+	sock_connected(dialed());
+	world_settle();
+	EQUAL_TEXT(world_behind_answer(p, &m), "");
+	CU_ASSERT_EQUAL(m.has, CONVERT_HAS_EXT_TCP_HEADER);
+	CU_ASSERT_EQUAL(m.ext_tcp_header.data[0], 4);
+
+	options.data = unknown;
+	length = plain_request(NULL, &options);
+	p = call(false);
+	check_error(p, CONVERT_E_TCP_OPTION, 253);
+}
+
+static void test_source_preserved(void)
+{
+	struct mpgate_addr from;
+	struct sock *p;
+
+	for (unsigned i = 0; i < 3; i++) {
+		world_new();
+		world.config.head.preserve = i > 0;
+		w = world_start();
+		length = world_request(message, sizeof(message), client, server, false);
+		world.fail.bind = i == 2 ? EADDRINUSE : 0;
+		p = call(false);
+		from = world_addr(client);
+		if (i == 2) {
+			check_error(p, CONVERT_E_RESOURCE, -1);
+			continue;
+		}
+		CU_ASSERT_EQUAL(dialed()->bound, i);
+		CU_ASSERT_EQUAL(!memcmp(&dialed()->tuple.saddr, &from, sizeof(from)), i);
+		CU_ASSERT_TRUE(world_end());
+	}
+	/* From one family to the other there is no such address. */
+	world_new();
+	world.config.head.preserve = 1;
+	w = world_start();
+	length = world_request(message, sizeof(message), "10.0.0.5", "2001:db8:2::7", false);
+	p = call(false);
+	check_error(p, CONVERT_E_UNREACHABLE, 0);
+}
+
+static void preserved(void)
+{
+	test_source_preserved();
+}
+
+static void test_preserve(void)
+{
+	each_family(preserved);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{ "relayed", test_relay },
+		{ "relayed before the third packet of the handshake", test_relay_young },
+		{ "the server fails", test_server_fails },
+		{ "an Error in pieces", test_refused_cut },
+		{ "no descriptor", test_no_descriptor },
+		{ "no room for bytes", test_no_room },
+		{ "too many requests of one client", test_too_many_of_a_client },
+		{ "no valid cookie", test_no_cookie },
+		{ "a stale cookie", test_stale },
+		{ "a cookie used before", test_replayed },
+		{ "cookies are issued", test_issued },
+		{ "a destination that is not allowed", test_destination_not_allowed },
+		{ "a source that is not allowed", test_source_not_allowed },
+		{ "bad messages", test_bad_messages },
+		{ "no message", test_no_message },
+		{ "the peer goes away while the server is dialed", test_peer_gone_while_dialing },
+		{ "the time after an Error", test_linger },
+		{ "Errors a second", test_errors_a_second },
+		{ "Info", test_info },
+		{ "TCP options", test_options },
+		{ "source preserved", test_preserve },
+		CU_TEST_INFO_NULL,
+	};
+
+	log_setup("test", LOG_LEVEL_ERROR);
+	client = "10.0.0.5";
+	server = "198.51.100.7";
+	return cunit_run("hub", tests, NULL, NULL) ? 0 : 1;
+}

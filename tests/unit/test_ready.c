@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Connections opened ahead: when they are opened, used, and given up. */
+#include <errno.h>
+#include <string.h>
+
+#include <lib/log.h>
+#include <mpgated/worker/ready.h>
+
+#include "cunit.h"
+#include "world.h"
+
+#define CUTS 400 /* a stream */
+#define GET "GET / HTTP/1.1\r\n\r\n"
+#define REPLY "HTTP/1.1 200 OK\r\n\r\nhello"
+#define EQUAL_TEXT(a, b) CU_ASSERT_STRING_EQUAL((a) ? (const char *)(a) : "nothing", b)
+
+static struct worker *w;
+
+/* A worker with one connection to peer 0 opened ahead: its socket. */
+static struct sock *start(void)
+{
+	world_new();
+	world.config.peers[0].ready = 1;
+	w = world_start();
+	ready_fill(w, 0, 0);
+	CU_ASSERT_EQUAL_FATAL(world_dialed_count(), 1);
+	CU_ASSERT_EQUAL(w->stats->ready_opened, 1);
+	sock_connected(world_dialed(0));
+	world_settle();
+	CU_ASSERT_EQUAL(world_dialed(0)->out_len, 0);
+	return world_dialed(0);
+}
+
+static struct sock *open_client(const char *says)
+{
+	struct sock *c = world_client("10.0.0.5", "198.51.100.7", 0, 1, says);
+
+	world_settle();
+	return c;
+}
+
+static void check_request(const struct sock *s)
+{
+	struct convert_msg m;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	EQUAL_TEXT(world_behind_request(s, &m), GET);
+}
+
+static void answered(struct sock *c, struct sock *p)
+{
+	sock_answer(p, -1);
+	sock_say(p, REPLY, strlen(REPLY));
+	sock_fin(p);
+	world_settle();
+	check_request(p);
+	EQUAL_TEXT(c->out, REPLY);
+	sock_fin(c);
+	world_settle();
+	CU_ASSERT_EQUAL(c->end, CLOSED_IN_ORDER);
+	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
+}
+
+static void script_used(void)
+{
+	struct sock *p = start(), *c = open_client(GET);
+
+	CU_ASSERT_EQUAL(w->stats->ready_used, 1);
+	/* Another is opened for what comes next. */
+	CU_ASSERT_EQUAL(w->stats->ready_opened, 2);
+	answered(c, p);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_used(void)
+{
+	world_cuts(script_used, CUTS);
+}
+
+static void test_not_there_yet(void)
+{
+	struct sock *c;
+
+	world_new();
+	world.config.peers[0].ready = 1;
+	w = world_start();
+	ready_fill(w, 0, 0);
+	c = open_client(GET);
+	CU_ASSERT_EQUAL(w->stats->ready_used, 0);
+	sock_connected(world_dialed(1));
+	world_settle();
+	answered(c, world_dialed(1));
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* The peer took nothing: the request is said again over a new connection, and others of the kind are closed. */
+static int how; /* errno; 0: its FIN; -1: silence, not acknowledged */
+
+static void script_dead(void)
+{
+	struct sock *p = start(), *c = open_client(GET);
+
+	p->unacked = true;
+	if (how > 0)
+		sock_refuse(p, how);
+	else if (!how)
+		sock_fin(p);
+	world_settle();
+	if (how < 0)
+		world_pass(w->snap->peer_s * 1000ULL);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(world_dialed(1)->end, CLOSED_BY_RESET);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world_dialed(2));
+	CU_ASSERT_FALSE(world_dialed(2)->syn_data);
+	sock_connected(world_dialed(2));
+	world_settle();
+	answered(c, world_dialed(2));
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_dead(void)
+{
+	static const int ways[] = { ECONNRESET, 0, -1 };
+
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		how = ways[i];
+		world_cuts(script_dead, CUTS);
+	}
+}
+
+/* Writing to it fails at once. */
+static void test_cannot_be_written(void)
+{
+	struct sock *c;
+
+	start();
+	world.fail.send = EPIPE;
+	c = open_client(GET);
+	CU_ASSERT_EQUAL(w->stats->ready_used, 0);
+	CU_ASSERT_EQUAL(world_dialed(0)->end, CLOSED_BY_RESET);
+	sock_connected(world_dialed(1));
+	world_settle();
+	answered(c, world_dialed(1));
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* Acknowledged, and no answer yet: the peer is at it. */
+static void test_slow_server(void)
+{
+	struct sock *p = start(), *c = open_client(GET);
+
+	world_pass(w->snap->peer_s * 1000ULL);
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	answered(c, p);
+	CU_ASSERT_TRUE(world_end());
+
+	start();
+	c = open_client(GET);
+	world_pass(w->snap->peer_s * 1000ULL);
+	world_pass(w->snap->connect_s * 1000ULL);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->connect_timeout, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_unused(void)
+{
+	struct sock *p = start();
+
+	world_pass(w->snap->header_s * 500ULL - 1);
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	world_pass(1);
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+
+	for (unsigned i = 0; i < 2; i++) {
+		p = start();
+		if (i)
+			sock_refuse(p, ECONNRESET);
+		else
+			sock_fin(p);
+		world_settle();
+		CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
+static void test_reload(void)
+{
+	struct sock *p = start();
+
+	/* Of something else. */
+	world.config.head.idle_s++;
+	world_reload();
+	CU_ASSERT_EQUAL(p->end, OPEN);
+	world.config.peers[1].port = htons(1);
+	world_reload();
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_bounds(void)
+{
+	world_new();
+	world.config.peers[0].ready = 5;
+	world.config.head.connections = 3;
+	w = world_start();
+	ready_fill(w, 0, 1);
+	CU_ASSERT_EQUAL(w->connections, 3);
+	ready_fill(w, 0, 1);
+	CU_ASSERT_EQUAL(w->connections, 3);
+	ready_fill(w, 1, 0);
+	ready_fill(w, 77, 0);
+	CU_ASSERT_EQUAL(w->connections, 3);
+	ready_drop(w, 1);
+	CU_ASSERT_EQUAL(w->connections, 3);
+	ready_drop(w, 0);
+	CU_ASSERT_EQUAL(w->connections, 0);
+	/* What fails is tried at the next occasion. */
+	world.fail.watch = ENOSPC;
+	ready_fill(w, 0, 1);
+	CU_ASSERT_EQUAL(w->connections, 0);
+	world.fail.socket = EMFILE;
+	ready_fill(w, 0, 1);
+	CU_ASSERT_EQUAL(w->connections, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{ "used", test_used },
+		{ "not there yet", test_not_there_yet },
+		{ "dead when it is used", test_dead },
+		{ "cannot be written to", test_cannot_be_written },
+		{ "a server that takes its time", test_slow_server },
+		{ "unused", test_unused },
+		{ "a reload", test_reload },
+		{ "how many", test_bounds },
+		CU_TEST_INFO_NULL,
+	};
+
+	log_setup("test", LOG_LEVEL_ERROR);
+	return cunit_run("ready", tests, NULL, NULL) ? 0 : 1;
+}

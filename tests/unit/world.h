@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A world for connections: net/tcp.h, net/io.h and message.h without a kernel.
+ * A worker runs in it on sockets whose other sides the test plays, by a clock
+ * that the test turns. Nothing in it waits, and nothing happens by chance.
+ *
+ * Readiness is edge-triggered as epoll's is: an event says all that holds at
+ * that moment, and comes when something changed.
+ */
+#ifndef TESTS_WORLD_H
+#define TESTS_WORLD_H
+
+#include <lib/convert.h>
+#include <mpgated/worker/conn.h>
+#include <mpgated/worker/worker.h>
+
+#define WORLD_SOCKETS 128
+#define WORLD_PEERS 2
+#define WORLD_MESSAGES 16
+
+enum world_end { OPEN, CLOSED_IN_ORDER, CLOSED_BY_RESET };
+
+/* One of the worker's sockets, and what its other side has done and seen. */
+struct sock {
+	bool listener, dialed, mptcp, bound;
+	bool connected; /* the handshake is over on our side */
+	bool young; /* accepted, and its third packet has not come */
+	bool is_mptcp; /* no fallback */
+	bool syn_data, syn_data_acked;
+	uint8_t dscp;
+	struct mpgate_addr to; /* dialed */
+	__be16 to_port;
+	struct mpgate_tuple tuple; /* accepted: who opens -> what it wants */
+	int queue; /* the listener where it waits; -1: none */
+	bool announced; /* by steer */
+	struct mpgate_pending pending;
+	bool dead; /* reset, or never came about */
+	int error; /* pending, errno */
+	/* From the other side. */
+	uint8_t *in;
+	size_t in_len, in_off;
+	bool fin; /* behind those bytes */
+	size_t mark; /* one read stops there, as at urgent data; 0: none */
+	/* To the other side. */
+	uint8_t *out;
+	size_t out_len;
+	size_t room; /* bytes that the socket still takes */
+	bool shut; /* our FIN, behind those bytes */
+	bool unacked; /* the other side acknowledges nothing */
+	enum world_end end;
+	/* Held back, see world_cut(). */
+	uint8_t *late;
+	size_t late_len, arrived;
+	bool late_fin;
+	/* As the worker watches it. */
+	bool watched, changed;
+	uint32_t events;
+	uint64_t tag;
+};
+
+/* The next call of each kind fails with that errno, once; 0: it does not. */
+struct world_faults {
+	int socket, dial, bind, watch, accept, send, local;
+};
+
+struct world {
+	uint64_t clock; /* ms */
+	uint32_t wall; /* s */
+	struct sock socks[WORLD_SOCKETS];
+	unsigned sock_count;
+	struct world_faults fail;
+	size_t syn_room; /* bytes that a SYN takes; 0: this kernel cannot */
+	size_t room; /* bytes that a new socket takes; SIZE_MAX: all */
+	struct mpgate_synack synack; /* of whatever is dialed; without a length: none was read */
+	struct message told[WORLD_MESSAGES]; /* to the supervisor; the last ones */
+	unsigned told_count;
+	struct worker *worker;
+	bool busy; /* something happened in the last turn */
+	bool reserved; /* the spare descriptor is open */
+	bool message_waits, supervisor_gone;
+	struct message message;
+	int message_fd;
+	/* A cut, see world_cut(). */
+	int cut_sock;
+	bool cut_out;
+	size_t cut_at;
+	/* What the worker was started with: change it before world_start(), or call world_reload(). */
+	struct {
+		struct snapshot head;
+		struct snapshot_peer peers[WORLD_PEERS];
+		struct snapshot_key keys[WORLD_PEERS];
+		struct snapshot_rule rules[2];
+		struct prefix to[2];
+		struct mpgate_addr local[1];
+	} config;
+};
+
+extern struct world world;
+
+/* An empty world with a configuration of defaults: two keyed peers with two addresses each (IPv4, IPv6). */
+void world_new(void);
+struct worker *world_start(void);
+/* Ends what is left, and frees all. True: nothing had leaked (descriptors, parked bytes, counts). */
+bool world_end(void);
+/* The supervisor hands over world.config. */
+void world_reload(void);
+
+/* Lets the worker run until nothing happens any more without the clock. */
+void world_settle(void);
+/* The clock goes on, and the worker runs. */
+void world_pass(uint64_t ms);
+
+/*
+ * A client that steer gives us, for a peer (-1: steer wrote nothing down) by a rule; "address" alone means port 4000 of
+ * the client, port 80 of the server. And somebody who opens a connection to our Convert port; young: its third packet
+ * is to come. What they say at once is there when they are accepted.
+ */
+struct sock *world_client(const char *from, const char *to, int peer, uint32_t rule, const char *says);
+struct sock *world_caller(const char *from, bool young, const void *data, size_t len);
+/* The nth socket that the worker dialed, from 0; NULL: there is none. */
+struct sock *world_dialed(unsigned n);
+unsigned world_dialed_count(void);
+
+/* What the other side of a socket does. */
+void sock_connected(struct sock *s);
+void sock_refuse(struct sock *s, int err); /* the dial fails, or the connection is reset */
+void sock_say(struct sock *s, const void *data, size_t len);
+void sock_fin(struct sock *s);
+void sock_take(struct sock *s, size_t room); /* reads, so that there is room again */
+void sock_acks(struct sock *s); /* the third packet of the handshake; what was unacknowledged is acknowledged */
+void sock_event(struct sock *s); /* wakes the worker for nothing */
+
+/*
+ * From the next world_new() on: the stream to (out: from) the world's nth socket is cut at a byte: what lies behind it
+ * arrives (is taken) one event later. sock -1: no cut.
+ */
+void world_cut(int sock, bool out, size_t at);
+/*
+ * Runs a script as it is, then again with each stream of each socket that is no listener cut at every byte; at most
+ * `most` cuts a stream, spread evenly.
+ */
+void world_cuts(void (*script)(void), size_t most);
+
+struct mpgate_addr world_addr(const char *text);
+/* What was sent to a socket, behind the Convert message there; NULL: there is no whole one. *m is that message. */
+const char *world_behind_request(const struct sock *s, struct convert_msg *m);
+const char *world_behind_answer(const struct sock *s, struct convert_msg *m);
+/* What a peer answers: an Error with one byte of value, or (-1) none. */
+void sock_answer(struct sock *s, int error);
+/* A keyed request for a server, as a gateway makes it; its length. early: user data follows in the SYN. */
+size_t world_request(uint8_t *buf, size_t cap, const char *from, const char *to, bool early);
+
+#endif
