@@ -35,9 +35,9 @@ static json_t *refuse(void *arg, const json_t *parameters, const char **error, c
 }
 
 static const struct control_method methods[] = {
-	{ "io.mpgate.Echo", echo },
-	{ "io.mpgate.Refuse", refuse },
-	{ NULL, NULL },
+	{ "io.mpgate.Echo", .call = echo },
+	{ "io.mpgate.Refuse", .call = refuse },
+	{ 0 },
 };
 
 static int serve(const char *message, size_t len)

@@ -63,14 +63,41 @@ noticed() {
 }
 steered_again() { greeted_by "$HUB_IP"; }
 
-# Workers that hang get no new connections, until they go on.
+# Workers that hang get no new connections; those that hang on are replaced, and what they had is reset.
+killed() { ctl "$1" --json status | jq '[.workers[].killed] | add'; }
+killed_more() { [ "$(killed "$1")" -gt "$2" ]; }
 workers_stopped() {
 	local pids
 	mapfile -t pids < <(workers gw)
 	kill -STOP "${pids[@]}"
 	check "workers that hang are passed by" wait_for 40 unbonded
-	kill -CONT "${pids[@]}"
-	check "and used again when they answer" wait_for 20 steered_again
+	check "and replaced" wait_for 40 all_workers gw "${#pids[@]}" "${pids[0]}"
+	check "which is counted" killed_more gw 0
+	check "and steers again" wait_for 20 steered_again
+}
+# The kernel goes on to give a hub's hung worker its share of new connections.
+hub_worker_stopped() {
+	local count victim index before curl status tries
+	before=$(killed hub)
+	count=$(workers hub | wc -l)
+	on "$CLIENT" curl -sS -m 60 -o /dev/null --limit-rate 1M "$URL/$SLOW_BYTES" 2>/dev/null &
+	curl=$!
+	check "IPv$f: a download runs over the hub" wait_for 10 relaying hub 1
+	index=$(ctl hub --json flows list | jq '.flows[0].worker')
+	victim=$(ctl hub --json status | jq -r ".workers[] | select(.index == $index) | .pid")
+	kill -STOP "$victim"
+	check "IPv$f: a hub's worker that hangs is replaced" wait_for 30 all_workers hub "$count" "$victim"
+	check "IPv$f: which is counted" killed_more hub "$before"
+	wait $curl
+	status=$?
+	is "$status" 56 "IPv$f: the hung worker's download is reset"
+	check "IPv$f: the hub is found again" wait_for 60 peer_is up
+	tries=0
+	while [ $tries -lt 20 ] && timeout 5 nsenter --net="/run/netns/$CLIENT" \
+		"$TOOLS/tcpload" greet "$SERVER_IP" 7003 | grep -qx "hello $HUB_IP"; do
+		tries=$((tries + 1))
+	done
+	is $tries 20 "IPv$f: all new connections work, over the hub"
 }
 unbonded() { timeout 2 nsenter --net="/run/netns/$CLIENT" "$TOOLS/tcpload" greet "$SERVER_IP" 7003 | grep -qx "hello $CLIENT_IP"; }
 
@@ -201,6 +228,7 @@ workers_stopped
 
 for f in 4 6; do
 	family $f
+	hub_worker_stopped
 	end_download hub daemon_stop
 	check "IPv$f: the hub starts again" daemon_start hub "$HUB" "$TMP/hub.yaml"
 	check "IPv$f: it is found again" wait_for 60 peer_is up

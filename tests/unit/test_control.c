@@ -121,11 +121,24 @@ static json_t *big(void *arg, const json_t *parameters, const char **error, char
 	return value;
 }
 
+static struct control_call *waiting;
+
+/* Answers when the test says so; with parameters it fails at once. */
+static int later(void *arg, const json_t *parameters, struct control_call *call)
+{
+	(void)arg;
+	if (parameters)
+		return -EBUSY;
+	waiting = call;
+	return 0;
+}
+
 static const struct control_method methods[] = {
-	{ "io.mpgate.Echo", echo },
-	{ "io.mpgate.Refuse", refuse },
-	{ "io.mpgate.Big", big },
-	{ NULL, NULL },
+	{ "io.mpgate.Later", .start = later },
+	{ "io.mpgate.Echo", .call = echo },
+	{ "io.mpgate.Refuse", .call = refuse },
+	{ "io.mpgate.Big", .call = big },
+	{ 0 },
 };
 
 static const struct control_limits roomy = { .clients = 4, .idle_ms = DEADLINE_MS * 2, .reply_ms = DEADLINE_MS * 2 };
@@ -223,6 +236,78 @@ static void expect(int fd, const char *call, const char *want_text)
 	CU_ASSERT_TRUE(json_equal(reply, want));
 	json_decref(reply);
 	json_decref(want);
+}
+
+#define LATER "{\"method\":\"io.mpgate.Later\"}"
+#define LATER_ONEWAY "{\"method\":\"io.mpgate.Later\",\"oneway\":true}"
+#define ECHO_CALL "{\"method\":\"io.mpgate.Echo\"}"
+#define ECHO_REPLY "{\"parameters\":{\"arg\":\"hello\"}}"
+
+static void expect_text(int fd, const char *want)
+{
+	bool ended;
+	char *text = receive_message(fd, &ended);
+
+	CU_ASSERT_FALSE(ended);
+	CU_ASSERT_STRING_EQUAL(text, want);
+	free(text);
+}
+
+/* Sends a call of Later until it waits. */
+static void begin_later(int fd, const char *call, size_t len)
+{
+	waiting = NULL;
+	send_bytes(fd, call, len);
+	for (uint64_t end = uv_hrtime() + DEADLINE_MS * 1000000ULL; !waiting && uv_hrtime() < end;)
+		turn();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(waiting);
+}
+
+static void an_answer_may_come_later(void)
+{
+	/* The second call of the same client waits, another client does not. */
+	static const char two[] = LATER "\0" ECHO_CALL;
+	struct control *c = open_socket(&roomy);
+	int fd = dial(), other = dial();
+	char byte;
+
+	begin_later(fd, two, sizeof(two));
+	expect(other, ECHO_CALL, ECHO_REPLY);
+	CU_ASSERT_EQUAL(recv(fd, &byte, 1, 0), -1);
+	control_reply(waiting, json_pack("{s:i}", "n", 5), NULL, NULL);
+	expect_text(fd, "{\"parameters\":{\"n\":5}}");
+	expect_text(fd, ECHO_REPLY);
+
+	begin_later(fd, LATER, sizeof(LATER));
+	control_reply(waiting, NULL, CONTROL_FAILED, strdup("late"));
+	expect_text(fd, "{\"error\":\"io.mpgate.Failed\",\"parameters\":{\"reason\":\"late\"}}");
+
+	begin_later(fd, LATER_ONEWAY, sizeof(LATER_ONEWAY));
+	control_reply(waiting, json_object(), NULL, NULL);
+	expect(fd, ECHO_CALL, ECHO_REPLY);
+	expect(fd, "{\"method\":\"io.mpgate.Later\",\"parameters\":{}}",
+	       "{\"error\":\"io.mpgate.Failed\",\"parameters\":{\"reason\":\"Device or resource busy\"}}");
+	close(fd);
+	close(other);
+	close_socket(c);
+}
+
+static void who_left_gets_no_answer(void)
+{
+	struct control *c = open_socket(&roomy);
+	int fd = dial();
+
+	begin_later(fd, LATER, sizeof(LATER));
+	close(fd);
+	turn();
+	control_reply(waiting, json_object(), NULL, NULL);
+	turn();
+	/* Nor when the socket has been closed meanwhile. */
+	fd = dial();
+	begin_later(fd, LATER, sizeof(LATER));
+	close_socket(c);
+	control_reply(waiting, json_object(), NULL, NULL);
+	close(fd);
 }
 
 static void expect_hang_up(int fd)
@@ -515,6 +600,8 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "frame_splits_messages_however_they_arrive", frame_splits_messages_however_they_arrive },
 		{ "frame_refuses_what_is_too_long", frame_refuses_what_is_too_long },
+		{ "an_answer_may_come_later", an_answer_may_come_later },
+		{ "who_left_gets_no_answer", who_left_gets_no_answer },
 		{ "methods_answer_and_fail_by_name", methods_answer_and_fail_by_name },
 		{ "service_describes_itself", service_describes_itself },
 		{ "malformed_calls_hang_up", malformed_calls_hang_up },

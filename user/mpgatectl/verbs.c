@@ -29,7 +29,7 @@ static const struct view status_view =
 		   PLAIN("peers passive", "peers.passive"), PLAIN("takes Convert", "convert.listening"),
 		   PLAIN("  port", "convert.port"), PLAIN("  accept", "convert.accept")),
 	     TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
-		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts")),
+		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
 	     TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
 		   PLAIN("INDEX", "ifindex"), PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"),
 		   PLAIN("GATE", "gate"), PLAIN("ADDRESSES", "addresses")),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* mpgated -c FILE [--check] */
+/* mpgated -c FILE [--check], and the processes that it starts of itself (ipc/start.h). */
 #include <errno.h>
 #include <getopt.h>
 #include <net/if.h>
@@ -12,7 +12,9 @@
 #include <lib/log.h>
 #include <lib/version.h>
 #include <mpgated/answers/answers.h>
+#include <mpgated/ipc/start.h>
 #include <mpgated/supervisor/supervisor.h>
+#include <mpgated/worker/worker.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -72,6 +74,8 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	int c;
 
+	if (argc == 2 && !strcmp(argv[0], START_WORKER))
+		worker_main(argv[1]);
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

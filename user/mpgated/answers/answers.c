@@ -4,14 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <lib/log.h>
 #include <lib/version.h>
 #include <mpgated/answers/answers.h>
-
-#define FLOWS_MAX 4096 /* in one answer */
 
 static const char *const role_names[] = { [CFG_LAN] = "lan", [CFG_PATH] = "path", [CFG_NET] = "net" };
 static const char *const use_names[] = {
@@ -37,6 +33,12 @@ static bool addr_is_set(const struct mpgate_addr *a)
 	return memcmp(a, &none, sizeof(none)) != 0;
 }
 
+/* Workers write that, so it may be anything. */
+static const char *syn_data_name(uint32_t value)
+{
+	return value <= SYN_DATA_NO ? syn_data_names[value] : syn_data_names[SYN_DATA_UNKNOWN];
+}
+
 static json_t *status_workers(const struct supervisor *s)
 {
 	json_t *all = json_array();
@@ -46,10 +48,11 @@ static json_t *status_workers(const struct supervisor *s)
 		json_t *o = json_object();
 
 		json_set_int(o, "index", i);
-		json_set_int(o, "pid", (uint64_t)s->workers[i].pid);
+		json_set_int(o, "pid", (uint64_t)s->workers[i].child.pid);
 		json_set_int(o, "connections", st->connections);
 		json_set_int(o, "accepted", st->steered + st->convert);
-		json_set_int(o, "restarts", s->workers[i].restarts);
+		json_set_int(o, "restarts", s->workers[i].child.restarts);
+		json_set_int(o, "killed", s->workers[i].child.killed);
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -178,37 +181,48 @@ static int oldest_first(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static json_t *flows(void *arg, const json_t *parameters, const char **error, char **why)
+/* The call that waits for a list. */
+struct flows_call {
+	const struct supervisor *s;
+	struct control_call *call;
+};
+
+static void flows_reply(void *arg)
 {
-	struct supervisor *s = arg;
+	struct flows_call *f = arg;
+	const struct supervisor *s = f->s;
 	json_t *o = json_object(), *all = json_array();
 	bool truncated = false;
 
-	(void)parameters;
-	(void)error;
-	(void)why;
 	for (unsigned i = 0; i < s->worker_count; i++) {
-		unsigned n = 0;
-		int fd = workers_flows(s, i, &n);
-		struct flow_record *r;
+		const struct worker_proc *p = &s->workers[i];
+		unsigned room = FLOWS_MAX - (unsigned)json_array_size(all);
 
-		if (fd < 0)
-			continue;
-		r = n ? mmap(NULL, n * sizeof(*r), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-		close(fd);
-		if (r == MAP_FAILED)
-			continue;
-		qsort(r, n, sizeof(*r), oldest_first);
-		for (unsigned k = 0; k < n; k++) {
-			truncated |= json_array_size(all) >= FLOWS_MAX;
-			if (!truncated)
-				json_array_append_new(all, flow(s, i, &r[k]));
-		}
-		munmap(r, n * sizeof(*r));
+		if (p->flows)
+			qsort(p->flows, p->flow_count, sizeof(*p->flows), oldest_first);
+		for (unsigned k = 0; k < p->flow_count && k < room; k++)
+			json_array_append_new(all, flow(s, i, &p->flows[k]));
+		truncated |= p->more_flows || p->flow_count > room;
 	}
 	json_object_set_new(o, "flows", all);
 	json_object_set_new(o, "truncated", json_boolean(truncated));
-	return o;
+	control_reply(f->call, o, NULL, NULL);
+	free(f);
+}
+
+static int flows(void *arg, const json_t *parameters, struct control_call *call)
+{
+	struct flows_call *f = malloc(sizeof(*f));
+	int ret = -ENOMEM;
+
+	(void)parameters;
+	if (f) {
+		*f = (struct flows_call){ arg, call };
+		ret = flows_ask(arg, flows_reply, f);
+	}
+	if (ret)
+		free(f);
+	return ret;
 }
 
 /* Byte counters of an interface. From /proc: that is our network namespace's, which a mounted /sys need not be. */
@@ -299,7 +313,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
 		json_set_text(o, "state", p->address_count ? peer_states[p->state] : "passive");
-		json_set_text(o, "syn_data", syn_data_names[s->shm->peers[p->slot].syn_data]);
+		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_text(o, "last_error", p->last_error);
 		if (p->state == PEER_DOWN)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
@@ -335,14 +349,14 @@ static json_t *reload(void *arg, const json_t *parameters, const char **error, c
 }
 
 static const struct control_method methods[] = {
-	{ "io.mpgate.Status", status },
-	{ "io.mpgate.Flows", flows },
-	{ "io.mpgate.Paths", paths },
-	{ "io.mpgate.Peers", peers },
-	{ "io.mpgate.PolicyShow", method_policy_show },
-	{ "io.mpgate.PolicyExplain", method_policy_explain },
-	{ "io.mpgate.Reload", reload },
-	{ "io.mpgate.Stats", method_stats },
+	{ "io.mpgate.Status", .call = status },
+	{ "io.mpgate.Flows", .start = flows },
+	{ "io.mpgate.Paths", .call = paths },
+	{ "io.mpgate.Peers", .call = peers },
+	{ "io.mpgate.PolicyShow", .call = method_policy_show },
+	{ "io.mpgate.PolicyExplain", .call = method_policy_explain },
+	{ "io.mpgate.Reload", .call = reload },
+	{ "io.mpgate.Stats", .call = method_stats },
 	{ 0 },
 };
 

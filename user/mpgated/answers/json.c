@@ -18,5 +18,6 @@ void json_set_text(json_t *o, const char *name, const char *text)
 
 void json_set_int(json_t *o, const char *name, uint64_t value)
 {
-	json_object_set_new(o, name, json_integer((json_int_t)value));
+	/* Counters that workers write may be any number. */
+	json_object_set_new(o, name, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
 }

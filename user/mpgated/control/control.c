@@ -34,7 +34,13 @@ struct control {
 	unsigned client_count;
 };
 
-/* Until its two handles are closed. While a reply is on its way nothing is read, so one reply at a time is held. */
+/* A call that will be answered. */
+struct control_call {
+	struct client *client; /* NULL: it has gone */
+	bool oneway;
+};
+
+/* Until its two handles are closed. While a reply is due or on its way nothing is read, so one at a time is held. */
 struct client {
 	uv_pipe_t pipe;
 	uv_timer_t timer;
@@ -43,6 +49,7 @@ struct client {
 	struct client *next;
 	struct frame in;
 	char *reply; /* NULL: none on its way */
+	struct control_call *call; /* which will be answered later, or NULL */
 	unsigned open_handles;
 };
 
@@ -86,11 +93,9 @@ static json_t *get_description(const json_t *parameters)
 
 /* --- calls */
 
-static json_t *call_method(const struct control_method *m, void *arg, const json_t *parameters)
+/* What a method came to: result, or else an error with its reason, which is freed. */
+static json_t *method_reply(json_t *result, const char *error, char *why)
 {
-	const char *error = NULL;
-	char *why = NULL;
-	json_t *result = m->call(arg, parameters, &error, &why);
 	json_t *reply;
 
 	if (result)
@@ -103,15 +108,49 @@ static json_t *call_method(const struct control_method *m, void *arg, const json
 	return reply;
 }
 
-static json_t *dispatch(const struct control_method *m, void *arg, const char *name, const json_t *parameters)
+/* Sets off a method that will answer. NULL, or an error's reply. */
+static json_t *start_method(const struct control_method *m, void *arg, const json_t *parameters, struct client *cl,
+			    bool oneway)
+{
+	struct control_call *call = calloc(1, sizeof(*call));
+	int err = -ENOMEM;
+
+	if (call) {
+		*call = (struct control_call){ cl, oneway };
+		err = m->start(arg, parameters, call);
+	}
+	if (err) {
+		free(call);
+		return method_reply(NULL, CONTROL_FAILED, strdup(strerror(-err)));
+	}
+	cl->call = call;
+	return NULL;
+}
+
+static json_t *call_method(const struct control_method *m, void *arg, const json_t *parameters)
+{
+	const char *error = NULL;
+	char *why = NULL;
+	json_t *result = m->call(arg, parameters, &error, &why);
+
+	return method_reply(result, error, why);
+}
+
+/* cl: who asks, NULL where nobody could take an answer later. The reply, or NULL: it comes later. */
+static json_t *dispatch(const struct control_method *m, void *arg, const char *name, const json_t *parameters,
+			struct client *cl, bool oneway)
 {
 	if (!strcmp(name, "org.varlink.service.GetInfo"))
 		return get_info();
 	if (!strcmp(name, "org.varlink.service.GetInterfaceDescription"))
 		return get_description(parameters);
 	for (; m->name; m++) {
-		if (!strcmp(m->name, name))
+		if (strcmp(m->name, name) != 0)
+			continue;
+		if (m->call)
 			return call_method(m, arg, parameters);
+		if (cl)
+			return start_method(m, arg, parameters, cl, oneway);
 	}
 	return error_reply("org.varlink.service.MethodNotFound", "method", name);
 }
@@ -123,28 +162,39 @@ static bool absent_or_bool(const json_t *call, const char *key)
 	return !v || json_is_boolean(v);
 }
 
-int control_answer(const struct control_method *methods, void *arg, const char *message, size_t len, char **text)
+/* control_answer() for a client, or NULL. -EINPROGRESS: the answer comes later. */
+static int answer(const struct control_method *methods, void *arg, const char *message, size_t len, struct client *cl,
+		  char **text)
 {
 	json_t *call = json_loadb(message, len, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *parameters = json_object_get(call, "parameters");
 	const char *method = json_string_value(json_object_get(call, "method"));
 	json_t *reply;
 	int err = 0;
+	bool oneway;
 
 	if (!method || (parameters && !json_is_object(parameters)) || !absent_or_bool(call, "oneway") ||
 	    !absent_or_bool(call, "more") || !absent_or_bool(call, "upgrade")) {
 		json_decref(call);
 		return -EBADMSG;
 	}
-	reply = dispatch(methods, arg, method, parameters);
+	oneway = json_is_true(json_object_get(call, "oneway"));
+	reply = dispatch(methods, arg, method, parameters, cl, oneway);
 	*text = NULL;
-	if (!json_is_true(json_object_get(call, "oneway"))) {
+	if (!reply && cl && cl->call) {
+		err = -EINPROGRESS;
+	} else if (!oneway) {
 		*text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 		err = *text ? 0 : -ENOMEM;
 	}
 	json_decref(reply);
 	json_decref(call);
 	return err;
+}
+
+int control_answer(const struct control_method *methods, void *arg, const char *message, size_t len, char **text)
+{
+	return answer(methods, arg, message, len, NULL, text);
 }
 
 /* --- clients */
@@ -171,6 +221,8 @@ static void client_close(struct client *cl)
 	*at = cl->next;
 	cl->control->client_count--;
 	cl->control = NULL;
+	if (cl->call)
+		cl->call->client = NULL;
 	uv_close((uv_handle_t *)&cl->pipe, client_handle_closed);
 	uv_close((uv_handle_t *)&cl->timer, client_handle_closed);
 }
@@ -237,25 +289,49 @@ static void client_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	client_serve(cl);
 }
 
-/* Answers what is complete, until a reply is on its way; else waits for more. */
+/* Answers what is complete, until a reply is due or on its way; else waits for more. */
 static void client_serve(struct client *cl)
 {
 	char *message, *text;
 	size_t len;
 
-	while (!cl->reply && (message = frame_next(&cl->in, &len))) {
-		if (control_answer(cl->control->methods, cl->control->arg, message, len, &text) ||
-		    (text && client_send(cl, text))) {
+	while (!cl->reply && !cl->call && (message = frame_next(&cl->in, &len))) {
+		int err = answer(cl->control->methods, cl->control->arg, message, len, cl, &text);
+
+		if (err == -EINPROGRESS)
+			uv_timer_stop(&cl->timer);
+		else if (err || (text && client_send(cl, text))) {
 			client_close(cl);
 			return;
-		}
-		if (!text)
+		} else if (!text)
 			client_await_call(cl);
 	}
-	if (cl->reply)
+	if (cl->reply || cl->call)
 		uv_read_stop((uv_stream_t *)&cl->pipe);
 	else
 		uv_read_start((uv_stream_t *)&cl->pipe, client_room, client_read);
+}
+
+void control_reply(struct control_call *call, json_t *result, const char *error, char *why)
+{
+	json_t *reply = method_reply(result, error, why);
+	struct client *cl = call->client;
+	char *text = NULL;
+
+	if (cl && !call->oneway)
+		text = json_dumps(reply, JSON_COMPACT);
+	if (cl) {
+		cl->call = NULL;
+		if ((!text && !call->oneway) || (text && client_send(cl, text))) {
+			client_close(cl);
+		} else {
+			if (!text)
+				client_await_call(cl);
+			client_serve(cl);
+		}
+	}
+	json_decref(reply);
+	free(call);
 }
 
 static void client_new(uv_stream_t *server, int status)

@@ -14,6 +14,8 @@
 #define CONTROL_FAILED "io.mpgate.Failed"
 #define CONTROL_INVALID_PARAMETER "org.varlink.service.InvalidParameter"
 
+struct control_call;
+
 /*
  * One method: parameters in (NULL: none), a new reference to the reply's parameters out. On failure NULL, with *error
  * one of the interface's error names ("io.mpgate.Failed", "org.varlink.service.InvalidParameter") and *why a malloc'ed
@@ -22,9 +24,20 @@
 struct control_method {
 	const char *name; /* "io.mpgate.Status" */
 	json_t *(*call)(void *arg, const json_t *parameters, const char **error, char **why);
+	/*
+	 * In place of call, for what takes time: 0, and control_reply() follows after it has returned, exactly once;
+	 * -errno: it failed, and call is gone.
+	 */
+	int (*start)(void *arg, const json_t *parameters, struct control_call *call);
 };
 
 struct control;
+
+/*
+ * The answer to a call that was started: as what a method's call returns, result and why are taken over. The call is
+ * gone after this, whether its client is still there or not.
+ */
+void control_reply(struct control_call *call, json_t *result, const char *error, char *why);
 
 /*
  * methods ends with a NULL name and outlives the socket. A socket left by a dead daemon is replaced, a live one not
@@ -48,7 +61,7 @@ int control_open_at(uv_loop_t *loop, const char *path, const struct control_limi
 
 /*
  * Answers one message with what the methods say: 0 and the reply as malloc'ed text, NULL for a one-way call; -EBADMSG
- * when it is no call; -ENOMEM.
+ * when it is no call; -ENOMEM. Methods that answer later are not there.
  */
 int control_answer(const struct control_method *methods, void *arg, const char *message, size_t len, char **text);
 

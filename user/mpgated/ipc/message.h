@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Messages between the supervisor and a worker: one packet each, with at most one descriptor. */
+/* Packets between the supervisor and the processes it starts, with descriptors. Neither side trusts the other's. */
 #ifndef MPGATED_MESSAGE_H
 #define MPGATED_MESSAGE_H
 
+#include <stddef.h>
+
 #include <mpgated/ipc/shared.h>
 
-/* Sends m, and fd with it unless that is -1 (it stays the caller's). Never waits. 0 or -errno. */
-int message_send(int socket, const struct message *m, int fd);
+#define PACKET_FDS 16U /* at most, in one packet */
+
+/* Sends len bytes and n descriptors, which stay the caller's. Never waits. 0 or -errno. */
+int packet_send(int socket, const void *data, size_t len, const int *fds, unsigned n);
 /*
- * Takes the next message. 1, with *fd a descriptor that the caller closes or -1; 0: the other side is gone; -EAGAIN:
- * none waits; another -errno. A packet that is no message is a -EPROTO.
+ * Takes a packet of exactly len bytes and at most max descriptors (fds, *n), which the caller closes. 1; 0: the other
+ * side is gone; -EAGAIN: none waits; -EPROTO: another length, or more descriptors, which are closed; another -errno.
+ * flags: MSG_DONTWAIT or 0.
  */
+int packet_receive(int socket, void *data, size_t len, int *fds, unsigned max, unsigned *n, int flags);
+
+/* The same for a message with at most one descriptor, -1: none. Neither waits. */
+int message_send(int socket, const struct message *m, int fd);
 int message_receive(int socket, struct message *m, int *fd);
 
 #endif

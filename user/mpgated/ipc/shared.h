@@ -7,7 +7,9 @@
  * Who writes what: a worker writes its own struct worker_stats and row of
  * `relayed` (the supervisor clears both after a crash) and the replay table;
  * both write peers. All fields are aligned
- * words, so a reader sees an old or a new value, never a mix.
+ * words, so a reader sees an old or a new value, never a mix. The supervisor
+ * takes nothing for granted of what workers can write: what it reads may be
+ * any value, and the memory cannot shrink under it (the memfd is sealed).
  */
 #ifndef MPGATED_SHARED_H
 #define MPGATED_SHARED_H
@@ -85,7 +87,7 @@ struct shared_memory {
 /* Messages: one SEQPACKET each, with at most one descriptor. */
 enum message_type {
 	MSG_SNAPSHOT, /* to a worker, with a memfd of struct snapshot */
-	MSG_FLOWS, /* to a worker; the same back, with a memfd of struct flow_record */
+	MSG_FLOWS, /* to a worker: list your flows, question number `slot`; the same back, see below */
 	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
@@ -97,8 +99,14 @@ struct message {
 	uint32_t type; /* enum message_type */
 	uint32_t slot;
 	int32_t value;
-	uint32_t zero;
+	uint32_t more; /* MSG_FLOWS only */
 };
+
+/*
+ * The answer to MSG_FLOWS has the question's number in `slot`, and a memfd with `value` records, the oldest flows; more
+ * is 1 when there are others. Without descriptor: none.
+ */
+#define FLOWS_MAX 4096U
 
 struct flow_record {
 	struct mpgate_tuple tuple;
@@ -112,6 +120,16 @@ struct flow_record {
 	uint8_t zero;
 	uint32_t age; /* seconds */
 	uint64_t bytes_up, bytes_down;
+};
+
+/* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, pending, synack if any,
+ * listeners. */
+struct worker_start {
+	uint32_t index;
+	uint32_t listeners; /* how many */
+	uint32_t convert; /* bits, from the lowest: which of them are for Convert */
+	uint16_t synack; /* 1: there is that map */
+	__be16 steer_port; /* of the listeners that are for steered connections */
 };
 
 /* The snapshot: a header, then arrays at byte offsets from its start. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The workers' copy of the configuration (struct snapshot), laid out in one memfd. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,7 +158,7 @@ static int add_copy(uint8_t **image, uint32_t *size, struct snapshot_array *a, c
 
 static int write_memfd(const uint8_t *image, size_t size)
 {
-	int fd = memfd_create("mpgate-snapshot", MFD_CLOEXEC), ret = 0;
+	int fd = memfd_create("mpgate-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -169,6 +170,9 @@ static int write_memfd(const uint8_t *image, size_t size)
 		else
 			at += (size_t)n;
 	}
+	/* All workers get this one: none can change it for the others. */
+	if (!ret && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		ret = -errno;
 	if (ret) {
 		close(fd);
 		return ret;

@@ -88,7 +88,6 @@ static void clock_due(uv_timer_t *t)
 
 	datapath_sync_clock(s->dp);
 	paths_check(s->paths);
-	workers_ping(s);
 	if (refresh_local(s) || s->snapshot_due)
 		publish(s);
 }
@@ -372,11 +371,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	struct cfg_error err = { "" };
 	int ret;
 
-	s->shm = mmap(NULL, sizeof(*s->shm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->shm == MAP_FAILED) {
-		s->shm = NULL;
-		return -errno;
-	}
+	flows_open(s);
+	ret = workers_memory(s);
+	if (ret)
+		return ret;
 	if (getrandom(&s->issuing, sizeof(s->issuing), 0) != (ssize_t)sizeof(s->issuing))
 		return -errno;
 	ret = need_mptcp();
@@ -440,6 +438,7 @@ static void stop(struct supervisor *s)
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
 		datapath_set_listener(s->dp, i, 0, false);
 	workers_stop(s);
+	flows_close(s);
 	if (s->dp)
 		peers_close(s);
 	if (s->control)
@@ -470,6 +469,8 @@ static void stop(struct supervisor *s)
 	config_free(s->cfg);
 	if (s->shm)
 		munmap(s->shm, sizeof(*s->shm));
+	if (s->shm_fd >= 0)
+		close(s->shm_fd);
 	key_wipe(&s->issuing, sizeof(s->issuing));
 	free(s);
 }
@@ -482,7 +483,7 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 
 	if (!s)
 		return 1;
-	s->snapshot_fd = s->cgroup_fd = -1;
+	s->snapshot_fd = s->cgroup_fd = s->shm_fd = -1;
 	ret = config_load(path, &s->cfg, &err);
 	if (ret) {
 		log_error("%s", err.text);

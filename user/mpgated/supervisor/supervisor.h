@@ -16,6 +16,7 @@
 #include <lib/policy.h>
 #include <mpgated/control/control.h>
 #include <mpgated/datapath/datapath.h>
+#include <mpgated/supervisor/child.h>
 #include <mpgated/supervisor/features.h>
 #include <mpgated/control/metrics.h>
 #include <mpgated/paths/paths.h>
@@ -56,29 +57,32 @@ struct keyring {
 };
 
 struct worker_proc {
+	struct child child; /* keep it first: see worker_of() */
 	struct supervisor *sup;
-	unsigned index;
-	pid_t pid; /* 0: not running */
-	int control; /* our end, -1: none */
-	uv_poll_t poll;
-	uv_timer_t restart;
-	bool polling;
 	bool full;
-	bool stuck; /* has not answered the last ping in time */
+	bool silent; /* has not answered for a while */
 	bool behind; /* has yet to be sent the new snapshot */
-	uint32_t ping; /* number of the last one */
-	unsigned restarts;
-	uint64_t started; /* ms */
-	unsigned backoff_ms;
+	unsigned reports_left; /* messages that are taken of it in this period */
+	bool asked; /* its answer to the last question for flows is awaited */
+	struct flow_record *flows; /* that answer, NULL: none */
+	unsigned flow_count;
+	bool more_flows;
 	__be16 port; /* of its steering listeners */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;
 };
 
+/* Who waits for a list of flows. They are listed in s->workers[].flows while done runs. */
+struct flows_waiter {
+	struct flows_waiter *next;
+	void (*done)(void *arg);
+	void *arg;
+};
+
 struct supervisor {
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup, sigchld;
-	uv_timer_t clock;
+	uv_timer_t clock, watch;
 	char *path; /* of the configuration file */
 	struct config *cfg;
 	uint32_t link_bitmap[MPGATE_MAX_LINKS]; /* of the policy in force, by index in cfg->links */
@@ -89,7 +93,11 @@ struct supervisor {
 	struct paths *paths;
 	struct control *control;
 	struct metrics *metrics;
-	struct shared_memory *shm;
+	struct shared_memory *shm; /* a sealed memfd */
+	int shm_fd;
+	uv_timer_t flows_late; /* the present question for flows is given up */
+	uint32_t question; /* its number */
+	struct flows_waiter *waiters;
 	struct worker_proc workers[MPGATE_MAX_WORKERS];
 	unsigned worker_count;
 	struct peer *peers; /* by slot */
@@ -125,15 +133,21 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers);
 int supervisor_reload(struct supervisor *s, struct cfg_error *err);
 
 /* workers.c */
+int workers_memory(struct supervisor *s); /* what is shared with them */
 int workers_listen(struct supervisor *s); /* opens all listeners */
 int workers_start(struct supervisor *s);
 void workers_stop(struct supervisor *s); /* kills and reaps them */
 void workers_reap(struct supervisor *s); /* after SIGCHLD */
 void workers_update(struct supervisor *s); /* sends the present snapshot to all */
-void workers_ping(
-	struct supervisor *s); /* every few seconds: who has not answered the last one gets no new connections */
-/* Asks one worker for its flows: a memfd of n records, or -errno. Waits a second at most. */
-int workers_flows(struct supervisor *s, unsigned index, unsigned *n);
+
+/* flows.c */
+void flows_open(struct supervisor *s);
+/* Asks all workers for their flows; done is called later, when all have answered or 3 s are over. 0 or -ENOMEM. */
+int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg);
+/* A worker's answer, checked: n records, which are flows.c's now. */
+void flows_answered(struct worker_proc *p, struct flow_record *records, unsigned n, bool more);
+void flows_lost(struct worker_proc *p); /* it will not answer */
+void flows_close(struct supervisor *s); /* nobody waits after this */
 
 /* peers.c */
 /*

@@ -7,31 +7,40 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <lib/log.h>
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/ipc/message.h>
+#include <mpgated/ipc/start.h>
+#include <mpgated/supervisor/reports.h>
 #include <mpgated/supervisor/supervisor.h>
 #include <mpgated/paths/sysctl.h>
 #include <mpgated/net/tcp.h>
 
 #define BACKLOG 4096 /* of a listener; net.core.somaxconn may cut it */
 #define PORT_TRIES 16 /* to find a port free on both loopback addresses */
-#define STABLE_MS 5000 /* a worker that lived this long is restarted at once */
-#define BACKOFF_MAX_MS 5000
-#define FLOWS_WAIT_MS 1000
 #define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
-static void set_alive(struct supervisor *s, const struct worker_proc *p)
+_Static_assert(3 + 1 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
+
+/* The child is the first member. */
+static struct worker_proc *worker_of(struct child *c)
 {
-	datapath_set_listener(s->dp, p->index, p->port, p->pid && !p->full && !p->stuck && !s->stopping);
+	return (struct worker_proc *)(void *)c;
+}
+
+static void set_alive(const struct worker_proc *p)
+{
+	struct supervisor *s = p->sup;
+
+	datapath_set_listener(s->dp, p->child.index, p->port, p->child.pid && !p->full && !p->silent && !s->stopping);
 }
 
 static void add_listener(struct worker_proc *p, int fd, bool convert)
@@ -96,7 +105,7 @@ int workers_listen(struct supervisor *s)
 		struct worker_proc *p = &s->workers[i];
 		int ret;
 
-		*p = (struct worker_proc){ .sup = s, .index = i, .control = -1 };
+		*p = (struct worker_proc){ .sup = s, .child = { .socket = -1 } };
 		ret = listen_steer(p);
 		if (ret) {
 			log_error("cannot listen for steered connections: %s", strerror(-ret));
@@ -109,158 +118,173 @@ int workers_listen(struct supervisor *s)
 	return 0;
 }
 
-/* Closes all descriptors but those in keep (sorted, n of them). */
-static void close_others(const int *keep, unsigned n)
+/* A worker that could cut it short would end us with SIGBUS. */
+int workers_memory(struct supervisor *s)
 {
-	unsigned from = 3;
+	int ret;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (keep[i] < (int)from)
-			continue;
-		if (keep[i] > (int)from)
-			syscall(SYS_close_range, from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
+	s->shm_fd = memfd_create("mpgate-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->shm_fd < 0 || ftruncate(s->shm_fd, sizeof(*s->shm)) < 0 ||
+	    fcntl(s->shm_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	s->shm = mmap(NULL, sizeof(*s->shm), PROT_READ | PROT_WRITE, MAP_SHARED, s->shm_fd, 0);
+	if (s->shm != MAP_FAILED)
+		return 0;
+	ret = -errno;
+	s->shm = NULL;
+	return ret;
+}
+
+/* What a full socket does not take goes with a later ping. */
+static void send_snapshot(struct worker_proc *p)
+{
+	const struct message m = { .type = MSG_SNAPSHOT };
+	bool behind = message_send(p->child.socket, &m, p->sup->snapshot_fd) < 0;
+
+	if (behind && !p->behind)
+		log_error("worker %u does not take the new configuration yet", p->child.index);
+	p->behind = behind;
+}
+
+static int send_start(const struct worker_proc *p)
+{
+	const struct supervisor *s = p->sup;
+	struct worker_start start = {
+		.index = p->child.index, .listeners = p->listener_count, .synack = s->synack, .steer_port = p->port
+	};
+	int fds[PACKET_FDS], n = 0;
+
+	fds[n++] = s->shm_fd;
+	fds[n++] = s->snapshot_fd;
+	fds[n++] = datapath_pending_fd(s->dp);
+	if (s->synack)
+		fds[n++] = datapath_synack_fd(s->dp);
+	for (unsigned i = 0; i < p->listener_count; i++) {
+		fds[n++] = p->listeners[i].fd;
+		start.convert |= (uint32_t)p->listeners[i].convert << i;
 	}
-	syscall(SYS_close_range, from, ~0U, 0);
+	return packet_send(p->child.socket, &start, sizeof(start), fds, (unsigned)n);
 }
 
-static int compare_ints(const void *a, const void *b)
+/* It waits for this packet: what is done before is done before it accepts anything. */
+static int worker_begin(struct child *c)
 {
-	return *(const int *)a - *(const int *)b;
+	struct worker_proc *p = worker_of(c);
+	struct supervisor *s = p->sup;
+
+	if (s->cgroup_fd >= 0)
+		cgroup_add(s->cgroup_fd, c->pid);
+	p->full = p->silent = p->behind = false;
+	p->reports_left = REPORTS_MAX;
+	set_alive(p);
+	return send_start(p);
 }
 
-static void run_child(struct supervisor *s, struct worker_proc *p, int control)
+static struct report_bounds bounds_of(const struct worker_proc *p)
 {
-	static char who[16];
-	struct worker_args args = { .index = p->index,
-				    .control = control,
-				    .pending_fd = datapath_pending_fd(s->dp),
-				    .synack_fd = s->synack ? datapath_synack_fd(s->dp) : -1,
-				    .listeners = p->listeners,
-				    .listener_count = p->listener_count,
-				    .steer_port = { p->port, p->port },
-				    .shm = s->shm,
-				    .snapshot_fd = s->snapshot_fd };
-	int keep[WORKER_LISTENERS + 4], n = 0;
-	sigset_t none;
+	const struct supervisor *s = p->sup;
 
-	for (unsigned i = 0; i < p->listener_count; i++)
-		keep[n++] = p->listeners[i].fd;
-	keep[n++] = args.control;
-	keep[n++] = args.pending_fd;
-	keep[n++] = args.synack_fd;
-	keep[n++] = args.snapshot_fd;
-	qsort(keep, (size_t)n, sizeof(keep[0]), compare_ints);
-	close_others(keep, (unsigned)n);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	/* SIGHUP and SIGINT are for the supervisor, also when a terminal sends them to the whole group. */
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN); /* of the log */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(who, sizeof(who), "worker %u", p->index);
-	log_setup(who, LOG_LEVEL_INFO);
-	worker_main(&args);
+	return (struct report_bounds){ .peers = s->peer_slots, .rules = s->rule_count, .question = s->question };
 }
 
-static void take_message(struct worker_proc *p, const struct message *m)
+static void take_flows(struct worker_proc *p, const struct message *m, int fd)
 {
+	const struct report_bounds b = bounds_of(p);
+	struct flow_record *r;
+	const char *wrong;
+	unsigned n;
+	int ret;
+
+	if (!p->asked || m->slot != b.question)
+		return;
+	ret = report_flows(m, fd, &b, &r, &n, &wrong);
+	if (ret == -EPROTO)
+		child_kill(&p->child, wrong);
+	if (ret < 0)
+		flows_lost(p);
+	else
+		flows_answered(p, r, n, m->more);
+}
+
+static void take_message(void *arg, const struct message *m, int fd)
+{
+	struct worker_proc *p = arg;
+
 	if (m->type == MSG_PEER_FAILED) {
 		peers_failed(p->sup, m->slot, m->value);
 	} else if (m->type == MSG_PEER_REFUSED) {
 		peers_refused(p->sup, m->slot);
-	} else if (m->type == MSG_FULL) {
+	} else if (m->type == MSG_FLOWS) {
+		take_flows(p, m, fd);
+	} else if (m->type == MSG_FULL && p->full != m->value) {
 		p->full = m->value;
-		log_warn("worker %u %s", p->index,
+		log_warn("worker %u %s", p->child.index,
 			 p->full ? "is full: new connections go unbonded" : "takes connections again");
-		set_alive(p->sup, p);
+		set_alive(p);
 	}
 }
 
-static void worker_readable(uv_poll_t *poll, int status, int events)
+static void worker_readable(struct child *c)
 {
-	struct worker_proc *p = poll->data;
-	struct message m;
-	int fd;
+	struct worker_proc *p = worker_of(c);
+	const struct report_bounds b = bounds_of(p);
+	const char *wrong;
+	bool more = reports_read(c->socket, &b, &p->reports_left, take_message, p, &wrong);
 
-	(void)status;
-	(void)events;
-	while (message_receive(p->control, &m, &fd) > 0) {
-		take_message(p, &m);
-		if (fd >= 0)
-			close(fd);
-	}
+	if (wrong)
+		child_kill(c, wrong);
+	/* Gone: SIGCHLD tells. Too many: the next period has room for more. */
+	if (!more || !p->reports_left)
+		child_listen(c, false);
 }
 
-/* What a full socket does not take goes with a later ping. */
-static void send_snapshot(struct supervisor *s, struct worker_proc *p)
+static void worker_ended(struct child *c, int status, unsigned delay)
 {
-	const struct message m = { .type = MSG_SNAPSHOT };
-	bool behind = message_send(p->control, &m, s->snapshot_fd) < 0;
+	struct worker_proc *p = worker_of(c);
+	struct supervisor *s = p->sup;
 
-	if (behind && !p->behind)
-		log_error("worker %u does not take the new configuration yet", p->index);
-	p->behind = behind;
+	s->shm->workers[c->index].connections = 0;
+	memset(s->shm->relayed[c->index], 0, sizeof(s->shm->relayed[c->index]));
+	flows_lost(p);
+	set_alive(p);
+	if (!s->stopping)
+		log_error("worker %u ended (%s %d); its connections are lost, a new one starts in %u ms", c->index,
+			  WIFSIGNALED(status) ? "signal" : "exit code",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), delay);
 }
 
-void workers_ping(struct supervisor *s)
-{
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		struct worker_proc *p = &s->workers[i];
-		const struct message m = { .type = MSG_PING, .value = (int32_t)++p->ping };
-		bool stuck;
+static const struct child_kind worker_kind = {
+	.name = START_WORKER, .begin = worker_begin, .readable = worker_readable, .ended = worker_ended
+};
 
-		if (!p->pid)
-			continue;
-		/* The ping before this one has had a whole period. */
-		stuck = s->shm->workers[i].beat + 1 < p->ping && uv_now(&s->loop) - p->started > STABLE_MS;
-		if (stuck != p->stuck) {
-			p->stuck = stuck;
-			log_warn("worker %u %s", i,
-				 stuck ? "does not answer: new connections pass it by" : "answers again");
-			set_alive(s, p);
-		}
-		message_send(p->control, &m, -1);
-		if (p->behind)
-			send_snapshot(s, p);
+static void watch_worker(struct worker_proc *p)
+{
+	struct child *c = &p->child;
+	bool silent = !child_tick(c, (uint32_t)p->sup->shm->workers[c->index].beat);
+	struct message ping = { .type = MSG_PING };
+
+	if (!c->pid)
+		return;
+	if (silent != p->silent) {
+		p->silent = silent;
+		log_warn("worker %u %s", c->index,
+			 silent ? "does not answer: new connections pass it by" : "answers again");
+		set_alive(p);
 	}
+	ping.value = (int32_t)c->watch.asked;
+	message_send(c->socket, &ping, -1);
+	if (p->behind)
+		send_snapshot(p);
+	p->reports_left = REPORTS_MAX;
+	child_listen(c, true);
 }
 
-static int worker_fork(struct supervisor *s, struct worker_proc *p)
+static void watch_due(uv_timer_t *t)
 {
-	int pair[2], ret;
-	sigset_t all, before;
+	struct supervisor *s = t->data;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	/* A signal must not find our handlers in the child, which would take it for us and go on. */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	p->pid = fork();
-	if (p->pid == 0)
-		run_child(s, p, pair[1]);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(pair[1]);
-	if (p->pid < 0) {
-		ret = -errno;
-		p->pid = 0;
-		close(pair[0]);
-		return ret;
-	}
-	if (s->cgroup_fd >= 0)
-		cgroup_add(s->cgroup_fd, p->pid);
-	p->control = pair[0];
-	p->full = p->stuck = p->behind = false;
-	p->ping = (uint32_t)s->shm->workers[p->index].beat;
-	p->started = uv_now(&s->loop);
-	uv_poll_init(&s->loop, &p->poll, p->control);
-	p->poll.data = p;
-	p->polling = true;
-	uv_poll_start(&p->poll, UV_READABLE, worker_readable);
-	set_alive(s, p);
-	return 0;
+	for (unsigned i = 0; i < s->worker_count; i++)
+		watch_worker(&s->workers[i]);
 }
 
 /* How many SYNs may wait in a listener before it answers with SYN cookies. */
@@ -278,109 +302,28 @@ int workers_start(struct supervisor *s)
 	int ret = datapath_set_workers(s->dp, s->worker_count, backlog());
 
 	for (unsigned i = 0; !ret && i < s->worker_count; i++) {
-		struct worker_proc *p = &s->workers[i];
-
-		uv_timer_init(&s->loop, &p->restart);
-		p->restart.data = p;
-		ret = worker_fork(s, p);
+		child_init(&s->workers[i].child, &s->loop, &worker_kind, i);
+		ret = child_start(&s->workers[i].child);
 		if (ret)
 			log_error("worker %u: %s", i, strerror(-ret));
 	}
+	uv_timer_init(&s->loop, &s->watch);
+	s->watch.data = s;
+	uv_timer_start(&s->watch, watch_due, WATCH_PERIOD_MS, WATCH_PERIOD_MS);
 	return ret;
-}
-
-static void restart_due(uv_timer_t *t)
-{
-	struct worker_proc *p = t->data;
-	int ret;
-
-	if (p->sup->stopping)
-		return;
-	p->restarts++;
-	ret = worker_fork(p->sup, p);
-	if (ret) {
-		log_error("worker %u: %s", p->index, strerror(-ret));
-		uv_timer_start(t, restart_due, BACKOFF_MAX_MS, 0);
-	}
-}
-
-/* The fd is closed only when libuv has let go of it. */
-static void poll_closed(uv_handle_t *h)
-{
-	struct worker_proc *p = h->data;
-
-	close(p->control);
-	p->control = -1;
-	p->polling = false;
-	if (p->sup->stopping)
-		return;
-	uv_timer_start(&p->restart, restart_due, p->backoff_ms, 0);
-}
-
-static void worker_ended(struct worker_proc *p, int status)
-{
-	struct supervisor *s = p->sup;
-	uint64_t lived = uv_now(&s->loop) - p->started;
-
-	p->pid = 0;
-	s->shm->workers[p->index].connections = 0;
-	memset(s->shm->relayed[p->index], 0, sizeof(s->shm->relayed[p->index]));
-	set_alive(s, p);
-	if (lived > STABLE_MS)
-		p->backoff_ms = 0;
-	else if (p->restarts)
-		p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2 + 50;
-	if (!s->stopping)
-		log_error("worker %u ended (%s %d); its connections are lost, a new one starts", p->index,
-			  WIFSIGNALED(status) ? "signal" : "exit code",
-			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (p->polling)
-		uv_close((uv_handle_t *)&p->poll, poll_closed);
 }
 
 void workers_reap(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		struct worker_proc *p = &s->workers[i];
-		int status;
-
-		if (p->pid && waitpid(p->pid, &status, WNOHANG) == p->pid)
-			worker_ended(p, status);
-	}
+	for (unsigned i = 0; i < s->worker_count; i++)
+		child_reap(&s->workers[i].child);
 }
 
 void workers_update(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->worker_count; i++)
-		if (s->workers[i].pid)
-			send_snapshot(s, &s->workers[i]);
-}
-
-int workers_flows(struct supervisor *s, unsigned index, unsigned *n)
-{
-	struct worker_proc *p = &s->workers[index];
-	struct message m = { .type = MSG_FLOWS };
-	uint64_t end = uv_hrtime() / 1000000 + FLOWS_WAIT_MS;
-	int ret, fd;
-
-	if (!p->pid)
-		return -ESRCH;
-	ret = message_send(p->control, &m, -1);
-	for (uint64_t now; !ret && (now = uv_hrtime() / 1000000) < end;) {
-		struct pollfd pfd = { .fd = p->control, .events = POLLIN };
-
-		if (poll(&pfd, 1, (int)(end - now)) <= 0)
-			continue;
-		if (message_receive(p->control, &m, &fd) <= 0)
-			return -EPIPE;
-		if (m.type != MSG_FLOWS) {
-			take_message(p, &m);
-			continue;
-		}
-		*n = (unsigned)m.value;
-		return fd < 0 ? -ENOMEM : fd;
-	}
-	return ret ? ret : -ETIMEDOUT;
+		if (s->workers[i].child.pid)
+			send_snapshot(&s->workers[i]);
 }
 
 void workers_stop(struct supervisor *s)
@@ -388,20 +331,25 @@ void workers_stop(struct supervisor *s)
 	uint64_t end = uv_hrtime() / 1000000 + TERM_WAIT_MS;
 	bool left = true;
 
-	for (unsigned i = 0; i < s->worker_count; i++)
-		if (s->workers[i].pid)
-			kill(s->workers[i].pid, SIGTERM);
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		child_stop(&s->workers[i].child);
+		if (s->workers[i].child.pid)
+			kill(s->workers[i].child.pid, SIGTERM);
+		/* One that was stopped could not take it. */
+		if (s->workers[i].child.pid)
+			kill(s->workers[i].child.pid, SIGCONT);
+	}
 	while (left) {
 		bool late = uv_hrtime() / 1000000 > end;
 
 		left = false;
 		workers_reap(s);
 		for (unsigned i = 0; i < s->worker_count; i++) {
-			if (!s->workers[i].pid)
+			if (!s->workers[i].child.pid)
 				continue;
 			left = true;
 			if (late)
-				kill(s->workers[i].pid, SIGKILL);
+				kill(s->workers[i].child.pid, SIGKILL);
 		}
 		if (left)
 			poll(NULL, 0, 5);
@@ -412,7 +360,5 @@ void workers_stop(struct supervisor *s)
 		for (unsigned k = 0; k < p->listener_count; k++)
 			close(p->listeners[k].fd);
 		p->listener_count = 0;
-		if (p->restart.data)
-			uv_close((uv_handle_t *)&p->restart, NULL);
 	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A worker and its supervisor: a new snapshot, a list of flows, the end of accepting. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,6 +29,10 @@ int worker_snapshot(struct worker *w, int fd)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	if (((const struct snapshot *)map)->size != st.st_size) {
+		munmap(map, (size_t)st.st_size);
+		return -EINVAL;
+	}
 	/* It may be no more than an address of this machine that came or went. */
 	if (w->snap && !same_peers(w->snap, map)) {
 		ready_drop(w, -1);
@@ -57,24 +62,90 @@ static void record_flow(const struct worker *w, const struct conn *c, struct flo
 	r->mptcp = r->subflows > 0;
 }
 
-/* Answers with a memfd of all flows; without one when there is no memory. */
-static void send_flows(struct worker *w, const struct message *request)
-{
-	struct message m = *request;
-	size_t size = w->connections * sizeof(struct flow_record), n = 0;
-	struct flow_record *r = MAP_FAILED;
-	int fd = memfd_create("flows", MFD_CLOEXEC);
+struct found {
+	struct conn *c;
+	uint32_t opened;
+};
 
-	if (fd >= 0 && size && ftruncate(fd, (off_t)size) == 0)
-		r = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (r != MAP_FAILED) {
-		for (unsigned class = 0; class < TIMER_CLASSES; class ++)
-			for (struct list *l = w->timers[class].next; l != &w->timers[class]; l = l->next)
-				if (list_entry(l, struct conn, timer)->state != GW_READY && n < w->connections)
-					record_flow(w, list_entry(l, struct conn, timer), &r[n++]);
-		munmap(r, size);
+/* All connections that carry something, or will: their number, in *out, malloc'ed. */
+static size_t collect_flows(struct worker *w, struct found **out)
+{
+	struct found *all = malloc((w->connections + 1) * sizeof(*all));
+	size_t n = 0;
+
+	for (unsigned class = 0; all && class < TIMER_CLASSES; class ++)
+		for (struct list *l = w->timers[class].next; l != &w->timers[class]; l = l->next) {
+			struct conn *c = list_entry(l, struct conn, timer);
+
+			if (c->state != GW_READY && n < w->connections)
+				all[n++] = (struct found){ c, c->opened };
+		}
+	*out = all;
+	return n;
+}
+
+/* Moves the `want` oldest of n to the front. Not by qsort(), which asks for the size of memory: a call too many here.
+ */
+static void oldest_first(struct found *all, size_t n, size_t want)
+{
+	uint32_t from = 0, to = UINT32_MAX;
+	size_t at = 0;
+
+	/* When was the youngest of them opened? */
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+		size_t older = 0;
+
+		for (size_t i = 0; i < n; i++)
+			older += all[i].opened <= middle;
+		if (older >= want)
+			to = middle;
+		else
+			from = middle + 1;
 	}
-	m.value = (int32_t)n;
+	/* All that are older, then of that second as many as there is room for. */
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (size_t i = at; i < n && at < want; i++)
+			if (pass ? all[i].opened == from : all[i].opened < from) {
+				struct found swap = all[at];
+
+				all[at++] = all[i];
+				all[i] = swap;
+			}
+}
+
+/* A memfd of n records, or -errno. */
+static int write_flows(struct worker *w, const struct found *all, size_t n)
+{
+	size_t size = n * sizeof(struct flow_record);
+	struct flow_record *r = malloc(size);
+	int fd = r ? memfd_create("flows", MFD_CLOEXEC) : -ENOMEM;
+
+	for (size_t i = 0; fd >= 0 && i < n; i++)
+		record_flow(w, all[i].c, &r[i]);
+	if (fd >= 0 && write(fd, r, size) != (ssize_t)size) {
+		close(fd);
+		fd = -ENOMEM;
+	}
+	free(r);
+	return fd;
+}
+
+/* The oldest flows, as many as an answer takes: to ask the kernel about each costs a call. */
+static void send_flows(struct worker *w, const struct message *question)
+{
+	struct message m = { .type = MSG_FLOWS, .slot = question->slot };
+	struct found *all;
+	size_t found = collect_flows(w, &all), n = found < FLOWS_MAX ? found : FLOWS_MAX;
+	int fd = -1;
+
+	if (found > n)
+		oldest_first(all, found, n);
+	if (n)
+		fd = write_flows(w, all, n);
+	free(all);
+	m.value = fd < 0 ? 0 : (int32_t)n;
+	m.more = found > (size_t)m.value;
 	message_send(w->control, &m, fd);
 	if (fd >= 0)
 		close(fd);
@@ -95,7 +166,7 @@ bool worker_message(struct worker *w)
 
 	while ((ret = message_receive(w->control, &m, &fd)) > 0) {
 		if (m.type == MSG_SNAPSHOT && fd >= 0 && worker_snapshot(w, fd) < 0)
-			log_error("a new configuration could not be mapped: %s", strerror(errno));
+			log_error("a new configuration could not be mapped");
 		else if (m.type == MSG_FLOWS)
 			send_flows(w, &m);
 		else if (m.type == MSG_PING)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <lib/log.h>
+#include <mpgated/ipc/start.h>
 #include <mpgated/net/io.h>
 #include <mpgated/worker/worker.h>
 
@@ -47,15 +48,17 @@ static int init(struct worker *w, const struct worker_args *args)
 	return ret;
 }
 
-void worker_main(const struct worker_args *args)
+void worker_run(const struct worker_args *args)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int ret = w ? init(w, args) : -ENOMEM;
 
 	if (!ret)
 		ret = fault_handlers();
-	if (!ret)
+	if (!ret) {
+		start_signals();
 		ret = sandbox_enter();
+	}
 	if (ret) {
 		log_error("cannot start: %s", strerror(-ret));
 		_exit(1);

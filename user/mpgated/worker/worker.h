@@ -16,11 +16,11 @@ struct worker_args {
 	int snapshot_fd;
 };
 
-/*
- * Runs in the forked child and never returns. Only the descriptors in args and standard error stay open; privileges
- * are dropped before the first connection is accepted.
- */
-void worker_main(const struct worker_args *args) __attribute__((noreturn));
+/* start.c: a process started as START_WORKER, with its number as text. Never returns. */
+void worker_main(const char *number) __attribute__((noreturn));
+
+/* worker.c: never returns. Privileges are dropped before the first connection is accepted. */
+void worker_run(const struct worker_args *args) __attribute__((noreturn));
 
 /* loop.c: one turn of it, which waits for something to happen. False: there is nothing more to do. */
 bool loop_turn(struct worker *w);

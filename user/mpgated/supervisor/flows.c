@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The list of all flows. Workers are asked, and the loop goes on: those who wait for the list get it when the last
+ * worker has answered, or without those that do not. One question is under way at a time; who asks meanwhile gets its
+ * answer, too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <mpgated/ipc/message.h>
+#include <mpgated/supervisor/supervisor.h>
+
+#define FLOWS_WAIT_MS 3000
+
+static void flows_done(struct supervisor *s)
+{
+	struct flows_waiter *w = s->waiters;
+
+	/* Those who did not answer may have some. */
+	for (unsigned i = 0; i < s->worker_count; i++)
+		s->workers[i].more_flows |= s->workers[i].asked;
+	uv_timer_stop(&s->flows_late);
+	s->waiters = NULL;
+	while (w) {
+		struct flows_waiter *next = w->next;
+
+		w->done(w->arg);
+		free(w);
+		w = next;
+	}
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct worker_proc *p = &s->workers[i];
+
+		free(p->flows);
+		p->flows = NULL;
+		p->flow_count = 0;
+		p->asked = p->more_flows = false;
+	}
+}
+
+static void flows_late(uv_timer_t *t)
+{
+	flows_done(t->data);
+}
+
+static void done_if_all(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->worker_count; i++)
+		if (s->workers[i].asked)
+			return;
+	/* Not from here: who asked is still busy with that. */
+	uv_timer_start(&s->flows_late, flows_late, 0, 0);
+}
+
+void flows_open(struct supervisor *s)
+{
+	uv_timer_init(&s->loop, &s->flows_late);
+	s->flows_late.data = s;
+}
+
+int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg)
+{
+	struct flows_waiter *w = malloc(sizeof(*w));
+	struct message m = { .type = MSG_FLOWS };
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct flows_waiter){ .next = s->waiters, .done = done, .arg = arg };
+	s->waiters = w;
+	if (w->next)
+		return 0;
+	m.slot = ++s->question;
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct worker_proc *p = &s->workers[i];
+
+		p->asked = p->child.pid && message_send(p->child.socket, &m, -1) == 0;
+	}
+	uv_timer_start(&s->flows_late, flows_late, FLOWS_WAIT_MS, 0);
+	done_if_all(s);
+	return 0;
+}
+
+void flows_answered(struct worker_proc *p, struct flow_record *records, unsigned n, bool more)
+{
+	p->flows = records;
+	p->flow_count = n;
+	p->more_flows = more;
+	p->asked = false;
+	done_if_all(p->sup);
+}
+
+void flows_lost(struct worker_proc *p)
+{
+	if (!p->asked)
+		return;
+	p->asked = false;
+	done_if_all(p->sup);
+}
+
+void flows_close(struct supervisor *s)
+{
+	if (s->flows_late.data)
+		flows_done(s);
+}
