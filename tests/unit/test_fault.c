@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/worker/fault.c user/mpgated/worker/sandbox.c user/mpgated/net/tcp.c
+// SOURCES: user/mpgated/worker/fault.c user/mpgated/worker/sandbox.c user/mpgated/ipc/confine.c
+// SOURCES: user/mpgated/net/tcp.c
 // LIBS: libseccomp
 /*
  * How a confined worker ends: a child with one connection is set up as a worker is, then does something that ends it.

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <lib/log.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/worker.h>
 
@@ -34,6 +35,9 @@ static void reset_connections(int sig, siginfo_t *info, void *context)
 		/* Listeners are the supervisor's and the next worker's as well. */
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && !listening)
 			tcp_reset(fd, true);
+	/* A call is refused where the memory is as it should be, or else the number is what it tells. */
+	if (sig == SIGSYS && info->si_code > 0)
+		log_error("system call %d is not for a worker", info->si_syscall);
 	/*
 	 * The handler is spent: a fault happens again and ends the process. What was sent, by abort() as well, does
 	 * not; nor does a system call that the sandbox refuses.

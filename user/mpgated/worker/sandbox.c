@@ -3,120 +3,104 @@
  * What a worker may still do once it is set up. It parses what strangers send,
  * so it runs as nobody, with two capabilities (transparent sockets bind to
  * addresses of others, and to their ports, which may be below 1024) and with
- * the system calls of its loop only: it can open no file and start no program.
+ * the system calls of its loop only: it can open no file and start no program,
+ * nor any socket but those it relays with.
  */
-#include <errno.h>
-#include <grp.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
-#include <seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
+#include <mpgated/ipc/confine.h>
+#include <mpgated/net/tcp.h>
 #include <mpgated/worker/worker.h>
 
-#define NOBODY 65534 /* uid and gid that own nothing */
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
 #endif
 
-static int drop_privileges(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	/* A reload may turn to `source: preserve` at any time, and what is given up now cannot be taken back then. */
-	const uint32_t keep = 1U << CAP_NET_RAW | 1U << CAP_NET_BIND_SERVICE;
-	struct __user_cap_data_struct data[2] = { { .effective = keep, .permitted = keep } };
+#define MASK(arg, mask, value)                                                                                         \
+	{                                                                                                              \
+		arg, SCMP_CMP_MASKED_EQ, mask, value                                                                   \
+	}
+#define EQ(arg, value)                                                                                                 \
+	{                                                                                                              \
+		arg, SCMP_CMP_EQ, value, 0                                                                             \
+	}
+#define CALL(name)                                                                                                     \
+	{                                                                                                              \
+		.call = SCMP_SYS(name)                                                                                 \
+	}
+#define CALL1(name, a)                                                                                                 \
+	{                                                                                                              \
+		.call = SCMP_SYS(name), .args = 1, .arg = { a }                                                        \
+	}
+#define CALL2(name, a, b)                                                                                              \
+	{                                                                                                              \
+		.call = SCMP_SYS(name), .args = 2, .arg = { a, b }                                                     \
+	}
+#define CALL3(name, a, b, c)                                                                                           \
+	{                                                                                                              \
+		.call = SCMP_SYS(name), .args = 3, .arg = { a, b, c }                                                  \
+	}
 
-	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0 || syscall(SYS_capset, &head, data) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) < 0 || /* again: the change of uid has set it to fs.suid_dumpable */
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	return 0;
-}
+/* Flags aside. Arguments are compared as 64 bits: what the kernel would cut off as too high for an int must be 0. */
+#define STREAM MASK(1, ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC), SOCK_STREAM)
 
-#ifndef SANITIZED
-static const int allowed_calls[] = {
-	SCMP_SYS(accept4),
-	SCMP_SYS(bind),
-	SCMP_SYS(bpf),
-	SCMP_SYS(brk),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(close),
-	SCMP_SYS(connect),
-	SCMP_SYS(dup),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(fstat),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(futex),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(getpid),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(gettid),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(madvise),
-	SCMP_SYS(memfd_create),
-	SCMP_SYS(mmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(newfstatat),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(setsockopt),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(socket),
-	SCMP_SYS(time),
-	SCMP_SYS(write),
-	SCMP_SYS(writev),
+static const struct confine_call calls[] = {
+	CALL(accept4),
+	CALL(bind),
+	/* The maps whose descriptors it was given; it can open and make none. */
+	CALL1(bpf, EQ(0, BPF_MAP_LOOKUP_AND_DELETE_ELEM)),
+	CALL(brk),
+	CALL(clock_gettime),
+	CALL(close),
+	CALL(connect),
+	CALL(epoll_ctl),
+	CALL(epoll_pwait),
+	CALL(epoll_wait),
+	CALL1(fcntl, EQ(1, F_DUPFD_CLOEXEC)),
+	CALL(fstat),
+	CALL(getpeername),
+	CALL(getrandom),
+	CALL(getsockname),
+	CALL(getsockopt),
+	CALL(gettimeofday),
+	CALL(madvise),
+	CALL(memfd_create),
+	CALL1(mmap, MASK(2, PROT_EXEC, 0)),
+	CALL(mremap),
+	CALL(munmap),
+	CALL1(newfstatat, EQ(3, AT_EMPTY_PATH)), /* fstat() */
+	CALL(poll),
+	CALL(ppoll),
+	CALL(recvfrom),
+	CALL(recvmsg),
+	CALL(sendmsg),
+	CALL(sendto),
+	CALL1(setsockopt, EQ(1, IPPROTO_IP)),
+	CALL1(setsockopt, EQ(1, IPPROTO_IPV6)),
+	CALL1(setsockopt, EQ(1, IPPROTO_TCP)),
+	CALL1(setsockopt, EQ(1, SOL_MPTCP)),
+	/* No filters, for one. */
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_KEEPALIVE)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_LINGER)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_OOBINLINE)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_RCVBUF)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_REUSEADDR)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_SNDBUF)),
+	CALL(shutdown),
+	CALL3(socket, EQ(0, AF_INET), STREAM, EQ(2, IPPROTO_TCP)),
+	CALL3(socket, EQ(0, AF_INET), STREAM, EQ(2, IPPROTO_MPTCP)),
+	CALL3(socket, EQ(0, AF_INET6), STREAM, EQ(2, IPPROTO_TCP)),
+	CALL3(socket, EQ(0, AF_INET6), STREAM, EQ(2, IPPROTO_MPTCP)),
+	CALL(time),
 };
-
-static int filter_calls(void)
-{
-	/* fault.c takes the SIGSYS of a refused call. */
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
-	int ret = ctx ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !ret && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-	/* abort() */
-	if (!ret)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	if (!ret)
-		ret = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return ret;
-}
-#else
-/* The sanitizers' runtime opens files and starts threads of its own. */
-static int filter_calls(void)
-{
-	return 0;
-}
-#endif
 
 int sandbox_enter(void)
 {
-	int ret = drop_privileges();
-
-	return ret ? ret : filter_calls();
+	/* A reload may turn to `source: preserve` at any time, and what is given up now cannot be taken back then. */
+	return confine(1U << CAP_NET_RAW | 1U << CAP_NET_BIND_SERVICE, calls, sizeof(calls) / sizeof(calls[0]));
 }
