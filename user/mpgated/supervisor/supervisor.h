@@ -2,8 +2,8 @@
 /*
  * The supervisor: the one process with privileges. It owns the configuration,
  * the data plane, the paths, the peers' state and the workers, all on one
- * libuv loop. supervisor.c starts, reloads and stops; the other parts each
- * work on their own member of struct supervisor.
+ * libuv loop. supervisor.c starts and stops, reload.c puts configurations in
+ * force; the other parts each work on their own member of struct supervisor.
  */
 #ifndef MPGATED_SUPERVISOR_H
 #define MPGATED_SUPERVISOR_H
@@ -129,8 +129,18 @@ struct supervisor_answers {
 
 /* supervisor.c: runs until a signal ends it. The process's exit code. */
 int supervisor_run(const char *path, const struct supervisor_answers *answers);
+
+/* reload.c */
+/* Puts s->cfg in force, at the start. 0, or -errno, logged. */
+int supervisor_load(struct supervisor *s);
 /* Reads the configuration again. 0 or -errno with err filled in and the running one still in force. */
 int supervisor_reload(struct supervisor *s, struct cfg_error *err);
+/* Refreshes the workers' view of this machine's addresses. True: it changed. */
+bool supervisor_local(struct supervisor *s);
+/* Makes the snapshot that new workers get and sends it to those that run. */
+int supervisor_publish(struct supervisor *s);
+/* Event of the paths: a link came, went or changed. */
+void supervisor_link(void *s, unsigned i, const struct paths_link *l);
 
 /* workers.c */
 int workers_memory(struct supervisor *s); /* what is shared with them */
