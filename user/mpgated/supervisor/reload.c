@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <lib/log.h>
+#include <mpgated/supervisor/descriptors.h>
 #include <mpgated/supervisor/supervisor.h>
 
 bool supervisor_local(struct supervisor *s)
@@ -259,6 +260,7 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	s->cfg = cfg;
 	keyring_free(&s->keyring);
 	s->keyring = keyring;
+	descriptors_raise(cfg, s->worker_count);
 	peers_commit(s);
 	ret = paths_reload(s->paths, cfg);
 	attach_missing(s);

@@ -20,6 +20,7 @@
 
 #include <lib/log.h>
 #include <mpgated/supervisor/cgroup.h>
+#include <mpgated/supervisor/descriptors.h>
 #include <mpgated/paths/sysctl.h>
 #include <mpgated/supervisor/window_probe.h>
 
@@ -119,6 +120,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	const struct paths_events events = { .link = supervisor_link, .arg = s };
 	int ret;
 
+	descriptors_raise(s->cfg, s->cfg->workers);
 	flows_open(s);
 	ret = workers_memory(s);
 	if (ret)
