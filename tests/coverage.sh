@@ -15,7 +15,7 @@ rm -rf "$DIR"
 mkdir -p "$DIR/log"
 gcc -O0 -g -c tests/coverage.c -o "$DIR/coverage.o"
 make -s -j "$(nproc)" BUILD="$DIR" OPT='-O0 -g -DCOVERAGE --coverage -fprofile-update=atomic' \
-	LDFLAGS="-Wl,--wrap=_exit,--wrap=sandbox_enter $DIR/coverage.o" all unit-tests bpf-tests tools
+	LDFLAGS="-Wl,--wrap=_exit,--wrap=confine $DIR/coverage.o" all unit-tests bpf-tests tools
 for harness in packet guard; do
 	gcc -D_GNU_SOURCE -std=gnu11 -Iinclude -Iuser -O0 -g --coverage "tests/fuzz/fuzz_$harness.c" tests/replay.c \
 		"$DIR/libmpgate.a" -o "$DIR/$harness"

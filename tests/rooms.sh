@@ -15,13 +15,13 @@ declare -A MAY=(
 	[mpgatectl]="lib lib/config"
 	[mpgated/net]="lib"
 	[mpgated/ipc]="lib lib/config"
-	[mpgated/control]="lib"
+	[mpgated/control]="lib mpgated/ipc"
 	[mpgated/datapath]="lib lib/config"
 	[mpgated/paths]="lib lib/config"
 	[mpgated/worker]="lib lib/config mpgated/ipc mpgated/net"
 	[mpgated/supervisor]="lib lib/config mpgated/control mpgated/datapath mpgated/ipc mpgated/net mpgated/paths mpgated/worker"
 	[mpgated/answers]="lib lib/config mpgated/supervisor"
-	[mpgated]="lib lib/config mpgated/answers mpgated/supervisor mpgated/worker"
+	[mpgated]="lib lib/config mpgated/answers mpgated/control mpgated/ipc mpgated/supervisor mpgated/worker"
 )
 # The compiled policy is made from a configuration.
 EXCEPT="lib/policy.h:lib/config/config.h"

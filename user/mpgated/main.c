@@ -12,6 +12,7 @@
 #include <lib/log.h>
 #include <lib/version.h>
 #include <mpgated/answers/answers.h>
+#include <mpgated/control/http.h>
 #include <mpgated/ipc/start.h>
 #include <mpgated/supervisor/supervisor.h>
 #include <mpgated/worker/worker.h>
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[0], START_WORKER))
 		worker_main(argv[1]);
+	if (argc == 2 && !strcmp(argv[0], START_METRICS))
+		http_main();
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

@@ -21,7 +21,7 @@ const char *reason_text(enum mpgate_reason r);
 
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
-char *answers_metrics(void *supervisor, size_t *len);
+char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);
 json_t *method_stats(void *arg, const json_t *parameters, const char **error, char **why);
 
 #endif

@@ -72,11 +72,29 @@ json_t *method_stats(void *arg, const json_t *parameters, const char **error, ch
 	return o;
 }
 
-char *answers_metrics(void *arg, size_t *len)
+/* What became of the workers. */
+static void worker_metrics(const struct supervisor *s, struct metrics_text *t)
+{
+	char index[12];
+	const struct metrics_label l[] = { { "worker", index }, { 0 } };
+
+	metrics_text_family(t, "mpgate_worker_restarts", "counter", "How often a worker was started again");
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		snprintf(index, sizeof(index), "%u", i);
+		metrics_text_sample(t, l, s->workers[i].child.restarts);
+	}
+	metrics_text_family(t, "mpgate_worker_kills", "counter", "How often since the daemon killed it");
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		snprintf(index, sizeof(index), "%u", i);
+		metrics_text_sample(t, l, s->workers[i].child.killed);
+	}
+}
+
+char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 {
 	const struct supervisor *s = arg;
 	uint64_t reasons[MPGATE_REASON_COUNT];
-	struct metrics_text t = { 0 };
+	struct metrics_text t = { .openmetrics = openmetrics };
 
 	if (datapath_counters(s->dp, reasons) < 0)
 		return NULL;
@@ -94,6 +112,7 @@ char *answers_metrics(void *arg, size_t *len)
 	}
 	metrics_text_family(&t, "mpgate_connections", "gauge", "Connections now");
 	metrics_text_sample(&t, NULL, worker_sum(s, offsetof(struct worker_stats, connections)));
+	worker_metrics(s, &t);
 	metrics_text_family(&t, "mpgate_peer_up", "gauge", "1 while the peer answers");
 	for (unsigned i = 0; i < s->cfg->peer_count; i++) {
 		const struct peer *p = &s->peers[s->peer_slot[i]];

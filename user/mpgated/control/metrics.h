@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * /metrics over HTTP as OpenMetrics text, inside the supervisor's loop: no
- * threads. What is measured comes from the render callback, which builds its
- * text with metrics_text.
+/* What /metrics says: OpenMetrics text, or the text format of Prometheus that was before it, for who asks for no other.
  */
 #ifndef MPGATED_METRICS_H
 #define MPGATED_METRICS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <uv.h>
 
-struct metrics;
+/* A new malloc'ed text of *len bytes, or NULL: there is none now. */
+typedef char *(*metrics_render)(void *arg, bool openmetrics, size_t *len);
 
-/* A new malloc'ed text of *len bytes, or NULL: the request is answered with 500. */
-typedef char *(*metrics_render)(void *arg, size_t *len);
-
-/*
- * Listens on addr (an IPv4 or IPv6 address) and port. 0, or -errno after a message that names both; *out untouched
- * on failure.
- */
-int metrics_open(uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg,
-		 struct metrics **out);
-/* Closes every connection. The memory is freed by the loop, which must run on until nothing is left in it. */
-void metrics_close(struct metrics *m);
-/* The port that is listened on: of use when metrics_open() was given 0. */
-uint16_t metrics_port(const struct metrics *m);
-
-/* OpenMetrics text in the making. Starts as zero. */
+/* A text in the making. Starts as zero, but for the first member. */
 struct metrics_text {
+	bool openmetrics;
 	FILE *file;
 	char *buf;
 	size_t len;

@@ -93,6 +93,11 @@ enum message_type {
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
+	/*
+	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
+	 * memfd of `value` bytes; without: there is none now.
+	 */
+	MSG_METRICS,
 };
 
 struct message {

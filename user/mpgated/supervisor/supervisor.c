@@ -65,6 +65,7 @@ static void on_signal(uv_signal_t *h, int signum)
 	switch (signum) {
 	case SIGCHLD:
 		workers_reap(s);
+		scrape_reap(&s->scrape);
 		break;
 	case SIGHUP:
 		notify("RELOADING=1");
@@ -131,8 +132,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (!ret)
 		ret = control_open(&s->loop, s->cfg->instance, answers->methods, s, &s->control);
 	if (!ret && s->cfg->metrics_listen)
-		ret = metrics_open(&s->loop, s->cfg->metrics_listen, s->cfg->metrics_port, answers->metrics, s,
-				   &s->metrics);
+		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port, answers->metrics,
+				  s);
 	if (!ret)
 		ret = datapath_open(s->cfg->instance, &s->dp);
 	if (!ret)
@@ -185,8 +186,7 @@ static void stop(struct supervisor *s)
 		peers_close(s);
 	if (s->control)
 		control_close(s->control);
-	if (s->metrics)
-		metrics_close(s->metrics);
+	scrape_close(&s->scrape);
 	if (s->paths)
 		paths_close(s->paths);
 	uv_run(&s->loop, UV_RUN_NOWAIT);

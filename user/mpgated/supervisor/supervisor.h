@@ -18,8 +18,8 @@
 #include <mpgated/datapath/datapath.h>
 #include <mpgated/supervisor/child.h>
 #include <mpgated/supervisor/features.h>
-#include <mpgated/control/metrics.h>
 #include <mpgated/paths/paths.h>
+#include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
 
 enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DOWN };
@@ -92,7 +92,7 @@ struct supervisor {
 	struct datapath *dp;
 	struct paths *paths;
 	struct control *control;
-	struct metrics *metrics;
+	struct scrape scrape;
 	struct shared_memory *shm; /* a sealed memfd */
 	int shm_fd;
 	uv_timer_t flows_late; /* the present question for flows is given up */

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <mpgated/control/http.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lib/log.h>
+#include <mpgated/ipc/confine.h>
+#include <mpgated/ipc/message.h>
+#include <mpgated/ipc/start.h>
+
+#define HTTP_CONNECTIONS 16U /* at a time */
+#define HTTP_CONNECTION_MEMORY (16U * 1024U) /* bytes, for a request's headers */
+#define HTTP_TIMEOUT 10U /* seconds without a byte */
+#define ANSWER_MS 5000 /* for the supervisor to give the text; other requests wait meanwhile */
+
+#define TYPE_PLAIN "text/plain; charset=utf-8"
+#define TYPE_TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define OPENMETRICS "application/openmetrics-text"
+
+/* --- the text, from the supervisor */
+
+/* What a memfd holds, malloc'ed; NULL when that is not len bytes. */
+static char *read_text(int fd, size_t len)
+{
+	struct stat st;
+	char *text = fstat(fd, &st) == 0 && st.st_size == (off_t)len ? malloc(len + 1) : NULL;
+
+	if (text && pread(fd, text, len, 0) != (ssize_t)len) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* A new text, malloc'ed, or NULL: there is none, or not in time. */
+static char *ask(bool openmetrics, size_t *len)
+{
+	static uint32_t number;
+	struct message m = { .type = MSG_METRICS, .slot = ++number, .value = openmetrics };
+	struct pollfd p = { .fd = START_SOCKET, .events = POLLIN };
+	char *text = NULL;
+	int ret, fd;
+
+	if (message_send(START_SOCKET, &m, -1) < 0)
+		return NULL;
+	do {
+		if (poll(&p, 1, ANSWER_MS) != 1)
+			return NULL;
+		ret = message_receive(START_SOCKET, &m, &fd);
+		if (ret == 0)
+			_exit(0);
+		if (ret == 1 && fd >= 0 && m.slot == number && m.value >= 0) {
+			*len = (size_t)m.value;
+			text = read_text(fd, *len);
+		}
+		if (ret == 1 && fd >= 0)
+			close(fd);
+		/* Another number: an answer that came too late. */
+	} while (ret != 1 || m.slot != number);
+	return text;
+}
+
+/* --- requests */
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
+			       size_t len, enum MHD_ResponseMemoryMode mode)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, body, mode);
+	enum MHD_Result result;
+
+	if (!response) {
+		if (mode == MHD_RESPMEM_MUST_FREE)
+			free(body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status, const char *text)
+{
+	return respond(connection, status, TYPE_PLAIN, (char *)(uintptr_t)text, strlen(text), MHD_RESPMEM_PERSISTENT);
+}
+
+/* Called with the headers, then again for each piece of a body, and once at its end: the answer is for the end. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *data, size_t *data_len, void **state)
+{
+	static char seen;
+	const char *accept;
+	bool openmetrics;
+	size_t len = 0;
+	char *body;
+
+	(void)arg;
+	(void)version;
+	(void)data;
+	if (!*state) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*data_len) {
+		*data_len = 0;
+		return MHD_YES;
+	}
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+	if (strcmp(url, "/metrics") != 0)
+		return respond_text(connection, MHD_HTTP_NOT_FOUND, "only /metrics is here\n");
+	accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	openmetrics = accept && strcasestr(accept, OPENMETRICS);
+	body = ask(openmetrics, &len);
+	if (!body)
+		return respond_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the daemon does not answer\n");
+	return respond(connection, MHD_HTTP_OK, openmetrics ? OPENMETRICS "; version=1.0.0; charset=utf-8" : TYPE_TEXT,
+		       body, len, MHD_RESPMEM_MUST_FREE);
+}
+
+/* --- the process */
+
+#define CALL(name)                                                                                                     \
+	{                                                                                                              \
+		.call = SCMP_SYS(name)                                                                                 \
+	}
+#define CALL1(name, number, how, a, b)                                                                                 \
+	{                                                                                                              \
+		.call = SCMP_SYS(name), .args = 1, .arg = { { number, how, a, b } }                                    \
+	}
+
+/* It can neither open, dial nor start anything. */
+static const struct confine_call calls[] = {
+	CALL(accept4),
+	CALL(brk),
+	CALL(clock_gettime),
+	CALL(close),
+	CALL(epoll_ctl),
+	CALL(epoll_pwait),
+	CALL(epoll_wait),
+	CALL(fstat),
+	CALL(getsockname),
+	CALL(getsockopt),
+	CALL(gettimeofday),
+	CALL(madvise),
+	CALL1(mmap, 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+	CALL(mremap),
+	CALL(munmap),
+	CALL1(newfstatat, 3, SCMP_CMP_EQ, AT_EMPTY_PATH, 0), /* fstat() */
+	CALL(poll),
+	CALL(ppoll),
+	CALL(pread64),
+	CALL(read),
+	CALL(recvfrom),
+	CALL(recvmsg),
+	CALL(sendmsg),
+	CALL(sendto),
+	CALL1(setsockopt, 1, SCMP_CMP_EQ, IPPROTO_TCP, 0),
+	CALL(shutdown),
+	CALL(time),
+};
+
+static int take_listener(void)
+{
+	int fd, ret;
+	unsigned n;
+	char byte;
+
+	ret = packet_receive(START_SOCKET, &byte, sizeof(byte), &fd, 1, &n, 0);
+	if (ret == 0)
+		_exit(0);
+	return ret < 0 ? ret : n == 1 ? fd : -EPROTO;
+}
+
+static struct MHD_Daemon *http_start(int listener)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
+				MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_TIMEOUT,
+				MHD_OPTION_END);
+}
+
+static void serve(struct MHD_Daemon *http)
+{
+	/* Of the supervisor only the end is news: its answers are waited for where they are asked for. */
+	struct pollfd p[] = { { MHD_get_daemon_info(http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, POLLIN, 0 },
+			      { START_SOCKET, 0, 0 } };
+
+	while (!p[1].revents) {
+		MHD_UNSIGNED_LONG_LONG ms;
+		bool timed = MHD_get_timeout(http, &ms) == MHD_YES;
+
+		poll(p, 2, !timed ? -1 : ms > 1000 ? 1000 : (int)ms);
+		MHD_run(http);
+	}
+}
+
+void http_main(void)
+{
+	struct MHD_Daemon *http = NULL;
+	int ret = start_begin(), listener;
+
+	log_setup("metrics", LOG_LEVEL_INFO);
+	listener = ret ? ret : take_listener();
+	if (listener >= 0) {
+		start_signals();
+		tzset(); /* for dates, while files can be opened */
+		http = http_start(listener);
+		ret = http ? confine(0, calls, sizeof(calls) / sizeof(calls[0])) : -EIO;
+	} else {
+		ret = listener;
+	}
+	if (ret) {
+		log_error("cannot start: %s", strerror(-ret));
+		_exit(1);
+	}
+	serve(http);
+	_exit(0);
+}

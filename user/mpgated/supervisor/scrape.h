@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The supervisor's side of the metrics process (control/http.h): its listener, its start and restart, its questions. */
+#ifndef MPGATED_SCRAPE_H
+#define MPGATED_SCRAPE_H
+
+#include <mpgated/control/metrics.h>
+#include <mpgated/supervisor/child.h>
+
+struct scrape {
+	struct child child; /* keep it first */
+	int listener;
+	uv_timer_t pause; /* until the next question is looked at */
+	metrics_render render;
+	void *arg;
+	bool open;
+};
+
+/*
+ * Listens on addr (an IPv4 or IPv6 address) and port, and starts the process. 0, or -errno after a message that names
+ * both. s starts as zero, and must stay where it is until the loop has ended.
+ */
+int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg);
+/* Ends the process; without effect when it was not opened. The loop must run on until nothing is left in it. */
+void scrape_close(struct scrape *s);
+void scrape_reap(struct scrape *s); /* after SIGCHLD */
+
+#endif
