@@ -68,7 +68,7 @@ static void tell(const char *number)
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		t.blocked += sigismember(&mask, sig) == 1;
-		t.ignored += sigaction(sig, NULL, &act) == 0 && act.sa_handler != SIG_DFL;
+		t.ignored += sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN;
 	}
 	start_begin();
 	prctl(PR_GET_NAME, t.name);
