@@ -2,6 +2,7 @@
 /* Connections as such: the table by tuple, timers, memory, the end of a worker. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
@@ -62,6 +63,41 @@ static void test_table(void)
 	none = c[0]->request.tuple;
 	CU_ASSERT_PTR_NULL(conn_find(w, &none));
 	CU_ASSERT_TRUE(world_end());
+}
+
+/* The list of flows has a bound: it has the oldest then, and says that there are more. */
+static void list(unsigned count, unsigned want, uint32_t youngest)
+{
+	static struct flow_record r[FLOWS_MAX + 1];
+	ssize_t n;
+
+	start();
+	for (unsigned i = 0; i < count; i++) {
+		/* Not in the order of age. */
+		make((uint16_t)i, "2001:db8::5")->opened = i * 7919U % count;
+	}
+	world.message = (struct message){ .type = MSG_FLOWS, .slot = 5 };
+	world.message_waits = true;
+	world.message_fd = world.told_fd = -1;
+	worker_message(w);
+	CU_ASSERT_FATAL(world.told_fd >= 0);
+	n = pread(world.told_fd, r, sizeof(r), 0);
+	close(world.told_fd);
+	CU_ASSERT_EQUAL(n, (ssize_t)(want * sizeof(r[0])));
+	for (unsigned i = 0; i < want; i++)
+		CU_ASSERT((uint32_t)(w->now / 1000) - r[i].age < youngest);
+	for (unsigned i = 0; i < world.told_count; i++)
+		if (world.told[i].type == MSG_FLOWS)
+			CU_ASSERT(world.told[i].slot == 5 && world.told[i].value == (int32_t)want &&
+				  world.told[i].more == (count > want));
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_flows(void)
+{
+	list(10, 10, 10);
+	list(FLOWS_MAX, FLOWS_MAX, FLOWS_MAX);
+	list(MANY, FLOWS_MAX, FLOWS_MAX);
 }
 
 /* The youngest of one tuple is found; one that was never entered is not, and ends like others. */
@@ -168,6 +204,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "found by tuple", test_table },
+		{ "flows", test_flows },
 		{ "one tuple twice", test_same_tuple },
 		{ "memory", test_memory },
 		{ "requests of a client", test_count },

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <mpgated/ipc/message.h>
 #include <mpgated/net/io.h>
@@ -400,7 +401,9 @@ int io_wait(int epoll, struct epoll_event *ev, int max, int timeout)
 /* --- message.h, fault.c */
 int message_send(int socket, const struct message *m, int fd)
 {
-	CHECK(socket == CONTROL_FD && fd < 0);
+	CHECK(socket == CONTROL_FD);
+	if (fd >= 0)
+		world.told_fd = dup(fd);
 	world.told[world.told_count++ % WORLD_MESSAGES] = *m;
 	return 0;
 }

@@ -74,6 +74,7 @@ struct world {
 	struct mpgate_synack synack; /* of whatever is dialed; without a length: none was read */
 	struct message told[WORLD_MESSAGES]; /* to the supervisor; the last ones */
 	unsigned told_count;
+	int told_fd; /* a copy of the last descriptor that came with one; who looks at it closes it */
 	struct worker *worker;
 	bool busy; /* something happened in the last turn */
 	bool reserved; /* the spare descriptor is open */
