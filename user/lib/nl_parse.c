@@ -102,10 +102,11 @@ static int get_name(const struct nlattr *attr, char out[NL_NAME])
 
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 {
-	enum { NAME, STATE, COUNT };
+	enum { NAME, STATE, DOWNS, COUNT };
 	static const struct want wants[COUNT] = {
 		[NAME] = { IFLA_IFNAME, 2, NL_NAME },
 		[STATE] = { IFLA_OPERSTATE, 1, 1 },
+		[DOWNS] = { IFLA_CARRIER_DOWN_COUNT, 4, 4 },
 	};
 	const struct nlattr *found[COUNT];
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
@@ -119,6 +120,7 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 	state = found[STATE] ? mnl_attr_get_u8(found[STATE]) : OPERSTATE_UNKNOWN;
 	l.ifindex = (unsigned)ifi->ifi_index;
 	l.up = (ifi->ifi_flags & IFF_UP) && (state == OPERSTATE_UP || state == OPERSTATE_UNKNOWN);
+	l.downs = get_u32(found[DOWNS], 0);
 	l.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK;
 	*out = l;
 	return 0;
@@ -263,12 +265,12 @@ int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS
 
 int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)
 {
-	enum { TABLE, PRIORITY, MARK, MASK, SRC, IIF, PROTOCOL, COUNT };
+	enum { TABLE, PRIORITY, MARK, MASK, SRC, IIF, PROTOCOL, SUPPRESS, COUNT };
 	static const struct want wants[COUNT] = {
 		[TABLE] = { FRA_TABLE, 4, 4 },	     [PRIORITY] = { FRA_PRIORITY, 4, 4 },
 		[MARK] = { FRA_FWMARK, 4, 4 },	     [MASK] = { FRA_FWMASK, 4, 4 },
 		[SRC] = { FRA_SRC, 4, 16 },	     [IIF] = { FRA_IIFNAME, 2, NL_NAME },
-		[PROTOCOL] = { FRA_PROTOCOL, 1, 1 },
+		[PROTOCOL] = { FRA_PROTOCOL, 1, 1 }, [SUPPRESS] = { FRA_SUPPRESS_PREFIXLEN, 4, 4 },
 	};
 	const struct nlattr *found[COUNT];
 	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
@@ -283,6 +285,7 @@ int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)
 	r.priority = get_u32(found[PRIORITY], 0);
 	r.mark = get_u32(found[MARK], 0);
 	r.mask = get_u32(found[MASK], 0);
+	r.suppress = (int32_t)get_u32(found[SUPPRESS], UINT32_MAX);
 	r.protocol = found[PROTOCOL] ? mnl_attr_get_u8(found[PROTOCOL]) : 0;
 	if (r.src_len > family_bytes(r.family) * 8 || get_address(found[SRC], r.family, r.src) < 0)
 		return -EINVAL;

@@ -31,6 +31,7 @@ struct nl_link {
 	char name[NL_NAME];
 	bool up; /* administratively up, with carrier */
 	bool l3; /* no Ethernet header */
+	uint32_t downs; /* how often the carrier was lost so far, 0: the kernel does not tell */
 };
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out);
 
@@ -72,6 +73,7 @@ struct nl_rule {
 	uint32_t table;
 	uint32_t mark;
 	uint32_t mask;
+	int32_t suppress; /* FRA_SUPPRESS_PREFIXLEN, -1: none */
 	uint8_t family;
 	uint8_t src_len;
 	uint8_t action; /* FR_ACT_* */

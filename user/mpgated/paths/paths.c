@@ -11,130 +11,38 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define RETRY_MS 200 /* after reading the state failed */
 #define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
-#define MONITOR_BYTES 32768 /* of notifications taken at a time */
+#define FULL_CHECKS 12U /* of paths_check(): then all is looked at, whatever was told; a minute */
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
 /* Names of the MPTCP limits among the originals. */
 #define LIMIT_ADD_ADDRS "mptcp-limits/add_addr_accepted"
 #define LIMIT_SUBFLOWS "mptcp-limits/subflows"
 
-/* --- the monitor */
-
-static void on_timer(uv_timer_t *timer);
-
-/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
-static int sync_now(struct paths *p)
-{
-	int err = paths_sync(p);
-
-	if (err || p->route_error)
-		uv_timer_start(&p->timer, on_timer, err ? RETRY_MS : ROUTE_RETRY_MS, 0);
-	return err;
-}
+/* --- when to look */
 
 static void on_timer(uv_timer_t *timer)
 {
-	sync_now(timer->data);
+	paths_sync_now(timer->data);
 }
 
-static void sync_soon(struct paths *p)
+void paths_sync_after(struct paths *p, unsigned ms)
 {
-	/* Never put off by the next change, or a storm of them would put it off for ever. */
-	if (!uv_is_active((uv_handle_t *)&p->timer))
-		uv_timer_start(&p->timer, on_timer, DEBOUNCE_MS, 0);
+	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > ms)
+		uv_timer_start(&p->timer, on_timer, ms, 0);
 }
 
-/* A link may be up again by the time the state is read; that it was down must not be missed. */
-static void note_link(struct paths *p, const struct nlmsghdr *nlh)
+/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
+int paths_sync_now(struct paths *p)
 {
-	struct nl_link l;
+	int err;
 
-	if (nl_parse_link(nlh, &l) < 0 || (nlh->nlmsg_type == RTM_NEWLINK && l.up))
-		return;
-	for (unsigned i = 0; i < p->count; i++)
-		if (p->links[i].pub.ifindex == l.ifindex)
-			p->links[i].was_down = true;
-}
-
-/* Routes that ours are made from, and the loss of one of ours to somebody else's hand. */
-static bool is_route_of_interest(const struct nlmsghdr *nlh)
-{
-	struct nl_route hops[NL_ROUTE_HOPS];
-	int n = nl_parse_route(nlh, hops);
-
-	/* What cannot be told is taken for a change. */
-	return n <= 0 || hops[0].table == RT_TABLE_MAIN ||
-	       (nlh->nlmsg_type == RTM_DELROUTE && hops[0].protocol == PATHS_PROTOCOL);
-}
-
-static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
-{
-	switch (nlh->nlmsg_type) {
-	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		note_link(p, nlh);
-		break;
-	case RTM_NEWADDR:
-	case RTM_DELADDR:
-		break;
-	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
-		if (!is_route_of_interest(nlh))
-			return;
-		break;
-	case RTM_DELRULE: /* network managers remove rules that they do not know */
-		break;
-	default:
-		return;
-	}
-	sync_soon(p);
-}
-
-static void on_monitor(uv_poll_t *poll, int status, int events)
-{
-	static char buf[MONITOR_BYTES];
-	struct paths *p = poll->data;
-
-	(void)status;
-	(void)events;
-	for (;;) {
-		ssize_t got = mnl_socket_recvfrom(p->monitor, buf, sizeof(buf));
-		int left = (int)got;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return;
-		if (got < 0) {
-			/* ENOBUFS: some were lost; the state is read as a whole anyway. */
-			if (errno != ENOBUFS)
-				log_warn("link monitor: %s", strerror(errno));
-			sync_soon(p);
-			return;
-		}
-		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left); m = mnl_nlmsg_next(m, &left))
-			on_notification(p, m);
-	}
-}
-
-static int open_monitor(struct paths *p)
-{
-	static const int groups[] = { RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE };
-
-	p->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!p->monitor || mnl_socket_bind(p->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		int group = groups[i];
-
-		if (mnl_socket_setsockopt(p->monitor, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-			return -errno;
-	}
-	return 0;
+	uv_timer_stop(&p->timer);
+	err = paths_sync(p);
+	if (err || p->route_error)
+		paths_sync_after(p, err ? RETRY_MS : ROUTE_RETRY_MS);
+	return err;
 }
 
 /* --- limits and sysctls */
@@ -303,8 +211,6 @@ static int open_sockets(struct paths *p)
 	if (err)
 		return err;
 	err = nl_open(NETLINK_ROUTE, &p->rt);
-	if (!err)
-		err = open_monitor(p);
 	if (err) {
 		log_error("cannot open rtnetlink: %s", strerror(-err));
 		return err;
@@ -319,14 +225,15 @@ static int open_sockets(struct paths *p)
 
 static int open_handles(struct paths *p)
 {
-	int err = uv_poll_init(p->loop, &p->poll, mnl_socket_get_fd(p->monitor));
+	int err;
 
-	if (err)
-		return err;
 	uv_timer_init(p->loop, &p->timer);
-	p->poll.data = p->timer.data = p;
-	p->handles = 2;
-	return uv_poll_start(&p->poll, UV_READABLE, on_monitor);
+	p->timer.data = p;
+	p->handles = 1;
+	err = monitor_open(p);
+	if (err)
+		log_error("cannot watch links and routes: %s", strerror(-err));
+	return err;
 }
 
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out)
@@ -355,7 +262,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 		err = set_links(p, cfg);
 	if (!err) {
 		set_sysctls(p, cfg);
-		err = sync_now(p);
+		err = paths_sync_now(p);
 		sysctl_restore_left(&p->originals);
 	}
 	if (err) {
@@ -377,35 +284,21 @@ int paths_reload(struct paths *p, const struct config *cfg)
 	/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
 	raise_limits(p);
 	set_sysctls(p, cfg);
-	return sync_now(p);
-}
-
-static bool is_present(const struct nl_list *endpoints, int id)
-{
-	const struct nl_endpoint *v = endpoints->v;
-
-	for (unsigned i = 0; i < endpoints->n; i++)
-		if (v[i].id == id)
-			return true;
-	return false;
+	return paths_sync_now(p);
 }
 
 void paths_check(struct paths *p)
 {
-	struct nl_list present = { 0 };
-	bool lost = false;
-
-	if (mptcp_pm_dump(&p->pm, &present) == 0)
-		for (unsigned i = 0; i < 2 * p->count; i++) {
-			int id = p->links[i / 2].pub.endpoint[i % 2];
-
-			lost |= id && !is_present(&present, id);
-		}
-	nl_list_free(&present);
-	if (!lost)
+	if (endpoints_lost(p)) {
+		log_warn("somebody removed MPTCP endpoints: they are set again");
+		paths_sync_after(p, 0);
+	} else if (++p->checks == FULL_CHECKS) {
+		paths_sync_after(p, 0);
+	} else {
 		return;
-	log_warn("somebody removed MPTCP endpoints: they are set again");
-	sync_soon(p);
+	}
+	p->checks = 0;
+	p->overflow_told = false;
 }
 
 void paths_close(struct paths *p)
@@ -415,7 +308,8 @@ void paths_close(struct paths *p)
 	restore_limits(p);
 	sysctl_restore(&p->originals, NULL);
 	p->undone = true;
-	uv_close((uv_handle_t *)&p->poll, on_closed);
+	if (p->poll.data)
+		uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
 }
 

@@ -17,6 +17,9 @@
 #define PATHS_LINK_TABLE 7001 /* plus the link's slot: routes of one path */
 #define PATHS_STEER_PRIORITY 7000 /* of the rules that send marked packets to PATHS_STEER_TABLE */
 #define PATHS_LINK_PRIORITY 7001 /* of the rules that send a path's source address to its table */
+/* While the path of the default route is dead: rules ahead of that for the main table (32766). */
+#define PATHS_NEAR_PRIORITY 32764 /* to the main table, but for its default routes */
+#define PATHS_DETOUR_PRIORITY 32765 /* to the table of a path that is alive */
 /*
  * First endpoint id we use; a link has PATHS_ENDPOINT_ID + 2 * slot for IPv4 and the next one for IPv6. A link's slot
  * is its index in the configuration that named it first: it stays over reloads, whatever the index becomes.
@@ -32,6 +35,7 @@ struct paths_link {
 	bool l3; /* no Ethernet header */
 	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */
 	int endpoint[2]; /* MPTCP endpoint ids, 0: none */
+	uint32_t metric[2]; /* of its default route in the main table, UINT32_MAX: none */
 };
 
 struct paths_events {
@@ -54,7 +58,10 @@ struct paths_events {
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out);
 /* A new configuration: a diff; what stays is not touched. */
 int paths_reload(struct paths *p, const struct config *cfg);
-/* To be called now and then: the kernel does not tell when somebody removes an MPTCP endpoint. */
+/*
+ * To be called every few seconds: the kernel does not tell when somebody removes an MPTCP endpoint. Every twelfth time
+ * everything is looked at, also what should have been told.
+ */
 void paths_check(struct paths *p);
 /* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
 void paths_close(struct paths *p);

@@ -6,6 +6,7 @@
 #include <lib/log.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <mpgated/paths/index.h>
 #include <mpgated/paths/paths.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,21 @@ static bool is_our_table(uint32_t table)
 /* What a dump is filtered by: the kernel may ignore the filter, so it is checked again. */
 struct filter {
 	int family;
-	unsigned oif; /* not 0: unicast routes of the main table out of this link; 0: ours */
+	bool main; /* unicast routes of the main table; else ours */
+	unsigned oif; /* of main: out of this link, 0: any */
+	uint8_t protocol; /* of main: 0: any */
 	struct nl_list *out;
 };
+
+static bool is_wanted(const struct filter *f, const struct nl_route *r)
+{
+	if (r->family != f->family)
+		return false;
+	if (!f->main)
+		return r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
+	return r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && (!f->oif || r->oif == f->oif) &&
+	       (!f->protocol || r->protocol == f->protocol);
+}
 
 static int on_route(const struct nlmsghdr *nlh, void *arg)
 {
@@ -33,14 +46,9 @@ static int on_route(const struct nlmsghdr *nlh, void *arg)
 	const struct filter *f = arg;
 	int n = nlh->nlmsg_type == RTM_NEWROUTE ? nl_parse_route(nlh, hops) : 0, err = 0;
 
-	for (int i = 0; i < n && !err; i++) {
-		const struct nl_route *r = &hops[i];
-		bool wanted = f->oif ? r->table == RT_TABLE_MAIN && r->oif == f->oif && r->type == RTN_UNICAST
-				     : r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
-
-		if (wanted && r->family == f->family)
-			err = nl_list_add(f->out, r, sizeof(*r));
-	}
+	for (int i = 0; i < n && !err; i++)
+		if (is_wanted(f, &hops[i]))
+			err = nl_list_add(f->out, &hops[i], sizeof(hops[i]));
 	return err;
 }
 
@@ -52,21 +60,21 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 	int err;
 
 	rtm->rtm_family = (unsigned char)f->family;
-	if (f->oif) {
+	rtm->rtm_protocol = f->main ? f->protocol : PATHS_PROTOCOL;
+	if (f->main) {
 		rtm->rtm_table = RT_TABLE_MAIN;
 		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
-		mnl_attr_put_u32(nlh, RTA_OIF, f->oif);
-	} else {
-		rtm->rtm_protocol = PATHS_PROTOCOL;
 	}
+	if (f->oif)
+		mnl_attr_put_u32(nlh, RTA_OIF, f->oif);
 	err = nl_talk(s, nlh, on_route, f);
 	/* The table is made with its first route; the link may have gone a moment ago. */
 	return err == -ENOENT || err == -ENODEV ? 0 : err;
 }
 
-int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out)
+int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out)
 {
-	struct filter f = { .family = family, .oif = ifindex, .out = out };
+	struct filter f = { .family = family, .main = true, .oif = ifindex, .protocol = protocol, .out = out };
 
 	return dump_routes(s, &f);
 }
@@ -87,7 +95,8 @@ static int change_route(struct nl_sock *s, const void *item, bool add)
 	rtm->rtm_type = r->type;
 	rtm->rtm_flags = r->flags;
 	mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
-	mnl_attr_put_u32(nlh, RTA_OIF, r->oif);
+	if (r->oif)
+		mnl_attr_put_u32(nlh, RTA_OIF, r->oif);
 	if (r->priority)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, r->priority);
 	if (r->dst_len)
@@ -128,6 +137,12 @@ static bool route_is_late(const void *item)
 	return ((const struct nl_route *)item)->via_family != 0;
 }
 
+static bool is_our_priority(uint32_t priority)
+{
+	return priority == PATHS_STEER_PRIORITY || priority == PATHS_LINK_PRIORITY || priority == PATHS_NEAR_PRIORITY ||
+	       priority == PATHS_DETOUR_PRIORITY;
+}
+
 static int on_rule(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct filter *f = arg;
@@ -136,8 +151,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *arg)
 	/* Other people's rules may be of a kind that is not understood here. */
 	if (nlh->nlmsg_type != RTM_NEWRULE || nl_parse_rule(nlh, &r) < 0)
 		return 0;
-	if (r.family != f->family || r.protocol != PATHS_PROTOCOL ||
-	    (r.priority != PATHS_STEER_PRIORITY && r.priority != PATHS_LINK_PRIORITY))
+	if (r.family != f->family || r.protocol != PATHS_PROTOCOL || !is_our_priority(r.priority))
 		return 0;
 	return nl_list_add(f->out, &r, sizeof(r));
 }
@@ -171,6 +185,8 @@ static int change_rule(struct nl_sock *s, const void *item, bool add)
 		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark);
 		mnl_attr_put_u32(nlh, FRA_FWMASK, r->mask);
 	}
+	if (r->suppress >= 0)
+		mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, (uint32_t)r->suppress);
 	if (r->iif[0])
 		mnl_attr_put_strz(nlh, FRA_IIFNAME, r->iif);
 	return nl_talk(s, nlh, NULL, NULL);
@@ -205,14 +221,6 @@ static const void *item_at(const struct nl_list *l, unsigned i, size_t size)
 	return (const char *)l->v + (size_t)i * size;
 }
 
-static bool contains(const struct nl_list *l, const void *item, size_t size)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (!memcmp(item_at(l, i, size), item, size))
-			return true;
-	return false;
-}
-
 static int change(struct nl_sock *s, const struct kind *k, const void *item, bool add)
 {
 	int err = k->change(s, item, add);
@@ -226,18 +234,32 @@ static int change(struct nl_sock *s, const struct kind *k, const void *item, boo
 	return err;
 }
 
+static int index_all(struct index *x)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < x->list->n && !err; i++)
+		err = index_add(x, i);
+	return err;
+}
+
 static int apply(struct nl_sock *s, const struct kind *k, int family, const struct nl_list *wanted)
 {
 	struct nl_list present = { 0 };
 	struct filter f = { .family = family, .out = &present };
+	struct index want = { .list = wanted, .size = k->size, .hash = index_hash_bytes, .equal = index_equal_bytes };
+	struct index have = want;
 	int first = k->dump(s, &f), err;
 
+	have.list = &present;
+	first = first ? first : index_all(&want);
+	first = first ? first : index_all(&have);
 	if (first)
 		goto out;
 	for (unsigned i = 0; i < present.n; i++) {
 		const void *item = item_at(&present, i, k->size);
 
-		if (contains(wanted, item, k->size))
+		if (index_find(&want, item))
 			continue;
 		err = change(s, k, item, false);
 		first = first ? first : err;
@@ -246,13 +268,15 @@ static int apply(struct nl_sock *s, const struct kind *k, int family, const stru
 		for (unsigned i = 0; i < wanted->n; i++) {
 			const void *item = item_at(wanted, i, k->size);
 
-			if (k->is_late(item) != late || contains(&present, item, k->size))
+			if (k->is_late(item) != late || index_find(&have, item))
 				continue;
 			err = change(s, k, item, true);
 			first = first ? first : err;
 		}
 	}
 out:
+	index_free(&want);
+	index_free(&have);
 	nl_list_free(&present);
 	return first;
 }
@@ -265,4 +289,9 @@ int route_apply(struct nl_sock *s, int family, const struct nl_list *wanted)
 int rule_apply(struct nl_sock *s, int family, const struct nl_list *wanted)
 {
 	return apply(s, &rules, family, wanted);
+}
+
+int route_change(struct nl_sock *s, const struct nl_route *r, bool add)
+{
+	return change_route(s, r, add);
 }

@@ -11,8 +11,13 @@
 #include <lib/nl_parse.h>
 #include <mpgated/paths/netlink.h>
 
-/* Appends struct nl_route: the main table's unicast routes of a family that go out of a link. 0 or -errno. */
-int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out);
+/*
+ * Appends struct nl_route: the main table's unicast routes of a family that go out of a link (0: any) and come from a
+ * protocol (RTPROT_*, 0: any). 0 or -errno.
+ */
+int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out);
+/* Adds or removes one of ours, whatever else is there. 0 or -errno, nothing is logged. */
+int route_change(struct nl_sock *s, const struct nl_route *r, bool add);
 
 /*
  * Makes the kernel's routes (rules) of ours equal to wanted, a list of struct nl_route (nl_rule) of that family. What

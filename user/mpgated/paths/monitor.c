@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the kernel tells of links, addresses, routes and rules. */
+#include <mpgated/paths/internal.h>
+
+#include <errno.h>
+#include <lib/log.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
+#define OVERFLOW_MS 100 /* more of them are under way */
+#define MONITOR_BYTES 32768 /* of notifications taken at a time */
+#define MONITOR_QUEUE (1 << 20) /* bytes that may wait: about a thousand notifications */
+
+/* A link may be up again by the time the state is read; that it was down must not be missed. */
+static void note_link(struct paths *p, const struct nlmsghdr *nlh)
+{
+	struct nl_link l;
+
+	if (nl_parse_link(nlh, &l) < 0 || (nlh->nlmsg_type == RTM_NEWLINK && l.up))
+		return;
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->links[i].pub.ifindex == l.ifindex)
+			p->links[i].was_down = true;
+}
+
+static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
+{
+	/* What we have done ourselves is no news. */
+	if (nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(p->rt.nl))
+		return;
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		note_link(p, nlh);
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		/* Nothing is to be done alone what a sync that is due will do anyway. */
+		if (!uv_is_active((uv_handle_t *)&p->timer) && routing_follow(p, nlh))
+			return;
+		break;
+	case RTM_DELRULE: /* network managers remove rules that they do not know */
+		break;
+	default:
+		return;
+	}
+	paths_sync_after(p, DEBOUNCE_MS);
+}
+
+/* Some notifications are lost: whatever they told is read anew. */
+static void overflow(struct paths *p)
+{
+	if (!p->overflow_told)
+		log_warn("more changes of links and routes than could be followed: all is read anew");
+	p->overflow_told = true;
+	paths_sync_after(p, OVERFLOW_MS);
+}
+
+/* Takes all that waits. */
+static void drain(struct paths *p)
+{
+	static char buf[MONITOR_BYTES];
+
+	for (;;) {
+		ssize_t got = mnl_socket_recvfrom(p->monitor, buf, sizeof(buf));
+		int left = (int)got;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno == ENOBUFS) {
+			overflow(p);
+			continue;
+		}
+		if (got < 0) {
+			if (errno != EAGAIN && errno != EWOULDBLOCK)
+				log_warn("link monitor: %s", strerror(errno));
+			return;
+		}
+		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left); m = mnl_nlmsg_next(m, &left))
+			on_notification(p, m);
+	}
+}
+
+static void on_monitor(uv_poll_t *poll, int status, int events)
+{
+	struct paths *p = poll->data;
+
+	(void)events;
+	drain(p);
+	if (status < 0) {
+		/* libuv stops a handle whose socket has an error, which an overflow is. */
+		overflow(p);
+		uv_poll_start(poll, UV_READABLE, on_monitor);
+	}
+}
+
+static int open_socket(struct paths *p)
+{
+	static const int groups[] = { RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+				      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE };
+
+	int bytes = MONITOR_QUEUE;
+
+	p->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!p->monitor || mnl_socket_bind(p->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(p->monitor, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+			return -errno;
+	}
+	/* What does not fit is no more than an overflow. */
+	setsockopt(mnl_socket_get_fd(p->monitor), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	return 0;
+}
+
+int monitor_open(struct paths *p)
+{
+	int err = open_socket(p);
+
+	if (!err)
+		err = uv_poll_init(p->loop, &p->poll, mnl_socket_get_fd(p->monitor));
+	if (err)
+		return err;
+	p->poll.data = p;
+	p->handles++;
+	return uv_poll_start(&p->poll, UV_READABLE, on_monitor);
+}
