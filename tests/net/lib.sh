@@ -163,7 +163,6 @@ ns_add() {
 			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
 			net.ipv4.tcp_no_metrics_save=1 net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range="10000 65000"
-		on "$ns" sysctl -qw net.mptcp.blackhole_timeout=0 2>/dev/null
 		ip -n "$ns" link set lo up
 	done
 }

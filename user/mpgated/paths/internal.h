@@ -7,6 +7,7 @@
 #ifndef MPGATED_PATHS_INTERNAL_H
 #define MPGATED_PATHS_INTERNAL_H
 
+#include <mpgated/paths/blackhole.h>
 #include <mpgated/paths/mptcp_pm.h>
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
@@ -33,6 +34,7 @@ struct paths {
 	struct nl_sock rt;
 	struct mptcp_pm pm;
 	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
+	struct blackhole blackhole;
 	bool undone; /* all is put back */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;

@@ -93,7 +93,7 @@ static void restore_limits(struct paths *p)
 static void set_sysctls(struct paths *p, const struct config *cfg)
 {
 	int tfo, reuse, forwarding;
-	bool lan = false;
+	bool lan = false, dials = false;
 
 	if (sysctl_original(&p->originals, "ipv4/tcp_fastopen", &tfo) == 0)
 		sysctl_set(&p->originals, "ipv4/tcp_fastopen",
@@ -103,6 +103,9 @@ static void set_sysctls(struct paths *p, const struct config *cfg)
 		sysctl_set(&p->originals, "ipv4/tcp_tw_reuse", 1);
 	for (unsigned i = 0; i < cfg->link_count; i++)
 		lan |= cfg->links[i].role == CFG_LAN;
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		dials |= cfg->peers[i].address_count > 0;
+	blackhole_set(&p->originals, dials || lan);
 	if (!lan)
 		return;
 	if (sysctl_get("ipv4/ip_forward", &forwarding) == 0 && !forwarding)
@@ -264,6 +267,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 		set_sysctls(p, cfg);
 		err = paths_sync_now(p);
 		sysctl_restore_left(&p->originals);
+		blackhole_check(&p->blackhole);
 	}
 	if (err) {
 		paths_close(p);
@@ -289,6 +293,7 @@ int paths_reload(struct paths *p, const struct config *cfg)
 
 void paths_check(struct paths *p)
 {
+	blackhole_check(&p->blackhole);
 	if (endpoints_lost(p)) {
 		log_warn("somebody removed MPTCP endpoints: they are set again");
 		paths_sync_after(p, 0);

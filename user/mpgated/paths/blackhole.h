@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's blackhole detection (net.mptcp.blackhole_timeout, Linux 6.12): after MP_CAPABLE SYNs without an answer
+ * all new connections of the namespace are plain TCP, for an hour at first. A short outage of a hub is enough.
+ */
+#ifndef MPGATED_BLACKHOLE_H
+#define MPGATED_BLACKHOLE_H
+
+#include <mpgated/paths/originals.h>
+
+struct blackhole {
+	uint64_t seen; /* how often it has struck, as last read */
+	bool known;
+};
+
+/* dials: we open MPTCP connections; then it is turned off, else put back. */
+void blackhole_set(struct originals *o, bool dials);
+/* To be called now and then: says when it has struck, which it can only while somebody else turned it on. */
+void blackhole_check(struct blackhole *b);
+
+#endif
