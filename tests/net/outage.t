@@ -55,6 +55,7 @@ on "$GATEWAY" sysctl -qw $BLACKHOLE="$before"
 outage "turned on by somebody"
 if [ "$(struck)" -gt 0 ]; then
 	check "its strike is told" wait_for 20 grep -q 'blackhole detection has struck' "$TMP/gw.log"
+	check "the peer is shown to answer in plain TCP" wait_for 60 eval '[ "$(ctl gw --json peers list | jq -r ".peers[0].transport")" = tcp ]'
 else
 	diag "it did not strike here"
 fi

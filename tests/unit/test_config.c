@@ -194,7 +194,7 @@ static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
 static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 {
 	return same_text(a->name, b->name) && a->role == b->role && same_text(a->path, b->path) && a->use == b->use &&
-	       a->guard == b->guard && a->early_classify == b->early_classify;
+	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour;
 }
 
 static bool same_lists(const struct config *a, const struct config *b)

@@ -23,7 +23,7 @@ static const struct {
 	{ "instance: a\nlinkz: []\n", "2: 'linkz' is not known here; known: instance, workers, links, convert, peers, "
 				      "groups, prefix-sets, policy, publish, timeouts, limits, metrics" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
-	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify" },
+	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",
 	  "3: 'to-prot' is not known here; known: name, link, from, from-set, to, to-set, to-port, dscp, action, via, "
 	  "connect, if-down, mptcp" },
@@ -86,6 +86,8 @@ static const struct {
 	{ "links:\n- name: lan0\n  role: lan\n  path: x\n", "4: link 'lan0': only a link with role path has a path" },
 	{ "links:\n- name: net0\n  role: net\n  use: backup\n",
 	  "4: link 'net0': only a link with role path has a use" },
+	{ "links:\n- name: lan0\n  role: lan\n  detour: no\n",
+	  "4: link 'lan0': only a link with role path has a detour" },
 	{ "links:\n- name: wan0\n  role: path\n  early-classify: true\n",
 	  "4: link 'wan0': only a link with role lan classifies" },
 	{ "links:\n- name: wan0\n  role: path\n  path: a b\n",

@@ -210,6 +210,12 @@ void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp)
 	live(fd)->dscp = dscp;
 }
 
+int tcp_leave_from(int fd, const struct mpgate_addr *from)
+{
+	live(fd)->tuple.saddr = *from;
+	return 0;
+}
+
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)
 {
 	struct sock *s = live(fd);

@@ -45,13 +45,19 @@ static const struct view flows_view =
 
 static const struct view paths_view =
 	VIEW(NULL, TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
-			 PLAIN("IPV4", "address4"), PLAIN("ENDPOINT", "endpoint4"), PLAIN("IPV6", "address6"),
-			 PLAIN("ENDPOINT", "endpoint6"), BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes")));
+			 PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
+			 PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
+			 BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes")));
 
-static const struct view peers_view = VIEW(
-	NULL, TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("CONNECTIONS", "connections"),
-		    PLAIN("PORT", "port"), PLAIN("SYN DATA", "syn_data"), PLAIN("KEY", "key_id"),
-		    AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")));
+static const struct view peers_view =
+	VIEW(NULL,
+	     TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
+		   PLAIN("CONNECTIONS", "connections"), PLAIN("PORT", "port"), PLAIN("SYN DATA", "syn_data"),
+		   PLAIN("KEY", "key_id"), AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"),
+		   PLAIN("LAST ERROR", "last_error")),
+	     TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
+		   PLAIN("STATE", "state"), PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"),
+		   PLAIN("LAST ERROR", "last_error")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),

@@ -38,6 +38,7 @@ struct cfg_link {
 	enum cfg_use use;
 	enum cfg_guard guard;
 	bool early_classify; /* gate at XDP */
+	bool no_detour; /* of a path: the default route over it is taken even when it is dead */
 };
 
 /* Sorted by family, address and length; none lies inside another. */

@@ -133,6 +133,9 @@ static int check_link(struct build *b, unsigned i)
 	if (raw->role != CFG_LAN && raw->early_classify)
 		return cfg_fail(b, cfg_at(b, "links[%u].early-classify", i),
 				"link '%s': only a link with role lan classifies", raw->name);
+	if (raw->role != CFG_PATH && raw->no_detour)
+		return cfg_fail(b, cfg_at(b, "links[%u].detour", i),
+				"link '%s': only a link with role path has a detour", raw->name);
 	return raw->path ? cfg_check_name(b, cfg_at(b, "links[%u].path", i), "path", raw->path, CFG_NAME_MAX) : 0;
 }
 
@@ -164,6 +167,7 @@ int cfg_build_links(struct build *b)
 			.use = from->use,
 			.guard = from->guard,
 			.early_classify = from->early_classify,
+			.no_detour = from->no_detour,
 		};
 		if (cfg_copy_text(&link->name, from->name) < 0 ||
 		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0)

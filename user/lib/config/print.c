@@ -128,6 +128,8 @@ static void print_links(struct printer *p, const struct config *cfg)
 		pair(p, "guard", cfg_guard_words[link->guard].str);
 		if (link->early_classify)
 			pair(p, "early-classify", "true");
+		if (link->no_detour)
+			pair(p, "detour", "no");
 		close_map(p);
 	}
 	close_list(p);

@@ -16,7 +16,7 @@ struct raw_link {
 	enum cfg_role role;
 	enum cfg_use use;
 	enum cfg_guard guard;
-	uint8_t early_classify; /* 0 or 1 */
+	uint8_t early_classify, no_detour; /* 0 or 1 */
 };
 
 struct raw_convert {

@@ -38,6 +38,7 @@ const cyaml_strval_t cfg_mptcp_words[2] = { { "pass", RAW_MPTCP_PASS }, { "proxy
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
 					     { "yes", 1 },   { "off", 0 },  { "on", 1 } };
+static const cyaml_strval_t detour_words[2] = { { "auto", 0 }, { "no", 1 } };
 static const cyaml_strval_t mode_words[2] = { { "explicit", RAW_EXPLICIT }, { "transparent", RAW_TRANSPARENT } };
 
 static const cyaml_schema_value_t text_entry = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX) };
@@ -49,6 +50,7 @@ static const cyaml_schema_field_t link_fields[] = {
 	WORD("use", OPT, struct raw_link, use, cfg_use_words),
 	WORD("guard", OPT, struct raw_link, guard, cfg_guard_words),
 	WORD("early-classify", OPT, struct raw_link, early_classify, bool_words),
+	WORD("detour", OPT, struct raw_link, no_detour, detour_words),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_link,

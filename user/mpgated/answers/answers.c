@@ -17,6 +17,7 @@ static const char *const accept_names[] = {
 	[CFG_ACCEPT_KEYED] = "keyed", [CFG_ACCEPT_ISSUED] = "issued", [CFG_ACCEPT_OPEN] = "open"
 };
 static const char *const peer_states[] = { [PEER_UNKNOWN] = "unknown", [PEER_UP] = "up", [PEER_DOWN] = "down" };
+static const char *const health_names[] = { [HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down" };
 static const char *const syn_data_names[] = {
 	[SYN_DATA_UNKNOWN] = "unknown", [SYN_DATA_YES] = "yes", [SYN_DATA_NO] = "no"
 };
@@ -260,6 +261,7 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 		const struct cfg_link *c = &s->cfg->links[i];
 		const struct paths_link *l = paths_get(s->paths, i);
 		static const char *const address[] = { "address4", "address6" };
+		static const char *const health[] = { "health4", "health6" };
 		static const char *const endpoint[] = { "endpoint4", "endpoint6" };
 		char text[ADDR_TEXT];
 		json_t *o;
@@ -272,8 +274,10 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "use", use_names[c->use]);
 		json_object_set_new(o, "up", json_boolean(l->up));
 		for (unsigned k = 0; k < 2; k++) {
-			if (addr_is_set(&l->addr[k]))
+			if (addr_is_set(&l->addr[k])) {
 				json_set_text(o, address[k], addr_print(&l->addr[k], text));
+				json_set_text(o, health[k], health_names[peers_path_health(s, i, k)]);
+			}
 			if (l->endpoint[k])
 				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);
 		}
@@ -291,6 +295,37 @@ static uint64_t peer_connections(const struct supervisor *s, unsigned slot)
 	for (unsigned i = 0; i < s->worker_count; i++)
 		n += s->shm->relayed[i][slot];
 	return n;
+}
+
+/* What the best way to a peer is over. */
+static const char *transport(const struct health *h)
+{
+	int first = health_first(h);
+
+	return first < 0 ? "unknown" : h->way[first].plain ? "tcp" : "mptcp";
+}
+
+/* Appends the ways to a peer. */
+static void add_ways(const struct supervisor *s, const struct peer *p, json_t *all)
+{
+	char text[ADDR_TEXT];
+
+	for (unsigned i = 0; i < p->health.count; i++) {
+		const struct health_way *w = &p->health.way[i];
+		json_t *o = json_object();
+
+		json_set_text(o, "peer", p->name);
+		json_set_text(o, "address", addr_print(&p->address[w->address], text));
+		for (unsigned k = 0; k < s->cfg->link_count; k++)
+			if (!strcmp(s->cfg->links[k].name, w->path.name))
+				json_set_text(o, "path", s->cfg->links[k].path);
+		json_set_text(o, "state", health_names[w->state]);
+		json_object_set_new(o, "first", json_boolean(health_first(&p->health) == (int)i));
+		if (w->rtt_us)
+			json_set_int(o, "rtt_us", w->rtt_us);
+		json_set_text(o, "last_error", w->error);
+		json_array_append_new(all, o);
+	}
 }
 
 static json_t *peers(void *arg, const json_t *parameters, const char **error, char **why)
@@ -313,6 +348,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
 		json_set_text(o, "state", p->address_count ? peer_states[p->state] : "passive");
+		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_text(o, "last_error", p->last_error);
 		if (p->state == PEER_DOWN)
@@ -325,6 +361,10 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_array_append_new(all, o);
 	}
 	json_object_set_new(reply, "peers", all);
+	all = json_array();
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		add_ways(s, &s->peers[s->peer_slot[i]], all);
+	json_object_set_new(reply, "ways", all);
 	return reply;
 }
 

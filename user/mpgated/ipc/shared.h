@@ -69,7 +69,13 @@ enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
 struct peer_shared {
 	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
 	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
-	uint32_t address; /* the one to dial first: it answered the last probe */
+	uint32_t address; /* the one to dial first: the best that answers probes */
+	uint32_t used; /* set by workers that dial, cleared by the supervisor, which probes a peer in use more often */
+	/*
+	 * Where connections to each of its addresses leave from; all zero: the kernel chooses. Written while it may be
+	 * read: a mix of an old and a new address is none of this machine's and cannot be bound to.
+	 */
+	struct mpgate_addr from[CFG_PEER_ADDRESSES];
 };
 
 /* Replay table of keyed cookies, for what guard could not see: one word an entry, written by compare and swap. */
@@ -175,7 +181,7 @@ struct snapshot {
 	uint32_t connections; /* of one worker */
 	uint64_t buffer_bytes; /* parked at most, a worker */
 	struct subkey issuing; /* secret of issued cookies */
-	struct snapshot_array peers, keys, rules; /* keys sorted by id */
+	struct snapshot_array peers, keys, rules; /* peers sorted by slot, keys by id */
 	struct snapshot_array allow_from, allow_to; /* struct prefix */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
 };

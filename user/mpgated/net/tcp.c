@@ -181,12 +181,27 @@ void tcp_reset(int fd, bool mptcp)
 	close(fd);
 }
 
+int tcp_leave_from(int fd, const struct mpgate_addr *from)
+{
+	static const struct mpgate_addr any;
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	/* Refused on MPTCP sockets before Linux 6.12, which copies it to all subflows. */
+	set_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (!memcmp(from, &any, sizeof(any)))
+		return 0;
+	len = addr_to_sockaddr(from, 0, &ss);
+	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(addr, port, &ss);
 	int ret = set_transparent(fd, ss.ss_family);
 
+	set_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	if (!ret)
 		ret = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!ret && bind(fd, (struct sockaddr *)&ss, len) < 0)
@@ -226,6 +241,22 @@ bool tcp_in_handshake(int fd)
 	socklen_t len = sizeof(info);
 
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_SYN_RECV_STATE;
+}
+
+uint32_t tcp_rtt_us(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_rtt : 0;
+}
+
+bool tcp_retransmitted(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_total_retrans;
 }
 
 bool tcp_syn_data_acked(int fd)

@@ -65,12 +65,22 @@ bool tcp_in_handshake(int fd);
 /* Code point 0 to 63, for the family of addr. Without effect on MPTCP over IPv6, which has no IPV6_TCLASS. */
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp);
 
+/*
+ * For a socket that will dial: its subflows hold no local port but their own tuples, where the kernel can do that; and
+ * it leaves from that address of this machine, unless that is all zero. 0 or -errno.
+ */
+int tcp_leave_from(int fd, const struct mpgate_addr *from);
 /* Binds to an address that is not this machine's (source preserved). 0 or -errno. */
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port);
 
 /* Is there room to write now? If not, epoll tells when there is. */
 bool tcp_writable(int fd);
 
+/* Round trip of the first subflow, in microseconds; 0: not known. */
+uint32_t tcp_rtt_us(int fd);
+/* Was anything of the first subflow sent more than once? Such a SYN is without its data, and a third one without MPTCP.
+ */
+bool tcp_retransmitted(int fd);
 /* The pending error of a socket, 0: none; never fails. */
 int tcp_error(int fd);
 int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port);

@@ -21,6 +21,8 @@ struct path_link {
 	bool was_down; /* since its endpoints were made: subflows over it may be lost */
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
 	bool told; /* events->link was called for it */
+	enum paths_health health[2];
+	bool detour; /* its traffic may take another path while it is dead */
 	unsigned copies[2]; /* routes in its table, by family */
 };
 
@@ -41,6 +43,7 @@ struct paths {
 	unsigned loopback; /* ifindex of lo while it is up, else 0 */
 	struct nl_list addrs; /* struct nl_address, all of this namespace */
 	bool alternatives; /* in the main table: of some destination a link has more than one route */
+	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	unsigned checks; /* since the last full one */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told, overflow_told;
 	int route_error; /* told last */

@@ -160,6 +160,7 @@ static int set_links(struct paths *p, const struct config *cfg)
 		}
 		links[i].role = cfg->links[i].role;
 		links[i].use = cfg->links[i].use;
+		links[i].detour = !cfg->links[i].no_detour;
 	}
 	for (unsigned i = 0; i < p->count; i++) {
 		char name[sizeof("ipv4/conf//rp_filter") + sizeof(links[0].pub.name)];
@@ -316,6 +317,14 @@ void paths_close(struct paths *p)
 	if (p->poll.data)
 		uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
+}
+
+void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health)
+{
+	if (index >= p->count || p->links[index].health[f] == health)
+		return;
+	p->links[index].health[f] = health;
+	paths_sync_after(p, 0);
 }
 
 unsigned paths_count(const struct paths *p)

@@ -38,6 +38,9 @@ struct paths_link {
 	uint32_t metric[2]; /* of its default route in the main table, UINT32_MAX: none */
 };
 
+/* What the peers' probes say of a path, in one family. */
+enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
+
 struct paths_events {
 	/*
 	 * A configured link appeared, disappeared, changed state or address; the first call for a link tells its
@@ -65,6 +68,12 @@ int paths_reload(struct paths *p, const struct config *cfg);
 void paths_check(struct paths *p);
 /* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
 void paths_close(struct paths *p);
+
+/*
+ * f: 0 IPv4, 1 IPv6. While the default route of the main table goes over a path that is dead, and another is alive,
+ * what has no other route takes that one, by rules behind all others but that for the main table.
+ */
+void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health);
 
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);

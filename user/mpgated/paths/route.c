@@ -25,6 +25,7 @@ static bool is_our_table(uint32_t table)
 struct filter {
 	int family;
 	bool main; /* unicast routes of the main table; else ours */
+	bool defaults; /* of main: only these */
 	unsigned oif; /* of main: out of this link, 0: any */
 	uint8_t protocol; /* of main: 0: any */
 	struct nl_list *out;
@@ -37,7 +38,7 @@ static bool is_wanted(const struct filter *f, const struct nl_route *r)
 	if (!f->main)
 		return r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
 	return r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && (!f->oif || r->oif == f->oif) &&
-	       (!f->protocol || r->protocol == f->protocol);
+	       (!f->protocol || r->protocol == f->protocol) && (!f->defaults || !r->dst_len);
 }
 
 static int on_route(const struct nlmsghdr *nlh, void *arg)
@@ -75,6 +76,13 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out)
 {
 	struct filter f = { .family = family, .main = true, .oif = ifindex, .protocol = protocol, .out = out };
+
+	return dump_routes(s, &f);
+}
+
+int route_dump_defaults(struct nl_sock *s, int family, struct nl_list *out)
+{
+	struct filter f = { .family = family, .main = true, .defaults = true, .out = out };
 
 	return dump_routes(s, &f);
 }

@@ -16,6 +16,8 @@
  * protocol (RTPROT_*, 0: any). 0 or -errno.
  */
 int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out);
+/* The same, of all default routes. */
+int route_dump_defaults(struct nl_sock *s, int family, struct nl_list *out);
 /* Adds or removes one of ours, whatever else is there. 0 or -errno, nothing is logged. */
 int route_change(struct nl_sock *s, const struct nl_route *r, bool add);
 

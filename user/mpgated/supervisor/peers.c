@@ -1,49 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Peers and their health. A peer that we dial is probed with an Info request
- * (RFC 8803, 6.2.3) over MPTCP, signed as any other: an answer shows that the
- * way, the daemon and the key are good, and whether data in a SYN gets there.
- * Until the first answer, and from the first failure on, rules that name the
- * peer fall open. Peers without an address dial us and need no state here.
+ * Peers. One that we dial is probed over each of its ways (probe.c, health.c); what is found goes to steer, to the
+ * workers and to the paths. Until the first answer, and when no way is up, rules that name the peer fall open. Peers
+ * without an address dial us and need no state here.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <lib/convert.h>
 #include <lib/log.h>
-#include <mpgated/supervisor/supervisor.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/supervisor/probe.h>
 
-#define PROBE_PERIOD_S 30 /* of a peer that is up */
-#define BACKOFF_MAX_S 60
-#define SHORTAGE_PAUSE_S 1 /* before a probe that this machine could not send is tried again */
-#define SHORTAGE_ROUNDS 3U /* over all its addresses, then it is down */
-#define PROBE_PAUSE_S 1 /* at least, between probes that refused requests set off */
-#define PROBE_MESSAGE 128
+#define USE_PERIOD_MS 1000 /* between looks at who is in use */
+#define PROBES_MOST 256U /* at a time, of all peers */
+#define CROWD_MS 200 /* before the next try, when there are so many */
 
-static void probe_start(struct peer *p);
+static void run_probes(struct peer *p);
 
-static void timer_probe(uv_timer_t *t)
+static void timer_due(uv_timer_t *t)
 {
-	probe_start(t->data);
-}
-
-static void schedule(struct peer *p, uint64_t ms)
-{
-	p->next_try = uv_now(&p->sup->loop) + ms;
-	uv_timer_start(&p->timer, timer_probe, ms, 0);
-}
-
-static void probe_closed(uv_handle_t *h)
-{
-	struct peer *p = h->data;
-
-	close(p->fd);
-	p->fd = -1;
+	run_probes(t->data);
 }
 
 static void set_state(struct peer *p, enum peer_state state, const char *why)
@@ -59,227 +36,278 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 }
 
-static void probe_close(struct peer *p)
-{
-	if (p->fd >= 0 && !uv_is_closing((uv_handle_t *)&p->poll))
-		uv_close((uv_handle_t *)&p->poll, probe_closed);
-}
+/* --- what is told */
 
 /*
- * Ends the probe, if one is under way, and plans the next. why is empty for success. Addresses are tried in their
- * order; while only a later one answers, the first is asked again soon.
+ * The workers' part. Binding costs a port where the kernel has no IP_BIND_ADDRESS_NO_PORT: there the way that the
+ * kernel takes by itself is left to it.
  */
-static void probe_done(struct peer *p, const char *why)
+static void tell_workers(struct peer *p)
 {
-	bool up = !why[0], first = up && p->attempt == 0;
-	unsigned longest = up ? PROBE_PERIOD_S : BACKOFF_MAX_S;
+	static const struct mpgate_addr none;
+	struct peer_shared *shared = &p->sup->shm->peers[p->slot];
+	int first = health_first(&p->health);
 
-	probe_close(p);
-	if (!up && ++p->attempt < p->address_count) {
-		schedule(p, 1); /* its next address */
-		return;
+	for (unsigned a = 0; a < p->address_count; a++) {
+		int best = health_best(&p->health, a);
+		const struct health_path *path = best < 0 ? NULL : &p->health.way[best].path;
+		bool bind = path && (p->sup->features[FEATURE_NO_PORT] ||
+				     strcmp(path->name, p->sup->main_path[path->v6].name) != 0);
+		const struct mpgate_addr *from = bind ? &path->from : &none;
+
+		if (memcmp(&shared->from[a], from, sizeof(*from)) != 0)
+			shared->from[a] = *from;
 	}
-	if (up)
-		p->sup->shm->peers[p->slot].address = p->attempt % p->address_count;
-	p->attempt = 0;
-	if (up && p->state != PEER_UP)
-		p->backoff_s = 0;
-	set_state(p, up ? PEER_UP : PEER_DOWN, why);
-	p->backoff_s = first ? 0 : p->backoff_s ? p->backoff_s * 2 : 1;
-	if (p->backoff_s > longest)
-		p->backoff_s = longest;
-	schedule(p, (first ? PROBE_PERIOD_S : p->backoff_s) * 1000ULL);
+	if (first < 0)
+		return;
+	shared->address = p->health.way[first].address;
+	shared->syn_data = p->health.way[first].syn_data;
 }
 
-static void probe_timeout(uv_timer_t *t)
+/* How a path is, by all peers: alive when one of them answers over it. */
+static enum health_state path_health(const struct supervisor *s, const char *name, bool v6)
 {
-	probe_done(t->data, strerror(ETIMEDOUT));
+	enum health_state all = HEALTH_UNKNOWN;
+
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		enum health_state one =
+			s->peers[i].name ? health_of_path(&s->peers[i].health, name, v6) : HEALTH_UNKNOWN;
+
+		if (one == HEALTH_UP)
+			return one;
+		all = one == HEALTH_DOWN ? one : all;
+	}
+	return all;
 }
 
-/* An Info request with its cookie. Length or -errno. */
-static int build_probe(const struct peer *p, uint8_t *buf, size_t cap)
+enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6)
 {
-	static const struct convert_bytes none;
-	struct convert_cookie cookie;
-	struct convert_writer w;
-	uint8_t nonce[8];
-
-	convert_begin(&w, buf, cap);
-	convert_put_info(&w);
-	if (p->keyed) {
-		if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
-			return -errno;
-		cookie_make(&p->send, (uint32_t)time(NULL), nonce, &none, &none, &cookie);
-		convert_put_cookie(&w, &cookie, sizeof(cookie));
-	}
-	return convert_end(&w);
+	return s->cfg->links[link].role == CFG_PATH ? path_health(s, s->cfg->links[link].name, v6) : HEALTH_UNKNOWN;
 }
 
-static void probe_answer(struct peer *p)
+static void tell_paths(struct supervisor *s)
 {
-	struct convert_fault fault;
-	struct convert_msg m;
-	ssize_t n = recv(p->fd, p->answer + p->answer_len, sizeof(p->answer) - p->answer_len, MSG_DONTWAIT);
-	char why[80];
+	s->health_changed = false;
+	for (unsigned i = 0; i < 2 * s->cfg->link_count; i++) {
+		enum health_state h = peers_path_health(s, i / 2, i % 2);
 
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		probe_done(p, n < 0 ? strerror(errno) : "it ended the connection without an answer");
-		return;
+		paths_set_health(s->paths, i / 2, i % 2,
+				 h == HEALTH_UP	    ? PATHS_ALIVE
+				 : h == HEALTH_DOWN ? PATHS_DEAD
+						    : PATHS_UNKNOWN);
 	}
-	p->answer_len += (size_t)n;
-	switch (convert_parse(CONVERT_CLIENT, p->private_tlvs, p->answer, p->answer_len, &m, &fault)) {
-	case CONVERT_MORE: /* there is room for more: no message is longer than the buffer */
-		return;
-	case CONVERT_OK:
-		break;
-	default:
-		probe_done(p, "its answer is no Convert message");
-		return;
-	}
-	/* A converter that wants a cookie is alive; the workers will get one. */
-	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
-		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
-		probe_done(p, why);
-		return;
-	}
-	if (p->syn_data) {
-		bool taken = tcp_syn_data_acked(p->fd) && tcp_is_mptcp(p->fd);
-
-		p->sup->shm->peers[p->slot].syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
-	}
-	probe_done(p, "");
 }
 
-static void probe_event(uv_poll_t *poll, int status, int events)
+static const char *first_error(const struct health *h)
 {
-	struct peer *p = poll->data;
-	uint8_t msg[PROBE_MESSAGE];
-	int err = tcp_error(p->fd), n;
+	for (unsigned i = 0; i < h->count; i++)
+		if (h->way[i].error[0])
+			return h->way[i].error;
+	return "";
+}
 
-	/* libuv has one error for all that poll reports as such. */
-	if (!err && status < 0)
-		err = -status;
-	if (err) {
-		probe_done(p, strerror(err));
-		return;
+static void tell_all(struct peer *p)
+{
+	enum health_state state = health_state(&p->health);
+
+	if (state == HEALTH_UP)
+		set_state(p, PEER_UP, "");
+	else if (state == HEALTH_DOWN)
+		set_state(p, PEER_DOWN, first_error(&p->health));
+	tell_workers(p);
+	p->sup->health_changed = true;
+}
+
+/* --- probes */
+
+static void note_change(const struct peer *p, const struct health_way *w, enum health_state before, bool plain_before)
+{
+	char text[ADDR_TEXT];
+
+	if (w->path.name[0] && w->state != before && (w->state == HEALTH_DOWN || before == HEALTH_DOWN))
+		log_info("peer %s at %s over %s: %s", p->name, addr_print(&p->address[w->address], text), w->path.name,
+			 w->state == HEALTH_UP ? "answers again" : w->error);
+	if (w->plain && !plain_before)
+		log_warn("peer %s at %s answers in plain TCP only: nothing is bonded", p->name,
+			 addr_print(&p->address[w->address], text));
+}
+
+static void probed(struct peer *p, unsigned address, const struct health_path *path, const struct health_result *r)
+{
+	uint64_t now = uv_now(&p->sup->loop);
+	int way = health_find(&p->health, address, path);
+	struct health_way before;
+
+	if (way >= 0) {
+		before = p->health.way[way];
+		health_end(&p->health, (unsigned)way, r, now);
+		note_change(p, &p->health.way[way], before.state, before.plain);
+		tell_all(p);
 	}
-	if ((events & UV_WRITABLE) && !p->sent) {
-		n = build_probe(p, msg, sizeof(msg));
-		if (n < 0 || send(p->fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n) {
-			probe_done(p, strerror(n < 0 ? -n : errno));
-			return;
+	run_probes(p);
+}
+
+/* One probe. When this machine lacks something to send it, that says nothing about the peer. */
+static void begin_probe(struct peer *p, unsigned way, uint64_t now)
+{
+	int err = probe_start(p, way, health_patience(&p->health, way, p->sup->cfg->timeouts.peer * 1000ULL), probed);
+	const struct health_result r = { .error = strerror(-err) };
+
+	if (!err) {
+		health_begin(&p->health, way);
+	} else if (tcp_is_shortage(-err) && health_put_off(&p->health, way, now)) {
+		set_state(p, p->state, strerror(-err));
+	} else {
+		health_end(&p->health, way, &r, now);
+		tell_all(p);
+	}
+}
+
+/* Starts what is due, and plans for what will be. */
+static void run_probes(struct peer *p)
+{
+	uint64_t now = uv_now(&p->sup->loop), next;
+	int way;
+
+	if (!p->handles || uv_is_closing((uv_handle_t *)&p->timer))
+		return;
+	while ((way = health_due(&p->health, now, &next)) >= 0) {
+		if (p->sup->probes >= PROBES_MOST) {
+			next = now + CROWD_MS;
+			break;
 		}
-		p->sent = true;
+		begin_probe(p, (unsigned)way, now);
 	}
-	uv_poll_start(poll, UV_READABLE, probe_event);
-	probe_answer(p);
+	p->next_try = next;
+	if (next == UINT64_MAX)
+		uv_timer_stop(&p->timer);
+	else
+		uv_timer_start(&p->timer, timer_due, next > now ? next - now : 0, 0);
 }
 
-/* The probe could not be sent. When this machine lacks something, that says nothing about the peer. */
-static void probe_failed(struct peer *p, int err)
+static bool in_use(struct supervisor *s, unsigned slot)
 {
-	/* It may be the address's family that is lacking, and for good. */
-	if (!tcp_is_shortage(err) || ++p->attempt >= SHORTAGE_ROUNDS * p->address_count) {
-		probe_done(p, strerror(err));
-		return;
-	}
-	set_state(p, p->state, strerror(err));
-	schedule(p, SHORTAGE_PAUSE_S * 1000);
+	bool used = s->shm->peers[slot].used;
+
+	if (used)
+		s->shm->peers[slot].used = 0;
+	for (unsigned i = 0; i < s->worker_count && !used; i++)
+		used = s->shm->relayed[i][slot] > 0;
+	return used;
 }
 
-static void probe_start(struct peer *p)
+/* Peers in use are probed more often, so that a path that dies without a word is noticed soon. All peers together tell
+ * of a path. */
+static void look_around(uv_timer_t *t)
 {
-	const struct mpgate_addr *a = &p->address[p->attempt % p->address_count];
-	uint8_t msg[PROBE_MESSAGE];
-	int n = build_probe(p, msg, sizeof(msg));
-	ssize_t took;
+	struct supervisor *s = t->data;
 
-	if (p->fd >= 0) { /* the last one is still being closed */
-		schedule(p, 1);
-		return;
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		struct peer *p = &s->peers[i];
+
+		if (!p->name || !p->address_count || !in_use(s, i))
+			continue;
+		health_used(&p->health, uv_now(&s->loop));
+		run_probes(p);
 	}
-	p->fd = n < 0 ? n : tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
-	if (p->fd < 0) {
-		n = p->fd;
-		p->fd = -1;
-		probe_failed(p, -n);
-		return;
-	}
-	p->answer_len = 0;
-	p->syn_data = true;
-	took = tcp_dial(p->fd, a, p->port, true, msg, (size_t)n);
-	if (took == -EOPNOTSUPP) {
-		p->syn_data = false;
-		p->sup->shm->peers[p->slot].syn_data = SYN_DATA_NO;
-		took = tcp_dial(p->fd, a, p->port, false, NULL, 0);
-	}
-	p->sent = took == n;
-	if (took < 0 || uv_poll_init(&p->sup->loop, &p->poll, p->fd) < 0) {
-		close(p->fd);
-		p->fd = -1;
-		probe_failed(p, took < 0 ? (int)-took : EIO);
-		return;
-	}
-	p->poll.data = p;
-	uv_poll_start(&p->poll, p->sent ? UV_READABLE : UV_WRITABLE, probe_event);
-	uv_timer_start(&p->timer, probe_timeout, p->sup->cfg->timeouts.peer * 1000ULL, 0);
+	if (s->health_changed)
+		tell_paths(s);
 }
 
-void peers_failed(struct supervisor *s, unsigned slot, int err)
+void peers_suspect(struct supervisor *s, unsigned slot)
 {
 	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
 
-	/* Several connections fail together; only the first of them is news. */
-	if (!p || !p->name || p->state != PEER_UP)
+	if (!p || !p->name)
 		return;
-	set_state(p, PEER_DOWN, strerror(err));
-	p->backoff_s = 0;
-	p->attempt = 0;
-	if (p->fd < 0)
-		schedule(p, 1);
+	health_suspect(&p->health, uv_now(&s->loop));
+	run_probes(p);
 }
 
-void peers_refused(struct supervisor *s, unsigned slot)
-{
-	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
-	uint64_t soon = uv_now(&s->loop) + PROBE_PAUSE_S * 1000;
+/* --- ways */
 
-	/* It may have meant that one destination, or no longer take the key: an Info tells. */
-	if (p && p->name && p->state == PEER_UP && p->fd < 0 && p->next_try > soon)
-		schedule(p, PROBE_PAUSE_S * 1000);
+/* A link is before another: primary ones first, then as the main table prefers them, then in their order. */
+static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
+{
+	bool a_spare = s->cfg->links[a].use != CFG_PRIMARY, b_spare = s->cfg->links[b].use != CFG_PRIMARY;
+	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
+
+	return a_spare != b_spare ? b_spare : a_metric < b_metric;
 }
 
-/* The peer is another one now: what a probe under way finds out does not count. */
-static void probe_restart(struct peer *p)
+static bool is_way(const struct supervisor *s, unsigned link, unsigned f)
 {
-	probe_close(p);
+	static const struct mpgate_addr none;
+	const struct paths_link *l = paths_get(s->paths, link);
+
+	return s->cfg->links[link].role == CFG_PATH && l->up && memcmp(&l->addr[f], &none, sizeof(none)) != 0;
+}
+
+/* The paths of one family, best first; also notes which the main table prefers. */
+static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path *out)
+{
+	unsigned order[MPGATE_MAX_LINKS], n = 0;
+	uint32_t best = UINT32_MAX;
+
+	memset(&s->main_path[f], 0, sizeof(s->main_path[f]));
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		unsigned k = n;
+
+		if (!is_way(s, i, f))
+			continue;
+		for (; k && is_before(s, i, order[k - 1], f); k--)
+			order[k] = order[k - 1];
+		order[k] = i;
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct paths_link *l = paths_get(s->paths, order[i]);
+
+		out[i] = (struct health_path){ .v6 = f, .from = l->addr[f] };
+		memcpy(out[i].name, l->name, sizeof(out[i].name));
+		if (l->metric[f] < best)
+			s->main_path[f] = out[i];
+		best = l->metric[f] < best ? l->metric[f] : best;
+	}
+	return n;
+}
+
+static void set_ways(struct peer *p, const struct health_path *paths, unsigned n)
+{
+	bool v4[CFG_PEER_ADDRESSES];
+
+	for (unsigned i = 0; i < p->address_count; i++)
+		v4[i] = addr_is_v4(&p->address[i]);
+	health_set_ways(&p->health, v4, p->address_count, paths, n, uv_now(&p->sup->loop));
+	if (p->name && p->address_count && p->handles) {
+		tell_all(p);
+		run_probes(p);
+	}
+}
+
+void peers_paths_changed(struct supervisor *s)
+{
+	struct health_path paths[2 * MPGATE_MAX_LINKS];
+	unsigned n = list_paths(s, 0, paths);
+
+	n += list_paths(s, 1, paths + n);
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		if (s->peers[i].name)
+			set_ways(&s->peers[i], paths, n);
+}
+
+/* The peer is another one now: what was found, or a probe under way finds out, does not count. */
+static void start_anew(struct peer *p)
+{
+	probe_cancel(p);
+	memset(&p->health, 0, sizeof(p->health));
 	set_state(p, PEER_UNKNOWN, "");
-	p->sup->shm->peers[p->slot].address = 0;
-	p->sup->shm->peers[p->slot].syn_data = SYN_DATA_UNKNOWN;
-	p->backoff_s = 0;
-	p->attempt = 0;
-	if (p->address_count)
-		schedule(p, 1);
-	else /* from now on it dials us */
+	p->sup->shm->peers[p->slot] = (struct peer_shared){ 0 };
+	if (p->handles)
 		uv_timer_stop(&p->timer);
 }
 
-static struct peer *slot_of(struct supervisor *s, const char *name)
-{
-	struct peer *unused = NULL;
-
-	for (unsigned i = 0; i < MPGATE_MAX_PEERS; i++) {
-		struct peer *p = &s->peers[i];
-
-		if (p->name && !strcmp(p->name, name))
-			return p;
-		if (!p->name && !p->handles && !unused)
-			unused = p;
-	}
-	return unused;
-}
+/* --- slots */
 
 static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_error *err)
 {
@@ -295,29 +323,64 @@ static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_er
 	return 0;
 }
 
-static struct peer *claim(struct supervisor *s, const char *name)
-{
-	struct peer *p = slot_of(s, name);
-	unsigned slot = (unsigned)(p - s->peers);
+/* Peers by name, as they are before a new configuration; and where free slots begin. */
+struct directory {
+	struct peer *named[MPGATE_MAX_PEERS];
+	unsigned count, unused;
+};
 
-	if (!p || p->name)
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp((*(struct peer *const *)a)->name, (*(struct peer *const *)b)->name);
+}
+
+static void list_names(struct supervisor *s, struct directory *d)
+{
+	d->count = d->unused = 0;
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		if (s->peers[i].name)
+			d->named[d->count++] = &s->peers[i];
+	qsort(d->named, d->count, sizeof(d->named[0]), compare_names);
+}
+
+static struct peer *find_name(const struct directory *d, char *name)
+{
+	struct peer key = { .name = name }, *const k = &key;
+	struct peer **found = bsearch(&k, d->named, d->count, sizeof(d->named[0]), compare_names);
+
+	return found ? *found : NULL;
+}
+
+/* The slot of a peer, a free one if it is new. NULL: there is none, or no memory. */
+static struct peer *claim(struct supervisor *s, struct directory *d, char *name)
+{
+	struct peer *p = find_name(d, name);
+
+	if (p)
 		return p;
+	while (d->unused < MPGATE_MAX_PEERS && (s->peers[d->unused].name || s->peers[d->unused].handles))
+		d->unused++;
+	if (d->unused == MPGATE_MAX_PEERS)
+		return NULL;
+	p = &s->peers[d->unused];
 	memset(p, 0, sizeof(*p));
 	p->sup = s;
-	p->fd = -1;
-	p->slot = slot;
-	s->shm->peers[slot] = (struct peer_shared){ 0 };
+	p->slot = d->unused;
+	s->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	p->name = strdup(name);
-	if (p->name && slot >= s->peer_slots)
-		s->peer_slots = slot + 1;
+	if (p->name && p->slot >= s->peer_slots)
+		s->peer_slots = p->slot + 1;
 	return p->name ? p : NULL;
 }
 
 int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err)
 {
+	static struct directory d;
+
+	list_names(s, &d);
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
 		const struct cfg_peer *c = &cfg->peers[i];
-		struct peer *p = claim(s, c->name);
+		struct peer *p = claim(s, &d, c->name);
 		int ret;
 
 		if (!p) {
@@ -345,8 +408,8 @@ static void commit(struct peer *p, const struct cfg_peer *c)
 	p->port = htons(c->port);
 	p->address_count = c->address_count;
 	memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
-	if (moved && p->handles)
-		probe_restart(p);
+	if (moved)
+		start_anew(p);
 }
 
 static void timer_closed(uv_handle_t *h)
@@ -363,7 +426,7 @@ static void peer_free(struct peer *p)
 	key_wipe(&p->send, sizeof(p->send));
 	key_wipe(&p->next_send, sizeof(p->next_send));
 	datapath_set_peer(p->sup->dp, p->slot, false);
-	probe_close(p);
+	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);
 }
@@ -374,25 +437,37 @@ void peers_commit(struct supervisor *s)
 		commit(&s->peers[s->peer_slot[i]], &s->cfg->peers[i]);
 }
 
+static void start_probes(struct peer *p)
+{
+	if (!p->handles) {
+		uv_timer_init(&p->sup->loop, &p->timer);
+		p->timer.data = p;
+		p->handles = true;
+	}
+}
+
 void peers_settle(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->peer_slots; i++) {
-		struct peer *p = &s->peers[i];
-		bool named = false;
+	bool named[MPGATE_MAX_PEERS] = { false };
 
-		if (!p->name)
+	/* The start and a reload take their time, which must not count as that of a probe. */
+	uv_update_time(&s->loop);
+	for (unsigned k = 0; k < s->cfg->peer_count; k++)
+		named[s->peer_slot[k]] = true;
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		if (!s->peers[i].name)
 			continue;
-		for (unsigned k = 0; k < s->cfg->peer_count; k++)
-			named |= s->peer_slot[k] == i;
-		if (!named) {
-			peer_free(p);
-		} else if (!p->handles && p->address_count) {
-			uv_timer_init(&s->loop, &p->timer);
-			p->timer.data = p;
-			p->handles = true;
-			schedule(p, 0);
-		}
+		if (!named[i])
+			peer_free(&s->peers[i]);
+		else if (s->peers[i].address_count)
+			start_probes(&s->peers[i]);
 	}
+	if (!s->peers_timer.data) {
+		uv_timer_init(&s->loop, &s->peers_timer);
+		s->peers_timer.data = s;
+		uv_timer_start(&s->peers_timer, look_around, USE_PERIOD_MS, USE_PERIOD_MS);
+	}
+	peers_paths_changed(s);
 }
 
 void peers_close(struct supervisor *s)

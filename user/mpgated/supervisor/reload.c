@@ -52,6 +52,8 @@ void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
 	struct supervisor *s = arg;
 	const struct cfg_link *c = &s->cfg->links[i];
 
+	if (c->role == CFG_PATH && s->paths)
+		peers_paths_changed(s);
 	if (s->ifindex[i] && s->ifindex[i] != l->ifindex) {
 		datapath_detach(s->dp, s->ifindex[i]);
 		datapath_link_gone(s->dp, s->ifindex[i]);

@@ -114,6 +114,11 @@ static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size,
 	return out ? 0 : -ENOMEM;
 }
 
+static int compare_slots(const void *a, const void *b)
+{
+	return (int)((const struct snapshot_peer *)a)->slot - (int)((const struct snapshot_peer *)b)->slot;
+}
+
 static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
 	struct snapshot_peer *out = add(image, size, a, s->cfg->peer_count, sizeof(*out));
@@ -130,6 +135,8 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 		memcpy(out[i].address, p->address, sizeof(out[i].address));
 		out[i].send = p->send;
 	}
+	if (out)
+		qsort(out, s->cfg->peer_count, sizeof(*out), compare_slots);
 	return out ? 0 : -ENOMEM;
 }
 

@@ -18,6 +18,7 @@
 #include <mpgated/datapath/datapath.h>
 #include <mpgated/supervisor/child.h>
 #include <mpgated/supervisor/features.h>
+#include <mpgated/supervisor/health.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -34,19 +35,14 @@ struct peer {
 	bool keyed, private_tlvs;
 	__be16 port;
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
-	unsigned address_count, attempt;
+	unsigned address_count;
 	enum peer_state state;
 	char last_error[80];
-	unsigned backoff_s;
+	struct health health;
+	struct probe *probes; /* under way, of probe.c */
 	uint64_t next_try; /* ms of the loop's clock */
-	uv_timer_t timer; /* next probe, or the end of the present one */
-	uv_poll_t poll;
-	int fd; /* of a probe, -1: none */
-	bool syn_data; /* the probe's message went in its SYN */
-	bool sent; /* the probe's message is sent */
+	uv_timer_t timer; /* next probe */
 	bool handles; /* timer is initialised */
-	size_t answer_len;
-	uint8_t answer[CONVERT_MAX_LEN]; /* to the probe, as far as it has come */
 };
 
 /* What peers may use towards us, of both ages: read with the configuration, and never again. */
@@ -101,6 +97,10 @@ struct supervisor {
 	struct worker_proc workers[MPGATE_MAX_WORKERS];
 	unsigned worker_count;
 	struct peer *peers; /* by slot */
+	struct health_path main_path[2]; /* that of the main table's default route, by family; no name: none */
+	bool health_changed; /* of some way to a peer */
+	unsigned probes; /* under way, of all peers */
+	uv_timer_t peers_timer; /* looks which peers are in use */
 	unsigned peer_slots;
 	char **rules; /* by id - 1: a name keeps its number for the daemon's life */
 	unsigned rule_count;
@@ -168,8 +168,11 @@ int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots
 void peers_commit(struct supervisor *s);
 /* Frees the slots that s->cfg does not name and starts to probe the new ones. */
 void peers_settle(struct supervisor *s);
-void peers_failed(struct supervisor *s, unsigned slot, int err); /* a worker could not reach it */
-void peers_refused(struct supervisor *s, unsigned slot); /* a worker had a request refused: sets off a probe */
+/* A worker could not reach it, or had a request refused: no verdict, but probes are due. */
+void peers_suspect(struct supervisor *s, unsigned slot);
+void peers_paths_changed(struct supervisor *s); /* links or addresses have */
+/* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
+enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
 
 /* snapshot.c */

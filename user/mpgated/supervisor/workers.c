@@ -210,10 +210,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 {
 	struct worker_proc *p = arg;
 
-	if (m->type == MSG_PEER_FAILED) {
-		peers_failed(p->sup, m->slot, m->value);
-	} else if (m->type == MSG_PEER_REFUSED) {
-		peers_refused(p->sup, m->slot);
+	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED) {
+		peers_suspect(p->sup, m->slot);
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

@@ -6,6 +6,7 @@
 
 #include <mpgate/siphash.h>
 #include <mpgated/net/io.h>
+#include <mpgated/net/tcp.h>
 #include <mpgated/worker/conn.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
@@ -206,12 +207,23 @@ void conn_reap(struct worker *w)
 	}
 }
 
+void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address)
+{
+	struct peer_shared *p = &w->shm->peers[slot];
+
+	if (!p->used)
+		p->used = 1;
+	/* An address that is gone since: then the kernel chooses. */
+	tcp_leave_from(fd, &p->from[address]);
+}
+
+static int compare_slots(const void *key, const void *peer)
+{
+	return (int)*(const unsigned *)key - (int)((const struct snapshot_peer *)peer)->slot;
+}
+
 const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot)
 {
-	const struct snapshot_peer *p = snapshot_at(w->snap, w->snap->peers);
-
-	for (unsigned i = 0; i < w->snap->peers.count; i++)
-		if (p[i].slot == slot)
-			return &p[i];
-	return NULL;
+	return bsearch(&slot, snapshot_at(w->snap, w->snap->peers), w->snap->peers.count, sizeof(struct snapshot_peer),
+		       compare_slots);
 }

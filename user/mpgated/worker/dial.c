@@ -86,6 +86,7 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		tcp_set_dscp(fd, a, c->request.dscp);
 	/* guard drops a SYN that repeats a request it saw. */
 	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
+	conn_leave_from(w, fd, c->request.slot, c->request.address);
 	n = tcp_dial(fd, a, p->port, syn_data, data, len);
 	if (n == -EOPNOTSUPP && syn_data) {
 		syn_data = false;

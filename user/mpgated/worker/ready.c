@@ -65,6 +65,7 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 	r->request.slot = p->slot;
 	r->request.address = (uint8_t)address;
 	leg_dialed(&r->peer, fd, true);
+	conn_leave_from(w, fd, p->slot, address);
 	ret = (int)tcp_dial(fd, a, p->port, false, NULL, 0);
 	if (!ret)
 		ret = leg_watch(w, r, &r->peer);

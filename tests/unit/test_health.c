@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/supervisor/health.c
+/* The ways to a peer: what events make of them, which probe is due when, and which way is taken. */
+#include <string.h>
+
+#include <mpgated/supervisor/health.h>
+
+#include "cunit.h"
+
+#define T0 1000000ULL
+
+static const bool v4_only[] = { true }, both[] = { true, false };
+static const struct health_path paths[] = { { .name = "wan0", .from = { { 1 } } },
+					    { .name = "wan1", .from = { { 2 } } },
+					    { .name = "wan0", .v6 = true, .from = { { 3 } } } };
+static const struct health_result good = { .syn_data = SYN_DATA_YES, .rtt_us = 20000 };
+static const struct health_result bad = { .error = "silent" };
+static const struct health_result tcp = { .plain = true };
+
+static void probe(struct health *h, unsigned way, const struct health_result *r, uint64_t now)
+{
+	health_begin(h, way);
+	health_end(h, way, r, now);
+}
+
+/* Two paths to an IPv4 address, both up at T0. */
+static struct health two_up(void)
+{
+	struct health h = { 0 };
+
+	health_set_ways(&h, v4_only, 1, paths, 3, T0);
+	probe(&h, 0, &good, T0);
+	probe(&h, 1, &good, T0);
+	return h;
+}
+
+static uint64_t next_of(const struct health *h, uint64_t now)
+{
+	uint64_t next;
+
+	CU_ASSERT_EQUAL(health_due(h, now, &next), -1);
+	return next;
+}
+
+static void test_ways(void)
+{
+	struct health h = { 0 };
+	uint64_t next;
+
+	health_set_ways(&h, both, 2, paths, 3, T0);
+	CU_ASSERT_EQUAL(h.count, 3);
+	CU_ASSERT_EQUAL(health_find(&h, 0, &paths[1]), 1);
+	CU_ASSERT_EQUAL(health_find(&h, 1, &paths[2]), 2);
+	CU_ASSERT_EQUAL(health_find(&h, 1, &paths[0]), -1);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UNKNOWN);
+	CU_ASSERT_EQUAL(health_due(&h, T0, &next), 0); /* at once */
+	/* Without a path of that family: the default route. */
+	health_set_ways(&h, both, 2, paths, 2, T0);
+	CU_ASSERT_EQUAL(h.count, 3);
+	CU_ASSERT_STRING_EQUAL(h.way[2].path.name, "");
+	CU_ASSERT_TRUE(h.way[2].path.v6);
+	health_set_ways(&h, v4_only, 1, NULL, 0, T0);
+	CU_ASSERT_EQUAL(h.count, 1);
+}
+
+/* More paths than there is room for: every address has some. */
+static void test_bound(void)
+{
+	static const bool four[CFG_PEER_ADDRESSES] = { true, true, true, true };
+	struct health_path many[MPGATE_MAX_LINKS] = { 0 };
+	struct health h = { 0 };
+
+	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++)
+		many[i].name[0] = (char)(i + 1);
+	health_set_ways(&h, four, 4, many, MPGATE_MAX_LINKS, T0);
+	CU_ASSERT_EQUAL(h.count, HEALTH_WAYS);
+	CU_ASSERT_EQUAL(h.way[HEALTH_WAYS - 1].address, 3);
+}
+
+static void test_kept(void)
+{
+	struct health h = two_up();
+
+	probe(&h, 0, &bad, T0 + 1);
+	health_set_ways(&h, v4_only, 1, paths + 1, 1, T0 + 2); /* wan0 is gone */
+	CU_ASSERT_EQUAL(h.count, 1);
+	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_UP);
+	CU_ASSERT_EQUAL(h.way[0].rtt_us, 20000);
+	health_set_ways(&h, v4_only, 1, paths, 2, T0 + 3); /* and back, of which nothing is known */
+	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_UNKNOWN);
+	CU_ASSERT_EQUAL(h.way[1].state, HEALTH_UP);
+}
+
+static void test_choice(void)
+{
+	struct health h = two_up();
+
+	CU_ASSERT_EQUAL(health_first(&h), 0);
+	probe(&h, 0, &bad, T0 + 1);
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UP);
+	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_DOWN);
+	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", true), HEALTH_UNKNOWN);
+	probe(&h, 1, &bad, T0 + 2);
+	CU_ASSERT_EQUAL(health_first(&h), -1);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_DOWN);
+	probe(&h, 0, &tcp, T0 + 3); /* plain TCP is better than nothing, */
+	CU_ASSERT_EQUAL(health_first(&h), 0);
+	probe(&h, 1, &good, T0 + 4); /* and worse than anything else */
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+}
+
+static void test_second_address(void)
+{
+	struct health h = { 0 };
+
+	health_set_ways(&h, both, 2, paths, 3, T0);
+	probe(&h, 0, &bad, T0);
+	probe(&h, 1, &bad, T0);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UNKNOWN);
+	probe(&h, 2, &good, T0);
+	CU_ASSERT_EQUAL(health_best(&h, 0), -1);
+	CU_ASSERT_EQUAL(health_first(&h), 2);
+	probe(&h, 1, &good, T0);
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+}
+
+static void test_cadence(void)
+{
+	struct health h = two_up();
+
+	CU_ASSERT_EQUAL(next_of(&h, T0), T0 + HEALTH_IDLE_MS);
+	health_used(&h, T0 + 100);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 100), T0 + HEALTH_BUSY_MS);
+	probe(&h, 0, &good, T0 + HEALTH_BUSY_MS);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_BUSY_MS), T0 + 2 * HEALTH_BUSY_MS);
+	/* The one that is not taken is asked less often, and nobody is in a hurry when the use is over. */
+	probe(&h, 0, &good, T0 + HEALTH_SPARE_MS - 1);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_SPARE_MS - 1), T0 + HEALTH_SPARE_MS);
+	probe(&h, 0, &good, T0 + HEALTH_USE_MS + 100);
+	probe(&h, 1, &good, T0 + HEALTH_USE_MS + 100);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_USE_MS + 100), T0 + HEALTH_USE_MS + 100 + HEALTH_IDLE_MS);
+}
+
+static void test_backoff(void)
+{
+	struct health h = two_up();
+	uint64_t now = T0 + 5000, wait = HEALTH_PAUSE_MS;
+
+	/* The other way is looked at as soon as the first fails, */
+	probe(&h, 0, &bad, now);
+	CU_ASSERT_EQUAL(health_due(&h, now, &(uint64_t){ 0 }), 1);
+	probe(&h, 1, &bad, now);
+	/* and then both are tried less and less often, up to a bound, whoever uses the peer. */
+	for (unsigned i = 0; i < 10; i++) {
+		health_used(&h, now);
+		health_suspect(&h, now);
+		CU_ASSERT_EQUAL(next_of(&h, now), now + wait);
+		now += wait;
+		probe(&h, 0, &bad, now);
+		probe(&h, 1, &bad, now);
+		wait = 2 * wait > HEALTH_BACKOFF_MAX_MS ? HEALTH_BACKOFF_MAX_MS : 2 * wait;
+	}
+	CU_ASSERT_EQUAL(wait, HEALTH_BACKOFF_MAX_MS);
+	probe(&h, 0, &good, now);
+	probe(&h, 0, &bad, now + 1);
+	CU_ASSERT_EQUAL(h.way[0].backoff_ms, HEALTH_PAUSE_MS); /* from the beginning */
+}
+
+/* What a connection met is no verdict: it sets off probes, not more often than one a second. */
+static void test_suspect(void)
+{
+	struct health h = two_up();
+	uint64_t next;
+
+	health_suspect(&h, T0 + 10);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UP);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + HEALTH_PAUSE_MS);
+	CU_ASSERT_EQUAL(health_due(&h, T0 + HEALTH_PAUSE_MS, &next), 0);
+	probe(&h, 0, &good, T0 + HEALTH_PAUSE_MS);
+	probe(&h, 1, &good, T0 + HEALTH_PAUSE_MS);
+	CU_ASSERT_EQUAL(health_due(&h, T0 + HEALTH_PAUSE_MS + 1, &next), -1);
+}
+
+/* A SYN that is sent a third time is plain TCP: no verdict about the peer. */
+static void test_unsure(void)
+{
+	const struct health_result unsure = { .plain = true, .unsure = true, .syn_data = SYN_DATA_NO };
+	struct health h = two_up();
+
+	probe(&h, 0, &unsure, T0 + 10);
+	CU_ASSERT_FALSE(h.way[0].plain);
+	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_YES);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + 10 + HEALTH_PAUSE_MS);
+	probe(&h, 0, &tcp, T0 + 10 + HEALTH_PAUSE_MS);
+	CU_ASSERT_TRUE(h.way[0].plain);
+}
+
+static void test_put_off(void)
+{
+	struct health h = two_up();
+
+	for (unsigned i = 0; i < HEALTH_PUT_OFF; i++)
+		CU_ASSERT_TRUE(health_put_off(&h, 0, T0 + i));
+	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_UP);
+	CU_ASSERT_FALSE(health_put_off(&h, 0, T0 + 9));
+	probe(&h, 0, &good, T0 + 10);
+	CU_ASSERT_TRUE(health_put_off(&h, 0, T0 + 11));
+}
+
+static void test_patience(void)
+{
+	struct health h = two_up();
+
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), HEALTH_PATIENCE_MS);
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 1000), 1000);
+	h.way[0].rtt_us = 900000; /* a satellite */
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 3600);
+	h.way[0].state = HEALTH_DOWN;
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
+	health_set_ways(&h, v4_only, 1, paths + 1, 1, T0); /* the only one */
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = { { "ways", test_ways },
+				{ "bound", test_bound },
+				{ "what stays is kept", test_kept },
+				{ "choice", test_choice },
+				{ "second address", test_second_address },
+				{ "cadence", test_cadence },
+				{ "backoff", test_backoff },
+				{ "suspicion is no verdict", test_suspect },
+				{ "unsure", test_unsure },
+				{ "put off", test_put_off },
+				{ "patience", test_patience },
+				CU_TEST_INFO_NULL };
+
+	return cunit_run("health", tests, NULL, NULL) ? 0 : 1;
+}

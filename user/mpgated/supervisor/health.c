@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/supervisor/health.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static bool same_path(const struct health_path *a, const struct health_path *b)
+{
+	return a->v6 == b->v6 && !strcmp(a->name, b->name) && !memcmp(&a->from, &b->from, sizeof(a->from));
+}
+
+int health_find(const struct health *h, unsigned address, const struct health_path *path)
+{
+	for (unsigned i = 0; i < h->count; i++)
+		if (h->way[i].address == address && same_path(&h->way[i].path, path))
+			return (int)i;
+	return -1;
+}
+
+/* Appends one way, with what was known of it. */
+static void add_way(struct health *h, const struct health *old, unsigned address, const struct health_path *path,
+		    uint64_t now)
+{
+	struct health_way *w = &h->way[h->count];
+	int known = health_find(old, address, path);
+
+	if (h->count == HEALTH_WAYS)
+		return;
+	h->count++;
+	if (known >= 0)
+		*w = old->way[known];
+	else
+		*w = (struct health_way){ .path = *path, .address = (uint8_t)address, .next = now };
+}
+
+void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const struct health_path *paths,
+		     unsigned path_count, uint64_t now)
+{
+	const struct health old = *h;
+
+	h->count = 0;
+	for (unsigned a = 0; a < addresses; a++) {
+		/* So many for each that every address has some. */
+		unsigned room = HEALTH_WAYS / addresses, before = h->count;
+
+		for (unsigned i = 0; i < path_count && h->count - before < room; i++)
+			if (paths[i].v6 != v4[a])
+				add_way(h, &old, a, &paths[i], now);
+		if (h->count == before)
+			add_way(h, &old, a, &(struct health_path){ .v6 = !v4[a] }, now);
+	}
+}
+
+static bool in_use(const struct health *h, uint64_t now)
+{
+	return h->used && now - h->used < HEALTH_USE_MS;
+}
+
+static bool is_best(const struct health *h, unsigned way)
+{
+	return health_best(h, h->way[way].address) == (int)way;
+}
+
+/* When the probe of a way is due: what was planned, or earlier if the peer has come into use or is suspect. */
+static uint64_t due(const struct health *h, unsigned i, uint64_t now)
+{
+	const struct health_way *w = &h->way[i];
+	uint64_t at = w->next, soon = UINT64_MAX;
+
+	if (w->suspect)
+		soon = w->last + HEALTH_PAUSE_MS;
+	else if (in_use(h, now) && w->last)
+		soon = w->last + (w->state == HEALTH_UP && is_best(h, i) ? HEALTH_BUSY_MS : HEALTH_SPARE_MS);
+	if (w->state == HEALTH_DOWN && !w->suspect && health_state(h) == HEALTH_DOWN)
+		soon = UINT64_MAX; /* all are: use is no reason to hurry */
+	return soon < at ? soon : at;
+}
+
+int health_due(const struct health *h, uint64_t now, uint64_t *next)
+{
+	*next = UINT64_MAX;
+	for (unsigned i = 0; i < h->count; i++) {
+		uint64_t at = due(h, i, now);
+
+		if (h->way[i].probing)
+			continue;
+		if (at <= now)
+			return (int)i;
+		if (at < *next)
+			*next = at;
+	}
+	return -1;
+}
+
+uint64_t health_patience(const struct health *h, unsigned way, uint64_t max)
+{
+	uint64_t ms = HEALTH_PATIENCE_MS, rtts = HEALTH_PATIENCE_RTTS * (uint64_t)h->way[way].rtt_us / 1000;
+
+	/* Without another way there is nothing to be gained, and a slow one may be all there is. */
+	if (h->count < 2 || h->way[way].state != HEALTH_UP)
+		return max;
+	ms = rtts > ms ? rtts : ms;
+	return ms < max ? ms : max;
+}
+
+void health_begin(struct health *h, unsigned way)
+{
+	h->way[way].probing = true;
+	h->way[way].suspect = false;
+}
+
+static void end_well(struct health_way *w, const struct health_result *r, uint64_t now)
+{
+	w->state = HEALTH_UP;
+	w->rtt_us = r->rtt_us;
+	w->backoff_ms = 0;
+	w->next = now + HEALTH_IDLE_MS;
+	w->error[0] = '\0';
+	w->suspect = r->unsure;
+	if (r->unsure)
+		return;
+	w->plain = r->plain;
+	w->syn_data = (uint8_t)r->syn_data;
+}
+
+static void end_badly(struct health *h, struct health_way *w, const struct health_result *r, uint64_t now)
+{
+	bool was_up = w->state == HEALTH_UP;
+	uint32_t longest;
+
+	w->state = HEALTH_DOWN;
+	snprintf(w->error, sizeof(w->error), "%s", r->error);
+	longest = health_state(h) == HEALTH_UP ? HEALTH_IDLE_MS : HEALTH_BACKOFF_MAX_MS;
+	w->backoff_ms = w->backoff_ms ? 2 * w->backoff_ms : HEALTH_PAUSE_MS;
+	if (w->backoff_ms > longest)
+		w->backoff_ms = longest;
+	w->next = now + w->backoff_ms;
+	if (!was_up)
+		return;
+	/* What was taken for granted is looked at: the other ways may have gone with this one. */
+	for (unsigned i = 0; i < h->count; i++)
+		if (&h->way[i] != w)
+			h->way[i].suspect = true;
+}
+
+void health_end(struct health *h, unsigned way, const struct health_result *r, uint64_t now)
+{
+	struct health_way *w = &h->way[way];
+
+	w->probing = w->suspect = false;
+	w->put_off = 0;
+	w->last = now;
+	if (r->error)
+		end_badly(h, w, r, now);
+	else
+		end_well(w, r, now);
+}
+
+bool health_put_off(struct health *h, unsigned way, uint64_t now)
+{
+	struct health_way *w = &h->way[way];
+
+	if (++w->put_off > HEALTH_PUT_OFF)
+		return false;
+	w->suspect = false;
+	w->last = now;
+	w->next = now + HEALTH_PAUSE_MS;
+	return true;
+}
+
+void health_used(struct health *h, uint64_t now)
+{
+	h->used = now;
+}
+
+void health_suspect(struct health *h, uint64_t now)
+{
+	h->used = now;
+	/* While all are down nobody dials: what fails now was dialed before. */
+	for (unsigned i = 0; i < h->count; i++)
+		h->way[i].suspect |= health_state(h) != HEALTH_DOWN;
+}
+
+int health_best(const struct health *h, unsigned address)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < h->count; i++) {
+		if (h->way[i].address != address || h->way[i].state != HEALTH_UP)
+			continue;
+		if (!h->way[i].plain)
+			return (int)i;
+		if (best < 0)
+			best = (int)i;
+	}
+	return best;
+}
+
+int health_first(const struct health *h)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < h->count; i++) {
+		int b = health_best(h, h->way[i].address);
+
+		if (b >= 0 && (best < 0 || (h->way[best].plain && !h->way[b].plain)))
+			best = b;
+	}
+	return best;
+}
+
+enum health_state health_state(const struct health *h)
+{
+	unsigned n[3] = { 0 };
+
+	for (unsigned i = 0; i < h->count; i++)
+		n[h->way[i].state]++;
+	return n[HEALTH_UP] ? HEALTH_UP : n[HEALTH_DOWN] && !n[HEALTH_UNKNOWN] ? HEALTH_DOWN : HEALTH_UNKNOWN;
+}
+
+enum health_state health_of_path(const struct health *h, const char *name, bool v6)
+{
+	unsigned n[3] = { 0 };
+
+	for (unsigned i = 0; i < h->count; i++)
+		if (h->way[i].path.v6 == v6 && !strcmp(h->way[i].path.name, name))
+			n[h->way[i].state]++;
+	return n[HEALTH_UP] ? HEALTH_UP : n[HEALTH_DOWN] && !n[HEALTH_UNKNOWN] ? HEALTH_DOWN : HEALTH_UNKNOWN;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known of the ways to a peer: one for each of its addresses over each path with an address of that family (or
+ * over the default route where no path has one). Says which probe is due, and which way new connections take. Pure: no
+ * I/O; times are ms of a clock that the caller reads.
+ */
+#ifndef MPGATED_HEALTH_H
+#define MPGATED_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/config/config.h>
+#include <mpgated/ipc/shared.h>
+
+#define HEALTH_WAYS 16U /* to a peer, that are probed; a connection has no more than 8 subflows */
+#define HEALTH_ERROR 64
+
+#define HEALTH_IDLE_MS 30000U /* between probes of a way that is up */
+#define HEALTH_BUSY_MS 2000U /* the same while the peer is in use: of the way that is used */
+#define HEALTH_SPARE_MS 10000U /* the same, of the others */
+#define HEALTH_USE_MS 30000U /* so long after its last use a peer counts as in use */
+#define HEALTH_PAUSE_MS 1000U /* at least between two probes of one way, whoever asks for them */
+#define HEALTH_BACKOFF_MAX_MS 60000U /* between probes of a way that is down, when all are */
+#define HEALTH_PUT_OFF 3U /* times in a row, at most */
+#define HEALTH_PATIENCE_MS 2000U /* for an answer, where there is another way: SYNs are repeated after one second */
+#define HEALTH_PATIENCE_RTTS 4U /* and so many round trips */
+
+enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
+
+/* A path, or (name empty) the default route. */
+struct health_path {
+	char name[16]; /* of its link */
+	bool v6;
+	struct mpgate_addr from; /* all zero: the kernel chooses */
+};
+
+struct health_way {
+	struct health_path path;
+	uint8_t address; /* index of the peer's */
+	uint8_t state; /* enum health_state */
+	uint8_t syn_data; /* enum syn_data */
+	bool plain; /* it answers in plain TCP only */
+	bool probing;
+	uint8_t put_off; /* how often in a row */
+	bool suspect; /* a connection over it failed: probed as soon as may be */
+	uint32_t rtt_us; /* of the last probe */
+	uint32_t backoff_ms;
+	uint64_t next; /* ms: next probe */
+	uint64_t last; /* ms: end of the last one, 0: none */
+	char error[HEALTH_ERROR]; /* empty while it is up */
+};
+
+struct health {
+	struct health_way way[HEALTH_WAYS]; /* by address of the peer, then best path first */
+	unsigned count;
+	uint64_t used; /* ms: last use of the peer, 0: never */
+};
+
+/* What a probe found. error NULL: there was an answer. */
+struct health_result {
+	const char *error;
+	bool plain;
+	bool unsure; /* packets were lost: it is up, and what else was found is left for the next probe, which is soon
+		      */
+	enum syn_data syn_data;
+	uint32_t rtt_us;
+};
+
+/* Of v4[i]: is the peer's address i IPv4? paths: best first. What is known of ways that stay is kept. */
+void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const struct health_path *paths,
+		     unsigned path_count, uint64_t now);
+/* The way whose probe is due, -1: none; *next is then when one will be, UINT64_MAX: never. */
+int health_due(const struct health *h, uint64_t now, uint64_t *next);
+/* How long to wait for the answer of a probe over this way, at most max. */
+uint64_t health_patience(const struct health *h, unsigned way, uint64_t max);
+void health_begin(struct health *h, unsigned way);
+/* The probe over that way has ended. */
+void health_end(struct health *h, unsigned way, const struct health_result *r, uint64_t now);
+/* The probe could not be made, which says nothing: again after a pause. False: too often by now, it may be for good. */
+bool health_put_off(struct health *h, unsigned way, uint64_t now);
+/* The way of this address and path, -1: it is no longer one. */
+int health_find(const struct health *h, unsigned address, const struct health_path *path);
+/* The peer is used; called every second or so. */
+void health_used(struct health *h, uint64_t now);
+/* A connection to the peer failed or was refused: probes decide what that means. */
+void health_suspect(struct health *h, uint64_t now);
+/* The best way to that address, of those that are up; -1: none is. */
+int health_best(const struct health *h, unsigned address);
+/* The best of all; -1: none is up. */
+int health_first(const struct health *h);
+/* Up: one way is. Down: all were found to be. */
+enum health_state health_state(const struct health *h);
+/* Of a path, to all addresses: up: one is; down: there are some, and all are. */
+enum health_state health_of_path(const struct health *h, const char *name, bool v6);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <lib/convert.h>
+#include <mpgated/net/tcp.h>
+#include <mpgated/supervisor/probe.h>
+
+#define PROBE_MESSAGE 128
+
+struct probe {
+	struct peer *peer; /* not to be used once ended */
+	struct supervisor *sup;
+	struct probe *next;
+	probe_done done;
+	unsigned address;
+	struct health_path path;
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned handles; /* still to be closed */
+	bool syn_data; /* the message went in the SYN */
+	bool sent; /* the message is sent */
+	size_t answer_len;
+	uint8_t answer[CONVERT_MAX_LEN]; /* as far as it has come */
+};
+
+static void on_closed(uv_handle_t *h)
+{
+	struct probe *b = h->data;
+
+	if (h == (uv_handle_t *)&b->poll)
+		close(b->fd);
+	if (--b->handles)
+		return;
+	b->sup->probes--;
+	free(b);
+}
+
+/* Takes it off its peer; what is left is to be closed. */
+static void detach(struct probe *b)
+{
+	struct probe **at = &b->peer->probes;
+
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	uv_close((uv_handle_t *)&b->poll, on_closed);
+	uv_close((uv_handle_t *)&b->timer, on_closed);
+}
+
+static void end(struct probe *b, const struct health_result *r)
+{
+	struct peer *p = b->peer;
+
+	detach(b);
+	b->done(p, b->address, &b->path, r);
+}
+
+static void fail(struct probe *b, const char *why)
+{
+	const struct health_result r = { .error = why };
+
+	end(b, &r);
+}
+
+/* An Info request with its cookie. Length or -errno. */
+static int build(const struct peer *p, uint8_t *buf, size_t cap)
+{
+	static const struct convert_bytes none;
+	struct convert_cookie cookie;
+	struct convert_writer w;
+	uint8_t nonce[8];
+
+	convert_begin(&w, buf, cap);
+	convert_put_info(&w);
+	if (p->keyed) {
+		if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+			return -errno;
+		cookie_make(&p->send, (uint32_t)time(NULL), nonce, &none, &none, &cookie);
+		convert_put_cookie(&w, &cookie, sizeof(cookie));
+	}
+	return convert_end(&w);
+}
+
+static void succeed(struct probe *b)
+{
+	bool mptcp = tcp_is_mptcp(b->fd), taken = b->syn_data && tcp_syn_data_acked(b->fd) && mptcp;
+	struct health_result r = { .plain = !mptcp, .rtt_us = tcp_rtt_us(b->fd) };
+
+	r.unsure = !taken && tcp_retransmitted(b->fd);
+	r.syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
+	end(b, &r);
+}
+
+/* Reads what has come of the answer. False: nothing, or not all; else the probe has ended. */
+static bool take_answer(struct probe *b)
+{
+	struct convert_fault fault;
+	struct convert_msg m;
+	ssize_t n = recv(b->fd, b->answer + b->answer_len, sizeof(b->answer) - b->answer_len, MSG_DONTWAIT);
+	char why[HEALTH_ERROR];
+
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		fail(b, n < 0 ? strerror(errno) : "it ended the connection without an answer");
+		return true;
+	}
+	b->answer_len += (size_t)n;
+	switch (convert_parse(CONVERT_CLIENT, b->peer->private_tlvs, b->answer, b->answer_len, &m, &fault)) {
+	case CONVERT_MORE: /* there is room for more: no message is longer than the buffer */
+		return false;
+	case CONVERT_OK:
+		break;
+	default:
+		fail(b, "its answer is no Convert message");
+		return true;
+	}
+	/* A converter that wants a cookie is alive; the workers will get one. */
+	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
+		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
+		fail(b, why);
+		return true;
+	}
+	succeed(b);
+	return true;
+}
+
+/* Where this process was held up, the answer may have come in time. */
+static void on_timeout(uv_timer_t *t)
+{
+	struct probe *b = t->data;
+
+	if (!b->sent || !take_answer(b))
+		fail(b, strerror(ETIMEDOUT));
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+	struct probe *b = poll->data;
+	uint8_t msg[PROBE_MESSAGE];
+	int err = tcp_error(b->fd), n;
+
+	/* libuv has one error for all that poll reports as such. */
+	if (!err && status < 0)
+		err = -status;
+	if (err) {
+		fail(b, strerror(err));
+		return;
+	}
+	if ((events & UV_WRITABLE) && !b->sent) {
+		n = build(b->peer, msg, sizeof(msg));
+		if (n < 0 || send(b->fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n) {
+			fail(b, strerror(n < 0 ? -n : errno));
+			return;
+		}
+		b->sent = true;
+	}
+	uv_poll_start(poll, UV_READABLE, on_event);
+	take_answer(b);
+}
+
+/* A socket on its way to the peer, with the message in its SYN if that can be. Descriptor or -errno. */
+static int dial(struct probe *b)
+{
+	const struct mpgate_addr *a = &b->peer->address[b->address];
+	uint8_t msg[PROBE_MESSAGE];
+	int n = build(b->peer, msg, sizeof(msg)), fd, err;
+	ssize_t took;
+
+	if (n < 0)
+		return n;
+	fd = tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true);
+	if (fd < 0)
+		return fd;
+	err = tcp_leave_from(fd, &b->path.from);
+	b->syn_data = true;
+	took = err ? err : tcp_dial(fd, a, b->peer->port, true, msg, (size_t)n);
+	if (took == -EOPNOTSUPP) {
+		b->syn_data = false;
+		took = tcp_dial(fd, a, b->peer->port, false, NULL, 0);
+	}
+	b->sent = took == n;
+	if (took < 0) {
+		close(fd);
+		return (int)took;
+	}
+	return fd;
+}
+
+int probe_start(struct peer *p, unsigned way, uint64_t patience_ms, probe_done done)
+{
+	struct probe *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->peer = p;
+	b->sup = p->sup;
+	b->done = done;
+	b->address = p->health.way[way].address;
+	b->path = p->health.way[way].path;
+	b->fd = dial(b);
+	err = b->fd < 0 ? b->fd : uv_poll_init(&p->sup->loop, &b->poll, b->fd);
+	if (err) {
+		if (b->fd >= 0)
+			close(b->fd);
+		free(b);
+		return err;
+	}
+	uv_timer_init(&p->sup->loop, &b->timer);
+	b->poll.data = b->timer.data = b;
+	b->handles = 2;
+	b->next = p->probes;
+	p->probes = b;
+	p->sup->probes++;
+	uv_poll_start(&b->poll, b->sent ? UV_READABLE : UV_WRITABLE, on_event);
+	uv_timer_start(&b->timer, on_timeout, patience_ms, 0);
+	return 0;
+}
+
+void probe_cancel(struct peer *p)
+{
+	while (p->probes)
+		detach(p->probes);
+}
