@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
+#define NL_PATIENCE_S 2 /* for each part of an answer; the kernel gives it at once */
 #define NL_ANSWER_SIZE 32768 /* bytes of answers taken at a time; the kernel fills no more in a dump */
 
 int nl_open(int bus, struct nl_sock *out)
 {
 	struct mnl_socket *nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
+	const struct timeval patience = { .tv_sec = NL_PATIENCE_S };
 	int one = 1, err;
 
 	if (!nl)
@@ -24,6 +27,8 @@ int nl_open(int bus, struct nl_sock *out)
 	}
 	/* Lets the kernel filter dumps (4.20); whoever asks filters again. */
 	mnl_socket_setsockopt(nl, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	/* An answer that was lost is not waited for: nothing else is done meanwhile. */
+	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	out->nl = nl;
 	out->seq = 0;
 	return 0;
@@ -72,7 +77,7 @@ int nl_talk(struct nl_sock *s, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left);
 		     m = mnl_nlmsg_next(m, &left)) {
 			if (m->nlmsg_seq != s->seq)
