@@ -129,8 +129,10 @@ for f in 4 6; do
 	check "$name: a gateway without a key starts" plain_gateway
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: it asks for a cookie"
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: and uses it"
+	kill -STOP "${DAEMON[gw]}" # no probe finds out
 	daemon_stop hub
 	check "$name: the hub starts anew, with another secret" daemon_start hub "$HUB" "$TMP/hub.yaml"
+	kill -CONT "${DAEMON[gw]}"
 	asked=$(counter hub relay cookie-issued)
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: a refused cookie is forgotten, a new one asked for"
 	check "$name: and used" load conn "$SERVER_IP" 7001

@@ -63,9 +63,11 @@ for f in 4 6; do
 
 	check "IPv$f: some are there again" wait_for 5 ready_now 2
 	mute
+	kill -STOP "${DAEMON[gw]}" # no probe finds out
 	kill -9 "${DAEMON[hub]}" && wait_for 5 gone "${DAEMON[hub]}"
 	daemon_start hub "$HUB" "$TMP/hub.yaml"
 	unmute
+	kill -CONT "${DAEMON[gw]}"
 	used=$(counter gw relay ready-used)
 	check "IPv$f: a hub that started anew meanwhile does not matter" download
 	check "IPv$f: and one that it does not know was tried" counted gw relay ready-used "$used"
