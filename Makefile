@@ -2,7 +2,7 @@
 #
 # make            build/mpgated, build/mpgatectl and the BPF objects
 # make demo       one command: two links, one download, a table          (root)
-# make check      all tests; SAN=1: under AddressSanitizer and UBSan     (root)
+# make check      all tests; SAN=1: under AddressSanitizer and UBSan; TESTS="net/early.t unit/*": only these  (root)
 # make bench      measure against others, write docs/benchmarks.md       (root)
 # make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1: more of them, delays, insns.txt
 # make fuzz lint coverage
@@ -188,7 +188,7 @@ demo: deps
 
 check: deps
 	@$(MAKE) -s all unit-tests bpf-tests tools
-	@BUILD=$(BUILD) SAN=$(SAN) CHECK_KERNELS="$(CHECK_KERNELS)" tests/net/check.sh
+	@BUILD=$(BUILD) SAN=$(SAN) CHECK_KERNELS="$(CHECK_KERNELS)" tests/net/check.sh $(TESTS)
 
 bench: deps
 	@$(MAKE) -s all tools

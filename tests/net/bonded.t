@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A download uses both links; it survives the loss of either, and the reset of a subflow over either. The lost link is
 # used again when it is back.
+# ALONE: the rates of both links are compared.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The demo prints its whole table, and leaves nothing behind: at its end, and when it is interrupted in mid-download.
+# ALONE: it measures rates and prints them.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -23,6 +24,7 @@ demo() {
 	set -m # an interrupt reaches it as it would from a terminal
 	"$NET_DIR/demo.sh" >"$TMP/demo.out" 2>&1 </dev/null &
 	DEMO=$!
+	PIDS+=("$DEMO")
 	set +m
 }
 downloading() { pgrep -g "$DEMO" -x curl && grep -q "$1" "$TMP/demo.out"; }

@@ -59,9 +59,9 @@ stop() {
 # A zombie of ours counts as gone: it is reaped by wait.
 gone() { ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null; }
 
-# Ends what an interrupted or killed run left in our namespaces, and removes them.
+# Ends what an interrupted or killed run left in our namespaces, and removes them; so for its files and pins.
 net_remove() {
-	local ns pid
+	local ns pid side
 	for ns in "${ALL_NS[@]}"; do
 		[ -e "/run/netns/$ns" ] || continue
 		# shellcheck disable=SC2046 # one word a process
@@ -71,6 +71,10 @@ net_remove() {
 	for pid in "$RUN"/*.pid; do
 		[ -e "$pid" ] || continue
 		leftover "$pid"
+	done
+	[ ! -s "$RUN/tmp" ] || rm -rf "$(cat "$RUN/tmp")"
+	for side in gw hub; do
+		rm -rf "/sys/fs/bpf/mpgate/$MPG_PREFIX$side" "/run/mpgate/$MPG_PREFIX$side.sock"
 	done
 }
 
@@ -88,7 +92,6 @@ cleanup() {
 	trap '' INT TERM HUP # timeout passes on what the script has had already
 	stop "${PIDS[@]}" 2>/dev/null
 	net_remove
-	[ -n "$TMP" ] && rm -rf "$TMP"
 	rm -rf "$RUN"
 	alone restore_host
 	exit $status
@@ -127,6 +130,7 @@ net_init() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	alone mkdir -p "$RUN"
+	echo "$TMP" >"$RUN/tmp"
 	alone allow_cubic
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 }

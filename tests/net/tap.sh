@@ -23,7 +23,7 @@ ok() {
 check() {
 	local name=$1 output status
 	shift
-	output=$(mktemp)
+	output=$(mktemp -p "${TMP:-/tmp}")
 	"$@" >"$output" 2>&1
 	status=$?
 	ok "$status" "$name" || diag "$* gave $status: $(cat "$output")"
