@@ -5,6 +5,7 @@
 # make check      all tests; SAN=1: under AddressSanitizer and UBSan; TESTS="net/early.t unit/*": only these  (root)
 # make bench      measure against others, write docs/benchmarks.md       (root)
 # make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1: more of them, delays, insns.txt
+# make vm         one shell command in a VM, with this tree: KERNEL=6.1, 6.12 or 7; CMD='tests/net/early.t' ($$ for a $)
 # make fuzz lint coverage
 #
 # CC, BPF_CLANG, BUILD, W (warnings) and DEPS=skip can be given.
@@ -46,7 +47,7 @@ TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c)
 VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all deps bpf unit-tests bpf-tests tools harness demo check bench vmtest fuzz lint coverage format clean
+.PHONY: all deps bpf unit-tests bpf-tests tools harness demo check bench vmtest vm fuzz lint coverage format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +157,9 @@ $(BUILD)/vmtest/probe: user/mpgated/supervisor/features.c user/mpgated/superviso
 
 vmtest: all unit-tests bpf-tests tools
 	vmtest/run --build $(BUILD) --kernels "$(or $(KERNELS),6.1 6.12 7)" $(if $(RECORD),--record)
+
+vm: all unit-tests bpf-tests tools
+	@vmtest/one --build $(BUILD) "$(or $(KERNEL),7)" "$${CMD:?which command?}"
 
 # What the other targets leave to clang's fuzzer or to coverage.sh: compiled only, for lint.
 HARNESS_OBJS := $(patsubst tests/%.c,$(BUILD)/harness/%.o,$(wildcard tests/*.c tests/fuzz/*.c))

@@ -26,3 +26,24 @@ suite_of() {
 	*) die "no suite known for kernel $1 (6.1, 6.12 and 7 are)" ;;
 	esac
 }
+
+# What an emulated CPU spends its time on to no end: the same program at another address each time has to be translated
+# anew, and so has what guards real CPUs' branches.
+FASTER=(norandmaps spectre_v2=off init_on_alloc=0)
+# An emulated CPU is no sign of a kernel that hangs.
+PATIENT=(rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 hung_task_timeout_secs=600)
+
+# vm LIMIT VERSION DIR COMMAND: the command in a VM of that kernel, with DIR at /mnt and nothing on standard input. The
+# machine's files are there to be read. vng's exit status; 124 when LIMIT seconds are over.
+vm() {
+	timeout -k 10 "$1" vng --disable-kvm --force-9p --force-initramfs -m 2G --cpus 2 -r "$2" --user root \
+		--rwdir="/mnt=$3" "${FASTER[@]/#/-a=}" "${PATIENT[@]/#/-a=}" -a loglevel=4 -a oops=panic -- "$4" </dev/null
+}
+
+# In the VM, what the tests expect of a machine.
+vm_prepare() {
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+	ip link set lo up
+	modprobe -q tun # the emulated links of tests/net need its device file, which nobody else makes here
+	cd "$1" || exit 1 # where they are run
+}
