@@ -9,7 +9,7 @@
 FLOWS=6
 GATEWAY_TIMEOUTS="idle: $((4 + ${MPG_SLOW:-1}))"
 # Of a download that must last until it was seen: an emulated CPU takes its time for that.
-[ -n "${MPG_SLOW:-}" ] && PACE=1M || PACE=10M
+[ -n "${MPG_SLOW:-}" ] && PACE=1M || PACE=3M
 SLOW_BYTES=300000000 # much longer at the pace of tcpload slow than this test waits
 scenario
 
