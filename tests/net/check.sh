@@ -64,8 +64,8 @@ emptied() {
 # Ends all jobs; removes what those that had to be killed left.
 finish() {
 	local status=$? pid slot
-	trap - EXIT
 	trap '' INT TERM HUP
+	trap - EXIT
 	exec 2>/dev/null # the shell would tell of each job that it is terminated
 	for pid in "${!KIND[@]}"; do
 		kill -TERM "$pid" 2>/dev/null
@@ -79,8 +79,8 @@ finish() {
 	exit $status
 }
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'trap "" INT TERM HUP; exit 130' INT
+trap 'trap "" INT TERM HUP; exit 143' TERM HUP
 
 # --- what a job's log says. judge_KIND NAME STATUS SECONDS; STATUS 124 and more is a limit or a signal.
 

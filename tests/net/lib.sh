@@ -88,8 +88,8 @@ leftover() {
 
 cleanup() {
 	local status=$?
+	trap '' INT TERM HUP # timeout passes on what the script has had already, which must not end this
 	trap - EXIT
-	trap '' INT TERM HUP # timeout passes on what the script has had already
 	stop "${PIDS[@]}" 2>/dev/null
 	net_remove
 	rm -rf "$RUN"
@@ -127,8 +127,8 @@ net_init() {
 	net_remove
 	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
 	trap cleanup EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	trap 'trap "" INT TERM HUP; exit 130' INT
+	trap 'trap "" INT TERM HUP; exit 143' TERM HUP
 	alone mkdir -p "$RUN"
 	echo "$TMP" >"$RUN/tmp"
 	alone allow_cubic
