@@ -159,14 +159,13 @@ sysctls() {
 	on "$ns" sysctl -qw "$@"
 }
 
+# Namespaces as the kernel makes them: whatever helps is for the daemon to set. Only congestion control is not left to the
+# machine, whose own (bbr here and there) does not share links that are shaped.
 ns_add() {
 	local ns
 	for ns; do
 		ip netns add "$ns"
-		sysctls "$ns" net.ipv4.tcp_congestion_control=cubic net.mptcp.enabled=1 \
-			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
-			net.ipv4.tcp_no_metrics_save=1 net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range="10000 65000"
+		sysctls "$ns" net.ipv4.tcp_congestion_control=cubic
 		ip -n "$ns" link set lo up
 	done
 }

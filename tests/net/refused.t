@@ -69,7 +69,7 @@ for f in 4 6; do
 	check "IPv$f: no port is left: counted" counted gw relay resource "$resource"
 	check "IPv$f: no port is left: the hub is not to blame" peer_is up
 done
-sysctls "$GATEWAY" net.ipv4.ip_local_port_range="10000 65000"
+sysctls "$GATEWAY" net.ipv4.ip_local_port_range="32768 60999"
 eval "exec ${HOLD[1]}>&-"
 
 # Half an answer, with the end right behind it. The gateway has just asked the hub and will not do so again for a while.
