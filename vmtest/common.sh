@@ -34,9 +34,10 @@ FASTER=(norandmaps spectre_v2=off init_on_alloc=0)
 PATIENT=(rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 hung_task_timeout_secs=600)
 
 # vm LIMIT VERSION DIR COMMAND: the command in a VM of that kernel, with DIR at /mnt and nothing on standard input. The
-# machine's files are there to be read. vng's exit status; 124 when LIMIT seconds are over.
+# machine's files are there to be read. vng's exit status; 124 when LIMIT seconds are over. To be run in the background: it
+# takes the place of the shell, so that whoever ends that ends the VM.
 vm() {
-	timeout -k 10 "$1" vng --disable-kvm --force-9p --force-initramfs -m 2G --cpus 2 -r "$2" --user root \
+	exec timeout -k 10 "$1" vng --disable-kvm --force-9p --force-initramfs -m 2G --cpus 2 -r "$2" --user root \
 		--rwdir="/mnt=$3" "${FASTER[@]/#/-a=}" "${PATIENT[@]/#/-a=}" -a loglevel=4 -a oops=panic -- "$4" </dev/null
 }
 
