@@ -34,7 +34,7 @@ $(FUZZ_BUILD)/lib/%.o: user/lib/%.c
 
 # SOURCES may name any source outside the library, so all are prerequisites.
 $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(VARLINK_H) \
-		$(wildcard tests/fuzz/*.h include/mpgate/*.h user/*/*.[ch] user/*/*/*.[ch] bpf/*.h)
+		$(wildcard tests/fuzz/*.h tests/unit/world* include/mpgate/*.h user/*/*.[ch] user/*/*/*.[ch] bpf/*.h)
 	@mkdir -p $(@D)
 	$(fuzz_compile) -fsanitize=fuzzer $< $(call head,$<,SOURCES) $(FUZZ_LIB_OBJS) -o $@ \
 		$(call flags,$(LIBS_LIB) $(call head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call head,$<,LIBS))

@@ -772,7 +772,7 @@ static void test_accepted_joins_dialed(void)
 	conn_timer(w, c, TIMER_PEER);
 	s = open_client(-1, 0, NULL);
 	CU_ASSERT_EQUAL(w->connections, 1);
-	CU_ASSERT_EQUAL(&world.socks[c->local.fd - 1000], s);
+	CU_ASSERT_EQUAL(&world.socks[c->local.fd - WORLD_FIRST_FD], s);
 	/* The same tuple again has nobody to join. */
 	open_client(-1, 0, NULL);
 	CU_ASSERT_EQUAL(w->connections, 2);

@@ -12,15 +12,15 @@
 #include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 
-#include "fuzz/check.h"
+#include "../fuzz/check.h"
 #include "world_inside.h"
 
 struct world world;
 
 struct sock *sock_of(int fd)
 {
-	CHECK(fd >= FIRST_FD && (unsigned)fd < FIRST_FD + world.sock_count);
-	return &world.socks[fd - FIRST_FD];
+	CHECK(fd >= WORLD_FIRST_FD && (unsigned)fd < WORLD_FIRST_FD + world.sock_count);
+	return &world.socks[fd - WORLD_FIRST_FD];
 }
 
 /* An open one: nothing is asked of a descriptor that was closed. */
@@ -41,7 +41,7 @@ int sock_new(bool listener)
 	*s = (struct sock){ .listener = listener, .is_mptcp = true, .room = world.room, .queue = -1 };
 	if (world.cut_sock == (int)n && world.cut_out)
 		s->room = world.cut_at;
-	return (int)n + FIRST_FD;
+	return (int)n + WORLD_FIRST_FD;
 }
 
 static int fails(int *what)
@@ -60,6 +60,8 @@ int tcp_socket(int family, bool mptcp)
 	(void)family;
 	if (ret)
 		return ret;
+	if (world.sock_count == WORLD_SOCKETS)
+		return -EMFILE;
 	ret = sock_new(false);
 	sock_of(ret)->dialed = true;
 	sock_of(ret)->mptcp = sock_of(ret)->is_mptcp = mptcp;
@@ -101,7 +103,7 @@ int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port)
 		s->queue = -1;
 		*addr = s->tuple.saddr;
 		*port = s->tuple.sport;
-		return (int)i + FIRST_FD;
+		return (int)i + WORLD_FIRST_FD;
 	}
 	return -EAGAIN;
 }
@@ -354,7 +356,7 @@ bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
 static bool has_queue(unsigned listener)
 {
 	for (unsigned i = 0; i < world.sock_count; i++)
-		if (world.socks[i].queue == (int)listener + FIRST_FD)
+		if (world.socks[i].queue == (int)listener + WORLD_FIRST_FD)
 			return true;
 	return false;
 }

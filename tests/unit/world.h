@@ -15,6 +15,7 @@
 #include <mpgated/worker/worker.h>
 
 #define WORLD_SOCKETS 128
+#define WORLD_FIRST_FD 1000 /* of the first socket */
 #define WORLD_PEERS 2
 #define WORLD_MESSAGES 16
 

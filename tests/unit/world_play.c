@@ -10,7 +10,7 @@
 #include <mpgated/net/io.h>
 #include <mpgated/worker/request.h>
 
-#include "fuzz/check.h"
+#include "../fuzz/check.h"
 #include "world_inside.h"
 
 #define TURNS 100000 /* far more than any script needs: a worker that never rests */
@@ -313,7 +313,7 @@ static struct sock *arrive(unsigned listener, const char *from, const char *to)
 	s->tuple.sport = htons(4000);
 	s->tuple.daddr = world_addr(to);
 	s->tuple.dport = htons(listener ? CONVERT_DEFAULT_PORT : 80);
-	s->queue = (int)listener + FIRST_FD;
+	s->queue = (int)listener + WORLD_FIRST_FD;
 	return s;
 }
 
