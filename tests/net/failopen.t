@@ -183,7 +183,8 @@ started() { grep -q 'instance ' "$TMP/start.log"; }
 stopped_at() {
 	local pid point=$1 name="stopped when $1" signal
 	shift
-	(exec nsenter --net="/run/netns/$GATEWAY" -- "$BUILD/mpgated" -c "$TMP/gw.yaml") </dev/null >"$TMP/start.log" 2>&1 &
+	: >"$TMP/start.log" # of the one before: it would do for this one's
+	(exec nsenter --net="/run/netns/$GATEWAY" -- "$BUILD/mpgated" -c "$TMP/gw.yaml") </dev/null >>"$TMP/start.log" 2>&1 &
 	pid=$!
 	PIDS+=("$pid")
 	until "$point" || gone "$pid"; do :; done
