@@ -7,6 +7,8 @@
 #ifndef MPGATED_PATHS_INTERNAL_H
 #define MPGATED_PATHS_INTERNAL_H
 
+#include <string.h>
+
 #include <mpgated/paths/blackhole.h>
 #include <mpgated/paths/mptcp_pm.h>
 #include <mpgated/paths/netlink.h>
@@ -49,25 +51,35 @@ struct paths {
 	int route_error; /* told last */
 };
 
+static inline bool link_has_addr(const struct paths_link *l, unsigned f)
+{
+	static const struct mpgate_addr none;
+
+	return memcmp(&l->addr[f], &none, sizeof(none)) != 0;
+}
+
+/* Is it present, with an address of that family? */
+static inline bool link_is_path(const struct path_link *l, unsigned f)
+{
+	return l->role == CFG_PATH && l->pub.ifindex && link_has_addr(&l->pub, f);
+}
+
 static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
 
-/* paths.c */
+/* sync.c */
 /* Reads and sets all anew, and again later if something failed. 0 or -errno. */
 int paths_sync_now(struct paths *p);
 /* The same after ms, or earlier if that is due by then: a storm of changes must not put it off for ever. */
 void paths_sync_after(struct paths *p, unsigned ms);
 
-/* monitor.c */
-/* Opens the socket and starts to watch it: one handle more. 0 or -errno. */
-int monitor_open(struct paths *p);
-
-/* sync.c */
 /* Reads links and addresses, sets what they need, calls events->link for changes. 0 or -errno after a message. */
 int paths_sync(struct paths *p);
 /* Sets only: with no links, everything of ours goes. */
 int paths_apply(struct paths *p);
-bool link_has_addr(const struct paths_link *l, unsigned f);
-bool link_is_path(const struct path_link *l, unsigned f); /* present, with an address of that family */
+
+/* monitor.c */
+/* Opens the socket and starts to watch it: one handle more. 0 or -errno. */
+int monitor_open(struct paths *p);
 
 /* routing.c */
 /* Makes the rules and routes of one family what they should be. 0 or -errno. */

@@ -11,39 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RETRY_MS 200 /* after reading the state failed */
-#define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
 #define FULL_CHECKS 12U /* of paths_check(): then all is looked at, whatever was told; a minute */
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
 /* Names of the MPTCP limits among the originals. */
 #define LIMIT_ADD_ADDRS "mptcp-limits/add_addr_accepted"
 #define LIMIT_SUBFLOWS "mptcp-limits/subflows"
-
-/* --- when to look */
-
-static void on_timer(uv_timer_t *timer)
-{
-	paths_sync_now(timer->data);
-}
-
-void paths_sync_after(struct paths *p, unsigned ms)
-{
-	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > ms)
-		uv_timer_start(&p->timer, on_timer, ms, 0);
-}
-
-/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
-int paths_sync_now(struct paths *p)
-{
-	int err;
-
-	uv_timer_stop(&p->timer);
-	err = paths_sync(p);
-	if (err || p->route_error)
-		paths_sync_after(p, err ? RETRY_MS : ROUTE_RETRY_MS);
-	return err;
-}
 
 /* --- limits and sysctls */
 

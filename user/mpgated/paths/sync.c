@@ -7,19 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RETRY_MS 200 /* after reading the state failed */
+#define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
 #define DUMP_TRIES 4 /* until links and addresses hold still during a dump */
-
-bool link_has_addr(const struct paths_link *l, unsigned f)
-{
-	static const struct mpgate_addr none;
-
-	return memcmp(&l->addr[f], &none, sizeof(none)) != 0;
-}
-
-bool link_is_path(const struct path_link *l, unsigned f)
-{
-	return l->role == CFG_PATH && l->pub.ifindex && link_has_addr(&l->pub, f);
-}
 
 /* --- what is there */
 
@@ -199,5 +189,30 @@ int paths_sync(struct paths *p)
 		if (p->events.link)
 			p->events.link(p->events.arg, i, &l->pub);
 	}
+	return err;
+}
+
+/* --- when to look */
+
+static void on_timer(uv_timer_t *timer)
+{
+	paths_sync_now(timer->data);
+}
+
+void paths_sync_after(struct paths *p, unsigned ms)
+{
+	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > ms)
+		uv_timer_start(&p->timer, on_timer, ms, 0);
+}
+
+/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
+int paths_sync_now(struct paths *p)
+{
+	int err;
+
+	uv_timer_stop(&p->timer);
+	err = paths_sync(p);
+	if (err || p->route_error)
+		paths_sync_after(p, err ? RETRY_MS : ROUTE_RETRY_MS);
 	return err;
 }
