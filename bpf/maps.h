@@ -43,6 +43,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_CLIENT_SLOTS);
+	__type(key, __u32); /* hash of the client */
+	__type(value, __u32); /* worker, MPGATE_NO_WORKER: none is alive */
+} client_workers __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MPGATE_MAX_PEERS);
 	__type(key, __u32); /* slot */
 	__type(value, struct mpgate_peer);
@@ -72,27 +79,36 @@ struct {
 	__type(value, __u64);
 } reasons __weak SEC(".maps");
 
-/* A worker deletes what it has read; what no worker accepts (client gone) is pushed out by newer entries. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, MPGATE_MAX_PENDING);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_FLOWS);
 	__type(key, struct mpgate_tuple);
-	__type(value, struct mpgate_pending);
-} pending __weak SEC(".maps");
+	__type(value, struct mpgate_flow);
+} flows __weak SEC(".maps");
 
+/* How many entries of `flows` are a client's. Workers and the supervisor have it mapped: all change it atomically. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_CLIENT_COUNTERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); /* hash of the client */
+	__type(value, __u64); /* not less: whoever maps an array finds its values 8 bytes apart */
+} flow_clients __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mpgate_syn_epoch);
+} syn_epochs __weak SEC(".maps");
+
+/* The epoch from which on SYN cookies are no longer possible; 0: they never were. Written once an epoch at most. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} next_worker __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MPGATE_SYN_EPOCHS);
-	__type(key, __u32); /* epoch % MPGATE_SYN_EPOCHS */
-	__type(value, struct mpgate_syn_epoch);
-} syn_epochs __weak SEC(".maps");
+} syn_busy __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

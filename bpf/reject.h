@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A SYN becomes the RST that refuses it, in place, and leaves by the link it came in on. Lengths stay as they are
- * (options become padding, data stays behind the RST, which RFC 9293 allows), so that the checksum can be changed by
- * difference: that is right for a complete checksum and for the partial one of a virtual link alike.
+ * A segment becomes the RST that refuses it (RFC 9293, 3.5.2), in place, and leaves by the link it came in on. Lengths
+ * stay as they are (options become padding, data stays behind the RST, which RFC 9293 allows), so that the checksum can
+ * be changed by difference: that is right for a complete checksum and for the partial one of a virtual link alike.
  */
 #ifndef MPGATE_REJECT_H
 #define MPGATE_REJECT_H
@@ -40,7 +40,7 @@ static __always_inline int reject_ttl(struct __sk_buff *skb, const struct segmen
 	return bpf_skb_store_bytes(skb, seg->ip_off + offsetof(struct iphdr, ttl), &new, sizeof(new), 0);
 }
 
-/* Sequence 0, acknowledgement of the SYN and its data, RST and ACK; options become no-operations. */
+/* The sequence number that was acknowledged, or 0; all is acknowledged; RST and ACK; options become no-operations. */
 static __always_inline int reject_tcp(struct __sk_buff *skb, const struct segment *seg)
 {
 	__be32 old[4], new[4]; /* sequence, acknowledgement, offset to window, checksum: the last left out */
@@ -50,8 +50,8 @@ static __always_inline int reject_tcp(struct __sk_buff *skb, const struct segmen
 
 	if (bpf_skb_load_bytes(skb, off, old, 12))
 		return -1;
-	new[0] = 0;
-	new[1] = bpf_htonl(bpf_ntohl(old[0]) + 1 + seg->payload);
+	new[0] = seg->flags &TCP_ACK_BIT ? old[1] : 0;
+	new[1] = bpf_htonl(bpf_ntohl(old[0]) + !!(seg->flags & TCP_SYN_BIT) + seg->payload);
 	new[2] = bpf_htonl((__u32)seg->tcp_len / 4 << 28 | (TCP_RST_BIT | TCP_ACK_BIT) << 16);
 	diff = bpf_csum_diff(old, 12, new, 12, 0);
 	if (bpf_skb_store_bytes(skb, off, new, 12, 0))
@@ -70,7 +70,7 @@ static __always_inline int reject_tcp(struct __sk_buff *skb, const struct segmen
 }
 
 /* Returns the verdict: the redirect, or TC_ACT_SHOT when the packet is half changed and nothing can be sent. */
-static __always_inline int reject_syn(struct __sk_buff *skb, bool l3, const struct segment *seg)
+static __always_inline int reject_segment(struct __sk_buff *skb, bool l3, const struct segment *seg)
 {
 	int err;
 

@@ -9,7 +9,10 @@ static __always_inline int steer_and_count(struct __sk_buff *skb, bool l3)
 	enum mpgate_reason reason = steer_packet(skb, l3, &seg, &answer, false);
 
 	count(reason);
-	return reason == MPGATE_R_PEER_DOWN_REJECT ? reject_syn(skb, l3, &seg) : TC_ACT_UNSPEC;
+	if (!answer.reset)
+		return TC_ACT_UNSPEC;
+	count(MPGATE_R_RESET);
+	return reject_segment(skb, l3, &seg);
 }
 
 SEC("tc")

@@ -10,6 +10,7 @@
 #include <linux/pkt_cls.h>
 
 #include "classify.h"
+#include "flows.h"
 #include "reject.h"
 #include "stats.h"
 
@@ -56,59 +57,37 @@ static __always_inline void listener_tuple(const struct segment *seg, __be16 por
 	}
 }
 
-/* The choice of a worker. */
-struct steer_choice {
-	struct __sk_buff *skb;
-	const struct segment *seg;
-	__u32 turn, workers;
-	enum mpgate_reason done, result; /* result: done, once a worker is found */
-	bool dry;
-};
-
-/*
- * Tries the i-th worker from `turn` on. Returns 1 when the choice is made. A callback of bpf_loop(), so that the
- * verifier walks it once and not once a worker.
- */
-static long steer_try_worker(__u32 i, void *arg)
+/* Gives the packet to this worker's listener; dry: only says whether it listens. */
+static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, const struct segment *seg, __u32 worker,
+						     enum mpgate_reason done, bool dry)
 {
-	struct steer_choice *choice = arg;
-	__u32 worker = (choice->turn + i) % choice->workers;
 	struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
 	struct bpf_sock_tuple tuple;
 
 	if (!listener || !listener->alive)
-		return 0;
-	listener_tuple(choice->seg, listener->port, &tuple);
-	struct bpf_sock *sk _cleanup_sock_ = sock_find(choice->skb, &tuple, choice->seg->family);
+		return MPGATE_R_NO_LISTENER;
+	listener_tuple(seg, listener->port, &tuple);
+	struct bpf_sock *sk _cleanup_sock_ = sock_find(skb, &tuple, seg->family);
 
 	if (!sk || sk->state != STEER_STATE_LISTEN)
-		return 0;
-	choice->result = choice->done;
-	if (!choice->dry && bpf_sk_assign(choice->skb, sk, 0))
-		choice->result = MPGATE_R_ASSIGN_FAILED;
-	return 1;
+		return MPGATE_R_NO_LISTENER;
+	if (dry)
+		return done;
+	if (bpf_sk_assign(skb, sk, 0))
+		return MPGATE_R_ASSIGN_FAILED;
+	steer_mark(skb);
+	return done;
 }
 
-/* Gives the packet to the next worker that listens; dry: only says whether there is one. */
-static __always_inline enum mpgate_reason steer_assign(struct __sk_buff *skb, const struct mpgate_settings *set,
-						       const struct segment *seg, enum mpgate_reason done, bool dry)
+/*
+ * The one place that decides what becomes of a connection that a rule would have carried and that cannot be: it goes on
+ * its way, or is reset where the rule says reject. flow_must_reset() of the workers is the same for what they have.
+ */
+static __always_inline enum mpgate_reason steer_cannot(struct mpgate_explained *answer, __u32 rule_flags,
+						       enum mpgate_reason why)
 {
-	struct steer_choice choice = { .skb = skb,
-				       .seg = seg,
-				       .workers = set->workers,
-				       .done = done,
-				       .result = MPGATE_R_NO_LISTENER,
-				       .dry = dry };
-	__u32 zero = 0;
-	__u32 *next = bpf_map_lookup_elem(&next_worker, &zero);
-
-	if (!next || !choice.workers)
-		return MPGATE_R_NO_LISTENER;
-	choice.turn = dry ? *next : __sync_fetch_and_add(next, 1);
-	bpf_loop(choice.workers, steer_try_worker, &choice, 0);
-	if (choice.result == done && !dry)
-		steer_mark(skb);
-	return choice.result;
+	answer->reset = rule_flags & MPGATE_RULE_REJECT;
+	return why == MPGATE_R_PEER_DOWN && answer->reset ? MPGATE_R_PEER_DOWN_REJECT : why;
 }
 
 /* Would the normal route forward this SYN? OTHER: yes. */
@@ -195,40 +174,6 @@ static __always_inline bool steer_from_gate(struct __sk_buff *skb, __u32 slot, _
 	return true;
 }
 
-static __always_inline void syn_epoch_add(void)
-{
-	__u32 epoch = bpf_ktime_get_ns() >> MPGATE_SYN_EPOCH_SHIFT;
-	__u32 key = epoch % MPGATE_SYN_EPOCHS;
-	struct mpgate_syn_epoch *e = bpf_map_lookup_elem(&syn_epochs, &key);
-
-	if (!e)
-		return;
-	if (e->epoch != epoch) { /* two CPUs may both start it: some SYNs are then not counted */
-		e->epoch = epoch;
-		e->steered = 0;
-	}
-	__sync_fetch_and_add(&e->steered, 1);
-}
-
-/* May a listener have used SYN cookies lately? */
-static __always_inline bool syn_epoch_busy(__u32 backlog)
-{
-	__u32 epoch = 0, steered = 0;
-
-	for (__u32 key = 0; key < MPGATE_SYN_EPOCHS; key++) {
-		__u32 k = key;
-		struct mpgate_syn_epoch *e = bpf_map_lookup_elem(&syn_epochs, &k);
-
-		if (!e || !e->steered)
-			continue;
-		if (!epoch)
-			epoch = bpf_ktime_get_ns() >> MPGATE_SYN_EPOCH_SHIFT;
-		if (epoch - e->epoch < MPGATE_SYN_EPOCHS)
-			steered += e->steered;
-	}
-	return steered > backlog;
-}
-
 static __always_inline void steer_count_rule(__u32 slot, __u32 rule)
 {
 	void *map = GEN_MAP(gen_hits, slot);
@@ -238,14 +183,70 @@ static __always_inline void steer_count_rule(__u32 slot, __u32 rule)
 		*hits += 1;
 }
 
+/*
+ * A packet of a flow that is in the table: its SYN said again, or the third packet under SYN cookies. Its worker gets
+ * it, and when that one takes no more, the one that its client has now.
+ */
+static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, const struct mpgate_settings *set,
+						      const struct segment *seg, struct mpgate_flow *flow,
+						      struct mpgate_explained *answer, enum mpgate_reason done)
+{
+	__u32 worker = flow->worker;
+	struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
+	enum mpgate_reason reason;
+
+	if (!listener || !listener->alive)
+		flow->worker = worker = flow_worker(flow_client(seg, set->client_seed));
+	reason = steer_give(skb, seg, worker, done, false);
+	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
+}
+
+/* A SYN that is to be carried: noted as a flow, and given to its client's worker. */
+static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const struct mpgate_settings *set,
+						    const struct segment *seg, const struct mpgate_rule *rule,
+						    struct mpgate_explained *answer)
+{
+	__u64 client = flow_client(seg, set->client_seed);
+	struct mpgate_flow flow = {}, *known;
+	struct mpgate_tuple tuple = {};
+	enum mpgate_reason reason;
+
+	flow.rule_id = rule->id;
+	flow.peer = answer->peer;
+	flow.dscp = seg->dscp;
+	flow.state = MPGATE_FLOW_STEERED;
+	flow.ifindex = skb->ifindex;
+	flow.rule_flags = rule->flags;
+	flow.worker = flow_worker(client);
+	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
+	flow.time = bpf_ktime_get_ns();
+	segment_tuple(seg, &tuple);
+	known = bpf_map_lookup_elem(&flows, &tuple);
+	/* The entry is there before the packet goes on: the worker may accept at once. */
+	if (!known && !flow_add(&tuple, &flow)) {
+		known = bpf_map_lookup_elem(&flows, &tuple);
+		if (!known)
+			return steer_cannot(answer, flow.rule_flags, MPGATE_R_TABLE_FULL);
+	}
+	if (known) {
+		known->time = flow.time;
+		return steer_known(skb, set, seg, known, answer, MPGATE_R_STEERED_AGAIN);
+	}
+	reason = steer_give(skb, seg, flow.worker, MPGATE_R_STEERED, false);
+	if (reason == MPGATE_R_STEERED) {
+		syn_epoch_add(set->backlog);
+		return reason;
+	}
+	flow_remove(&tuple, &flow);
+	return steer_cannot(answer, flow.rule_flags, reason);
+}
+
 /* A SYN without a connection: which way, by policy. *answer names rule and peer as far as they were found. */
 static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const struct mpgate_settings *set,
 						    const struct segment *seg, struct mpgate_explained *answer,
 						    bool dry)
 {
 	enum mpgate_reason reason = MPGATE_R_NO_RULE;
-	struct mpgate_pending entry = {};
-	struct mpgate_tuple tuple = {};
 	const struct mpgate_rule *rule;
 	__u32 slot, index;
 	void *map;
@@ -275,39 +276,27 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return reason;
 	answer->peer = steer_peer(slot, rule->group);
 	if (answer->peer == MPGATE_NO_PEER)
-		return rule->flags & MPGATE_RULE_REJECT ? MPGATE_R_PEER_DOWN_REJECT : MPGATE_R_PEER_DOWN;
-	if (dry)
-		return steer_assign(skb, set, seg, MPGATE_R_STEERED, true);
-
-	/* The entry is there before the packet goes on: the worker may accept at once. */
-	entry.rule_id = rule->id;
-	entry.peer = answer->peer;
-	entry.dscp = seg->dscp;
-	entry.ifindex = skb->ifindex;
-	entry.time = bpf_ktime_get_ns();
-	segment_tuple(seg, &tuple);
-	if (bpf_map_update_elem(&pending, &tuple, &entry, BPF_ANY))
-		return MPGATE_R_TABLE_FULL;
-	reason = steer_assign(skb, set, seg, MPGATE_R_STEERED, false);
-	if (reason == MPGATE_R_STEERED)
-		syn_epoch_add();
-	else
-		bpf_map_delete_elem(&pending, &tuple);
-	return reason;
+		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
+	if (!dry)
+		return steer_new(skb, set, seg, rule, answer);
+	reason = steer_give(skb, seg, flow_worker(flow_client(seg, set->client_seed)), MPGATE_R_STEERED, true);
+	return reason == MPGATE_R_STEERED ? reason : steer_cannot(answer, rule->flags, reason);
 }
 
 /* Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. */
 static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, const struct mpgate_settings *set,
-						      const struct segment *seg)
+						      const struct segment *seg, struct mpgate_explained *answer)
 {
 	struct mpgate_tuple tuple = {};
+	struct mpgate_flow *flow;
 
-	if ((seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) != TCP_ACK_BIT || !syn_epoch_busy(set->backlog))
+	if ((seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) != TCP_ACK_BIT || !syn_epoch_busy())
 		return MPGATE_R_OTHER;
 	segment_tuple(seg, &tuple);
-	if (!bpf_map_lookup_elem(&pending, &tuple))
+	flow = bpf_map_lookup_elem(&flows, &tuple);
+	if (!flow)
 		return MPGATE_R_OTHER;
-	return steer_assign(skb, set, seg, MPGATE_R_STEERED_ACK, false);
+	return steer_known(skb, set, seg, flow, answer, MPGATE_R_STEERED_ACK);
 }
 
 /*
@@ -355,7 +344,7 @@ static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struc
 		return MPGATE_R_NO_POLICY;
 	if (segment_is_syn(seg))
 		return steer_syn(skb, set, seg, answer, dry);
-	return dry ? MPGATE_R_OTHER : steer_stray(skb, set, seg);
+	return dry ? MPGATE_R_OTHER : steer_stray(skb, set, seg, answer);
 }
 
 /* Headers of a large packet can lie outside the linear part: then they are pulled in, once. */

@@ -25,7 +25,12 @@
 #define MPGATE_MAX_GROUPS 256 /* groups, single peers named by a rule included */
 #define MPGATE_GROUP_PEERS 8 /* peers in a group, in order of preference */
 #define MPGATE_MAX_WORKERS 64
-#define MPGATE_MAX_PENDING 16384 /* steered SYNs that no worker has accepted yet */
+#define MPGATE_MAX_FLOWS 16384 /* connections that were given to a worker and that it has not accepted yet */
+#define MPGATE_CLIENT_FLOWS                                                                                            \
+	2048 /* of those, one client's (an IPv4 address, an IPv6 /64): what it floods is its own                       \
+	      */
+#define MPGATE_CLIENT_COUNTERS 16384 /* a power of two; who shares one by chance shares its bound */
+#define MPGATE_CLIENT_SLOTS 1024 /* a power of two: clients are given to workers by so many slots */
 #define MPGATE_MAX_REPLAY 65536 /* cookies remembered inside the time window */
 #define MPGATE_MAX_SOURCES 16384 /* rate-limited sources */
 #define MPGATE_MAX_ALLOW 4096 /* prefixes in allow-from */
@@ -72,12 +77,14 @@ struct mpgate_tuple {
 	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
 	X(PEER_DOWN, "peer-down", "no peer of the rule is up: passed")                                                 \
 	X(PEER_DOWN_REJECT, "peer-down-reject", "no peer of the rule is up and it says reject: reset")                 \
-	X(NO_LISTENER, "no-listener", "no worker listens: passed")                                                     \
-	X(ASSIGN_FAILED, "assign-failed", "the kernel refused the assignment: passed")                                 \
-	X(TABLE_FULL, "table-full", "a table is full: passed")                                                         \
+	X(NO_LISTENER, "no-listener", "no worker listens: not carried")                                                \
+	X(ASSIGN_FAILED, "assign-failed", "the kernel refused the assignment: not carried")                            \
+	X(TABLE_FULL, "table-full", "too many new connections, of this client or in all: not carried")                 \
 	X(STEERED, "steered", "SYN given to a worker")                                                                 \
 	X(STEERED_ACK, "steered-ack", "third packet under SYN cookies given to a worker")                              \
-	X(GATE_HIT, "gate-hit", "classified early, at XDP")                                                            \
+	X(STEERED_AGAIN, "steered-again", "SYN that no listener took, said again and given to its worker again")       \
+	X(RESET, "reset", "not carried, and the rule says reject: reset; counted beside the reason")                   \
+	X(GATE_HIT, "gate-hit", "classified early, at XDP; counted beside the reason")                                 \
 	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
 	X(GUARD_UNCHECKED, "guard-unchecked", "SYN to the Convert port that cannot be checked yet: passed")            \
 	X(GUARD_RATE, "guard-rate", "too many unchecked SYNs of one source: dropped")                                  \
@@ -107,8 +114,7 @@ enum mpgate_accept {
 struct mpgate_settings {
 	__u32 generation; /* which slot of the gen_* maps is in force */
 	__u32 loaded; /* not 0: that slot holds a policy */
-	__u32 workers; /* entries of `listeners` in use */
-	__u32 backlog; /* accept backlog of a listener: above this many SYNs, SYN cookies may be in use */
+	__u32 backlog; /* a CPU's share of a listener's accept backlog: above, SYN cookies may be in use */
 	__u32 accept; /* enum mpgate_accept */
 	__be16 convert_port;
 	__u16 cookie_window; /* seconds, either way */
@@ -117,6 +123,7 @@ struct mpgate_settings {
 	__u32 allow_from; /* not 0: only sources in guard_allow may speak Convert to us */
 	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
+	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
 };
 
 /* listeners: worker index -> its steering listener, on 127.0.0.1 and ::1. */
@@ -189,27 +196,42 @@ struct mpgate_peer {
 	__u32 up;
 };
 
-/* pending: what a worker must know of a connection that steer gave it. */
-struct mpgate_pending {
+/*
+ * flows: opener's 4-tuple -> a connection that steer took and no worker has accepted yet. An entry goes when its worker
+ * takes it or when its time is over, and whoever removes it takes it off its client's counter in `flow_clients`. It
+ * never makes room for another.
+ */
+enum mpgate_flow_state {
+	MPGATE_FLOW_STEERED = 1, /* its SYN was given to `worker` */
+};
+
+struct mpgate_flow {
 	__u32 rule_id;
 	__u16 peer; /* slot */
 	__u8 dscp;
-	__u8 zero;
+	__u8 state; /* enum mpgate_flow_state */
 	__u32 ifindex;
-	__u32 zero2;
-	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u32 rule_flags; /* of the rule when the SYN came: MPGATE_RULE_* */
+	__u32 worker;
+	__u32 client; /* index in `flow_clients` */
+	__u64 time; /* ns, CLOCK_MONOTONIC, of the last SYN */
 };
 
+/* client_workers: slot of a client -> worker, so chosen that a worker that dies moves its own clients only. */
+#define MPGATE_NO_WORKER MPGATE_MAX_WORKERS
+
 /*
- * syn_epochs: SYNs steered in an epoch of 2^36 ns (69 s) of CLOCK_MONOTONIC. A SYN cookie is valid for two minutes, so
- * no more than a backlog of SYNs in this epoch and the one before means that no third packet is without its socket.
+ * syn_epochs, syn_busy: how many SYNs each CPU steered in an epoch of 2^36 ns (69 s) of CLOCK_MONOTONIC and the one
+ * before. A SYN cookie is valid for two minutes, so no more than a backlog of SYNs in these two means that no third
+ * packet is without its socket. All CPUs together can be above the backlog only when one is above its share.
  */
 #define MPGATE_SYN_EPOCHS 2 /* the current one and the one before */
 #define MPGATE_SYN_EPOCH_SHIFT 36
 
 struct mpgate_syn_epoch {
 	__u32 epoch;
-	__u32 steered;
+	__u32 steered; /* in it */
+	__u32 before; /* in the one before it */
 };
 
 /* explained: what the explain program answered last. */
@@ -217,6 +239,7 @@ struct mpgate_explained {
 	__u32 reason; /* enum mpgate_reason */
 	__u32 rule; /* index, or MPGATE_NO_RULE */
 	__u32 peer; /* slot, or MPGATE_NO_PEER */
+	__u32 reset; /* not 0: it cannot be carried, and its rule says reject */
 };
 #define MPGATE_NO_PEER 0xffffffffU
 

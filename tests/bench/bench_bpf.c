@@ -26,7 +26,7 @@ struct bench {
 
 static struct mpgate_bpf *skel;
 static struct mpgate_settings settings = {
-	.loaded = 1, .workers = 1, .backlog = 64, .accept = MPGATE_ACCEPT_KEYED, .cookie_window = 60000
+	.loaded = 1, .backlog = 64, .accept = MPGATE_ACCEPT_KEYED, .cookie_window = 60000
 };
 static __u32 link_id;
 

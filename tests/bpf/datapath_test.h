@@ -34,7 +34,7 @@ static int run(const char *fmt, ...)
 	return system(cmd);
 }
 
-static struct cfg_link link_of(enum cfg_role role)
+__attribute__((unused)) static struct cfg_link link_of(enum cfg_role role)
 {
 	return (struct cfg_link){ .name = (char *)DEV, .role = role };
 }

@@ -347,6 +347,13 @@ HARNESS void dp_peer(struct mpgate_bpf *skel, __u32 slot, __u32 up)
 	map_set(skel->maps.peers, &slot, &up);
 }
 
+/* All clients go to this worker. */
+HARNESS void dp_clients(struct mpgate_bpf *skel, __u32 worker)
+{
+	for (__u32 slot = 0; slot < MPGATE_CLIENT_SLOTS; slot++)
+		map_set(skel->maps.client_workers, &slot, &worker);
+}
+
 HARNESS void dp_counters(struct mpgate_bpf *skel, __u64 out[MPGATE_REASON_COUNT])
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -373,8 +380,8 @@ HARNESS const char *reason_name(int reason)
 }
 
 struct run {
-	int retval, reason; /* reason: the one counted, -1: none; GATE_HIT is left out */
-	bool gate_hit;
+	int retval, reason; /* reason: the one counted, -1: none; those counted beside others are left out */
+	bool gate_hit, reset;
 	__u32 mark;
 	struct frame out;
 };
@@ -406,8 +413,9 @@ HARNESS void dp_run(struct mpgate_bpf *skel, struct bpf_program *prog, const str
 	r->out.tcp = f->tcp;
 	r->reason = -1;
 	r->gate_hit = after[MPGATE_R_GATE_HIT] != before[MPGATE_R_GATE_HIT];
+	r->reset = after[MPGATE_R_RESET] != before[MPGATE_R_RESET];
 	for (int i = 0; i < MPGATE_REASON_COUNT; i++) {
-		if (i != MPGATE_R_GATE_HIT && after[i] != before[i])
+		if (i != MPGATE_R_GATE_HIT && i != MPGATE_R_RESET && after[i] != before[i])
 			r->reason = i;
 	}
 }

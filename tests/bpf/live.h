@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <poll.h>
 
 #define LIVE_DEADLINE_MS 5000
@@ -98,6 +99,21 @@ HARNESS int live_connect_from(__u16 sport, int family, __u16 port)
 HARNESS int live_connect(int family, __u16 port)
 {
 	return live_connect_from(0, family, port);
+}
+
+/* From the client's end of the link, as it stands. */
+HARNESS void live_send(const struct frame *f)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
+	int fd;
+
+	live_enter(live_client_ns);
+	fd = socket(AF_PACKET, SOCK_RAW, 0);
+	to.sll_ifindex = (int)if_nametoindex("mpg-far");
+	if (fd < 0 || sendto(fd, f->bytes, f->len, 0, (void *)&to, sizeof(to)) != (ssize_t)f->len)
+		err(1, "frame");
+	close(fd);
+	live_enter(live_gateway_ns);
 }
 
 /* Attaches a tc program at ingress of a link in the gateway's namespace, in place of what was there. */

@@ -250,11 +250,10 @@ static void test_single_values(void)
 	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, true), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(peers, &key, &p), 0);
 	CU_ASSERT_EQUAL(p.up, 1);
-	CU_ASSERT_EQUAL(datapath_set_workers(dp, 2, 128), 0);
-	CU_ASSERT(datapath_set_workers(dp, MPGATE_MAX_WORKERS + 1, 128) < 0);
+	CU_ASSERT_EQUAL(datapath_set_backlog(dp, 128 * (unsigned)libbpf_num_possible_cpus()), 0);
 	CU_ASSERT_EQUAL(datapath_sync_clock(dp), 0);
 	s = settings_now();
-	CU_ASSERT(s.workers == 2 && s.backlog == 128 && s.wall_offset != 0);
+	CU_ASSERT(s.backlog == 128 && s.wall_offset != 0 && s.client_seed != 0);
 	close(listeners);
 	close(peers);
 	datapath_close(dp);
@@ -388,7 +387,6 @@ static void explain_family(struct datapath *dp, struct sample *s, int family)
 	int fd = listen_loopback(family, &port);
 
 	CU_ASSERT_EQUAL(datapath_set_policy(dp, &s->cfg, &s->img, &dev, &l3), 0);
-	CU_ASSERT_EQUAL(datapath_set_workers(dp, 1, 128), 0);
 	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, true), 0);
 	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, false), 0);
 	expect(dp, &t, MPGATE_R_PEER_DOWN, 0, -1);
@@ -422,7 +420,7 @@ static void test_explain(void)
 		CU_ASSERT_EQUAL(counters[i], 0);
 	CU_ASSERT_EQUAL(datapath_rule_hits(dp, &hits, 1), 0);
 	CU_ASSERT_EQUAL(hits, 0);
-	CU_ASSERT_EQUAL(count_keys(datapath_pending_fd(dp), sizeof(struct mpgate_tuple)), 0);
+	CU_ASSERT_EQUAL(count_keys(datapath_flows_fd(dp), sizeof(struct mpgate_tuple)), 0);
 	free(s);
 	datapath_close(dp);
 }
@@ -475,7 +473,7 @@ static void test_synack(void)
 	CU_ASSERT_EQUAL(datapath_synack_fd(dp), -1);
 	CU_ASSERT_EQUAL(datapath_attach_synack(dp, cgroup), 0);
 	CU_ASSERT(datapath_synack_fd(dp) >= 0);
-	CU_ASSERT(datapath_attach_synack(dp, datapath_pending_fd(dp)) < 0); /* no cgroup */
+	CU_ASSERT(datapath_attach_synack(dp, datapath_flows_fd(dp)) < 0); /* no cgroup */
 	CU_ASSERT(datapath_synack_fd(dp) >= 0);
 	datapath_close(dp);
 	close(cgroup);
@@ -489,7 +487,7 @@ int main(void)
 		{ "a failing policy changes nothing", test_failing_policy_changes_nothing },
 		{ "inner maps have types", test_inner_maps_have_types },
 		{ "links come and go", test_links_come_and_go },
-		{ "listeners, peers, workers, clock", test_single_values },
+		{ "listeners, peers, backlog, clock", test_single_values },
 		{ "convert settings and allow-from", test_convert_settings },
 		{ "keys are a set", test_keys_are_a_set },
 		{ "counters are sums over CPUs", test_counters_are_sums },

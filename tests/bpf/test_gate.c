@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* steer with real packets: assignment, established flows, a reset that the client takes; then gate before it. */
 
-#include <linux/if_packet.h>
-
 #include "cunit.h"
 #include "live.h"
 #include "variants.h"
@@ -11,7 +9,7 @@
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy, reject;
-static struct mpgate_settings settings = { .loaded = 1, .workers = 1, .backlog = 64 };
+static struct mpgate_settings settings = { .loaded = 1, .backlog = 64 };
 static __u32 link_id;
 static int listener[2];
 
@@ -29,7 +27,7 @@ static void transfer(int family)
 	struct pollfd wait = { .fd = listener[family == 6], .events = POLLIN };
 	__u64 steered = counted(MPGATE_R_STEERED), flow = counted(MPGATE_R_ESTABLISHED);
 	struct sockaddr_in6 local = {}, want, peer = {};
-	struct mpgate_pending entry = {};
+	struct mpgate_flow entry = {};
 	struct mpgate_tuple key = {};
 	socklen_t len, want_len;
 	char buf[8] = "";
@@ -57,7 +55,7 @@ static void transfer(int family)
 	}
 	key.sport = peer.sin6_port;
 	key.dport = want.sin6_port;
-	CU_ASSERT_EQUAL(bpf_map_lookup_elem(bpf_map__fd(skel->maps.pending), &key, &entry), 0);
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flows), &key, &entry), 0);
 	CU_ASSERT_EQUAL(entry.rule_id, 1009);
 	CU_ASSERT_EQUAL(entry.peer, 4);
 	CU_ASSERT_EQUAL(entry.ifindex, link_id);
@@ -192,21 +190,6 @@ static void gate_classifies_first(void)
 	bpf_xdp_detach(link_id, 0, NULL);
 }
 
-/* From the client's end of the link, as it stands. */
-static void send_frame(const struct frame *f)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
-	int fd;
-
-	live_enter(live_client_ns);
-	fd = socket(AF_PACKET, SOCK_RAW, 0);
-	to.sll_ifindex = (int)if_nametoindex("mpg-far");
-	if (fd < 0 || sendto(fd, f->bytes, f->len, 0, (void *)&to, sizeof(to)) != (ssize_t)f->len)
-		err(1, "frame");
-	close(fd);
-	live_enter(live_gateway_ns);
-}
-
 /* The kernel takes the outer tag off before tc sees the frame. */
 static void other_vlans_are_other_links(void)
 {
@@ -217,20 +200,20 @@ static void other_vlans_are_other_links(void)
 
 		for (p.vlans = 1; p.vlans <= 2; p.vlans++) {
 			build(&f, &p);
-			send_frame(&f);
+			live_send(&f);
 			CU_ASSERT_EQUAL(counted(MPGATE_R_NO_LINK), passed + p.vlans);
 			CU_ASSERT_EQUAL(counted(MPGATE_R_STEERED), steered);
 		}
 		p.vlans = 1;
 		p.vlan = 0; /* a priority, no VLAN */
 		build(&f, &p);
-		send_frame(&f);
+		live_send(&f);
 		CU_ASSERT_EQUAL(counted(MPGATE_R_NO_LINK), passed + 2);
 		CU_ASSERT_EQUAL(counted(MPGATE_R_STEERED), steered + 1);
 	}
 }
 
-/* The kernel takes SYN cookies for all here; the third packet then finds no socket but the pending entry. */
+/* The kernel takes SYN cookies for all here; the third packet then finds no socket but its flow. */
 static void syn_cookies_do_not_cut_connections(void)
 {
 	__u64 before = counted(MPGATE_R_STEERED_ACK);

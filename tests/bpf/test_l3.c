@@ -9,7 +9,7 @@
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy;
-static struct mpgate_settings settings = { .loaded = 1, .workers = 1, .backlog = 64, .accept = MPGATE_ACCEPT_KEYED };
+static struct mpgate_settings settings = { .loaded = 1, .backlog = 64, .accept = MPGATE_ACCEPT_KEYED };
 static __u32 link_id;
 static int tun, listener[2];
 

@@ -11,7 +11,7 @@
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy;
-static struct mpgate_settings settings = { .loaded = 1, .workers = 2, .backlog = 64 };
+static struct mpgate_settings settings = { .loaded = 1, .backlog = 64 };
 static __u32 link_id;
 static int listener[2];
 
@@ -224,32 +224,25 @@ static void worker_set(__u32 worker, __be16 port, __u16 alive)
 	map_set(skel->maps.listeners, &worker, &l);
 }
 
-static void a_worker_that_is_gone_is_stepped_over(void)
+static void only_a_worker_that_is_alive_and_listens_gets_clients(void)
 {
-	__be16 port = htons(9);
+	__be16 port;
 	int second[2];
 
-	for (int i = 0; i < 4; i++)
-		expect(&variants[0], MPGATE_R_STEERED); /* worker 1 is not there */
 	port = listen_both(second);
+	dp_clients(skel, 1);
+	expect(&variants[0], MPGATE_R_NO_LISTENER); /* nobody has said that it is there */
+	worker_set(1, port, 0);
+	expect(&variants[0], MPGATE_R_NO_LISTENER); /* it is full, or hangs */
 	worker_set(1, port, 1);
 	expect(&variants[0], MPGATE_R_STEERED);
 	close(second[0]); /* dead, but nobody has said so yet */
 	close(second[1]);
-	for (int i = 0; i < 4; i++)
-		expect(&variants[0], MPGATE_R_STEERED);
-	worker_set(1, port, 0);
-	settings.workers = MPGATE_MAX_WORKERS;
-	dp_settings(skel, &settings);
-	for (int i = 0; i < MPGATE_MAX_WORKERS; i++)
-		expect(&variants[0], MPGATE_R_STEERED); /* by the one that is left, however many are asked before it */
-	worker_set(0, htons(9), 1);
 	expect(&variants[0], MPGATE_R_NO_LISTENER);
-	settings.workers = 0;
-	dp_settings(skel, &settings);
+	dp_clients(skel, MPGATE_NO_WORKER);
 	expect(&variants[0], MPGATE_R_NO_LISTENER);
-	settings.workers = 2;
-	dp_settings(skel, &settings);
+	dp_clients(skel, 0);
+	expect(&variants[0], MPGATE_R_STEERED);
 }
 
 static void without_policy_or_link_nothing_is_classified(void)
@@ -354,7 +347,8 @@ int main(void)
 		{ "without policy or link nothing is classified", without_policy_or_link_nothing_is_classified },
 		{ "the last of 1024 rules is found", the_last_of_1024_rules_is_found },
 		{ "prefixes ports and code points select", prefixes_ports_and_code_points_select },
-		{ "a worker that is gone is stepped over", a_worker_that_is_gone_is_stepped_over },
+		{ "only a worker that is alive and listens gets clients",
+		  only_a_worker_that_is_alive_and_listens_gets_clients },
 		CU_TEST_INFO_NULL,
 	};
 	bool passed;

@@ -101,9 +101,9 @@ hub_worker_stopped() {
 }
 unbonded() { timeout 2 nsenter --net="/run/netns/$CLIENT" "$TOOLS/tcpload" greet "$SERVER_IP" 7003 | grep -qx "hello $CLIENT_IP"; }
 
-# What steer wrote down of a connection is pushed out, as by a flood of SYNs, before a worker takes the connection.
-PENDING=/sys/fs/bpf/mpgate/${MPG_PREFIX}gw/v1/pending
-pending_key() { bpftool -j map getnext pinned "$PENDING" 2>/dev/null | jq -er '.next_key | join(" ")'; }
+# What steer wrote down of a connection is gone before a worker takes it, as when that one hung for a minute.
+FLOW_TABLE=/sys/fs/bpf/mpgate/${MPG_PREFIX}gw/v1/flows
+flow_key() { bpftool -j map getnext pinned "$FLOW_TABLE" 2>/dev/null | jq -er '.next_key | join(" ")'; }
 entry_lost() {
 	local pids pid key unknown
 	unknown=$(counter gw relay no-pending)
@@ -111,10 +111,10 @@ entry_lost() {
 	kill -STOP "${pids[@]}"
 	load greet "$SERVER_IP" 7003 >"$TMP/lost" &
 	pid=$!
-	check "IPv$f: a connection waits for a worker" wait_for 5 pending_key
-	while key=$(pending_key); do
+	check "IPv$f: a connection waits for a worker" wait_for 5 flow_key
+	while key=$(flow_key); do
 		# shellcheck disable=SC2086 # one word a byte
-		bpftool map delete pinned "$PENDING" key $key
+		bpftool map delete pinned "$FLOW_TABLE" key $key
 	done
 	kill -CONT "${pids[@]}"
 	wait $pid
@@ -177,7 +177,7 @@ nothing_left() {
 	is "$(tc -n "$GATEWAY" filter show dev lan0 ingress | grep -c bpf)" 0 "$1: no program is left"
 }
 
-pinned() { [ -e "$PENDING" ]; }
+pinned() { [ -e "$FLOW_TABLE" ]; }
 started() { grep -q 'instance ' "$TMP/start.log"; }
 # stopped_at pinned|started SIGNAL...: a gateway is told to stop as soon as it has come so far.
 stopped_at() {

@@ -7,6 +7,8 @@
  *   first  reads to the end (the server ends first), compares, then sends n seeded bytes; prints what the server must
  *          say
  *   greet  says nothing, prints the line the server speaks first
+ *   order  n times two connections, the second as soon as the first stands; prints how many pairs reached the
+ *          server (order) the other way round
  *   conn   connects, sends one byte, reads: prints how that went (ok, refused, reset, timeout, eof, unreachable)
  *   slow   like get, but at about one read of 64 KiB in 10 ms, until the end (for changes under load)
  *   bulk   gets unseeded bytes for t seconds in c flows; prints bytes and seconds
@@ -327,6 +329,42 @@ static void greet(struct job *j)
 	close(fd);
 }
 
+/* The number of the connection, which the server says first; -1: none came. */
+static long number(int fd)
+{
+	char line[16] = "";
+	size_t have = 0;
+
+	while (have < sizeof(line) - 1 && !strchr(line, '\n')) {
+		ssize_t n = recv(fd, line + have, sizeof(line) - 1 - have, 0);
+
+		if (n <= 0)
+			return -1;
+		have += (size_t)n;
+	}
+	return atol(line);
+}
+
+static void order(struct job *j)
+{
+	for (uint64_t i = 0; i < bytes && !j->failed; i++) {
+		int fd[2];
+		long at[2];
+
+		for (unsigned k = 0; k < 2; k++)
+			if ((fd[k] = dial(j)) < 0)
+				return;
+		for (unsigned k = 0; k < 2; k++) {
+			at[k] = number(fd[k]);
+			if (at[k] < 0)
+				j->failed = why();
+			close(fd[k]);
+		}
+		j->count += at[0] > at[1];
+	}
+	printf("swapped %llu\n", (unsigned long long)j->count);
+}
+
 /* One byte each way on an open connection. */
 static const char *ping(int fd)
 {
@@ -391,7 +429,7 @@ static const struct {
 } actions[] = {
 	{ "get", get_fast },  { "slow", get_slow }, { "echo", echo },	   { "sink", sink }, { "first", first },
 	{ "greet", greet },   { "conn", conn },	    { "bulk", bulk },	   { "rr", rr },     { "rate", rate },
-	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post },
+	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post }, { "order", order },
 };
 
 static void *job_run(void *arg)
@@ -457,7 +495,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (strcmp(action, "first") && strcmp(action, "greet") && strcmp(action, "conn") && strcmp(action, "hold") &&
-	    strcmp(action, "abort"))
+	    strcmp(action, "abort") && strcmp(action, "order"))
 		printf("count=%llu seconds=%.3f connect_ms=%.3f first_ms=%.3f total_ms=%.3f failed=%u\n",
 		       (unsigned long long)total, (now_ms() - start) / 1e3, jobs[0].connect_ms, jobs[0].first_ms,
 		       jobs[0].total_ms, failures);

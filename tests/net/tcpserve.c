@@ -5,6 +5,7 @@
  *   sink   takes all, then answers "BYTES FNV\n"; a reset is told on standard output
  *   http   HTTP/1.0: GET /BYTES[/SEED] sends that many seeded bytes, GET /zero/BYTES zeros
  *   greet  speaks first: "hello ADDRESS\n" (the client's), then echoes
+ *   order  speaks first: the number of the connection, counted as they are accepted, and "\n"; then echoes
  *   rst    resets at the first byte
  *   cut    answers the first bytes with half the header of a Convert message and ends its side
  *   first  sends 100,000 bytes of seed 1 and ends its side first; then like sink, the answer going to standard output
@@ -26,8 +27,10 @@
 #define EVENTS 256
 #define BACKLOG 4096
 
-enum mode { ECHO, SINK, HTTP, GREET, RST, CUT, FIRST, EARLY, MODES };
-static const char *const mode_name[MODES] = { "echo", "sink", "http", "greet", "rst", "cut", "first", "early" };
+enum mode { ECHO, SINK, HTTP, GREET, ORDER, RST, CUT, FIRST, EARLY, MODES };
+static const char *const mode_name[MODES] = {
+	"echo", "sink", "http", "greet", "order", "rst", "cut", "first", "early"
+};
 
 struct conn {
 	int fd;
@@ -155,6 +158,7 @@ static int take(struct conn *c, size_t len)
 	switch (c->mode) {
 	case ECHO:
 	case GREET:
+	case ORDER:
 		queue(c, buffer, len);
 		break;
 	case HTTP:
@@ -241,6 +245,15 @@ static void greet(struct conn *c, const struct sockaddr_in6 *from)
 	queue(c, line, (size_t)n);
 }
 
+static void number(struct conn *c)
+{
+	static unsigned accepted;
+	char line[16];
+	int n = snprintf(line, sizeof(line), "%u\n", ++accepted);
+
+	queue(c, line, (size_t)n);
+}
+
 static void accept_all(struct conn *l)
 {
 	for (;;) {
@@ -260,6 +273,8 @@ static void accept_all(struct conn *l)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		if (c->mode == GREET)
 			greet(c, &from);
+		if (c->mode == ORDER)
+			number(c);
 		if (c->mode == FIRST) {
 			c->seeded = true;
 			c->seed = 1;
@@ -282,7 +297,7 @@ static void listen_on(const char *arg, bool mptcp)
 			break;
 	if (l->mode == MODES) {
 		fprintf(stderr,
-			"usage: tcpserve [-mu] [-t SECONDS] echo|sink|http|greet|rst|cut|first|early:PORT...\n");
+			"usage: tcpserve [-mu] [-t SECONDS] echo|sink|http|greet|order|rst|cut|first|early:PORT...\n");
 		exit(2);
 	}
 	l->listener = true;

@@ -346,7 +346,7 @@ bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
 
 		if (!s->announced || memcmp(&s->tuple, tuple, sizeof(*tuple)) != 0)
 			continue;
-		memcpy(value, &s->pending, sizeof(s->pending));
+		memcpy(value, &s->flow, sizeof(s->flow));
 		s->announced = false;
 		return true;
 	}

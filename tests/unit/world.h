@@ -34,7 +34,7 @@ struct sock {
 	struct mpgate_tuple tuple; /* accepted: who opens -> what it wants */
 	int queue; /* the listener where it waits; -1: none */
 	bool announced; /* by steer */
-	struct mpgate_pending pending;
+	struct mpgate_flow flow;
 	bool dead; /* reset, or never came about */
 	int error; /* pending, errno */
 	/* From the other side. */

@@ -206,7 +206,9 @@ struct worker *world_start(void)
 	w->snap = snap;
 	w->epoll = EPOLL_FD;
 	w->control = CONTROL_FD;
-	w->pending_fd = PENDING_MAP;
+	w->flows_fd = FLOWS_MAP;
+	w->flow_clients = calloc(MPGATE_CLIENT_COUNTERS, sizeof(*w->flow_clients));
+	CHECK(w->flow_clients);
 	w->synack_fd = SYNACK_MAP;
 	w->shm = mmap(NULL, sizeof(*w->shm), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(w->shm != MAP_FAILED);
@@ -271,6 +273,7 @@ bool world_end(void)
 	munmap(w->shm, sizeof(*w->shm));
 	free(w->buf);
 	free(w->cookies);
+	free(w->flow_clients);
 	free(w);
 	return ok;
 }
@@ -324,7 +327,7 @@ struct sock *world_client(const char *from, const char *to, int peer, uint32_t r
 	s->connected = true;
 	s->is_mptcp = false;
 	s->announced = peer >= 0;
-	s->pending = (struct mpgate_pending){ .rule_id = rule, .peer = (uint16_t)peer };
+	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer };
 	if (says)
 		sock_say(s, says, strlen(says));
 	return s;

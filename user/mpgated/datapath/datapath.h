@@ -47,8 +47,9 @@ int datapath_set_policy(struct datapath *dp, const struct config *cfg, const str
 int datapath_link_up(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3, uint32_t bitmap);
 int datapath_link_gone(struct datapath *dp, unsigned ifindex);
 
+/* Clients are spread anew over the workers that are alive; only those of a worker that comes or goes move. */
 int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive);
-int datapath_set_workers(struct datapath *dp, unsigned count, unsigned backlog);
+int datapath_set_backlog(struct datapath *dp, unsigned backlog); /* of a listener, before it uses SYN cookies */
 int datapath_set_peer(struct datapath *dp, unsigned slot, bool up);
 int datapath_set_convert(struct datapath *dp, const struct config *cfg); /* accept, port, window, rate, allow-from */
 
@@ -66,7 +67,7 @@ int datapath_sync_clock(struct datapath *dp);
 int datapath_counters(struct datapath *dp, uint64_t counters[MPGATE_REASON_COUNT]); /* sums over CPUs */
 int datapath_rule_hits(struct datapath *dp, uint64_t *hits, unsigned count); /* of the generation in force */
 
-/* Asks the loaded steer program what it would do with a SYN; counters and `pending` are left as they were. */
+/* Asks the loaded steer program what it would do with a SYN; counters and `flows` are left as they were. */
 struct datapath_explanation {
 	enum mpgate_reason reason;
 	int rule; /* index in the policy in force, -1: none */
@@ -75,8 +76,18 @@ struct datapath_explanation {
 int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struct mpgate_tuple *tuple, uint8_t dscp,
 		     struct datapath_explanation *out);
 
-/* Descriptors that workers inherit: `pending` (read and delete) and `synack` (read); -1: not available. */
-int datapath_pending_fd(const struct datapath *dp);
+/*
+ * Removes flows that no worker has taken in time. To be called every few seconds: a call looks at half of a full table
+ * at most, and the next one goes on there.
+ */
+int datapath_sweep_flows(struct datapath *dp);
+
+/*
+ * Descriptors that workers inherit: `flows` (read and delete), `flow_clients` (to be mapped) and `synack` (read); -1:
+ * not available.
+ */
+int datapath_flows_fd(const struct datapath *dp);
+int datapath_flow_clients_fd(const struct datapath *dp);
 int datapath_synack_fd(const struct datapath *dp);
 /*
  * Attaches the synack program to a cgroup: an open directory fd of cgroup2, or the -errno that there is none for.

@@ -26,7 +26,10 @@
 	X(guard_keys)                                                                                                  \
 	X(guard_allow)                                                                                                 \
 	X(reasons)                                                                                                     \
-	X(pending)                                                                                                     \
+	X(flows)                                                                                                       \
+	X(flow_clients)                                                                                                \
+	X(client_workers)                                                                                              \
+	X(syn_busy)                                                                                                    \
 	X(guard_replay)                                                                                                \
 	X(guard_rate)                                                                                                  \
 	X(synack)                                                                                                      \
@@ -92,6 +95,14 @@ struct dp_link {
 	struct dp_hook hook[DP_ROLE_COUNT];
 };
 
+/* How far the search for flows whose time is over has come. */
+struct dp_sweep {
+	bool under_way;
+	uint32_t at; /* where the kernel goes on */
+	unsigned seen, held; /* entries that stay: in this pass so far, in the one before */
+};
+#define FLOW_CLIENTS_SIZE (MPGATE_CLIENT_COUNTERS * sizeof(uint64_t)) /* of the mapping; whole pages */
+
 /* Features in the order in which status shows them: programs first. */
 enum { DP_FEATURE_TCX = DP_PROG_COUNT, DP_FEATURE_COUNT };
 
@@ -108,6 +119,9 @@ struct datapath {
 	int btf_fd;
 	bool tcx; /* false: clsact filters */
 	struct mpgate_settings settings;
+	bool alive[MPGATE_MAX_WORKERS];
+	uint64_t *flow_clients; /* the map, which programs and workers change at the same time */
+	struct dp_sweep sweep;
 	int inner_links, inner_hits;
 	int synack_link;
 	struct dp_link links[MPGATE_MAX_LINKS];
@@ -121,6 +135,7 @@ static inline void dp_close_fd(int *fd)
 	*fd = -1;
 }
 
+const char *dp_map_name(enum dp_map map);
 const char *dp_prog_name(enum dp_prog prog);
 /* Writes down whether the program can be used, by the errno that it failed with (0: it can). */
 void dp_feature(struct datapath *dp, enum dp_prog prog, int why);
@@ -130,6 +145,13 @@ int dp_load(struct datapath *dp);
 void dp_unload(struct datapath *dp);
 /* One write of the whole of dp->settings; on failure dp->settings is what it was: pass the new value. */
 int dp_write_settings(struct datapath *dp, const struct mpgate_settings *s);
+
+/* tables.c: one entry of an array map. */
+int dp_write_entry(struct datapath *dp, enum dp_map map, unsigned index, const void *value);
+
+/* flows.c */
+int dp_flows_open(struct datapath *dp);
+void dp_flows_close(struct datapath *dp);
 
 /* pin.c */
 int dp_pin_check(const char *instance);

@@ -76,6 +76,11 @@ __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_le
 	return 0;
 }
 
+const char *dp_map_name(enum dp_map map)
+{
+	return map_names[map];
+}
+
 const char *dp_prog_name(enum dp_prog prog)
 {
 	return progs[prog].name;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The datapath as a whole: from loading to the removal of the last pin. */
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include <mpgated/datapath/internal.h>
 
@@ -30,14 +31,15 @@ int datapath_open(const char *instance, struct datapath **out)
 	err = dp_load(dp);
 	if (!err)
 		err = dp_pin_clean(instance);
-	else
-		dp_pin_clean(instance);
-	if (!err) {
+	if (!err)
 		err = dp_pin_maps(dp, instance);
-		if (err)
-			dp_pin_clean(instance);
-	}
+	if (!err)
+		err = dp_flows_open(dp);
+	if (!err && getrandom(&dp->settings.client_seed, sizeof(dp->settings.client_seed), 0) < 0)
+		err = -errno;
 	if (err) {
+		dp_pin_clean(instance);
+		dp_flows_close(dp);
 		dp_unload(dp);
 		free(dp);
 		return err;
@@ -61,6 +63,7 @@ void datapath_close(struct datapath *dp)
 	dp_close_fd(&dp->synack_link);
 	dp_close_fd(&dp->inner_links);
 	dp_close_fd(&dp->inner_hits);
+	dp_flows_close(dp);
 	dp_unload(dp);
 	instance[strcspn(instance, "/")] = '\0';
 	dp_pin_clean(instance);

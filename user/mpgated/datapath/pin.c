@@ -15,12 +15,6 @@
 
 #define BPFFS "/sys/fs/bpf"
 
-static const char *const map_names[DP_MAP_COUNT] = {
-#define X(name) [DP_MAP_##name] = #name,
-	DP_PLAIN_MAPS(X)
-#undef X
-};
-
 static const char *const role_names[DP_ROLE_COUNT] = {
 	[DP_ROLE_GUARD] = "guard",
 	[DP_ROLE_STEER] = "steer",
@@ -100,7 +94,7 @@ static int pin_into(struct datapath *dp, const char *dir)
 			err = make_folder(path);
 	}
 	for (unsigned i = 0; !err && i < DP_MAP_COUNT; i++) {
-		err = path_set(path, "%s/%s", dir, map_names[i]);
+		err = path_set(path, "%s/%s", dir, dp_map_name((enum dp_map)i));
 		if (!err)
 			err = dp_pin_fd(dp->map[i], path);
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The tables that are single values: settings, listeners, peers, counters. */
+/* The tables that are single values: settings, peers, counters. */
 #include <stdlib.h>
 
 #include <mpgated/datapath/internal.h>
@@ -10,41 +10,34 @@ unsigned datapath_features(const struct datapath *dp, const struct datapath_feat
 	return DP_FEATURE_COUNT;
 }
 
-/* Writes one entry of an array map and says what failed. */
-static int write_entry(struct datapath *dp, enum dp_map map, const char *name, unsigned index, const void *value)
+/* Says what failed, too. */
+int dp_write_entry(struct datapath *dp, enum dp_map map, unsigned index, const void *value)
 {
 	uint32_t key = index;
 	int err = bpf_map_update_elem(dp->map[map], &key, value, BPF_ANY);
 
 	if (err)
-		log_error("map %s, entry %u: %s", name, index, strerror(-err));
+		log_error("map %s, entry %u: %s", dp_map_name(map), index, strerror(-err));
 	return err;
 }
 
 int dp_write_settings(struct datapath *dp, const struct mpgate_settings *s)
 {
-	int err = write_entry(dp, DP_MAP_settings, "settings", 0, s);
+	int err = dp_write_entry(dp, DP_MAP_settings, 0, s);
 
 	if (!err)
 		dp->settings = *s;
 	return err;
 }
 
-int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive)
-{
-	struct mpgate_listener l = { .port = port, .alive = alive };
-
-	return write_entry(dp, DP_MAP_listeners, "listeners", worker, &l);
-}
-
-int datapath_set_workers(struct datapath *dp, unsigned count, unsigned backlog)
+int datapath_set_backlog(struct datapath *dp, unsigned backlog)
 {
 	struct mpgate_settings s = dp->settings;
+	int cpus = libbpf_num_possible_cpus();
 
-	if (count > MPGATE_MAX_WORKERS)
-		return -E2BIG;
-	s.workers = count;
-	s.backlog = backlog;
+	if (cpus < 0)
+		return cpus;
+	s.backlog = backlog / (unsigned)cpus;
 	return dp_write_settings(dp, &s);
 }
 
@@ -52,7 +45,7 @@ int datapath_set_peer(struct datapath *dp, unsigned slot, bool up)
 {
 	struct mpgate_peer p = { .up = up };
 
-	return write_entry(dp, DP_MAP_peers, "peers", slot, &p);
+	return dp_write_entry(dp, DP_MAP_peers, slot, &p);
 }
 
 /* Sums count per-CPU counters of a map into sums; sums is untouched on failure. */
@@ -93,11 +86,6 @@ int datapath_rule_hits(struct datapath *dp, uint64_t *hits, unsigned count)
 	if (dp->inner_hits < 0 || count > MPGATE_MAX_RULES)
 		return count ? -ENOENT : 0;
 	return sum_counters(dp->inner_hits, "gen_hits", hits, count);
-}
-
-int datapath_pending_fd(const struct datapath *dp)
-{
-	return dp->map[DP_MAP_pending];
 }
 
 /* Nothing writes the map unless the program is attached. */

@@ -133,8 +133,8 @@ struct flow_record {
 	uint64_t bytes_up, bytes_down;
 };
 
-/* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, pending, synack if any,
- * listeners. */
+/* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, flows,
+ * flow_clients, synack if any, listeners. */
 struct worker_start {
 	uint32_t index;
 	uint32_t listeners; /* how many */

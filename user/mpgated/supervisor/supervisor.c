@@ -52,6 +52,7 @@ static void clock_due(uv_timer_t *t)
 	struct supervisor *s = t->data;
 
 	datapath_sync_clock(s->dp);
+	datapath_sweep_flows(s->dp);
 	paths_check(s->paths);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);

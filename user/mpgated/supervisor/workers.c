@@ -28,7 +28,7 @@
 #define PORT_TRIES 16 /* to find a port free on both loopback addresses */
 #define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
-_Static_assert(3 + 1 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
+_Static_assert(4 + 1 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
 
 /* The child is the first member. */
 static struct worker_proc *worker_of(struct child *c)
@@ -156,7 +156,8 @@ static int send_start(const struct worker_proc *p)
 
 	fds[n++] = s->shm_fd;
 	fds[n++] = s->snapshot_fd;
-	fds[n++] = datapath_pending_fd(s->dp);
+	fds[n++] = datapath_flows_fd(s->dp);
+	fds[n++] = datapath_flow_clients_fd(s->dp);
 	if (s->synack)
 		fds[n++] = datapath_synack_fd(s->dp);
 	for (unsigned i = 0; i < p->listener_count; i++) {
@@ -297,7 +298,7 @@ static unsigned backlog(void)
 
 int workers_start(struct supervisor *s)
 {
-	int ret = datapath_set_workers(s->dp, s->worker_count, backlog());
+	int ret = datapath_set_backlog(s->dp, backlog());
 
 	for (unsigned i = 0; !ret && i < s->worker_count; i++) {
 		child_init(&s->workers[i].child, &s->loop, &worker_kind, i);

@@ -90,6 +90,7 @@ struct conn_request {
 	uint16_t slot; /* of the peer; MPGATE_MAX_PEERS: none (hub: a client without a shared key; gateway: direct) */
 	uint8_t dscp;
 	/* gateway */
+	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
@@ -166,7 +167,8 @@ struct issued_cookie {
 
 struct worker {
 	unsigned index;
-	int epoll, control, pending_fd, synack_fd;
+	int epoll, control, flows_fd, synack_fd;
+	uint64_t *flow_clients; /* the map: how many entries of `flows` are a client's */
 	int spare_fd; /* -1: none; given up to take and close a connection when descriptors run out */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;

@@ -12,6 +12,7 @@
 
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/dial.h>
+#include <mpgated/worker/flows.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/request.h>
 
@@ -38,16 +39,11 @@ void dial_leave(struct worker *w, struct conn *c)
 
 void dial_direct(struct worker *w, struct conn *c)
 {
-	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
-	bool reject = false;
 	int ret;
 
-	for (unsigned i = 0; i < w->snap->rules.count; i++)
-		if (r[i].id == c->request.rule_id)
-			reject = r[i].reject;
-	if (reject) {
-		report_note(w, c, "the peer does not answer, and the rule says reject");
+	if (flow_must_reset(w, c)) {
+		report_note(w, c, "it cannot be carried, and the rule says reject");
 		conn_close(w, c, true);
 		return;
 	}

@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 
-#include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/answer.h>
 #include <mpgated/worker/dial.h>
+#include <mpgated/worker/flows.h>
 #include <mpgated/worker/gateway.h>
 #include <mpgated/worker/relay.h>
 
@@ -43,20 +43,7 @@ static void gateway_first(struct worker *w, struct conn *c, bool last)
 	dial_peer(w, c);
 }
 
-/* What steer wrote down for this connection; false: it did not. */
-static bool take_pending(struct worker *w, struct conn *c)
-{
-	struct mpgate_pending p;
-
-	if (!io_take(w->pending_fd, &c->request.tuple, &p))
-		return false;
-	c->request.rule_id = p.rule_id;
-	c->request.slot = p.peer;
-	c->request.dscp = p.dscp;
-	return true;
-}
-
-/* Steer announced c, but a flood of SYNs has pushed that out; or somebody on this machine dials our own listener. */
+/* Nothing is written down of c: a worker that hung took it too late; or somebody here dials our own listener. */
 static void gateway_unknown(struct worker *w, struct conn *c)
 {
 	w->stats->no_pending++;
@@ -100,7 +87,7 @@ static void gateway_open(struct worker *w, int fd, struct mpgate_tuple *tuple)
 	if (leg_watch(w, c, &c->local) < 0) {
 		w->stats->resource++;
 		conn_close(w, c, true);
-	} else if (take_pending(w, c)) {
+	} else if (flow_take(w, c)) {
 		conn_timer(w, c, TIMER_FIRST);
 		gateway_first(w, c, false);
 	} else {

@@ -12,7 +12,7 @@
 #include <mpgated/ipc/start.h>
 #include <mpgated/worker/worker.h>
 
-#define FIXED_FDS 3U /* shared memory, snapshot, pending */
+#define FIXED_FDS 4U /* shared memory, snapshot, flows, flow_clients */
 
 static bool is_listener(int fd)
 {
@@ -43,6 +43,7 @@ static int take_start(struct worker_args *args, struct listener *listeners)
 	struct worker_start start;
 	int fds[PACKET_FDS], ret;
 	unsigned n, at = FIXED_FDS;
+	void *clients;
 
 	ret = packet_receive(START_SOCKET, &start, sizeof(start), fds, PACKET_FDS, &n, 0);
 	if (ret <= 0)
@@ -53,7 +54,7 @@ static int take_start(struct worker_args *args, struct listener *listeners)
 	*args = (struct worker_args){ .index = start.index,
 				      .control = START_SOCKET,
 				      .snapshot_fd = fds[1],
-				      .pending_fd = fds[2],
+				      .flows_fd = fds[2],
 				      .synack_fd = start.synack ? fds[at++] : -1,
 				      .steer_port = { start.steer_port, start.steer_port },
 				      .listeners = listeners,
@@ -63,6 +64,12 @@ static int take_start(struct worker_args *args, struct listener *listeners)
 		if (!is_listener(listeners[i].fd))
 			return -EPROTO;
 	}
+	clients = mmap(NULL, MPGATE_CLIENT_COUNTERS * sizeof(*args->flow_clients), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       fds[3], 0);
+	if (clients == MAP_FAILED)
+		return -errno;
+	close(fds[3]);
+	args->flow_clients = clients;
 	return map_shared(fds[0], &args->shm);
 }
 

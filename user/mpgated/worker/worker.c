@@ -23,7 +23,8 @@ static int init(struct worker *w, const struct worker_args *args)
 
 	w->index = args->index;
 	w->control = args->control;
-	w->pending_fd = args->pending_fd;
+	w->flows_fd = args->flows_fd;
+	w->flow_clients = args->flow_clients;
 	w->synack_fd = args->synack_fd;
 	w->shm = args->shm;
 	w->stats = &args->shm->workers[args->index];

@@ -8,7 +8,8 @@
 struct worker_args {
 	unsigned index;
 	int control; /* SEQPACKET to the supervisor */
-	int pending_fd, synack_fd; /* maps; -1: none */
+	int flows_fd, synack_fd; /* maps; -1: none */
+	uint64_t *flow_clients; /* another, mapped */
 	const struct listener *listeners;
 	unsigned listener_count;
 	__be16 steer_port[2];

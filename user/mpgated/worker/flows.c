@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/net/io.h>
+#include <mpgated/worker/flows.h>
+
+bool flow_take(struct worker *w, struct conn *c)
+{
+	struct mpgate_flow f;
+
+	if (!io_take(w->flows_fd, &c->request.tuple, &f))
+		return false;
+	/* Another worker can write to the map, so what is read from it is checked. */
+	if (f.client < MPGATE_CLIENT_COUNTERS)
+		__atomic_sub_fetch(&w->flow_clients[f.client], 1, __ATOMIC_RELAXED);
+	if (f.peer >= MPGATE_MAX_PEERS)
+		return false;
+	c->request.rule_id = f.rule_id;
+	c->request.slot = f.peer;
+	c->request.dscp = f.dscp;
+	c->request.reject = f.rule_flags & MPGATE_RULE_REJECT;
+	return true;
+}
+
+/*
+ * The counterpart of steer_cannot() in bpf/steer.h. A rule that was changed or removed since steer took the connection
+ * loses nothing: it is reset when either of both says so. What no entry tells the rule of may be any rule's.
+ */
+bool flow_must_reset(const struct worker *w, const struct conn *c)
+{
+	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
+
+	if (c->request.reject)
+		return true;
+	for (unsigned i = 0; i < w->snap->rules.count; i++)
+		if (r[i].reject && (!c->request.rule_id || r[i].id == c->request.rule_id))
+			return true;
+	return false;
+}
