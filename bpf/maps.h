@@ -71,6 +71,14 @@ struct {
 	__type(value, __u32);
 } guard_allow __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_PEER_ADDRS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_addr);
+	__type(value, __u32); /* number of the configuration that named it */
+} peer_addrs __weak SEC(".maps");
+
 /* --- what the programs write */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

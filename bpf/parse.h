@@ -46,7 +46,8 @@
 
 enum parse_result {
 	PARSE_TCP, /* all of struct segment is filled */
-	PARSE_OTHER, /* not TCP over IP */
+	PARSE_ICMP, /* ICMP or ICMPv6: family, vlan, ip_off and tcp_off are filled */
+	PARSE_OTHER, /* neither of them */
 	PARSE_FRAGMENTED,
 	PARSE_BAD, /* headers do not add up */
 	PARSE_SHORT, /* headers go past the linear bytes */
@@ -60,7 +61,7 @@ struct segment {
 	__u8 tcp_len; /* header with options, bytes */
 	__u16 vlan; /* the ids of the frame's tags, put together: 0 without tags, or with priorities only */
 	__u32 ip_off; /* of the IP header, from the start of the frame */
-	__u32 tcp_off;
+	__u32 tcp_off; /* of the TCP header, or the ICMP one */
 	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
 			  (more than 64 KiB merged by the kernel) */
 };
@@ -122,9 +123,15 @@ PARSE_INLINE enum parse_result parse_ipv4(struct cursor *c, void *start, struct 
 
 	if (!ip)
 		return PARSE_SHORT;
+	len = ip->ihl * 4;
+	if (ip->protocol == IPPROTO_ICMP && !(ip->frag_off & bpf_htons(PARSE_IP_FRAGMENT))) {
+		seg->family = 4;
+		seg->ip_off = (void *)ip - start;
+		seg->tcp_off = seg->ip_off + len;
+		return PARSE_ICMP;
+	}
 	if (ip->protocol != IPPROTO_TCP)
 		return PARSE_OTHER;
-	len = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || len < sizeof(*ip) || (total && total < len + sizeof(struct tcphdr)))
 		return PARSE_BAD;
@@ -153,6 +160,12 @@ PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct 
 	if (!ip)
 		return PARSE_SHORT;
 	next = ip->nexthdr;
+	if (next == IPPROTO_ICMPV6) { /* errors come without extension headers */
+		seg->family = 6;
+		seg->ip_off = (void *)ip - start;
+		seg->tcp_off = seg->ip_off + sizeof(*ip);
+		return PARSE_ICMP;
+	}
 	for (int i = 0; i < PARSE_EXT_HEADERS && next != IPPROTO_TCP; i++) {
 		struct parse_ext *ext;
 
@@ -182,7 +195,7 @@ PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct 
 	return parse_tcp(c, start, total ? total - ext_len : 0, seg);
 }
 
-/* l3: the frame starts with the IP header. *seg is of use only when PARSE_TCP is returned. */
+/* l3: the frame starts with the IP header. *seg is of use only when PARSE_TCP or PARSE_ICMP is returned. */
 PARSE_INLINE enum parse_result parse_frame(void *data, void *end, bool l3, struct segment *seg)
 {
 	struct cursor c = { data, end };

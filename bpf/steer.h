@@ -11,6 +11,7 @@
 
 #include "classify.h"
 #include "flows.h"
+#include "icmp.h"
 #include "reject.h"
 #include "stats.h"
 
@@ -203,12 +204,11 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 
 /* A SYN that is to be carried: noted as a flow, and given to its client's worker. */
 static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const struct mpgate_settings *set,
-						    const struct segment *seg, const struct mpgate_rule *rule,
-						    struct mpgate_explained *answer)
+						    const struct segment *seg, const struct mpgate_tuple *tuple,
+						    const struct mpgate_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
 	struct mpgate_flow flow = {}, *known;
-	struct mpgate_tuple tuple = {};
 	enum mpgate_reason reason;
 
 	flow.rule_id = rule->id;
@@ -220,11 +220,10 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.worker = flow_worker(client);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
-	segment_tuple(seg, &tuple);
-	known = bpf_map_lookup_elem(&flows, &tuple);
+	known = bpf_map_lookup_elem(&flows, tuple);
 	/* The entry is there before the packet goes on: the worker may accept at once. */
-	if (!known && !flow_add(&tuple, &flow)) {
-		known = bpf_map_lookup_elem(&flows, &tuple);
+	if (!known && !flow_add(tuple, &flow)) {
+		known = bpf_map_lookup_elem(&flows, tuple);
 		if (!known)
 			return steer_cannot(answer, flow.rule_flags, MPGATE_R_TABLE_FULL);
 	}
@@ -237,7 +236,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 		syn_epoch_add(set->backlog);
 		return reason;
 	}
-	flow_remove(&tuple, &flow);
+	flow_remove(tuple, &flow);
 	return steer_cannot(answer, flow.rule_flags, reason);
 }
 
@@ -247,6 +246,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 						    bool dry)
 {
 	enum mpgate_reason reason = MPGATE_R_NO_RULE;
+	struct mpgate_tuple tuple = {};
 	const struct mpgate_rule *rule;
 	__u32 slot, index;
 	void *map;
@@ -271,6 +271,9 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return MPGATE_R_RULE_DIRECT;
 	if (steer_is_mptcp(skb, seg, rule->flags & MPGATE_RULE_TAKE_MPTCP))
 		return MPGATE_R_MPTCP;
+	segment_tuple(seg, &tuple);
+	if (bpf_map_lookup_elem(&peer_addrs, &tuple.daddr))
+		return MPGATE_R_PEER_ADDRESS;
 	reason = steer_route(skb, seg);
 	if (reason != MPGATE_R_OTHER)
 		return reason;
@@ -278,7 +281,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	if (answer->peer == MPGATE_NO_PEER)
 		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
-		return steer_new(skb, set, seg, rule, answer);
+		return steer_new(skb, set, seg, &tuple, rule, answer);
 	reason = steer_give(skb, seg, flow_worker(flow_client(seg, set->client_seed)), MPGATE_R_STEERED, true);
 	return reason == MPGATE_R_STEERED ? reason : steer_cannot(answer, rule->flags, reason);
 }
@@ -316,13 +319,24 @@ static __always_inline void steer_syn_to_ack(struct __sk_buff *skb, const struct
 		bpf_skb_store_bytes(skb, off, &new, sizeof(new), 0);
 }
 
-static __always_inline enum mpgate_reason steer_tcp(struct __sk_buff *skb, struct segment *seg,
-						    struct mpgate_explained *answer, bool dry)
+/*
+ * A TCP packet, or an ICMP error about one that was sent from here, with the tuple that packets of its connection have.
+ * For the latter the mark is enough: once it is delivered the kernel finds the socket itself.
+ */
+static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, struct segment *seg, bool icmp,
+							struct mpgate_explained *answer, bool dry)
 {
 	struct bpf_sock *sk _cleanup_sock_ = sock_find(skb, &seg->tuple, seg->family);
 	const struct mpgate_settings *set;
 	__u32 zero = 0;
 
+	if (icmp) {
+		if (!sk || sk->state == STEER_STATE_LISTEN)
+			return MPGATE_R_OTHER;
+		if (!dry)
+			steer_mark(skb);
+		return MPGATE_R_ICMP_ERROR;
+	}
 	if (sk && sk->state != STEER_STATE_LISTEN) {
 		if (sk->state == STEER_STATE_TIME_WAIT) {
 			if (!dry) {
@@ -374,11 +388,16 @@ static __always_inline bool steer_is_tagged(const struct __sk_buff *skb, const s
 static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bool l3, struct segment *seg,
 						       struct mpgate_explained *answer, bool dry)
 {
-	switch (steer_parse(skb, l3, seg)) {
+	enum parse_result result = steer_parse(skb, l3, seg);
+
+	switch (result) {
 	case PARSE_TCP:
+	case PARSE_ICMP:
 		if (steer_is_tagged(skb, seg))
 			return MPGATE_R_NO_LINK;
-		return steer_tcp(skb, seg, answer, dry);
+		if (result == PARSE_ICMP && !icmp_quote(skb, seg))
+			return MPGATE_R_OTHER;
+		return steer_segment(skb, seg, result == PARSE_ICMP, answer, dry);
 	case PARSE_FRAGMENTED:
 		return MPGATE_R_FRAGMENT;
 	case PARSE_OTHER:

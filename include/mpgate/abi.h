@@ -22,6 +22,7 @@
 #define MPGATE_RULE_WORDS 16 /* MPGATE_MAX_RULES in 64-bit words */
 #define MPGATE_MAX_LINKS 64 /* links in a configuration */
 #define MPGATE_MAX_PEERS 4096 /* peers, hence gateways of one hub */
+#define MPGATE_MAX_PEER_ADDRS (4 * MPGATE_MAX_PEERS)
 #define MPGATE_MAX_GROUPS 256 /* groups, single peers named by a rule included */
 #define MPGATE_GROUP_PEERS 8 /* peers in a group, in order of preference */
 #define MPGATE_MAX_WORKERS 64
@@ -66,6 +67,7 @@ struct mpgate_tuple {
 	X(OTHER, "other", "not TCP over IP, or not ours: passed")                                                      \
 	X(ESTABLISHED, "established", "packet of a local connection: delivered to its socket")                         \
 	X(TIME_WAIT, "time-wait", "packet of a connection in TIME_WAIT: left to the stack")                            \
+	X(ICMP_ERROR, "icmp-error", "ICMP error about a local connection: delivered to its socket")                    \
 	X(FRAGMENT, "fragment", "IP fragment: never steered")                                                          \
 	X(MALFORMED, "malformed", "headers do not add up: passed")                                                     \
 	X(NO_LINK, "no-link", "arrived on a link where nothing is classified, or for a VLAN behind it: passed")        \
@@ -73,6 +75,7 @@ struct mpgate_tuple {
 	X(NO_RULE, "no-rule", "no rule matched and the default is direct: passed")                                     \
 	X(RULE_DIRECT, "rule-direct", "a rule says direct: passed")                                                    \
 	X(MPTCP, "mptcp", "the SYN speaks MPTCP end to end: passed")                                                   \
+	X(PEER_ADDRESS, "peer-address", "the destination is a peer itself: passed")                                    \
 	X(LOCAL, "local", "the destination is this machine: passed")                                                   \
 	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
 	X(PEER_DOWN, "peer-down", "no peer of the rule is up: passed")                                                 \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of flows as the supervisor keeps it: what no worker takes goes when its time is over, and is uncounted. */
+/*
+ * The table of flows as the supervisor keeps it: what no worker takes goes when its time is over, and is uncounted.
+ * Then what else steer asks before it takes a connection: the workers of clients, the peers' addresses.
+ */
 #include <time.h>
 
 #include "datapath_test.h"
@@ -124,11 +127,39 @@ static void test_clients_follow_the_workers(void)
 	datapath_close(dp);
 }
 
+static bool is_peer(struct datapath *dp, const struct mpgate_addr *a)
+{
+	uint32_t number;
+
+	return !bpf_map_lookup_elem(dp->map[DP_MAP_peer_addrs], a, &number);
+}
+
+static void test_peer_addresses_are_replaced(void)
+{
+	struct mpgate_addr a[3] = { { { 1 } }, { { 2 } }, { { 3 } } };
+	struct cfg_peer p[2] = { { .address = &a[0], .address_count = 1 }, { .address = &a[1], .address_count = 1 } };
+	struct config cfg = { .peers = p, .peer_count = 2 };
+	struct datapath *dp = open_or_die();
+
+	CU_ASSERT_EQUAL(datapath_set_peer_addrs(dp, &cfg), 0);
+	CU_ASSERT(is_peer(dp, &a[0]) && is_peer(dp, &a[1]) && !is_peer(dp, &a[2]));
+	p[0].address = &a[1];
+	p[0].address_count = 2;
+	cfg.peer_count = 1;
+	CU_ASSERT_EQUAL(datapath_set_peer_addrs(dp, &cfg), 0);
+	CU_ASSERT(!is_peer(dp, &a[0]) && is_peer(dp, &a[1]) && is_peer(dp, &a[2]));
+	cfg.peer_count = 0;
+	CU_ASSERT_EQUAL(datapath_set_peer_addrs(dp, &cfg), 0);
+	CU_ASSERT(!is_peer(dp, &a[0]) && !is_peer(dp, &a[1]) && !is_peer(dp, &a[2]));
+	datapath_close(dp);
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "old flows go", test_old_flows_go },
 		{ "a full table has less patience", test_a_full_table_has_less_patience },
+		{ "peers' addresses are replaced", test_peer_addresses_are_replaced },
 		{ "clients follow the workers", test_clients_follow_the_workers },
 		CU_TEST_INFO_NULL,
 	};

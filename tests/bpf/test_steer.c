@@ -245,6 +245,28 @@ static void only_a_worker_that_is_alive_and_listens_gets_clients(void)
 	expect(&variants[0], MPGATE_R_STEERED);
 }
 
+/* With the policy of all SYNs: not even ours to port 80. */
+static void a_peer_is_left_alone(void)
+{
+	static const char *const at[] = { "203.0.113.9", "2001:db8::9" };
+	struct mpgate_addr v4 = { { [10] = 0xff, 0xff, 203, 0, 113, 9 } }, v6;
+	__u32 number = 1;
+
+	inet_pton(AF_INET6, at[1], v6.b);
+	for (int family = 4; family <= 6; family += 2) {
+		struct packet p = { .name = "to a peer", .family = family, .dst = at[family == 6] };
+		struct mpgate_addr *a = family == 4 ? &v4 : &v6;
+
+		expect(&p, MPGATE_R_STEERED);
+		map_set(skel->maps.peer_addrs, a, &number);
+		expect(&p, MPGATE_R_PEER_ADDRESS);
+		p.src = p.dst; /* only who is asked for counts */
+		p.dst = NULL;
+		expect(&p, MPGATE_R_STEERED);
+		bpf_map_delete_elem(bpf_map__fd(skel->maps.peer_addrs), a);
+	}
+}
+
 static void without_policy_or_link_nothing_is_classified(void)
 {
 	__u32 id = link_id;
@@ -344,6 +366,7 @@ int main(void)
 		{ "headers that do not add up pass", headers_that_do_not_add_up_pass },
 		{ "routes are respected", routes_are_respected },
 		{ "a peer that is down opens or rejects", a_peer_that_is_down_opens_or_rejects },
+		{ "a peer is left alone", a_peer_is_left_alone },
 		{ "without policy or link nothing is classified", without_policy_or_link_nothing_is_classified },
 		{ "the last of 1024 rules is found", the_last_of_1024_rules_is_found },
 		{ "prefixes ports and code points select", prefixes_ports_and_code_points_select },

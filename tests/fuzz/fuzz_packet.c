@@ -49,9 +49,15 @@ static void view_ipv4(const uint8_t *p, size_t size, size_t off, struct view *v)
 	if (off + 20 > size)
 		return;
 	v->result = PARSE_OTHER;
+	header = (p[off] & 15) * 4;
+	if (p[off + 9] == 1 && !(be16(p + off + 6) & 0x3fff)) {
+		v->family = 4;
+		v->ip_off = off;
+		v->tcp_off = off + header;
+		v->result = PARSE_ICMP;
+	}
 	if (p[off + 9] != 6)
 		return;
-	header = (p[off] & 15) * 4;
 	total = be16(p + off + 2);
 	v->result = PARSE_BAD;
 	if (p[off] >> 4 != 4 || header < 20 || (total != 0 && total < header + 20))
@@ -94,6 +100,12 @@ static void view_ipv6(const uint8_t *p, size_t size, size_t off, struct view *v)
 		at += (p[at + 1] + 1) * 8;
 	}
 	v->result = PARSE_OTHER;
+	if (next == 58 && !headers) {
+		v->family = 6;
+		v->ip_off = off;
+		v->tcp_off = at;
+		v->result = PARSE_ICMP;
+	}
 	if (next != 6)
 		return;
 	v->result = PARSE_BAD;
@@ -179,6 +191,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&v, 0, sizeof(v));
 	view_frame(copy, size, l3, &v);
 	check(parse_frame(copy, copy + size, l3, &seg) == v.result);
+	if (v.result == PARSE_ICMP)
+		check(seg.family == v.family && seg.vlan == v.vlan && seg.ip_off == v.ip_off &&
+		      seg.tcp_off == v.tcp_off);
 	if (v.result == PARSE_TCP) {
 		const void *saddr = v.family == 4 ? (void *)&seg.tuple.ipv4.saddr : (void *)seg.tuple.ipv6.saddr;
 		const void *daddr = v.family == 4 ? (void *)&seg.tuple.ipv4.daddr : (void *)seg.tuple.ipv6.daddr;

@@ -74,6 +74,16 @@ for f in 4 6; do
 	check "IPv$f: it is found again" wait_for 60 peer_is up
 done
 
+# A service on the hub itself, which a rule of all ports catches.
+spawn hub-service "$HUB" "$TOOLS/tcpserve" greet:7003
+wait_for 5 on "$HUB" "$TOOLS/tcpload" conn "$HUB4" 7003
+for f in 4 6; do
+	family $f
+	before=$(counter gw reasons peer-address)
+	is "$(load greet "$HUB_IP" 7003)" "hello $CLIENT_IP" "IPv$f: a service on the peer is reached directly"
+	check "IPv$f: and that is counted" counted gw reasons peer-address "$before"
+done
+
 # All workers hang: nobody listens.
 refused() { [ "$(load conn "$SERVER_IP" 7003)" = refused ]; }
 kill -STOP "${WORKERS[@]}"

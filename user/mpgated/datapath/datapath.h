@@ -51,6 +51,8 @@ int datapath_link_gone(struct datapath *dp, unsigned ifindex);
 int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive);
 int datapath_set_backlog(struct datapath *dp, unsigned backlog); /* of a listener, before it uses SYN cookies */
 int datapath_set_peer(struct datapath *dp, unsigned slot, bool up);
+/* The addresses of all peers of cfg: steer passes what goes there. Replaces those of the configuration before. */
+int datapath_set_peer_addrs(struct datapath *dp, const struct config *cfg);
 int datapath_set_convert(struct datapath *dp, const struct config *cfg); /* accept, port, window, rate, allow-from */
 
 /* Replaces the set of keys that guard accepts: new ones in first, then the others out. */

@@ -22,6 +22,7 @@
 #define DP_PLAIN_MAPS(X)                                                                                               \
 	X(settings)                                                                                                    \
 	X(listeners)                                                                                                   \
+	X(peer_addrs)                                                                                                  \
 	X(peers)                                                                                                       \
 	X(guard_keys)                                                                                                  \
 	X(guard_allow)                                                                                                 \
@@ -120,6 +121,7 @@ struct datapath {
 	bool tcx; /* false: clsact filters */
 	struct mpgate_settings settings;
 	bool alive[MPGATE_MAX_WORKERS];
+	uint32_t peer_addrs_number; /* of the configuration whose peers are in the map */
 	uint64_t *flow_clients; /* the map, which programs and workers change at the same time */
 	struct dp_sweep sweep;
 	int inner_links, inner_hits;

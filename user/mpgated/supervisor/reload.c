@@ -149,6 +149,8 @@ static int load_convert(struct supervisor *s)
 {
 	int ret = datapath_set_keys(s->dp, s->keyring.keys, s->keyring.count);
 
+	if (!ret)
+		ret = datapath_set_peer_addrs(s->dp, s->cfg);
 	return ret ? ret : datapath_set_convert(s->dp, s->cfg);
 }
 
