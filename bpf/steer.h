@@ -34,9 +34,9 @@ static __always_inline struct bpf_sock *sock_find(struct __sk_buff *skb, struct 
 	return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
 }
 
-static __always_inline void steer_mark(struct __sk_buff *skb)
+static __always_inline void steer_mark(struct __sk_buff *skb, const struct mpgate_settings *set)
 {
-	__u32 mark = (skb->mark & ~MPGATE_MARK_MASK) | MPGATE_MARK;
+	__u32 mark = (skb->mark & ~set->mark_mask) | set->mark;
 
 	asm volatile("" : "+r"(mark)); /* else the compiler writes the upper half only, which the context forbids */
 	skb->mark = mark;
@@ -59,8 +59,9 @@ static __always_inline void listener_tuple(const struct segment *seg, __be16 por
 }
 
 /* Gives the packet to this worker's listener; dry: only says whether it listens. */
-static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, const struct segment *seg, __u32 worker,
-						     enum mpgate_reason done, bool dry)
+static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, const struct mpgate_settings *set,
+						     const struct segment *seg, __u32 worker, enum mpgate_reason done,
+						     bool dry)
 {
 	struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
 	struct bpf_sock_tuple tuple;
@@ -76,7 +77,7 @@ static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, cons
 		return done;
 	if (bpf_sk_assign(skb, sk, 0))
 		return MPGATE_R_ASSIGN_FAILED;
-	steer_mark(skb);
+	steer_mark(skb, set);
 	return done;
 }
 
@@ -198,7 +199,7 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 
 	if (!listener || !listener->alive)
 		flow->worker = worker = flow_worker(flow_client(seg, set->client_seed));
-	reason = steer_give(skb, seg, worker, done, false);
+	reason = steer_give(skb, set, seg, worker, done, false);
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }
 
@@ -231,7 +232,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 		known->time = flow.time;
 		return steer_known(skb, set, seg, known, answer, MPGATE_R_STEERED_AGAIN);
 	}
-	reason = steer_give(skb, seg, flow.worker, MPGATE_R_STEERED, false);
+	reason = steer_give(skb, set, seg, flow.worker, MPGATE_R_STEERED, false);
 	if (reason == MPGATE_R_STEERED) {
 		syn_epoch_add(set->backlog);
 		return reason;
@@ -277,12 +278,14 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	reason = steer_route(skb, seg);
 	if (reason != MPGATE_R_OTHER)
 		return reason;
+	if (set->undelivered)
+		return steer_cannot(answer, rule->flags, MPGATE_R_UNDELIVERED);
 	answer->peer = steer_peer(slot, rule->group);
 	if (answer->peer == MPGATE_NO_PEER)
 		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, rule, answer);
-	reason = steer_give(skb, seg, flow_worker(flow_client(seg, set->client_seed)), MPGATE_R_STEERED, true);
+	reason = steer_give(skb, set, seg, flow_worker(flow_client(seg, set->client_seed)), MPGATE_R_STEERED, true);
 	return reason == MPGATE_R_STEERED ? reason : steer_cannot(answer, rule->flags, reason);
 }
 
@@ -330,11 +333,14 @@ static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, s
 	const struct mpgate_settings *set;
 	__u32 zero = 0;
 
+	set = bpf_map_lookup_elem(&settings, &zero);
+	if (!set)
+		return MPGATE_R_NO_POLICY;
 	if (icmp) {
 		if (!sk || sk->state == STEER_STATE_LISTEN)
 			return MPGATE_R_OTHER;
 		if (!dry)
-			steer_mark(skb);
+			steer_mark(skb, set);
 		return MPGATE_R_ICMP_ERROR;
 	}
 	if (sk && sk->state != STEER_STATE_LISTEN) {
@@ -342,20 +348,17 @@ static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, s
 			if (!dry) {
 				if (segment_is_syn(seg))
 					steer_syn_to_ack(skb, seg);
-				steer_mark(skb);
+				steer_mark(skb, set);
 			}
 			return MPGATE_R_TIME_WAIT;
 		}
 		if (!dry) {
 			if (bpf_sk_assign(skb, sk, 0))
 				return MPGATE_R_ASSIGN_FAILED;
-			steer_mark(skb);
+			steer_mark(skb, set);
 		}
 		return MPGATE_R_ESTABLISHED;
 	}
-	set = bpf_map_lookup_elem(&settings, &zero);
-	if (!set)
-		return MPGATE_R_NO_POLICY;
 	if (segment_is_syn(seg))
 		return steer_syn(skb, set, seg, answer, dry);
 	return dry ? MPGATE_R_OTHER : steer_stray(skb, set, seg, answer);

@@ -40,8 +40,9 @@
 #define MPGATE_GENERATIONS 2 /* the policy in force and the one being built */
 
 /*
- * The mark that steer puts on what must reach a local socket. A routing rule
- * on (mark & MASK) sends it to a table of local routes.
+ * The mark that steer puts on what must reach a local socket, unless the
+ * configuration has another one. A routing rule on (mark & MASK) sends it to a
+ * table of local routes.
  */
 #define MPGATE_MARK 0x6d700000U
 #define MPGATE_MARK_MASK 0xffff0000U
@@ -80,6 +81,7 @@ struct mpgate_tuple {
 	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
 	X(PEER_DOWN, "peer-down", "no peer of the rule is up: passed")                                                 \
 	X(PEER_DOWN_REJECT, "peer-down-reject", "no peer of the rule is up and it says reject: reset")                 \
+	X(UNDELIVERED, "undelivered", "what is steered does not reach its worker, see the log: not carried")           \
 	X(NO_LISTENER, "no-listener", "no worker listens: not carried")                                                \
 	X(ASSIGN_FAILED, "assign-failed", "the kernel refused the assignment: not carried")                            \
 	X(TABLE_FULL, "table-full", "too many new connections, of this client or in all: not carried")                 \
@@ -124,6 +126,8 @@ struct mpgate_settings {
 	__u32 unchecked_rate; /* unchecked Convert SYNs per second and source */
 	__u32 unchecked_burst;
 	__u32 allow_from; /* not 0: only sources in guard_allow may speak Convert to us */
+	__u32 mark, mark_mask; /* what is put on packets of local connections, and in which bits */
+	__u32 undelivered; /* not 0: what is given to workers does not reach them, so nothing new is */
 	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */

@@ -236,9 +236,12 @@ HARNESS void map_set(struct bpf_map *map, const void *key, const void *value)
 
 HARNESS void dp_settings(struct mpgate_bpf *skel, const struct mpgate_settings *set)
 {
+	struct mpgate_settings s = *set;
 	__u32 zero = 0;
 
-	map_set(skel->maps.settings, &zero, set);
+	if (!s.mark_mask)
+		s.mark = MPGATE_MARK, s.mark_mask = MPGATE_MARK_MASK;
+	map_set(skel->maps.settings, &zero, &s);
 }
 
 /*

@@ -157,6 +157,7 @@ int main(void)
 
 	link_id = net_open();
 	skel = dp_open();
+	dp_settings(skel, &(struct mpgate_settings){ .loaded = 0 });
 	listen_both(listener);
 	connect_pair(4);
 	connect_pair(6);

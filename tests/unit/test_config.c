@@ -75,6 +75,8 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->timeouts.half_closed, 300);
 	CU_ASSERT_EQUAL(cfg->limits.connections, 8192);
 	CU_ASSERT_EQUAL(cfg->limits.buffer_mib, 64);
+	CU_ASSERT_EQUAL(cfg->mark.value, 0x6d700000);
+	CU_ASSERT_EQUAL(cfg->mark.mask, 0xffff0000);
 	CU_ASSERT_PTR_NULL(cfg->metrics_listen);
 	config_free(cfg);
 }
@@ -107,7 +109,8 @@ static const char full[] =
 	"publish: []\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5 }\n"
 	"limits: { connections: 100, buffer-mib: 2 }\n"
-	"metrics: { listen: \"::1\", port: 1234 }\n";
+	"metrics: { listen: \"::1\", port: 1234 }\n"
+	"mark: { value: 0x100, mask: 0xff00 }\n";
 
 static void test_everything(void)
 {
@@ -148,6 +151,8 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->rules[2].group, 1);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);
+	CU_ASSERT_EQUAL(cfg->mark.value, 0x100);
+	CU_ASSERT_EQUAL(cfg->mark.mask, 0xff00);
 	config_free(cfg);
 }
 
@@ -225,7 +230,8 @@ static bool same_config(const struct config *a, const struct config *b)
 	       same_convert(&a->convert, &b->convert) && a->default_proxy == b->default_proxy &&
 	       memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
-	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port;
+	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&
+	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
 }
 
 static void round_trip(const char *text)

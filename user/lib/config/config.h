@@ -137,6 +137,9 @@ struct config {
 	} limits;
 	char *metrics_listen; /* NULL: no metrics */
 	uint16_t metrics_port;
+	struct {
+		unsigned value, mask; /* value lies inside mask, and neither is 0 */
+	} mark; /* on packets that steer gives to local sockets */
 };
 
 /* One line a user can act on: "FILE:LINE: what is wrong". */

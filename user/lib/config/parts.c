@@ -55,6 +55,20 @@ static int build_metrics(struct build *b)
 	return cfg_copy_text(&b->cfg->metrics_listen, raw->metrics.listen);
 }
 
+static int build_mark(struct build *b)
+{
+	const struct raw_config *raw = b->raw;
+	struct config *cfg = b->cfg;
+	int r = cfg_take_number(b, "mark.value", raw->mark.value, MPGATE_MARK, 1, UINT32_MAX, &cfg->mark.value);
+
+	if (!r)
+		r = cfg_take_number(b, "mark.mask", raw->mark.mask, MPGATE_MARK_MASK, 1, UINT32_MAX, &cfg->mark.mask);
+	if (!r && cfg->mark.value & ~cfg->mark.mask)
+		r = cfg_fail(b, "mark.value", "mark: the value 0x%x has bits that are not in the mask 0x%x",
+			     cfg->mark.value, cfg->mark.mask);
+	return r;
+}
+
 static int build_numbers(struct build *b)
 {
 	const struct raw_config *raw = b->raw;
@@ -85,6 +99,8 @@ static int build_numbers(struct build *b)
 		cfg->workers = cpu_count();
 	if (!cfg->limits.connections)
 		cfg->limits.connections = DEFAULT_CONNECTIONS;
+	if (!r)
+		r = build_mark(b);
 	return r ? r : build_metrics(b);
 }
 

@@ -278,6 +278,10 @@ static void print_config(struct printer *p, const struct config *cfg)
 	number(p, "connections", cfg->limits.connections);
 	number(p, "buffer-mib", cfg->limits.buffer_mib);
 	close_map(p);
+	open_map(p, "mark");
+	number(p, "value", cfg->mark.value);
+	number(p, "mask", cfg->mark.mask);
+	close_map(p);
 	if (cfg->metrics_listen) {
 		open_map(p, "metrics");
 		pair(p, "listen", cfg->metrics_listen);

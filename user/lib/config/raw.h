@@ -94,6 +94,9 @@ struct raw_config {
 		char *listen;
 		uint32_t *port;
 	} metrics;
+	struct {
+		uint32_t *value, *mask;
+	} mark;
 };
 
 extern const struct cyaml_schema_value raw_schema;

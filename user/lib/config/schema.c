@@ -147,6 +147,12 @@ static const cyaml_schema_field_t metrics_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t mark_fields[] = {
+	NUMBER("value", struct raw_config, mark.value),
+	NUMBER("mask", struct raw_config, mark.mask),
+	CYAML_FIELD_END,
+};
+
 /* A mapping whose members sit in struct raw_config itself. */
 #define SECTION(name, fields_)                                                                                         \
 	{                                                                                                              \
@@ -172,6 +178,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	SECTION("timeouts", timeout_fields),
 	SECTION("limits", limit_fields),
 	SECTION("metrics", metrics_fields),
+	SECTION("mark", mark_fields),
 	CYAML_FIELD_END,
 };
 

@@ -267,6 +267,10 @@ static int check_number(const struct where *w, const char *key, const yaml_node_
 {
 	const char *text = word_text(node);
 
+	/* Marks and their masks are written so. */
+	if (!strncmp(text, "0x", 2) && text[2] && strlen(text) <= 10 &&
+	    !text[2 + strspn(text + 2, "0123456789abcdefABCDEF")])
+		return 0;
 	if (!*text || text[strspn(text, "0123456789")] || (*text == '0' && text[1]))
 		return where_fail(err, w->name, node_line(node), "%s: '%.64s' is no number", key, text);
 	if (strlen(text) > 10 || strtoull(text, NULL, 10) > UINT32_MAX)

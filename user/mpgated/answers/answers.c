@@ -109,6 +109,8 @@ static json_t *status_features(const struct supervisor *s)
 
 	for (unsigned i = 0; i < n; i++)
 		add_feature(all, f[i].name, f[i].works, f[i].degraded, f[i].why);
+	add_feature(all, "delivery", !s->watchdog.stopped,
+		    "steered SYNs do not reach the workers: connections go unbonded, the log says more", 0);
 	for (unsigned i = 0; i < FEATURE_COUNT; i++)
 		add_feature(all, features[i].name, s->features[i], features[i].degraded, 0);
 	return all;

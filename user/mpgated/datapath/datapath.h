@@ -50,6 +50,9 @@ int datapath_link_gone(struct datapath *dp, unsigned ifindex);
 /* Clients are spread anew over the workers that are alive; only those of a worker that comes or goes move. */
 int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive);
 int datapath_set_backlog(struct datapath *dp, unsigned backlog); /* of a listener, before it uses SYN cookies */
+int datapath_set_mark(struct datapath *dp, uint32_t value, uint32_t mask); /* of packets of local connections */
+/* True: no new connection is given to a worker, since it would not get there. */
+int datapath_set_undelivered(struct datapath *dp, bool undelivered);
 int datapath_set_peer(struct datapath *dp, unsigned slot, bool up);
 /* The addresses of all peers of cfg: steer passes what goes there. Replaces those of the configuration before. */
 int datapath_set_peer_addrs(struct datapath *dp, const struct config *cfg);

@@ -37,6 +37,8 @@ int datapath_open(const char *instance, struct datapath **out)
 		err = dp_flows_open(dp);
 	if (!err && getrandom(&dp->settings.client_seed, sizeof(dp->settings.client_seed), 0) < 0)
 		err = -errno;
+	dp->settings.mark = MPGATE_MARK;
+	dp->settings.mark_mask = MPGATE_MARK_MASK;
 	if (err) {
 		dp_pin_clean(instance);
 		dp_flows_close(dp);

@@ -41,6 +41,23 @@ int datapath_set_backlog(struct datapath *dp, unsigned backlog)
 	return dp_write_settings(dp, &s);
 }
 
+int datapath_set_mark(struct datapath *dp, uint32_t value, uint32_t mask)
+{
+	struct mpgate_settings s = dp->settings;
+
+	s.mark = value;
+	s.mark_mask = mask;
+	return dp_write_settings(dp, &s);
+}
+
+int datapath_set_undelivered(struct datapath *dp, bool undelivered)
+{
+	struct mpgate_settings s = dp->settings;
+
+	s.undelivered = undelivered;
+	return dp_write_settings(dp, &s);
+}
+
 int datapath_set_peer(struct datapath *dp, unsigned slot, bool up)
 {
 	struct mpgate_peer p = { .up = up };

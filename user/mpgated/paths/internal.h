@@ -42,6 +42,7 @@ struct paths {
 	bool undone; /* all is put back */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;
+	uint32_t mark, mark_mask; /* of the packets that are delivered here */
 	unsigned loopback; /* ifindex of lo while it is up, else 0 */
 	struct nl_list addrs; /* struct nl_address, all of this namespace */
 	bool alternatives; /* in the main table: of some destination a link has more than one route */

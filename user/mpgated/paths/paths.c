@@ -143,6 +143,8 @@ static int set_links(struct paths *p, const struct config *cfg)
 			sysctl_restore(&p->originals, name);
 	}
 	memcpy(p->links, links, sizeof(p->links));
+	p->mark = cfg->mark.value;
+	p->mark_mask = cfg->mark.mask;
 	p->count = cfg->link_count;
 	return 0;
 }

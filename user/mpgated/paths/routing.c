@@ -77,8 +77,8 @@ static int want_steering(const struct paths *p, unsigned f, struct wanted *w)
 	struct nl_rule rule = {
 		.priority = PATHS_STEER_PRIORITY,
 		.table = PATHS_STEER_TABLE,
-		.mark = MPGATE_MARK,
-		.mask = MPGATE_MARK_MASK,
+		.mark = p->mark,
+		.mask = p->mark_mask,
 		.suppress = -1,
 		.family = (uint8_t)paths_families[f],
 		.action = FR_ACT_TO_TBL,

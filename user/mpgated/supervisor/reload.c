@@ -163,6 +163,8 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 		what = "instance";
 	else if (a->workers != b->workers)
 		what = "workers";
+	else if (a->mark.value != b->mark.value || a->mark.mask != b->mark.mask)
+		what = "mark";
 	else if (a->convert.port != b->convert.port)
 		what = "convert.port";
 	else if (a->convert.listen_count != b->convert.listen_count ||

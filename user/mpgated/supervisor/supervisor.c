@@ -53,6 +53,7 @@ static void clock_due(uv_timer_t *t)
 
 	datapath_sync_clock(s->dp);
 	datapath_sweep_flows(s->dp);
+	watchdog_check(s);
 	paths_check(s->paths);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
@@ -137,6 +138,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 				  s);
 	if (!ret)
 		ret = datapath_open(s->cfg->instance, &s->dp);
+	if (!ret)
+		ret = datapath_set_mark(s->dp, s->cfg->mark.value, s->cfg->mark.mask);
 	if (!ret)
 		ret = open_cgroup(s);
 	if (!ret)

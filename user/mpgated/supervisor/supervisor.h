@@ -75,6 +75,14 @@ struct flows_waiter {
 	void *arg;
 };
 
+/* Does what is steered reach the workers? */
+struct watchdog {
+	bool stopped; /* it does not: nothing is steered */
+	uint64_t again, accepted, answered; /* counters when all was well last */
+	uint64_t retry; /* ms of the loop's clock: when it is tried again */
+	unsigned pause_s; /* until the next try */
+};
+
 struct supervisor {
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup, sigchld;
@@ -94,6 +102,7 @@ struct supervisor {
 	uv_timer_t flows_late; /* the present question for flows is given up */
 	uint32_t question; /* its number */
 	struct flows_waiter *waiters;
+	struct watchdog watchdog;
 	struct worker_proc workers[MPGATE_MAX_WORKERS];
 	unsigned worker_count;
 	struct peer *peers; /* by slot */
@@ -158,6 +167,9 @@ int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg);
 void flows_answered(struct worker_proc *p, struct flow_record *records, unsigned n, bool more);
 void flows_lost(struct worker_proc *p); /* it will not answer */
 void flows_close(struct supervisor *s); /* nobody waits after this */
+
+/* watchdog.c: to be called every few seconds. */
+void watchdog_check(struct supervisor *s);
 
 /* peers.c */
 /*
