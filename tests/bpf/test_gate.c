@@ -213,6 +213,38 @@ static void other_vlans_are_other_links(void)
 	}
 }
 
+/*
+ * The link becomes a port of a bridge, on which steer runs as well. What gate found for the port says nothing about the
+ * bridge, for which no rule matches here.
+ */
+static void what_gate_found_is_for_its_own_link(void)
+{
+	struct mpgate_link none = { .flags = MPGATE_LINK_CLASSIFY, .name = "bridge" };
+	__u32 bridge;
+
+	sh("ip link add mpg-br type bridge && ip link set mpg-br address 02:00:00:00:00:01 up && ip link set " TEST_LINK
+	   " master mpg-br && bridge link set dev " TEST_LINK " state 3");
+	bridge = if_nametoindex("mpg-br");
+	fd_set_elem(policy.links, &bridge, &none);
+	bpf_tc_hook_destroy(&(struct bpf_tc_hook){
+		.sz = sizeof(struct bpf_tc_hook), .ifindex = (int)link_id, .attach_point = BPF_TC_INGRESS });
+	if (bpf_xdp_attach(link_id, bpf_program__fd(skel->progs.gate), 0, NULL))
+		err(1, "attach gate");
+	live_attach(skel->progs.steer, bridge);
+	for (int family = 4; family <= 6; family += 2) {
+		__u64 unmatched = counted(MPGATE_R_NO_RULE), hits = counted(MPGATE_R_GATE_HIT);
+		struct frame f;
+
+		build(&f, &(struct packet){ .name = "SYN", .family = family });
+		live_send(&f);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_NO_RULE), unmatched + 1);
+		CU_ASSERT_EQUAL(counted(MPGATE_R_GATE_HIT), hits);
+	}
+	bpf_xdp_detach(link_id, 0, NULL);
+	sh("ip link del mpg-br");
+	live_attach(skel->progs.steer, link_id);
+}
+
 /* The kernel takes SYN cookies for all here; the third packet then finds no socket but its flow. */
 static void syn_cookies_do_not_cut_connections(void)
 {
@@ -255,6 +287,7 @@ int main(void)
 		{ "gate classifies first", gate_classifies_first },
 		{ "other VLANs are other links", other_vlans_are_other_links },
 		{ "syn cookies do not cut connections", syn_cookies_do_not_cut_connections },
+		{ "what gate found is for its own link", what_gate_found_is_for_its_own_link },
 		CU_TEST_INFO_NULL,
 	};
 	bool passed;

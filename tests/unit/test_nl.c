@@ -406,12 +406,37 @@ static void limits_and_family(void)
 	CU_ASSERT_EQUAL(id, 33);
 }
 
+static void link_kind(void)
+{
+	struct nlmsghdr *nlh = make_link(IFF_UP, 6, ARPHRD_ETHER, "lan0");
+	struct nlattr *info;
+	struct nl_link l;
+
+	CU_ASSERT_EQUAL(nl_parse_link(nlh, &l), 0);
+	CU_ASSERT(!l.master && !l.parent && !*l.kind && !*l.member_kind);
+	mnl_attr_put_u32(nlh, IFLA_MASTER, 7);
+	mnl_attr_put_u32(nlh, IFLA_LINK, 8);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "macvlan");
+	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "a-kind-with-a-long-name");
+	mnl_attr_nest_end(nlh, info);
+	CU_ASSERT_EQUAL(nl_parse_link(nlh, &l), 0);
+	CU_ASSERT_EQUAL(l.master, 7);
+	CU_ASSERT_EQUAL(l.parent, 8);
+	CU_ASSERT_STRING_EQUAL(l.kind, "macvlan");
+	CU_ASSERT_STRING_EQUAL(l.member_kind, "a-kind-with-a-l");
+	mnl_attr_put(nlh, IFLA_LINKINFO, 3, "abc"); /* no attributes: nothing is told of it */
+	CU_ASSERT_EQUAL(nl_parse_link(nlh, &l), 0);
+	CU_ASSERT_EQUAL(*l.kind, '\0');
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "the length of a message", message_length },
 		{ "state and kind of a link", link_state },
 		{ "links that are refused", link_refused },
+		{ "what kind a link is, and of what it is a member", link_kind },
 		{ "an address", address_fields },
 		{ "addresses unfit to be a source", address_unfit },
 		{ "addresses that are refused", address_refused },

@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OPERSTATE_UNKNOWN 0 /* RFC 2863 states, as in linux/if.h, which does not go with net/if.h */
@@ -100,13 +101,38 @@ static int get_name(const struct nlattr *attr, char out[NL_NAME])
 	return 0;
 }
 
+/* A name that is cut where it is too long. */
+static void get_kind(const struct nlattr *attr, char out[NL_NAME])
+{
+	if (attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		snprintf(out, NL_NAME, "%s", mnl_attr_get_str(attr));
+}
+
+static void get_link_info(const struct nlattr *info, struct nl_link *l)
+{
+	enum { KIND, MEMBER, COUNT };
+	static const struct want wants[COUNT] = {
+		[KIND] = { IFLA_INFO_KIND, 1, UINT16_MAX },
+		[MEMBER] = { IFLA_INFO_SLAVE_KIND, 1, UINT16_MAX },
+	};
+	const struct nlattr *found[COUNT];
+
+	if (!info || collect(mnl_attr_get_payload(info), mnl_attr_get_payload_len(info), wants, COUNT, found) < 0)
+		return;
+	get_kind(found[KIND], l->kind);
+	get_kind(found[MEMBER], l->member_kind);
+}
+
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 {
-	enum { NAME, STATE, DOWNS, COUNT };
+	enum { NAME, STATE, DOWNS, MASTER, PARENT, INFO, COUNT };
 	static const struct want wants[COUNT] = {
 		[NAME] = { IFLA_IFNAME, 2, NL_NAME },
 		[STATE] = { IFLA_OPERSTATE, 1, 1 },
 		[DOWNS] = { IFLA_CARRIER_DOWN_COUNT, 4, 4 },
+		[MASTER] = { IFLA_MASTER, 4, 4 },
+		[PARENT] = { IFLA_LINK, 4, 4 },
+		[INFO] = { IFLA_LINKINFO, 0, UINT16_MAX },
 	};
 	const struct nlattr *found[COUNT];
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
@@ -122,6 +148,9 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 	l.up = (ifi->ifi_flags & IFF_UP) && (state == OPERSTATE_UP || state == OPERSTATE_UNKNOWN);
 	l.downs = get_u32(found[DOWNS], 0);
 	l.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK;
+	l.master = get_u32(found[MASTER], 0);
+	l.parent = get_u32(found[PARENT], 0);
+	get_link_info(found[INFO], &l);
 	*out = l;
 	return 0;
 }

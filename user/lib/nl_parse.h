@@ -32,6 +32,8 @@ struct nl_link {
 	bool up; /* administratively up, with carrier */
 	bool l3; /* no Ethernet header */
 	uint32_t downs; /* how often the carrier was lost so far, 0: the kernel does not tell */
+	unsigned master, parent; /* ifindex; 0: none. The parent may be of another namespace */
+	char kind[NL_NAME], member_kind[NL_NAME]; /* what it is, and of what it is a member; empty: not told */
 };
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out);
 

@@ -32,7 +32,7 @@ static const struct view status_view =
 		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
 	     TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
 		   PLAIN("INDEX", "ifindex"), PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"),
-		   PLAIN("GATE", "gate"), PLAIN("ADDRESSES", "addresses")),
+		   PLAIN("GATE", "gate"), PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
 	     TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
 		   PLAIN("WHY", "why")));
 

@@ -67,7 +67,7 @@ static json_t *status_links(const struct supervisor *s)
 		const struct cfg_link *c = &s->cfg->links[i];
 		const struct paths_link *l = paths_get(s->paths, i);
 		json_t *o = json_object(), *addrs = json_array();
-		char text[ADDR_TEXT];
+		char text[160];
 
 		for (unsigned k = 0; k < 2; k++)
 			if (addr_is_set(&l->addr[k]))
@@ -79,6 +79,9 @@ static json_t *status_links(const struct supervisor *s)
 		json_set_int(o, "ifindex", l->ifindex);
 		json_object_set_new(o, "up", json_boolean(l->up));
 		json_object_set_new(o, "addresses", addrs);
+		if (link_kind_unfit(&l->kind, c->role, text, sizeof(text)) ||
+		    link_kind_caution(&l->kind, c->role, text, sizeof(text)))
+			json_set_text(o, "note", text);
 		json_set_text(o, "steer", datapath_hook_name(s->attached[i].steer));
 		json_set_text(o, "guard", datapath_hook_name(s->attached[i].guard));
 		json_set_text(o, "gate", datapath_hook_name(s->attached[i].gate));

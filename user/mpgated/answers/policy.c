@@ -55,6 +55,7 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	int sport = 0, dport, dscp = 0, i;
 	struct mpgate_tuple t = { 0 };
 	struct datapath_explanation e;
+	char unfit[160];
 	json_t *o;
 
 	if (json_unpack((json_t *)(uintptr_t)parameters, "{s:s, s:s, s:i, s?s, s?i, s?i}", "source", &src,
@@ -70,6 +71,8 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	i = explain_link(s, link);
 	if (i < 0)
 		return method_fail(error, why, link ? "no such link is configured and present" : "no lan link is up");
+	if (link_kind_unfit(&paths_get(s->paths, (unsigned)i)->kind, s->cfg->links[i].role, unfit, sizeof(unfit)))
+		return method_fail(error, why, unfit);
 	t.sport = htons((uint16_t)(sport ? sport : 49152));
 	t.dport = htons((uint16_t)dport);
 	if (datapath_explain(s->dp, s->ifindex[i], paths_get(s->paths, (unsigned)i)->l3, &t, (uint8_t)dscp, &e) < 0)

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include <lib/config/config.h>
+#include <mpgated/paths/kind.h>
 
 #define PATHS_PROTOCOL 109 /* rtm_protocol and FRA_PROTOCOL of what we add */
 #define PATHS_STEER_TABLE 7000 /* local routes for marked packets, on links whose rule says so */
@@ -33,6 +34,7 @@ struct paths_link {
 	unsigned ifindex; /* 0: absent */
 	bool up; /* administratively up with carrier */
 	bool l3; /* no Ethernet header */
+	struct link_kind kind;
 	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */
 	int endpoint[2]; /* MPTCP endpoint ids, 0: none */
 	uint32_t metric[2]; /* of its default route in the main table, UINT32_MAX: none */

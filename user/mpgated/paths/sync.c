@@ -90,6 +90,7 @@ static void update_link(struct path_link *l, const struct nl_list *links, const 
 
 	pub->ifindex = 0;
 	pub->up = pub->l3 = false;
+	memset(&pub->kind, 0, sizeof(pub->kind));
 	memset(pub->addr, 0, sizeof(pub->addr));
 	for (unsigned i = 0; i < links->n; i++) {
 		if (strcmp(v[i].name, pub->name))
@@ -100,6 +101,7 @@ static void update_link(struct path_link *l, const struct nl_list *links, const 
 		/* Down and up again between two looks. */
 		l->was_down |= old.ifindex == v[i].ifindex && l->downs != v[i].downs;
 		l->downs = v[i].downs;
+		link_kind_find(v, links->n, i, &pub->kind);
 		for (unsigned f = 0; f < 2; f++)
 			choose_address(addrs, pub->ifindex, f, &old.addr[f], &pub->addr[f]);
 	}
@@ -160,7 +162,7 @@ static bool same_link(const struct paths_link *a, const struct paths_link *b)
 {
 	return a->ifindex == b->ifindex && a->up == b->up && a->l3 == b->l3 &&
 	       !memcmp(a->addr, b->addr, sizeof(a->addr)) && !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
-	       !memcmp(a->metric, b->metric, sizeof(a->metric));
+	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
 }
 
 int paths_sync(struct paths *p)

@@ -47,28 +47,46 @@ int supervisor_publish(struct supervisor *s)
 	return 0;
 }
 
+static void link_leave(struct supervisor *s, unsigned i)
+{
+	datapath_detach(s->dp, s->ifindex[i]);
+	datapath_link_gone(s->dp, s->ifindex[i]);
+	s->ifindex[i] = 0;
+	s->attached[i] = (struct datapath_attached){ 0 };
+}
+
 void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
 {
 	struct supervisor *s = arg;
-	const struct cfg_link *c = &s->cfg->links[i];
+	struct cfg_link c = s->cfg->links[i];
+	char text[160];
 
 	if (c->role == CFG_PATH && s->paths)
 		peers_paths_changed(s);
 	if (s->ifindex[i] && s->ifindex[i] != l->ifindex) {
-		datapath_detach(s->dp, s->ifindex[i]);
-		datapath_link_gone(s->dp, s->ifindex[i]);
-		s->ifindex[i] = 0;
-		s->attached[i] = (struct datapath_attached){ 0 };
-		log_info("link %s is gone", c->name);
+		link_leave(s, i);
+		log_info("link %s is gone", c.name);
 	}
-	if (!l->ifindex || s->ifindex[i] == l->ifindex)
+	if (!l->ifindex)
 		return;
-	if (datapath_attach(s->dp, l->ifindex, c, l->l3, &s->attached[i]) < 0)
+	if (link_kind_unfit(&l->kind, c.role, text, sizeof(text))) {
+		log_error("link %s is not served: %s", c.name, text);
+		if (s->ifindex[i])
+			link_leave(s, i);
+		return;
+	}
+	if (s->ifindex[i] == l->ifindex)
+		return;
+	if (c.guard == CFG_GUARD_AUTO && link_kind_wants_tc(&l->kind))
+		c.guard = CFG_GUARD_TC;
+	if (datapath_attach(s->dp, l->ifindex, &c, l->l3, &s->attached[i]) < 0)
 		return;
 	s->ifindex[i] = l->ifindex;
-	datapath_link_up(s->dp, l->ifindex, c, l->l3, s->link_bitmap[i]);
-	log_info("link %s: steer %s, guard %s, gate %s", c->name, datapath_hook_name(s->attached[i].steer),
+	datapath_link_up(s->dp, l->ifindex, &c, l->l3, s->link_bitmap[i]);
+	log_info("link %s: steer %s, guard %s, gate %s", c.name, datapath_hook_name(s->attached[i].steer),
 		 datapath_hook_name(s->attached[i].guard), datapath_hook_name(s->attached[i].gate));
+	if (link_kind_caution(&l->kind, c.role, text, sizeof(text)))
+		log_warn("link %s: %s", c.name, text);
 }
 
 /* Numbers for the rules of cfg: a name that was there before keeps its number. */
