@@ -30,6 +30,14 @@ static void start(void)
 	w = world_start();
 }
 
+/* Rule 2 says reject. */
+static void start_rejecting(void)
+{
+	world_new();
+	world.config.rules[1].reject = 1;
+	w = world_start();
+}
+
 /* Request and first bytes are with the peer. */
 static void check_request(const struct sock *s, const char *first)
 {
@@ -215,6 +223,19 @@ static void script_unknown(void)
 	check_direct(c, 0, GET);
 }
 
+/* It may be of any rule. */
+static void test_unknown_is_reset(void)
+{
+	struct sock *c;
+
+	start_rejecting();
+	c = open_client(-1, 0, GET);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->no_pending, 1);
+	CU_ASSERT_EQUAL(world_dialed_count(), 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
 static void test_unknown_goes_direct(void)
 {
 	each_family(script_unknown);
@@ -309,13 +330,33 @@ static void test_rule_says_reject(void)
 {
 	struct sock *c;
 
-	start();
+	start_rejecting();
 	how = ECONNREFUSED;
 	c = open_client(0, 2, GET);
 	fail_dial(0);
 	fail_dial(1);
 	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
 	CU_ASSERT_EQUAL(world_dialed_count(), 2);
+	CU_ASSERT_EQUAL(w->stats->direct, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* The entry says what its rule said when the SYN came; the rule may be gone by now. */
+static void test_flow_says_reject(void)
+{
+	struct sock *c;
+
+	start();
+	how = ECONNREFUSED;
+	c = world_client(client, server, 0, 9, GET);
+	c->flow.rule_flags = MPGATE_RULE_REJECT;
+	c->flow.client = 5;
+	w->flow_clients[5] = 3;
+	world_settle();
+	CU_ASSERT_EQUAL(w->flow_clients[5], 2);
+	fail_dial(0);
+	fail_dial(1);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
 	CU_ASSERT_EQUAL(w->stats->direct, 0);
 	CU_ASSERT_TRUE(world_end());
 }
@@ -787,9 +828,11 @@ int main(void)
 		{ "a server that speaks first", test_server_speaks_first },
 		{ "a client that ends at once", test_client_ends_at_once },
 		{ "what steer did not announce goes direct", test_unknown_goes_direct },
+		{ "or is reset when a rule says reject", test_unknown_is_reset },
 		{ "our own listener dialed", test_own_listener_dialed },
 		{ "the handshake with the peer fails", test_handshake_fails },
 		{ "the rule says reject", test_rule_says_reject },
+		{ "what steer wrote down says reject", test_flow_says_reject },
 		{ "no way to dial the peer", test_no_way_to_dial },
 		{ "a shortage blames nobody", test_shortage_blames_nobody },
 		{ "a reload between two tries", test_reload_between_tries },

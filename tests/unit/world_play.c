@@ -177,7 +177,7 @@ static void configure(void)
 		world.config.keys[i] = (struct snapshot_key){ .key = p->send, .slot = i, .private_tlvs = 1 };
 	}
 	world.config.rules[0] = (struct snapshot_rule){ .id = 1 };
-	world.config.rules[1] = (struct snapshot_rule){ .id = 2, .reject = 1 };
+	world.config.rules[1] = (struct snapshot_rule){ .id = 2 };
 	CHECK(prefix_parse("0.0.0.0/0", &world.config.to[0]) == 0 && prefix_parse("::/0", &world.config.to[1]) == 0);
 	world.config.local[0] = world_addr("203.0.113.1");
 }

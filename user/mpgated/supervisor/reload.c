@@ -61,7 +61,7 @@ void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
 	struct cfg_link c = s->cfg->links[i];
 	char text[160];
 
-	if (c->role == CFG_PATH && s->paths)
+	if (c.role == CFG_PATH && s->paths)
 		peers_paths_changed(s);
 	if (s->ifindex[i] && s->ifindex[i] != l->ifindex) {
 		link_leave(s, i);
