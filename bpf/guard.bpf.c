@@ -71,7 +71,10 @@ int guard_xdp(struct xdp_md *ctx)
 	const struct mpgate_settings *set = guard_settings();
 	enum mpgate_reason reason = set ? guard_check_xdp(ctx, false, set) : MPGATE_R_OTHER;
 
-	/* Cut short, or in several buffers: nothing to go by here, the stack or the worker sees to it. */
+	/* Cut short, or in several buffers: nothing to go by here, the stack or the worker sees to it. But headers that
+	 * fill a whole buffer are none to wait for. */
+	if (reason == GUARD_UNSEEN)
+		reason = MPGATE_R_GUARD_HEADERS;
 	if (reason != MPGATE_R_OTHER && reason != GUARD_SHORT)
 		count(reason);
 	if (set && set->unscale && guard_lets_in(reason))
@@ -86,9 +89,13 @@ static __always_inline int guard_tc_any(struct __sk_buff *skb, bool l3)
 
 	if (!set)
 		return TC_ACT_UNSPEC;
+	if (skb->vlan_present && (skb->vlan_tci & PARSE_VLAN_ID)) /* the tag of a VLAN device is taken off already */
+		return TC_ACT_UNSPEC;
 	reason = guard_check_tc(skb, l3, set);
-	if (reason == GUARD_SHORT && skb->data_end - skb->data < skb->len && !bpf_skb_pull_data(skb, 0))
+	if (reason >= GUARD_SHORT && skb->data_end - skb->data < skb->len && !bpf_skb_pull_data(skb, 0))
 		reason = guard_check_tc(skb, l3, set);
+	if (reason == GUARD_UNSEEN)
+		reason = MPGATE_R_GUARD_HEADERS;
 	if (reason != MPGATE_R_OTHER && reason != GUARD_SHORT)
 		count(reason);
 	if (set->unscale && guard_lets_in(reason))

@@ -7,6 +7,7 @@
 #define MPGATE_GUARD_H
 
 #include <mpgate/convert.h>
+#include <mpgate/replay.h>
 #include <mpgate/siphash.h>
 
 #include "maps.h"
@@ -14,11 +15,17 @@
 #include "stats.h"
 #include "tlvs.h"
 
-#define GUARD_SIGNED_WORDS 7 /* 64-bit words: 16 bytes of cookie, Connect, Original Source */
+#define GUARD_SIGNED_WORDS 8 /* 64-bit words: 24 bytes of cookie, Connect, Original Source */
 #define GUARD_NS 1000000000ULL
 #define GUARD_TOKEN 1000ULL /* one SYN, in the unit of mpgate_bucket */
 #define GUARD_NS_RATE 1000000ULL /* ns * SYNs a second / this = thousandths of a SYN */
 #define GUARD_IDLE_NS (1ULL << 36) /* after this long without a SYN a bucket is full */
+#define GUARD_KNOWN_NS (1ULL << 37) /* 137 s; a source that proved a key is known that long: a few probes of a peer */
+#define GUARD_KNOWN_STEP_NS (1ULL << 33) /* its time is written anew after 9 s: not for each of its SYNs */
+
+/* An entry of guard_replay: from the top, the nonce's hash, the 4-tuple's, the second. */
+#define GUARD_REPLAY_PRINT_SHIFT 32
+#define GUARD_REPLAY_TUPLE 0xffff0000ULL
 
 /* What is signed, in that order, then the tag. */
 struct guard_message {
@@ -30,8 +37,9 @@ struct guard_message {
 	__u32 tag[4];
 };
 
-#define GUARD_COOKIE_HALVES 4 /* 32-bit words of a cookie that are signed */
-#define GUARD_LEN_COOKIE 16
+#define GUARD_COOKIE_HALVES (CONVERT_COOKIE_SIGNED / 4) /* 32-bit words of a cookie that are signed */
+#define GUARD_LEN_COOKIE CONVERT_COOKIE_SIGNED
+#define GUARD_NONCE_WORD 2 /* 64-bit word of a cookie */
 #define GUARD_LEN_ONE (GUARD_LEN_COOKIE + CONVERT_CONNECT_LEN)
 #define GUARD_LEN_BOTH (GUARD_LEN_ONE + CONVERT_CONNECT_LEN)
 
@@ -68,24 +76,55 @@ static __always_inline bool guard_source_allowed(const struct segment *seg)
 	return bpf_map_lookup_elem(&guard_allow, &key) != NULL;
 }
 
+/* Is Convert accepted on the address that this packet goes to? */
+static __always_inline bool guard_is_ours(const struct segment *seg)
+{
+	struct mpgate_addr to;
+
+	segment_map_addr(&to, seg->family, &seg->tuple.ipv4.daddr, seg->tuple.ipv6.daddr);
+	return bpf_map_lookup_elem(&guard_local, &to) != NULL;
+}
+
+/* One subscriber: an IPv4 address, or an IPv6 /64. */
+static __always_inline void guard_subscriber(const struct segment *seg, struct mpgate_addr *source)
+{
+	segment_map_addr(source, seg->family, &seg->tuple.ipv4.saddr, seg->tuple.ipv6.saddr);
+	if (seg->family == 6)
+		__builtin_memset(source->b + 8, 0, 8);
+}
+
+/* This source has just proved a key. */
+static __always_inline void guard_know(const struct segment *seg)
+{
+	__u64 now = bpf_ktime_get_ns(), *seen;
+	struct mpgate_addr source;
+
+	guard_subscriber(seg, &source);
+	seen = bpf_map_lookup_elem(&guard_known, &source);
+	if (!seen || now - *seen > GUARD_KNOWN_STEP_NS)
+		bpf_map_update_elem(&guard_known, &source, &now, BPF_ANY);
+}
+
 /*
- * A token bucket a source (an IPv6 /64 is one source). Two CPUs may take the same token: the limit is a guard against
- * floods, not an account. A rate of 0 means no limit.
+ * A token bucket a source. Two CPUs may take the same token: the limit is a guard against floods, not an account. A
+ * rate of 0 means no limit. There is none for a source that lately proved a key: a gateway's joins come as fast as its
+ * clients connect.
  */
 static __always_inline enum mpgate_reason guard_rate_limit(const struct mpgate_settings *set, const struct segment *seg)
 {
-	__u64 full = set->unchecked_burst * GUARD_TOKEN, now, idle;
+	__u64 full = set->unchecked_burst * GUARD_TOKEN, now, idle, *known;
 	struct mpgate_bucket fresh = {}, *bucket;
 	struct mpgate_addr source;
 
 	if (!set->unchecked_rate)
 		return MPGATE_R_GUARD_UNCHECKED;
-	segment_map_addr(&source, seg->family, &seg->tuple.ipv4.saddr, seg->tuple.ipv6.saddr);
-	if (seg->family == 6)
-		__builtin_memset(source.b + 8, 0, 8);
+	guard_subscriber(seg, &source);
+	now = bpf_ktime_get_ns();
+	known = bpf_map_lookup_elem(&guard_known, &source);
+	if (known && now - *known < GUARD_KNOWN_NS)
+		return MPGATE_R_GUARD_UNCHECKED;
 	if (full < GUARD_TOKEN)
 		full = GUARD_TOKEN;
-	now = bpf_ktime_get_ns();
 	bucket = bpf_map_lookup_elem(&guard_rate, &source);
 	if (!bucket) {
 		fresh.tokens = full - GUARD_TOKEN;
@@ -117,16 +156,17 @@ static __always_inline bool guard_tag_right(const struct mpgate_guard_key *key, 
 	siphash_init(&hash, key->k0, key->k1);
 	siphash_word(&hash, le64(msg->words[0]));
 	siphash_word(&hash, le64(msg->words[1]));
+	siphash_word(&hash, le64(msg->words[2]));
 	if (len > GUARD_LEN_COOKIE) {
-		siphash_word(&hash, le64(msg->words[2]));
 		siphash_word(&hash, le64(msg->words[3]));
+		siphash_word(&hash, le64(msg->words[4]));
 	}
 	if (len == GUARD_LEN_ONE)
-		rest = le32(msg->half[8]);
+		rest = le32(msg->half[10]);
 	if (len == GUARD_LEN_BOTH) {
-		siphash_word(&hash, le64(msg->words[4]));
 		siphash_word(&hash, le64(msg->words[5]));
 		siphash_word(&hash, le64(msg->words[6]));
+		siphash_word(&hash, le64(msg->words[7]));
 	}
 	siphash_final(&hash, rest, len, &tag);
 	lo = le32(msg->tag[0]) | (__u64)le32(msg->tag[1]) << 32;
@@ -134,30 +174,56 @@ static __always_inline bool guard_tag_right(const struct mpgate_guard_key *key, 
 	return ((lo ^ tag.lo) | (hi ^ tag.hi)) == 0;
 }
 
-static __always_inline bool tuple_equal(const struct mpgate_tuple *a, const struct mpgate_tuple *b)
+/* 16 bits of a hash of the 4-tuple that nobody can steer who lacks the key. */
+static __always_inline __u64 guard_tuple_hash(const struct mpgate_guard_key *key, const struct segment *seg)
 {
-	const __u32 *x = (const void *)a, *y = (const void *)b;
-	__u32 diff = 0;
+	union {
+		struct mpgate_tuple tuple;
+		__u32 half[9];
+	} from;
+	struct siphash_tag tag;
+	struct siphash hash;
 
-	for (__u32 i = 0; i < sizeof(*a) / sizeof(*x); i++)
-		diff |= x[i] ^ y[i];
-	return !diff;
+	segment_tuple(seg, &from.tuple);
+	siphash_init(&hash, key->k0, key->k1);
+	for (int i = 0; i < 8; i += 2)
+		siphash_word(&hash, from.half[i] | (__u64)from.half[i + 1] << 32);
+	siphash_final(&hash, from.half[8], sizeof(from), &tag);
+	return tag.lo & GUARD_REPLAY_TUPLE;
 }
 
-/* A nonce opens one connection: the first 4-tuple that shows it owns it, and its retransmissions pass. */
-static __always_inline enum mpgate_reason guard_first_use(const struct segment *seg, __u32 key_id, __u64 nonce)
+/*
+ * A nonce opens one connection: the first 4-tuple that shows it owns it, and its retransmissions pass. Two CPUs may
+ * write one entry: the worker checks again in any case. By a clock that nobody sets.
+ */
+static __always_inline enum mpgate_reason guard_first_use(const struct mpgate_settings *set, const struct segment *seg,
+							  const struct mpgate_guard_key *key, __u32 id, __u64 nonce)
 {
-	struct mpgate_replay_key key = { .nonce = nonce, .key_id = key_id };
-	struct mpgate_replay entry = {}, *seen;
+	__u64 print = replay_fingerprint(nonce, id), from = guard_tuple_hash(key, seg);
+	__u32 now = bpf_ktime_get_boot_ns() / GUARD_NS, index = print & (set->replay_buckets - 1);
+	__u32 victim = 0, oldest = 0;
+	struct mpgate_replay *bucket;
 
-	segment_tuple(seg, &entry.from);
-	entry.time = bpf_ktime_get_ns();
-	if (!bpf_map_update_elem(&guard_replay, &key, &entry, BPF_NOEXIST))
+	bucket = set->replay_buckets ? bpf_map_lookup_elem(&guard_replay, &index) : NULL;
+	if (!bucket)
 		return MPGATE_R_GUARD_PASS;
-	seen = bpf_map_lookup_elem(&guard_replay, &key);
-	if (seen && !tuple_equal(&seen->from, &entry.from))
-		return MPGATE_R_GUARD_REPLAY;
-	return MPGATE_R_GUARD_PASS; /* the worker checks again in any case */
+	for (__u32 i = 0; i < MPGATE_REPLAY_WAYS; i++) {
+		__u64 entry = bucket->way[i];
+		__u32 age = (now - (__u32)entry) & REPLAY_TIME_MASK;
+
+		if (!entry || age > 2U * set->cookie_window) {
+			age = REPLAY_TIME_MASK + 1;
+		} else if (entry >> GUARD_REPLAY_PRINT_SHIFT == print >> GUARD_REPLAY_PRINT_SHIFT) {
+			return (entry & GUARD_REPLAY_TUPLE) == from ? MPGATE_R_GUARD_PASS : MPGATE_R_GUARD_REPLAY;
+		}
+		if (age > oldest) {
+			oldest = age;
+			victim = i;
+		}
+	}
+	bucket->way[victim & (MPGATE_REPLAY_WAYS - 1)] =
+		(print >> GUARD_REPLAY_PRINT_SHIFT << GUARD_REPLAY_PRINT_SHIFT) | from | (now & REPLAY_TIME_MASK);
+	return MPGATE_R_GUARD_PASS;
 }
 
 /* Puts together what is signed. Returns its length in bytes. */
@@ -168,10 +234,10 @@ static __always_inline __u32 guard_collect(const struct mpgate_guard_scratch *fr
 	__u32 first = GUARD_CONNECT(found) ?: GUARD_SOURCE(found);
 	__u32 i;
 
-	for (i = 0; i < GUARD_COOKIE_HALVES; i++) {
+	for (i = 0; i < GUARD_COOKIE_HALVES; i++)
 		msg->half[i] = tlv[1 + i];
+	for (i = 0; i < sizeof(msg->tag) / sizeof(*msg->tag); i++)
 		msg->tag[i] = tlv[1 + GUARD_COOKIE_HALVES + i];
-	}
 	if (!first)
 		return GUARD_LEN_COOKIE;
 	tlv = &from->words[first];
@@ -190,25 +256,27 @@ static __always_inline enum mpgate_reason guard_cookie(const struct mpgate_setti
 {
 	struct guard_message msg = {};
 	const struct mpgate_guard_key *key;
+	enum mpgate_reason reason;
 	__u32 id, now, len;
-	__u64 nonce;
 	__s32 age;
 
 	if (!GUARD_COOKIE(found))
 		return MPGATE_R_GUARD_NO_COOKIE;
 	len = guard_collect(from, found, &msg);
-	id = (__u32)msg.cookie.key_id << 16 | bpf_ntohs(msg.cookie.key_hint);
+	id = bpf_ntohl(msg.cookie.key_id);
 	key = bpf_map_lookup_elem(&guard_keys, &id);
-	if (!key || msg.cookie.version != CONVERT_COOKIE_VERSION)
+	if (!key || msg.cookie.form != bpf_htonl(CONVERT_COOKIE_FORM) || !guard_tag_right(key, &msg, len))
 		return MPGATE_R_GUARD_FORGED;
-	now = (bpf_ktime_get_ns() + set->wall_offset) / GUARD_NS;
+	if (msg.cookie.end == bpf_htonl(key->end))
+		return MPGATE_R_GUARD_OWN;
+	now = (bpf_ktime_get_boot_ns() + set->wall_offset) / GUARD_NS;
 	age = now - bpf_ntohl(msg.cookie.timestamp);
 	if (age > (__s32)set->cookie_window || age < -(__s32)set->cookie_window)
 		return MPGATE_R_GUARD_STALE;
-	if (!guard_tag_right(key, &msg, len))
-		return MPGATE_R_GUARD_FORGED;
-	nonce = msg.words[1];
-	return guard_first_use(seg, id, nonce);
+	reason = guard_first_use(set, seg, key, id, msg.words[GUARD_NONCE_WORD]);
+	if (reason == MPGATE_R_GUARD_PASS)
+		guard_know(seg);
+	return reason;
 }
 
 static __always_inline bool guard_drops(enum mpgate_reason reason)
@@ -218,26 +286,81 @@ static __always_inline bool guard_drops(enum mpgate_reason reason)
 
 /* Not a reason: the headers are not in the linear part of the packet, or the packet is cut short. */
 #define GUARD_SHORT MPGATE_REASON_COUNT
+/* The same of a packet to our address whose TCP header is not there. */
+#define GUARD_UNSEEN (MPGATE_REASON_COUNT + 1)
+
+/* What guard can see of a packet to our address that is no whole TCP segment: enough to let it through? */
+enum guard_part {
+	GUARD_PART_PASS,
+	GUARD_PART_DROP, /* all of its headers cannot be seen */
+	GUARD_PART_LOOK, /* the first fragment: as its TCP header says */
+};
 
 /*
- * Defines name(ctx, l3, set), the whole check; `load` copies bytes of the packet. OTHER: not for the Convert port.
- * With keyed cookies SYN data must be a Convert message that proves where it comes from, else only its header counts.
+ * Whoever wants to be judged shows his headers: a SYN in fragments is none that a TCP sends, and its data could not be
+ * checked. Fragments of a connection pass, as do all later ones: without the first they make no packet.
+ */
+static __always_inline enum guard_part guard_part(enum parse_result result, const struct segment *seg)
+{
+	if (!seg->family || (result != PARSE_FRAGMENTED && result != PARSE_LONG) || !guard_is_ours(seg))
+		return GUARD_PART_PASS;
+	if (result == PARSE_LONG || seg->tcp_off == PARSE_BEHIND)
+		return GUARD_PART_DROP;
+	return seg->tcp_off ? GUARD_PART_LOOK : GUARD_PART_PASS;
+}
+
+/* The begin of a TCP header, up to its flags. */
+#define GUARD_FIRST_LEN 14
+
+static __always_inline enum mpgate_reason guard_first_fragment(const struct mpgate_settings *set, const __u8 *tcp,
+							       bool cut)
+{
+	if (tcp[2] != (bpf_ntohs(set->convert_port) >> 8) || tcp[3] != (bpf_ntohs(set->convert_port) & 0xff))
+		return MPGATE_R_OTHER;
+	return cut || (tcp[13] & (TCP_SYN_BIT | TCP_ACK_BIT)) == TCP_SYN_BIT ? MPGATE_R_GUARD_HEADERS : MPGATE_R_OTHER;
+}
+
+/*
+ * Defines name(ctx, seg, set), the whole check of a parsed frame; `load` copies bytes of the packet. OTHER: not for our
+ * Convert port. With keyed cookies SYN data must be a Convert message that proves where it comes from, else only its
+ * header counts.
  */
 #define GUARD_DEFINE(name, ctx_type, load)                                                                             \
+	static __always_inline enum mpgate_reason name##_part(struct ctx_type *ctx, enum parse_result result,          \
+							      const struct segment *seg,                               \
+							      const struct mpgate_settings *set)                       \
+	{                                                                                                              \
+		enum guard_part part = guard_part(result, seg);                                                        \
+		__u8 tcp[GUARD_FIRST_LEN + 2] = {};                                                                    \
+                                                                                                                       \
+		if (part == GUARD_PART_DROP)                                                                           \
+			return MPGATE_R_GUARD_HEADERS;                                                                 \
+		if (part == GUARD_PART_PASS)                                                                           \
+			return MPGATE_R_OTHER;                                                                         \
+		if (!load(ctx, seg->tcp_off, tcp, GUARD_FIRST_LEN))                                                    \
+			return guard_first_fragment(set, tcp, false);                                                  \
+		return load(ctx, seg->tcp_off, tcp, 4) ? GUARD_SHORT : guard_first_fragment(set, tcp, true);           \
+	}                                                                                                              \
+                                                                                                                       \
 	static __always_inline enum mpgate_reason name(struct ctx_type *ctx, bool l3,                                  \
 						       const struct mpgate_settings *set)                              \
 	{                                                                                                              \
 		struct mpgate_guard_scratch *msg;                                                                      \
 		enum parse_result result;                                                                              \
-		struct segment seg;                                                                                    \
+		struct segment seg = {};                                                                               \
 		__u32 len, off, found, zero = 0;                                                                       \
 		__u8 *head;                                                                                            \
                                                                                                                        \
 		result = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, l3, &seg);                  \
+		if (seg.vlan) /* for a VLAN device behind this link, which may have a guard of its own */              \
+			return MPGATE_R_OTHER;                                                                         \
 		if (result == PARSE_SHORT)                                                                             \
-			return GUARD_SHORT;                                                                            \
-		if (result != PARSE_TCP || !segment_is_syn(&seg) ||                                                    \
-		    (seg.family == 4 ? seg.tuple.ipv4.dport : seg.tuple.ipv6.dport) != set->convert_port)              \
+			return seg.family && guard_is_ours(&seg) ? GUARD_UNSEEN : GUARD_SHORT;                         \
+		if (result != PARSE_TCP)                                                                               \
+			return name##_part(ctx, result, &seg, set);                                                    \
+		if (!segment_is_syn(&seg) ||                                                                           \
+		    (seg.family == 4 ? seg.tuple.ipv4.dport : seg.tuple.ipv6.dport) != set->convert_port ||            \
+		    !guard_is_ours(&seg))                                                                              \
 			return MPGATE_R_OTHER;                                                                         \
 		if (set->allow_from && !guard_source_allowed(&seg))                                                    \
 			return MPGATE_R_GUARD_SOURCE;                                                                  \

@@ -59,7 +59,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * MPGATE_MAX_PEERS); /* two keys a peer while one replaces the other */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); /* key_id << 16 | key_hint */
+	__type(key, __u32); /* key id */
 	__type(value, struct mpgate_guard_key);
 } guard_keys __weak SEC(".maps");
 
@@ -78,6 +78,14 @@ struct {
 	__type(key, struct mpgate_addr);
 	__type(value, __u32); /* number of the configuration that named it */
 } peer_addrs __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_LOCAL);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_addr);
+	__type(value, __u32);
+} guard_local __weak SEC(".maps");
 
 /* --- what the programs write */
 struct {
@@ -119,9 +127,9 @@ struct {
 } syn_busy __weak SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, MPGATE_MAX_REPLAY);
-	__type(key, struct mpgate_replay_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MPGATE_REPLAY_BUCKETS); /* the supervisor makes it as large as settings.replay_buckets */
+	__type(key, __u32);
 	__type(value, struct mpgate_replay);
 } guard_replay __weak SEC(".maps");
 
@@ -131,6 +139,13 @@ struct {
 	__type(key, struct mpgate_addr);
 	__type(value, struct mpgate_bucket);
 } guard_rate __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_SOURCES);
+	__type(key, struct mpgate_addr);
+	__type(value, __u64);
+} guard_known __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

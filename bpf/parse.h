@@ -31,6 +31,8 @@
 #define PARSE_VLAN_TAGS 2 /* 802.1Q, or QinQ */
 #define PARSE_EXT_HEADERS 6 /* IPv6 extension headers before TCP; more: not ours */
 #define PARSE_IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define PARSE_IP_OFFSET 0x1fff /* of a fragment, IPv4 */
+#define PARSE_IPV6_OFFSET 0xfff8 /* the same, IPv6 */
 #define PARSE_VLAN_LEN 4
 #define PARSE_VLAN_ID 0xfff /* of a tag: 802.1Q, 9.6 */
 #define PARSE_TCP_OPTIONS 40 /* bytes, at most */
@@ -46,25 +48,29 @@
 
 enum parse_result {
 	PARSE_TCP, /* all of struct segment is filled */
-	PARSE_ICMP, /* ICMP or ICMPv6: family, vlan, ip_off and tcp_off are filled */
+	PARSE_ICMP, /* ICMP or ICMPv6: family, addresses, vlan, ip_off and tcp_off are filled */
 	PARSE_OTHER, /* neither of them */
-	PARSE_FRAGMENTED,
+	PARSE_FRAGMENTED, /* tcp_off says what is in this one */
+	PARSE_LONG, /* more extension headers than are stepped over */
 	PARSE_BAD, /* headers do not add up */
 	PARSE_SHORT, /* headers go past the linear bytes */
 };
 
 struct segment {
 	struct bpf_sock_tuple tuple; /* ipv4 or ipv6, as the family says */
-	__u8 family; /* 4 or 6 */
+	__u8 family; /* 4 or 6; 0: no IP header was seen. With it the addresses are there, whatever the result */
 	__u8 dscp;
 	__u8 flags; /* byte 13 of the TCP header */
 	__u8 tcp_len; /* header with options, bytes */
 	__u16 vlan; /* the ids of the frame's tags, put together: 0 without tags, or with priorities only */
 	__u32 ip_off; /* of the IP header, from the start of the frame */
-	__u32 tcp_off; /* of the TCP header, or the ICMP one */
+	__u32 tcp_off; /* of the TCP header, or the ICMP one. Of a fragment: 0: there is no TCP header in it; PARSE_BEHIND: behind
+			  further headers */
 	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
 			  (more than 64 KiB merged by the kernel) */
 };
+
+#define PARSE_BEHIND 0xffffffffU
 
 struct cursor {
 	void *pos, *end;
@@ -91,6 +97,15 @@ PARSE_INLINE void *cursor_take(struct cursor *c, __u32 len)
 		return NULL;
 	c->pos = p + len;
 	return p;
+}
+
+/* The distance of two places in a packet, as a number that the compiler does not mix with either. */
+PARSE_INLINE __u32 parse_offset(const void *pos, const void *start)
+{
+	__u64 offset = pos - start;
+
+	asm volatile("" : "+r"(offset));
+	return offset;
 }
 
 /* Fills what follows the addresses. announced: bytes from the TCP header on, 0: unknown. */
@@ -126,6 +141,8 @@ PARSE_INLINE enum parse_result parse_ipv4(struct cursor *c, void *start, struct 
 	len = ip->ihl * 4;
 	if (ip->protocol == IPPROTO_ICMP && !(ip->frag_off & bpf_htons(PARSE_IP_FRAGMENT))) {
 		seg->family = 4;
+		seg->tuple.ipv4.saddr = ip->saddr;
+		seg->tuple.ipv4.daddr = ip->daddr;
 		seg->ip_off = (void *)ip - start;
 		seg->tcp_off = seg->ip_off + len;
 		return PARSE_ICMP;
@@ -133,15 +150,20 @@ PARSE_INLINE enum parse_result parse_ipv4(struct cursor *c, void *start, struct 
 	if (ip->protocol != IPPROTO_TCP)
 		return PARSE_OTHER;
 	total = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || len < sizeof(*ip) || (total && total < len + sizeof(struct tcphdr)))
+	if (ip->version != 4 || len < sizeof(*ip))
 		return PARSE_BAD;
-	if (ip->frag_off & bpf_htons(PARSE_IP_FRAGMENT))
-		return PARSE_FRAGMENTED;
 	seg->family = 4;
-	seg->dscp = ip->tos >> 2;
-	seg->ip_off = (void *)ip - start;
 	seg->tuple.ipv4.saddr = ip->saddr;
 	seg->tuple.ipv4.daddr = ip->daddr;
+	if (ip->frag_off & bpf_htons(PARSE_IP_FRAGMENT)) {
+		if (!(ip->frag_off & bpf_htons(PARSE_IP_OFFSET)))
+			seg->tcp_off = parse_offset(ip, start) + len;
+		return PARSE_FRAGMENTED;
+	}
+	if (total && total < len + sizeof(struct tcphdr))
+		return PARSE_BAD;
+	seg->dscp = ip->tos >> 2;
+	seg->ip_off = (void *)ip - start;
 	cursor_skip(c, len - sizeof(*ip));
 	return parse_tcp(c, start, total ? total - len : 0, seg);
 }
@@ -150,6 +172,28 @@ PARSE_INLINE enum parse_result parse_ipv4(struct cursor *c, void *start, struct 
 struct parse_ext {
 	__u8 next, len, routing_type, segments_left;
 };
+
+/* Types of headers that come before TCP. */
+PARSE_INLINE bool parse_is_ext(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT;
+}
+
+/* Where TCP begins in an IPv6 fragment whose header is next: see struct segment. */
+PARSE_INLINE __u32 parse_fragment(struct cursor *c, void *start)
+{
+	struct parse_ext *ext = c->pos;
+	__be16 *words = c->pos;
+
+	if (!cursor_take(c, 8))
+		return PARSE_BEHIND;
+	if (words[1] & bpf_htons(PARSE_IPV6_OFFSET))
+		return 0;
+	if (ext->next == IPPROTO_TCP)
+		return parse_offset(c->pos, start);
+	return parse_is_ext(ext->next) ? PARSE_BEHIND : 0;
+}
 
 PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct segment *seg)
 {
@@ -160,8 +204,10 @@ PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct 
 	if (!ip)
 		return PARSE_SHORT;
 	next = ip->nexthdr;
+	seg->family = 6;
+	__builtin_memcpy(seg->tuple.ipv6.saddr, &ip->saddr, sizeof(seg->tuple.ipv6.saddr));
+	__builtin_memcpy(seg->tuple.ipv6.daddr, &ip->daddr, sizeof(seg->tuple.ipv6.daddr));
 	if (next == IPPROTO_ICMPV6) { /* errors come without extension headers */
-		seg->family = 6;
 		seg->ip_off = (void *)ip - start;
 		seg->tcp_off = seg->ip_off + sizeof(*ip);
 		return PARSE_ICMP;
@@ -169,9 +215,11 @@ PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct 
 	for (int i = 0; i < PARSE_EXT_HEADERS && next != IPPROTO_TCP; i++) {
 		struct parse_ext *ext;
 
-		if (next == IPPROTO_FRAGMENT)
+		if (next == IPPROTO_FRAGMENT) {
+			seg->tcp_off = parse_fragment(c, start);
 			return PARSE_FRAGMENTED;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
+		}
+		if (!parse_is_ext(next))
 			return PARSE_OTHER;
 		ext = c->pos;
 		if (!cursor_take(c, 8))
@@ -183,25 +231,24 @@ PARSE_INLINE enum parse_result parse_ipv6(struct cursor *c, void *start, struct 
 		cursor_skip(c, ext->len * 8);
 	}
 	if (next != IPPROTO_TCP)
-		return PARSE_OTHER;
+		return parse_is_ext(next) ? PARSE_LONG : PARSE_OTHER;
 	total = bpf_ntohs(ip->payload_len);
 	if (ip->version != 6 || (total && total < ext_len + sizeof(struct tcphdr)))
 		return PARSE_BAD;
-	seg->family = 6;
 	seg->dscp = (ip->priority << 2 | ip->flow_lbl[0] >> 6) & 0x3f;
 	seg->ip_off = (void *)ip - start;
-	__builtin_memcpy(seg->tuple.ipv6.saddr, &ip->saddr, sizeof(seg->tuple.ipv6.saddr));
-	__builtin_memcpy(seg->tuple.ipv6.daddr, &ip->daddr, sizeof(seg->tuple.ipv6.daddr));
 	return parse_tcp(c, start, total ? total - ext_len : 0, seg);
 }
 
-/* l3: the frame starts with the IP header. *seg is of use only when PARSE_TCP or PARSE_ICMP is returned. */
+/* l3: the frame starts with the IP header. All of *seg is filled only when PARSE_TCP is returned. */
 PARSE_INLINE enum parse_result parse_frame(void *data, void *end, bool l3, struct segment *seg)
 {
 	struct cursor c = { data, end };
 	__be16 proto;
 
 	seg->vlan = 0;
+	seg->family = 0;
+	seg->tcp_off = 0;
 	if (l3) {
 		__u8 *first = data;
 

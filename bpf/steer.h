@@ -404,6 +404,7 @@ static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bo
 	case PARSE_FRAGMENTED:
 		return MPGATE_R_FRAGMENT;
 	case PARSE_OTHER:
+	case PARSE_LONG:
 		return MPGATE_R_OTHER;
 	default:
 		return MPGATE_R_MALFORMED;

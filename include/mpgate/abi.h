@@ -32,7 +32,9 @@
 	      */
 #define MPGATE_CLIENT_COUNTERS 16384 /* a power of two; who shares one by chance shares its bound */
 #define MPGATE_CLIENT_SLOTS 1024 /* a power of two: clients are given to workers by so many slots */
-#define MPGATE_MAX_REPLAY 65536 /* cookies remembered inside the time window */
+#define MPGATE_REPLAY_BUCKETS 8192 /* of cookies remembered inside the time window; the supervisor sizes it anew */
+#define MPGATE_REPLAY_WAYS 8 /* cookies a bucket */
+#define MPGATE_MAX_LOCAL 4096 /* addresses that Convert is accepted on */
 #define MPGATE_MAX_SOURCES 16384 /* rate-limited sources */
 #define MPGATE_MAX_ALLOW 4096 /* prefixes in allow-from */
 #define MPGATE_MAX_SYNACK 16384 /* SYN+ACKs whose options no worker has read yet */
@@ -93,11 +95,13 @@ struct mpgate_tuple {
 	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
 	X(GUARD_UNCHECKED, "guard-unchecked", "SYN to the Convert port that cannot be checked yet: passed")            \
 	X(GUARD_RATE, "guard-rate", "too many unchecked SYNs of one source: dropped")                                  \
+	X(GUARD_HEADERS, "guard-headers", "fragmented SYN to the Convert port, or too many headers: dropped")          \
 	X(GUARD_SOURCE, "guard-source", "source not in allow-from: dropped")                                           \
 	X(GUARD_MALFORMED, "guard-malformed", "SYN data is no Convert message: dropped")                               \
 	X(GUARD_NO_COOKIE, "guard-no-cookie", "Convert SYN without the cookie it needs: dropped")                      \
 	X(GUARD_FORGED, "guard-forged", "cookie of an unknown key or with a wrong tag: dropped")                       \
-	X(GUARD_STALE, "guard-stale", "cookie outside the time window: dropped")                                       \
+	X(GUARD_OWN, "guard-own", "cookie of our own end id: dropped")                                                 \
+	X(GUARD_STALE, "guard-stale", "right cookie outside the time window, so a clock is wrong: dropped")            \
 	X(GUARD_REPLAY, "guard-replay", "cookie seen before from elsewhere: dropped")                                  \
 	X(GUARD_UNUSUAL, "guard-unusual", "Convert SYN too intricate to be checked here: dropped")
 
@@ -129,7 +133,9 @@ struct mpgate_settings {
 	__u32 mark, mark_mask; /* what is put on packets of local connections, and in which bits */
 	__u32 undelivered; /* not 0: what is given to workers does not reach them, so nothing new is */
 	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
-	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_MONOTONIC */
+	__u32 replay_buckets; /* entries of `guard_replay`, a power of two; 0: nothing is remembered */
+	__u32 zero;
+	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_BOOTTIME, and never less than it was */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
 };
 
@@ -261,24 +267,22 @@ struct mpgate_meta {
 };
 #define MPGATE_NO_RULE 0xffffffffU
 
-/* guard_keys: 24-bit key id -> how to check a cookie made with it. */
+/* guard_keys: key id -> how to check a cookie made with it. */
 struct mpgate_guard_key {
-	__u64 k0, k1; /* the sub-key of the direction towards us, as SipHash takes it (little endian) */
+	__u64 k0, k1; /* the sub-key, as SipHash takes it (little endian) */
 	__u32 peer; /* slot */
-	__u32 zero;
+	__u32 end; /* our own end id under it */
 };
 
-struct mpgate_replay_key {
-	__u64 nonce;
-	__u32 key_id;
-	__u32 zero;
-};
-
+/*
+ * guard_replay: buckets of cookies that were used. An entry has 32 bits of the nonce's hash, 16 of the 4-tuple's that
+ * used it first, and 16 of the second of CLOCK_BOOTTIME when it did; 0: free. A full bucket gives up its oldest.
+ */
 struct mpgate_replay {
-	struct mpgate_tuple from; /* the 4-tuple that used the nonce first */
-	__u32 zero;
-	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u64 way[MPGATE_REPLAY_WAYS];
 };
+
+/* guard_local: address that Convert is accepted on -> u32 1. */
 
 /* guard_allow: LPM over mpgate_allow_key -> u32 1. Same rules as mpgate_lpm_key, side MPGATE_SRC. */
 
@@ -287,6 +291,8 @@ struct mpgate_bucket {
 	__u64 tokens; /* thousandths of a SYN */
 	__u64 time; /* ns, CLOCK_MONOTONIC, of the last refill */
 };
+
+/* guard_known: source (as in guard_rate) that sent a valid cookie -> u64, ns of CLOCK_MONOTONIC when it last did. */
 
 /* guard_scratch: a Convert message, and room so that a TLV read at any word of it stays inside. */
 struct mpgate_guard_scratch {

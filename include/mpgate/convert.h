@@ -24,6 +24,7 @@ enum convert_type {
 	CONVERT_ERROR = 30,
 	CONVERT_ORIG_SOURCE = 192,
 	CONVERT_FLOW_ATTRS = 193,
+	CONVERT_CLOCK = 194,
 };
 
 #define CONVERT_CONNECT_WORDS 5 /* Connect and Original Source without options */
@@ -47,25 +48,34 @@ enum convert_error {
 #define CONVERT_ATTR_EARLY_DATA 1U /* user data follows in the same SYN */
 
 /*
- * The keyed cookie: the value of a Cookie TLV after its two reserved bytes.
- * The tag is SipHash-2-4-128 under the sub-key of the direction, over the
- * first 16 bytes of the cookie, then the whole Connect TLV if there is one,
- * then the whole Original Source TLV if there is one.
- *
- * key_id and key_hint together are a 24-bit name of the key, made from the key
- * (keys.h): eight bits are too few for a hub that has thousands of gateways.
+ * The keyed cookie: the value of a Cookie TLV after its two reserved bytes
+ * (docs/protocol.md). The tag is SipHash-2-4-128 under the key's sub-key, over
+ * all that stands before it, then the whole Connect TLV if there is one, then
+ * the whole Original Source TLV if there is one. Every field is a word of its
+ * own, so that a BPF program reads it where it lies.
  */
-#define CONVERT_COOKIE_VERSION 1
-#define CONVERT_COOKIE_LEN 32
-#define CONVERT_COOKIE_WORDS 9 /* the Cookie TLV that carries it */
+#define CONVERT_COOKIE_FORM 0x02000000U /* version 2, then what it is for: to ask */
+#define CONVERT_CLOCK_FORM 0x02010000U /* the same of what a Clock TLV's tag covers: to tell the time */
+#define CONVERT_COOKIE_LEN 40
+#define CONVERT_COOKIE_SIGNED 24 /* bytes of it that stand before the tag */
+#define CONVERT_COOKIE_WORDS 11 /* the Cookie TLV that carries it */
 
 struct convert_cookie {
-	__u8 key_id;
-	__u8 version;
-	__be16 key_hint;
-	__be32 timestamp; /* seconds, CLOCK_REALTIME */
+	__be32 form; /* CONVERT_COOKIE_FORM */
+	__be32 key_id; /* the key's name, made from the key */
+	__be32 end; /* who made it: a proxy refuses what it made itself */
+	__be32 timestamp; /* seconds since 1970 */
 	__u8 nonce[8];
 	__u8 tag[16];
 };
+
+/*
+ * Clock, behind Error 32 for a cookie that is right but for its time: two
+ * reserved bytes, the converter's time in seconds since 1970, and a tag of 16
+ * bytes over what was signed of the cookie with CONVERT_CLOCK_FORM in place of
+ * its form, then that time.
+ */
+#define CONVERT_CLOCK_WORDS 6
+#define CONVERT_CLOCK_LEN 20 /* after the reserved bytes */
 
 #endif

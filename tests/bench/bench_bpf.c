@@ -134,26 +134,26 @@ static void policies(struct test_policy t[2])
 /* A Convert message of a Connect TLV and a cookie, signed as the key of main() signs. */
 static int convert_message(__u8 *out, bool forge)
 {
-	struct convert_cookie cookie = { .version = CONVERT_COOKIE_VERSION,
-					 .key_hint = htons(1),
-					 .timestamp = htonl(time(NULL)) };
+	struct convert_cookie cookie = {
+		.form = htonl(CONVERT_COOKIE_FORM), .key_id = htonl(1), .end = htonl(2), .timestamp = htonl(time(NULL))
+	};
 	struct siphash_tag tag;
-	__u64 w[5] = {};
+	__u64 w[6] = {};
 	struct siphash s;
 
-	memcpy(out, (__u8[]){ 1, 15, 0x22, 0x63, CONVERT_CONNECT, CONVERT_CONNECT_WORDS, 0, 80 }, 8);
+	memcpy(out, (__u8[]){ 1, 17, 0x22, 0x63, CONVERT_CONNECT, CONVERT_CONNECT_WORDS, 0, 80 }, 8);
 	memset(out + 8, 0x20, 16);
-	memcpy(w, &cookie, 16);
-	memcpy((__u8 *)w + 16, out + 4, 20);
+	memcpy(w, &cookie, CONVERT_COOKIE_SIGNED);
+	memcpy((__u8 *)w + CONVERT_COOKIE_SIGNED, out + 4, 20);
 	siphash_init(&s, 11, 22);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		siphash_word(&s, w[i]);
-	siphash_final(&s, w[4], 36, &tag);
+	siphash_final(&s, w[5], 44, &tag);
 	memcpy(cookie.tag, &tag, 16);
 	cookie.tag[0] ^= forge;
 	memcpy(out + 24, (__u8[]){ CONVERT_COOKIE, CONVERT_COOKIE_WORDS, 0, 0 }, 4);
 	memcpy(out + 28, &cookie, sizeof(cookie));
-	return 60;
+	return 68;
 }
 
 static void packets(void)
@@ -207,7 +207,7 @@ int main(void)
 	struct mpgate_guard_key key = { .k0 = 11, .k1 = 22 };
 	struct mpgate_listener worker = { .alive = 1 };
 	struct test_policy t[2];
-	struct timespec wall, mono;
+	struct timespec wall, boot;
 	int listener[2], pair[2];
 	__u32 zero = 0, one = 1;
 
@@ -218,9 +218,11 @@ int main(void)
 	worker.port = listen_both(listener);
 	map_set(skel->maps.listeners, &zero, &worker);
 	map_set(skel->maps.guard_keys, &one, &key);
+	dp_local(skel, 4, SERVER4);
+	settings.replay_buckets = MPGATE_REPLAY_BUCKETS;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	settings.wall_offset = (wall.tv_sec - mono.tv_sec) * 1000000000ULL;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	settings.wall_offset = (wall.tv_sec - boot.tv_sec) * 1000000000ULL;
 	settings.convert_port = htons(PORT);
 	packets();
 	established(pair);

@@ -43,7 +43,7 @@ static struct datapath *open_or_die(void)
 {
 	struct datapath *dp = NULL;
 
-	CU_ASSERT_EQUAL_FATAL(datapath_open(INSTANCE, &dp), 0);
+	CU_ASSERT_EQUAL_FATAL(datapath_open(INSTANCE, 64, &dp), 0);
 	return dp;
 }
 

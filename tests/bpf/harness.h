@@ -357,6 +357,16 @@ HARNESS void dp_clients(struct mpgate_bpf *skel, __u32 worker)
 		map_set(skel->maps.client_workers, &slot, &worker);
 }
 
+/* Guard looks after this address. */
+HARNESS void dp_local(struct mpgate_bpf *skel, int family, const char *text)
+{
+	struct mpgate_addr a = { { [10] = 0xff, 0xff } };
+	__u32 one = 1;
+
+	inet_pton(family == 4 ? AF_INET : AF_INET6, text, family == 4 ? a.b + 12 : a.b);
+	map_set(skel->maps.guard_local, &a, &one);
+}
+
 HARNESS void dp_counters(struct mpgate_bpf *skel, __u64 out[MPGATE_REASON_COUNT])
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -121,10 +121,10 @@ static void test_open_names_a_missing_bpffs(void)
 	struct datapath *dp = NULL;
 
 	CU_ASSERT_EQUAL_FATAL(mount("none", "/sys/fs/bpf", "tmpfs", 0, NULL), 0);
-	CU_ASSERT_EQUAL(datapath_open(INSTANCE, &dp), -ENOTSUP);
+	CU_ASSERT_EQUAL(datapath_open(INSTANCE, 64, &dp), -ENOTSUP);
 	CU_ASSERT_PTR_NULL(dp);
 	CU_ASSERT_EQUAL(umount("/sys/fs/bpf"), 0);
-	CU_ASSERT_EQUAL(datapath_open("a.b", &dp), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_open("a.b", 64, &dp), -EINVAL);
 }
 
 static void test_open_removes_other_abi(void)
@@ -357,7 +357,7 @@ static void die_attached(bool tcx, enum cfg_guard guard)
 		struct datapath *dp;
 
 		path.guard = guard;
-		if (datapath_open(INSTANCE, &dp))
+		if (datapath_open(INSTANCE, 64, &dp))
 			_exit(1);
 		dp->tcx = dp->tcx && tcx;
 		_exit(datapath_attach(dp, dev, &path, false, &a) ? 1 : 0);

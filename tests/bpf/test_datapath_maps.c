@@ -300,9 +300,9 @@ static void test_convert_settings(void)
 
 static void test_keys_are_a_set(void)
 {
-	struct datapath_key keys[] = { { { 1, 2, 0x100001 }, 0 },
-				       { { 3, 4, 0x100002 }, 1 },
-				       { { 5, 6, 0x100003 }, 2 } };
+	struct datapath_key keys[] = { { { 1, 2, 0x100001, 0 }, 0 },
+				       { { 3, 4, 0x100002, 0 }, 1 },
+				       { { 5, 6, 0x100003, 0 }, 2 } };
 	struct datapath *dp = open_or_die();
 	struct mpgate_guard_key value;
 	int fd = pinned_map("guard_keys");

@@ -133,6 +133,8 @@ static void setup(void)
 	skel = dp_open();
 	settings.convert_port = htons(8803);
 	dp_settings(skel, &settings);
+	dp_local(skel, 4, SERVER4);
+	dp_local(skel, 6, SERVER6);
 	policy_make(skel, &policy, 0, 10, link_id, MPGATE_RULE_REJECT);
 	dp_peer(skel, 4, 1);
 	worker.port = listen_both(listener);

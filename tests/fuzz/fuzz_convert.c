@@ -4,6 +4,7 @@
  * it, with and without the private TLVs. What is accepted must lie inside the
  * input, mean the same when written again, and need its last byte.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,12 +47,15 @@ static void walk_options(const struct convert_bytes *options)
 
 static void check_cookie(const struct convert_msg *m)
 {
-	const struct subkey key = { .k0 = 1, .k1 = 2, .id = 3 };
+	const struct subkey key = { .k0 = 1, .k1 = 2, .id = 3, .end = 4 };
+	const uint8_t nonce[8] = { 5 };
 	const struct mpgate_addr client = { { 0 } };
 	uint32_t id;
 
-	CHECK(cookie_key_id(&m->cookie, &id) || id <= 0xffffff);
+	CHECK(!cookie_key_id(&m->cookie, &id) ||
+	      cookie_check(&key, 0, 30, &m->cookie, &m->connect_tlv, &m->source_tlv) == -EKEYREJECTED);
 	CHECK(cookie_check(&key, 0, 30, &m->cookie, &m->connect_tlv, &m->source_tlv));
+	CHECK(clock_check(&key, 0, nonce, &m->clock, &id));
 	CHECK(issued_check(&key, 0, &client, &m->cookie));
 }
 
@@ -76,6 +80,8 @@ static int write_again(const struct convert_msg *m, uint8_t buf[CONVERT_MAX_LEN]
 		convert_put_ext_tcp_header(&w, m->ext_tcp_header.data, m->ext_tcp_header.len);
 	if (m->has & CONVERT_HAS_ERROR)
 		convert_put_error(&w, m->error, m->error_value.data, m->error_value.len);
+	if (m->has & CONVERT_HAS_CLOCK)
+		convert_put_clock(&w, m->clock.data);
 	return convert_end(&w);
 }
 
@@ -92,6 +98,7 @@ static void check_same(const struct convert_msg *a, const struct convert_msg *b)
 	CHECK(same_bytes(&a->extensions, &b->extensions));
 	CHECK(same_bytes(&a->ext_tcp_header, &b->ext_tcp_header));
 	CHECK(same_bytes(&a->error_value, &b->error_value));
+	CHECK(same_bytes(&a->clock, &b->clock));
 }
 
 static void check_message(enum convert_side side, bool private_tlvs, const uint8_t *data, size_t size,
@@ -110,6 +117,7 @@ static void check_message(enum convert_side side, bool private_tlvs, const uint8
 	check_inside(&m->extensions, data, m->len);
 	check_inside(&m->cookie, data, m->len);
 	check_inside(&m->error_value, data, m->len);
+	check_inside(&m->clock, data, m->len);
 	walk_options(&m->tcp_options);
 	walk_options(&m->ext_tcp_header);
 	check_cookie(m);

@@ -60,12 +60,17 @@ static void view_ipv4(const uint8_t *p, size_t size, size_t off, struct view *v)
 		return;
 	total = be16(p + off + 2);
 	v->result = PARSE_BAD;
-	if (p[off] >> 4 != 4 || header < 20 || (total != 0 && total < header + 20))
-		return;
-	v->result = PARSE_FRAGMENTED;
-	if (be16(p + off + 6) & 0x3fff)
+	if (p[off] >> 4 != 4 || header < 20)
 		return;
 	v->family = 4;
+	v->result = PARSE_FRAGMENTED;
+	if (be16(p + off + 6) & 0x3fff) {
+		v->tcp_off = be16(p + off + 6) & 0x1fff ? 0 : off + header;
+		return;
+	}
+	v->result = PARSE_BAD;
+	if (total != 0 && total < header + 20)
+		return;
 	v->ip_off = off;
 	v->dscp = p[off + 1] / 4;
 	v->saddr = p + off + 12;
@@ -81,15 +86,25 @@ static void view_ipv6(const uint8_t *p, size_t size, size_t off, struct view *v)
 	v->result = PARSE_SHORT;
 	if (at > size)
 		return;
+	v->family = 6;
 	next = p[off + 6];
 	total = be16(p + off + 4);
 	while (next == 0 || next == 43 || next == 60 || next == 44) {
-		v->result = PARSE_OTHER;
+		v->result = PARSE_LONG;
 		if (headers++ == 6)
 			return;
 		v->result = PARSE_FRAGMENTED;
-		if (next == 44)
+		if (next == 44) {
+			if (at + 8 > size)
+				v->tcp_off = PARSE_BEHIND;
+			else if (be16(p + at + 2) & 0xfff8)
+				v->tcp_off = 0;
+			else if (p[at] == 6)
+				v->tcp_off = at + 8;
+			else if (p[at] == 0 || p[at] == 43 || p[at] == 60 || p[at] == 44)
+				v->tcp_off = PARSE_BEHIND;
 			return;
+		}
 		v->result = PARSE_SHORT;
 		if (at + 8 > size)
 			return;
@@ -111,7 +126,6 @@ static void view_ipv6(const uint8_t *p, size_t size, size_t off, struct view *v)
 	v->result = PARSE_BAD;
 	if (p[off] >> 4 != 6 || (total != 0 && total < at - off - 40 + 20))
 		return;
-	v->family = 6;
 	v->ip_off = off;
 	v->dscp = (be16(p + off) >> 6) & 0x3f;
 	v->saddr = p + off + 8;
@@ -194,6 +208,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (v.result == PARSE_ICMP)
 		check(seg.family == v.family && seg.vlan == v.vlan && seg.ip_off == v.ip_off &&
 		      seg.tcp_off == v.tcp_off);
+	check(seg.family == v.family);
+	check(v.result != PARSE_FRAGMENTED || seg.tcp_off == v.tcp_off);
 	if (v.result == PARSE_TCP) {
 		const void *saddr = v.family == 4 ? (void *)&seg.tuple.ipv4.saddr : (void *)seg.tuple.ipv6.saddr;
 		const void *daddr = v.family == 4 ? (void *)&seg.tuple.ipv4.daddr : (void *)seg.tuple.ipv6.daddr;

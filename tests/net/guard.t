@@ -16,12 +16,14 @@ scenario
 # sockets: SYNs that reached a socket of the hub so far (a SYN+ACK was the answer).
 answers() { packets answers$f "src $HUB_IP and tcp src port 8803 and dst portrange 20000-30001"; }
 
-# forge KIND REASON TIMES NAME: that SYN is counted under that reason (and passed TIMES times).
+# forge KIND REASON TIMES NAME [SOURCE]: that SYN is counted under that reason (and passed TIMES times). END: whose
+# end id it has.
+END=synforge
 forge() {
 	local before pass
 	before=$(counter hub reasons "$2")
 	pass=$(counter hub reasons guard-pass)
-	check "$4: sent" on "$GATEWAY" "$TOOLS/synforge" -k "$TMP/pair.key" "$1" "${5:-$GATEWAY_IP}" "$HUB_IP" 8803 "$SERVER_IP" 7001
+	check "$4: sent" on "$GATEWAY" "$TOOLS/synforge" -k "$TMP/pair.key" -e "$END" "$1" "${5:-$GATEWAY_IP}" "$HUB_IP" 8803 "$SERVER_IP" 7001
 	check "$4: counted as $2" wait_for 5 counted hub reasons "$2" "$before"
 	is "$(($(counter hub reasons guard-pass) - pass))" "$3" "$4: passed $3 times"
 }
@@ -30,7 +32,7 @@ forge() {
 late() {
 	local before
 	before=$(counter hub relay "$2")
-	is "$(on "$GATEWAY" "$TOOLS/synforge" -l -k "$TMP/pair.key" "$1" "$GATEWAY_IP" "$HUB_IP" 8803 "$SERVER_IP" 7001 |
+	is "$(on "$GATEWAY" "$TOOLS/synforge" -l -k "$TMP/pair.key" -e "$END" "$1" "$GATEWAY_IP" "$HUB_IP" 8803 "$SERVER_IP" 7001 |
 		paste -sd' ')" "$3" "$4: $3"
 	check "$4: counted as $2" wait_for 5 counted hub relay "$2" "$before"
 }
@@ -45,6 +47,9 @@ for f in 4 6; do
 	done
 	forge stale guard-stale 0 "IPv$f stale"
 	forge early guard-stale 0 "IPv$f from the future"
+	END=${MPG_PREFIX}hub
+	forge valid guard-own 0 "IPv$f with the hub's own end id"
+	END=synforge
 	forge none guard-no-cookie 0 "IPv$f without a cookie"
 	forge malformed guard-malformed 0 "IPv$f malformed"
 	forge valid guard-source 0 "IPv$f from outside allow-from" "$([ $f = 4 ] && echo 10.60.1.1 || echo fd60:1::1)"
@@ -59,9 +64,16 @@ for f in 4 6; do
 	check "IPv$f: the valid ones were answered" wait_for 5 answered
 	capture_end answers$f
 
-	for kind in forged unknown moved stale early none; do
+	for kind in forged unknown moved none; do
 		late $kind not-authorized "error 32" "IPv$f $kind, after the handshake"
 	done
+	for kind in stale early; do
+		late $kind stale-cookie "error 32 clock" "IPv$f $kind, after the handshake"
+	done
+	END=${MPG_PREFIX}hub
+	late valid not-authorized "error 32" "IPv$f with the hub's own end id, after the handshake"
+	END=synforge
+	check "IPv$f: which is said" grep -q 'has our own end id: give the two instances different names' "$TMP/hub.log"
 	late malformed malformed reset "IPv$f malformed, after the handshake"
 	late valid relayed ok "IPv$f valid, after the handshake"
 	late replayed replayed "ok reset" "IPv$f replayed, after the handshake"

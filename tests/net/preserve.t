@@ -13,6 +13,15 @@ scenario
 sed -i '/source: share/d' "$TMP/hub.yaml" # the default
 check "source is not named" ctl hub reload
 
+fails() { ! "$@"; }
+
+# sources PREFIX...: those that the gateway may speak for.
+sources() {
+	local list
+	printf -v list '"%s", ' "$@"
+	sed -i "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, allow-source: [ ${list%, } ] }|" "$TMP/hub.yaml"
+}
+
 # links_preserve LINK...: the hub has these, and servers see the client's own address.
 links_preserve() {
 	local links
@@ -59,6 +68,8 @@ for f in 4 6; do
 	seen_as "$HUB_IP" "IPv$f, default"
 done
 
+check "source: preserve without allow-source is refused" fails links_preserve "{ name: net0, role: path }"
+sources 10.60.1.0/24 fd60:1::/64
 check "source: preserve, on one link" links_preserve "{ name: net0, role: path }"
 back_via 30
 for f in 4 6; do
@@ -66,6 +77,26 @@ for f in 4 6; do
 	seen_as "$CLIENT_IP" "IPv$f, one link"
 	same_port "IPv$f, one link"
 done
+
+# A key does not let a gateway speak for everybody.
+sources 10.60.2.0/24 fd60:2::/64
+check "the gateway is to speak for other hosts" ctl hub reload
+for f in 4 6; do
+	family $f
+	refused=$(counter hub relay not-authorized)
+	check "IPv$f: a client that is not among them" fails load greet "$SERVER_IP" 7003
+	check "IPv$f: is refused" counted hub relay not-authorized "$refused"
+done
+check "which is said" grep -q "source not in the peer's allow-source" "$TMP/hub.log"
+sources 10.60.0.0/16 fd60::/16
+check "it may speak for all" ctl hub reload
+for f in 4 6; do
+	family $f
+	check "IPv$f: so it may for a client" greeted_by "$CLIENT_IP"
+	late=$(on "$GATEWAY" "$TOOLS/synforge" -l -k "$TMP/pair.key" -s "$HUB_IP" valid "$GATEWAY_IP" "$HUB_IP" 8803 "$SERVER_IP" 7001)
+	is "$late" "error 32" "IPv$f: but not for the hub itself"
+done
+sources 10.60.1.0/24 fd60:1::/64
 
 # The usual place of a hub: peers on one side, servers on the other.
 link_veth "$HUB" net1 "$SERVER" srv1

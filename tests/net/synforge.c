@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * synforge [-l] [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT: sends a SYN with a Convert message from a raw
- * socket.
+ * synforge [-l] [-k KEYFILE] [-e INSTANCE] [-s HOST] KIND SOURCE HUB PORT SERVER SERVER-PORT: sends a SYN with a
+ * Convert message from a raw socket.
  *   valid       as a gateway with the key would
  *   forged      the same with one bit of the tag changed
  *   stale       made ten minutes ago
@@ -12,8 +12,9 @@
  *   malformed   data that is no Convert message
  *   replayed    valid, then the same again from another port
  *   repeated    valid, then the same again from the same port: what a retransmission looks like
- * -l: the message follows the handshake of an ordinary connection; each is answered by a line: ok | error CODE | reset
- * | closed | silent.
+ * -s: Original Source names that host, else SOURCE. -e: as an instance of that name on this machine.
+ * -l: the message follows the handshake of an ordinary connection; each is answered by a line: ok | error CODE [clock]
+ * | reset | closed | silent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -122,11 +123,11 @@ static void print_answer(int fd)
 	size_t have = 0;
 
 	for (;;) {
-		enum convert_result result = convert_parse(CONVERT_CLIENT, false, in, have, &msg, &fault);
+		enum convert_result result = convert_parse(CONVERT_CLIENT, true, in, have, &msg, &fault);
 		ssize_t n;
 
 		if (result == CONVERT_OK && (msg.has & CONVERT_HAS_ERROR))
-			printf("error %u\n", msg.error);
+			printf("error %u%s\n", msg.error, msg.has & CONVERT_HAS_CLOCK ? " clock" : "");
 		else if (result != CONVERT_MORE)
 			puts(result == CONVERT_OK ? "ok" : "no Convert message");
 		if (result != CONVERT_MORE)
@@ -161,9 +162,24 @@ static int dial(const struct sockaddr_storage *from, socklen_t from_len, const s
 	return fd;
 }
 
+/* The key as an instance of that name on this machine uses it: see user/mpgated/supervisor/identity.c. */
+static void derive(const struct key *key, const char *instance, struct subkey *out)
+{
+	char self[128] = "";
+	FILE *f = fopen("/etc/machine-id", "r");
+
+	if (!f || fscanf(f, "%32[0-9a-f]", self) != 1)
+		fprintf(stderr, "synforge: no machine-id\n");
+	if (f)
+		fclose(f);
+	strncat(self, instance, sizeof(self) - strlen(self) - 1);
+	key_derive(key, self, strlen(self), out);
+}
+
 int main(int argc, char **argv)
 {
-	struct mpgate_addr src, dst, server;
+	struct mpgate_addr src, dst, server, host;
+	const struct mpgate_addr *hosts = &src;
 	struct sockaddr_storage from, to;
 	struct segment seg = { .mss = { 2, 4, 5, 0xb4 } };
 	struct subkey subkey;
@@ -171,7 +187,7 @@ int main(int argc, char **argv)
 	char line[KEY_LINE];
 	socklen_t from_len, to_len;
 	bool replay, repeat, late = false;
-	const char *kind;
+	const char *kind, *self = "synforge";
 	__be16 port;
 	uint16_t sport;
 	size_t len = 0;
@@ -180,21 +196,26 @@ int main(int argc, char **argv)
 	if (keys_init())
 		return 1;
 	key_new(&key, line);
-	while ((opt = getopt(argc, argv, "k:l")) != -1) {
+	while ((opt = getopt(argc, argv, "k:le:s:")) != -1) {
 		late |= opt == 'l';
-		if (opt != 'l' && (opt != 'k' || key_file_load(optarg, &key)))
+		if (opt == 'e')
+			self = optarg;
+		else if (opt == 's' && !addr_parse(optarg, &host))
+			hosts = &host;
+		else if (opt != 'l' && (opt != 'k' || key_file_load(optarg, &key)))
 			die("synforge: key");
 	}
 	argv += optind;
 	if (argc - optind != 6 || addr_parse(argv[1], &src) || addr_parse(argv[2], &dst) ||
 	    addr_parse(argv[4], &server)) {
-		fprintf(stderr, "usage: synforge [-l] [-k KEYFILE] KIND SOURCE HUB PORT SERVER SERVER-PORT\n");
+		fprintf(stderr, "usage: synforge [-l] [-k KEYFILE] [-e INSTANCE] [-s HOST] KIND SOURCE HUB PORT SERVER "
+				"SERVER-PORT\n");
 		return 2;
 	}
 	kind = argv[0];
 	if (!strcmp(kind, "unknown"))
 		key_new(&key, line);
-	key_derive(&key, KEY_GATEWAY_TO_HUB, &subkey);
+	derive(&key, self, &subkey);
 	replay = !strcmp(kind, "replayed");
 	repeat = !strcmp(kind, "repeated");
 	sport = (uint16_t)(SOURCE_PORT_MIN + getpid() % SOURCE_PORTS);
@@ -206,7 +227,7 @@ int main(int argc, char **argv)
 
 		fd = dial(&from, from_len, &to, to_len, &from_port);
 		if (!i)
-			len = message(kind, &subkey, &src, from_port, &server, port, seg.payload);
+			len = message(kind, &subkey, hosts, from_port, &server, port, seg.payload);
 		if (send(fd, seg.payload, len, MSG_NOSIGNAL) != (ssize_t)len)
 			die("synforge: send");
 		print_answer(fd);
@@ -214,7 +235,7 @@ int main(int argc, char **argv)
 	}
 	if (late)
 		return 0;
-	len = message(kind, &subkey, &src, htons(sport), &server, port, seg.payload);
+	len = message(kind, &subkey, hosts, htons(sport), &server, port, seg.payload);
 	len += sizeof(seg.tcp) + sizeof(seg.mss);
 
 	fd = socket(from.ss_family, SOCK_RAW, IPPROTO_TCP);

@@ -54,7 +54,6 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->convert.pending_per_client, 512);
 	CU_ASSERT_EQUAL(cfg->peers[0].port, 8803);
 	CU_ASSERT_EQUAL(cfg->peers[0].dialect, CFG_DIALECT_MPGATE);
-	CU_ASSERT_EQUAL(cfg->peers[0].as, CFG_AS_GATEWAY);
 	CU_ASSERT_EQUAL(cfg->peers[0].ready, 2);
 	CU_ASSERT_EQUAL(cfg->group_count, 1);
 	CU_ASSERT_TRUE(cfg->groups[0].implied);
@@ -74,6 +73,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->timeouts.idle, 7200);
 	CU_ASSERT_EQUAL(cfg->timeouts.half_closed, 300);
 	CU_ASSERT_EQUAL(cfg->limits.connections, 8192);
+	CU_ASSERT_EQUAL(cfg->limits.request_rate, 4000);
 	CU_ASSERT_EQUAL(cfg->limits.buffer_mib, 64);
 	CU_ASSERT_EQUAL(cfg->mark.value, 0x6d700000);
 	CU_ASSERT_EQUAL(cfg->mark.mask, 0xffff0000);
@@ -95,9 +95,10 @@ static const char full[] =
 	"  window: 20\n  unchecked-syn-rate: 7\n  pending-per-client: 8\n"
 	"peers:\n"
 	"- { name: hub1, address: [ 192.0.2.10, \"2001:db8::10\" ], port: 99, key-file: a.key, previous-key-file: "
-	"b.key }\n"
+	"b.key,\n"
+	"    allow-source: [ 192.168.1.0/24, \"fd01::/64\" ] }\n"
 	"- { name: hub2, address: [ 192.0.2.11 ], dialect: rfc8803, mode: explicit, ready: 3 }\n"
-	"- { name: cpe2, key-file: \"odd: name #1\\u00e9.key\", as: hub }\n"
+	"- { name: cpe2, key-file: \"odd: name #1\\u00e9.key\", allow-source: [ 10.9.0.0/16 ] }\n"
 	"groups:\n- { name: hubs, peers: [ hub2, hub1 ] }\n"
 	"prefix-sets:\n"
 	"- { name: cloud, file: good.txt, prefixes: [ 198.51.100.0/24 ] }\n"
@@ -108,7 +109,7 @@ static const char full[] =
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"publish: []\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5 }\n"
-	"limits: { connections: 100, buffer-mib: 2 }\n"
+	"limits: { connections: 100, request-rate: 70, buffer-mib: 2 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n";
 
@@ -136,7 +137,10 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->peers[0].address_count, 2);
 	CU_ASSERT_STRING_EQUAL(cfg->peers[0].previous_key_file, "b.key");
 	CU_ASSERT_PTR_NULL(cfg->peers[1].key_file);
-	CU_ASSERT_EQUAL(cfg->peers[2].as, CFG_AS_HUB);
+	CU_ASSERT_EQUAL(cfg->peers[0].allow_source.count, 2);
+	CU_ASSERT_EQUAL(cfg->peers[1].allow_source.count, 0);
+	CU_ASSERT_EQUAL(cfg->peers[0].same_key, -1);
+	CU_ASSERT_EQUAL(cfg->limits.request_rate, 70);
 	CU_ASSERT_EQUAL(cfg->group_count, 2);
 	CU_ASSERT_EQUAL(cfg->groups[0].peers[0], 1);
 	CU_ASSERT_EQUAL(cfg->sets[0].prefixes.count, 4);
@@ -193,7 +197,42 @@ static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
 {
 	return same_text(a->name, b->name) && SAME_BYTES(a, b, address, address_count) && a->port == b->port &&
 	       same_text(a->key_file, b->key_file) && same_text(a->previous_key_file, b->previous_key_file) &&
-	       a->dialect == b->dialect && a->as == b->as && a->ready == b->ready;
+	       a->dialect == b->dialect && a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source);
+}
+
+/* The second of two whose keys have one name pays for it, wherever the name stands, and nobody else. */
+static void test_keys_of_one_name(void)
+{
+	static const struct {
+		const char *peers;
+		int same[3];
+	} cases[] = {
+		{ "- { name: x, key-file: a.key }\n- { name: y, key-file: copy.key }\n- { name: z, key-file: b.key }\n",
+		  { -1, 0, -1 } },
+		{ "- { name: x, key-file: b.key, previous-key-file: a.key }\n- { name: y, dialect: rfc8803 }\n"
+		  "- { name: z, key-file: copy.key }\n",
+		  { -1, -1, 0 } },
+		{ "- { name: x, key-file: a.key }\n- { name: y, key-file: b.key, previous-key-file: copy.key }\n"
+		  "- { name: z, key-file: a.key }\n",
+		  { -1, 0, 1 } },
+		{ "- { name: x, key-file: a.key, previous-key-file: copy.key }\n- { name: y, key-file: b.key }\n"
+		  "- { name: z, dialect: rfc8803 }\n",
+		  { -1, -1, -1 } },
+	};
+	char text[512], why[128];
+	struct cfg_error err;
+	struct config *cfg;
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof(text), "peers:\n%s", cases[i].peers);
+		CU_ASSERT_EQUAL_FATAL(parse(text, &cfg, &err), 0);
+		for (unsigned k = 0; k < 3; k++) {
+			CU_ASSERT_EQUAL(cfg->peers[k].same_key, cases[i].same[k]);
+			CU_ASSERT_EQUAL(config_left_out(cfg, k, why, sizeof(why)), cases[i].same[k] >= 0);
+			CU_ASSERT(cases[i].same[k] < 0 || strstr(why, cfg->peers[cases[i].same[k]].name));
+		}
+		config_free(cfg);
+	}
 }
 
 static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
@@ -305,6 +344,7 @@ int main(void)
 		{ "everything given", test_everything },
 		{ "print and read again", test_round_trip },
 		{ "a hint for unequal links", test_hint },
+		{ "two keys of one name cost the second peer", test_keys_of_one_name },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -465,11 +465,12 @@ static void put_everything(struct convert_writer *w)
 	convert_put_flow_attrs(w, 0, 0);
 	convert_put_cookie(w, cookie, sizeof(cookie));
 	convert_put_error(w, 0, "", 1);
+	convert_put_clock(w, cookie);
 }
 
 static void test_writer_overflow(void)
 {
-	const int full = 4 + 20 + 20 + 4 + 36 + 4;
+	const int full = 4 + 20 + 20 + 4 + 44 + 4 + 24;
 	struct convert_writer w;
 
 	for (int cap = 0; cap <= full; cap++) {

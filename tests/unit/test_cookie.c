@@ -89,13 +89,17 @@ struct request {
 
 static const uint8_t nonce[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
-static void request_new(struct request *r, enum key_direction dir, const struct key *key)
+/* Whoever makes a cookie, and whoever checks it. */
+#define GATEWAY "machine-a gw", 12
+#define HUB "machine-b hub", 13
+
+static void request_new(struct request *r, const struct key *key)
 {
 	struct mpgate_addr addr;
 	struct convert_writer w;
 
 	memset(r, 0, sizeof(*r));
-	key_derive(key, dir, &r->key);
+	key_derive(key, GATEWAY, &r->key);
 	addr_parse("192.0.2.1", &addr);
 	convert_begin(&w, r->connect_buf, sizeof(r->connect_buf));
 	convert_put_connect(&w, &addr, 443, NULL);
@@ -106,6 +110,7 @@ static void request_new(struct request *r, enum key_direction dir, const struct 
 	r->source_tlv = (struct convert_bytes){ r->source_buf + CONVERT_HEADER_LEN, CONVERT_CONNECT_LEN };
 	cookie_make(&r->key, NOW, nonce, &r->connect_tlv, &r->source_tlv, &r->cookie);
 	r->bytes = (struct convert_bytes){ (uint8_t *)&r->cookie, sizeof(r->cookie) };
+	key_derive(key, HUB, &r->key);
 }
 
 static int check(const struct request *r, uint32_t now)
@@ -124,25 +129,27 @@ static struct key new_key(void)
 
 static void run_cookie_vector(const struct vector *v)
 {
-	bool to_hub = !strcmp(vector_get(v, "direction"), "gateway-to-hub");
+	const char *self = vector_get(v, "self");
 	unsigned char connect[VECTOR_BYTES], source[VECTOR_BYTES], want[VECTOR_BYTES];
 	struct convert_bytes c = { connect, vector_hex(vector_get(v, "connect"), connect) };
 	struct convert_bytes s = { source, vector_hex(vector_get(v, "source"), source) };
 	struct convert_bytes bytes = { want, vector_hex(vector_get(v, "cookie"), want) };
 	uint32_t now = strtoul(vector_get(v, "time"), NULL, 10), id;
 	struct convert_cookie made, given;
-	struct subkey sub;
+	struct subkey sub, other;
 	struct key key;
 
 	CU_ASSERT_EQUAL_FATAL(key_parse(vector_get(v, "key"), strlen(vector_get(v, "key")), &key), 0);
 	CU_ASSERT_EQUAL_FATAL(bytes.len, sizeof(given));
-	key_derive(&key, to_hub ? KEY_GATEWAY_TO_HUB : KEY_HUB_TO_GATEWAY, &sub);
+	key_derive(&key, self, strlen(self), &sub);
+	key_derive(&key, HUB, &other);
 	memcpy(&given, want, sizeof(given));
 	cookie_make(&sub, now, given.nonce, &c, &s, &made);
 	CU_ASSERT(memcmp(&made, &given, sizeof(made)) == 0);
 	CU_ASSERT_EQUAL(cookie_key_id(&bytes, &id), 0);
 	CU_ASSERT_EQUAL(id, strtoul(vector_get(v, "id"), NULL, 16));
-	CU_ASSERT_EQUAL(cookie_check(&sub, now, 0, &bytes, &c, &s), 0);
+	CU_ASSERT_EQUAL(cookie_check(&sub, now, 0, &bytes, &c, &s), -ELOOP);
+	CU_ASSERT_EQUAL(cookie_check(&other, now, 0, &bytes, &c, &s), 0);
 }
 
 static void test_cookie_vectors(void)
@@ -155,7 +162,7 @@ static void test_cookie_forged(void)
 	struct key key = new_key();
 	struct request r;
 
-	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	request_new(&r, &key);
 	CU_ASSERT_EQUAL(check(&r, NOW), 0);
 	for (unsigned bit = 0; bit < 8 * sizeof(r.cookie); bit++) {
 		uint8_t *byte = (uint8_t *)&r.cookie + bit / 8;
@@ -173,7 +180,7 @@ static void test_cookie_of_another_request(void)
 	struct key key = new_key();
 	struct request r;
 
-	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	request_new(&r, &key);
 	for (unsigned i = 0; i < CONVERT_CONNECT_LEN; i++) {
 		r.connect_buf[CONVERT_HEADER_LEN + i] ^= 1;
 		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
@@ -189,26 +196,79 @@ static void test_cookie_of_another_request(void)
 	CU_ASSERT_EQUAL(check(&r, NOW), 0);
 }
 
-static void test_cookie_of_another_key_or_direction(void)
+static void test_cookie_of_another_key(void)
 {
 	struct key key = new_key(), other = new_key();
 	struct request r;
 	uint32_t id;
 
-	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
-	key_derive(&key, KEY_HUB_TO_GATEWAY, &r.key);
-	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
-	key_derive(&other, KEY_GATEWAY_TO_HUB, &r.key);
+	request_new(&r, &key);
+	key_derive(&other, HUB, &r.key);
 	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
 	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), 0);
 	r.key.id = id; /* two keys of one name still are two keys */
 	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
-	key_derive(&key, KEY_GATEWAY_TO_HUB, &r.key);
+	key_derive(&key, HUB, &r.key);
 	CU_ASSERT_EQUAL(check(&r, NOW), 0);
 	r.key.id ^= 1; /* the right key under a name that is not its own */
 	cookie_make(&r.key, NOW, nonce, &r.connect_tlv, &r.source_tlv, &r.cookie);
 	r.key.id ^= 1;
 	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+}
+
+/* What an end sent is no cookie for it, at any time; and it is forged before it is its own. */
+static void test_cookie_of_our_own(void)
+{
+	struct key key = new_key();
+	struct request r;
+
+	request_new(&r, &key);
+	key_derive(&key, GATEWAY, &r.key);
+	CU_ASSERT_EQUAL(check(&r, NOW), -ELOOP);
+	CU_ASSERT_EQUAL(check(&r, NOW + 2 * WINDOW), -ELOOP);
+	r.cookie.tag[3] ^= 4;
+	CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
+	r.cookie.tag[3] ^= 4;
+	key_derive(&key, "machine-a hub", 13, &r.key);
+	CU_ASSERT_EQUAL(check(&r, NOW), 0);
+}
+
+static void test_clock(void)
+{
+	struct key key = new_key(), other = new_key();
+	uint8_t clock[CONVERT_CLOCK_LEN], second[8] = { 9 };
+	struct convert_bytes bytes = { clock, sizeof(clock) };
+	const struct convert_bytes none = { NULL, 0 };
+	struct request r;
+	struct subkey gw;
+	uint32_t now = 0;
+
+	request_new(&r, &key);
+	key_derive(&key, GATEWAY, &gw);
+	clock_make(&r.key, &r.bytes, NOW + 5000, clock);
+	CU_ASSERT_EQUAL(clock_check(&gw, NOW, nonce, &bytes, &now), 0);
+	CU_ASSERT_EQUAL(now, NOW + 5000);
+	/* It answers that request alone, by that key, and nobody else's. */
+	now = 1;
+	CU_ASSERT_EQUAL(clock_check(&gw, NOW, second, &bytes, &now), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(clock_check(&gw, NOW + 1, nonce, &bytes, &now), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(clock_check(&r.key, NOW, nonce, &bytes, &now), -EKEYREJECTED);
+	key_derive(&other, GATEWAY, &gw);
+	CU_ASSERT_EQUAL(clock_check(&gw, NOW, nonce, &bytes, &now), -EKEYREJECTED);
+	key_derive(&key, GATEWAY, &gw);
+	for (unsigned bit = 0; bit < 8 * sizeof(clock); bit++) {
+		clock[bit / 8] ^= 1 << bit % 8;
+		CU_ASSERT_EQUAL(clock_check(&gw, NOW, nonce, &bytes, &now), -EKEYREJECTED);
+		clock[bit / 8] ^= 1 << bit % 8;
+	}
+	for (bytes.len = 0; bytes.len < sizeof(clock); bytes.len++)
+		CU_ASSERT_EQUAL(clock_check(&gw, NOW, nonce, &bytes, &now), -EKEYREJECTED);
+	CU_ASSERT_EQUAL(now, 1);
+	/* Its tag is none of a cookie, whatever stands beside it. */
+	memcpy(r.cookie.tag, clock + 4, sizeof(r.cookie.tag));
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &none, &none), -EKEYREJECTED);
+	r.cookie.form = htonl(CONVERT_CLOCK_FORM);
+	CU_ASSERT_EQUAL(cookie_check(&r.key, NOW, WINDOW, &r.bytes, &none, &none), -EKEYREJECTED);
 }
 
 static void test_cookie_window(void)
@@ -230,10 +290,12 @@ static void test_cookie_window(void)
 	};
 	struct key key = new_key();
 	struct request r;
+	struct subkey gw;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		request_new(&r, KEY_HUB_TO_GATEWAY, &key);
-		cookie_make(&r.key, cases[i].made, nonce, &r.connect_tlv, &r.source_tlv, &r.cookie);
+		request_new(&r, &key);
+		key_derive(&key, GATEWAY, &gw);
+		cookie_make(&gw, cases[i].made, nonce, &r.connect_tlv, &r.source_tlv, &r.cookie);
 		CU_ASSERT_EQUAL(check(&r, cases[i].now), cases[i].result);
 	}
 }
@@ -244,14 +306,17 @@ static void test_cookie_of_another_form(void)
 	struct request r;
 	uint32_t id;
 
-	request_new(&r, KEY_GATEWAY_TO_HUB, &key);
+	request_new(&r, &key);
 	for (r.bytes.len = 0; r.bytes.len < sizeof(r.cookie); r.bytes.len++) {
 		CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
 		CU_ASSERT_EQUAL(check(&r, NOW), -EKEYREJECTED);
 	}
-	r.cookie.version++;
-	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
-	r.bytes = (struct convert_bytes){ (uint8_t[CONVERT_COOKIE_LEN + 4]){ 0, 1 }, CONVERT_COOKIE_LEN + 4 };
+	for (unsigned bit = 0; bit < 32; bit++) {
+		r.cookie.form ^= htonl(1U << bit);
+		CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
+		r.cookie.form ^= htonl(1U << bit);
+	}
+	r.bytes = (struct convert_bytes){ (uint8_t[CONVERT_COOKIE_LEN + 4]){ 2 }, CONVERT_COOKIE_LEN + 4 };
 	CU_ASSERT_EQUAL(cookie_key_id(&r.bytes, &id), -EINVAL);
 }
 
@@ -264,8 +329,8 @@ static void test_issued(void)
 	struct key key = new_key(), key2 = new_key();
 	struct subkey secret, secret2;
 
-	key_derive(&key, KEY_GATEWAY_TO_HUB, &secret);
-	key_derive(&key2, KEY_GATEWAY_TO_HUB, &secret2);
+	key_derive(&key, HUB, &secret);
+	key_derive(&key2, HUB, &secret2);
 	addr_parse("198.51.100.7", &client);
 	addr_parse("198.51.100.8", &other);
 	issued_make(&secret, NOW, &client, cookie);
@@ -297,7 +362,7 @@ static void test_issued_over_the_wire(void)
 	uint8_t value[1 + ISSUED_LEN] = { 0 }, out[64], back[64];
 	int len;
 
-	key_derive(&key, KEY_GATEWAY_TO_HUB, &secret);
+	key_derive(&key, HUB, &secret);
 	addr_parse("2001:db8::7", &client);
 	issued_make(&secret, NOW, &client, value + 1);
 	convert_begin(&w, out, sizeof(out));
@@ -320,7 +385,9 @@ int main(void)
 		{ "keyed cookies as in the vectors", test_cookie_vectors },
 		{ "a cookie with any bit changed is forged", test_cookie_forged },
 		{ "a cookie opens its own request only", test_cookie_of_another_request },
-		{ "a cookie belongs to one key and direction", test_cookie_of_another_key_or_direction },
+		{ "a cookie belongs to one key", test_cookie_of_another_key },
+		{ "a cookie is none for whoever made it", test_cookie_of_our_own },
+		{ "the time is told to one request", test_clock },
 		{ "a cookie holds inside its window", test_cookie_window },
 		{ "what is no keyed cookie is refused", test_cookie_of_another_form },
 		{ "issued cookies: one client, one secret, one day", test_issued },

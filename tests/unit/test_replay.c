@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/worker/replay.c
+// SOURCES: user/mpgated/worker/replay.c user/mpgated/ipc/shared.c
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,59 +14,65 @@
 #define NOW 1700000000U
 #define WINDOW 30U
 #define KEY 0xabcdefU
+#define BUCKETS 1024U
 #define ROUNDS 20000U
 
 /* What two workers share: the table, and how their race for each nonce went. */
 static struct race {
-	struct shared_memory shm;
 	uint32_t arrived[ROUNDS];
 	uint8_t won[2][ROUNDS];
 } * race;
+static struct shared_memory *shm;
 
-static struct shared_memory *empty(void)
+static void empty(void)
 {
 	memset(race, 0, sizeof(*race));
-	return &race->shm;
+	memset(shm, 0, shared_size(BUCKETS));
 }
 
-static bool use(uint64_t nonce, uint32_t key_id, uint32_t stamp, uint32_t now)
+static enum replay use_one(uint64_t nonce, uint32_t key_id, uint32_t now)
 {
 	uint8_t bytes[sizeof(nonce)];
 
 	memcpy(bytes, &nonce, sizeof(bytes));
-	return replay_new(&race->shm, bytes, key_id, stamp, now, WINDOW);
+	return replay_use(shm, BUCKETS, bytes, key_id, now, WINDOW);
+}
+
+static bool use(uint64_t nonce, uint32_t key_id, uint32_t now)
+{
+	return use_one(nonce, key_id, now) != REPLAY_SEEN;
 }
 
 static void test_once(void)
 {
 	empty();
-	CU_ASSERT(use(1, KEY, NOW, NOW));
-	CU_ASSERT_FALSE(use(1, KEY, NOW, NOW));
-	CU_ASSERT(use(2, KEY, NOW, NOW));
-	CU_ASSERT_FALSE(use(2, KEY, NOW, NOW + 1));
-	CU_ASSERT_FALSE(use(1, KEY, NOW, NOW + 1));
+	CU_ASSERT(use(1, KEY, NOW));
+	CU_ASSERT_FALSE(use(1, KEY, NOW));
+	CU_ASSERT(use(2, KEY, NOW));
+	CU_ASSERT_FALSE(use(2, KEY, NOW + 1));
+	CU_ASSERT_FALSE(use(1, KEY, NOW + 1));
 }
 
 static void test_other_key(void)
 {
 	empty();
-	CU_ASSERT(use(1, KEY, NOW, NOW));
-	CU_ASSERT(use(1, KEY + 1, NOW, NOW));
-	CU_ASSERT_FALSE(use(1, KEY, NOW, NOW));
-	CU_ASSERT_FALSE(use(1, KEY + 1, NOW, NOW));
+	CU_ASSERT(use(1, KEY, NOW));
+	CU_ASSERT(use(1, KEY + 1, NOW));
+	CU_ASSERT_FALSE(use(1, KEY, NOW));
+	CU_ASSERT_FALSE(use(1, KEY + 1, NOW));
 }
 
 /* A cookie is refused as long as any clock inside the window would take it, whenever it was used first. */
 static void test_window(void)
 {
-	for (uint32_t stamp = NOW; stamp < NOW + 2 * REPLAY_SECONDS; stamp++) {
+	for (uint32_t first = NOW; first < NOW + 200; first++) {
 		empty();
-		CU_ASSERT(use(1, KEY, stamp, stamp - WINDOW));
-		for (uint32_t now = stamp - WINDOW; now <= stamp + WINDOW; now++)
-			CU_ASSERT_FALSE(use(1, KEY, stamp, now));
+		CU_ASSERT(use(1, KEY, first));
+		for (uint32_t now = first; now <= first + 2 * WINDOW; now++)
+			CU_ASSERT_FALSE(use(1, KEY, now));
+		/* Its place is free once no clock takes it. */
+		CU_ASSERT(use(1, KEY, first + 2 * WINDOW + 1));
 	}
-	/* Its place is free once no clock takes it. */
-	CU_ASSERT(use(1, KEY, NOW + 2 * REPLAY_SECONDS - 1, NOW + 2 * REPLAY_SECONDS + WINDOW));
 }
 
 /* The seconds kept with an entry are 16 bits; those that pass their end are seconds as any. */
@@ -75,20 +81,19 @@ static void test_time_wraps(void)
 	const uint32_t end = NOW | 0xffff;
 
 	empty();
-	CU_ASSERT(use(1, KEY, end, end - 1));
-	CU_ASSERT_FALSE(use(1, KEY, end, end + 1));
-	CU_ASSERT_FALSE(use(1, KEY, end, end + WINDOW));
+	CU_ASSERT(use(1, KEY, end - 1));
+	CU_ASSERT_FALSE(use(1, KEY, end + 1));
+	CU_ASSERT_FALSE(use(1, KEY, end + WINDOW));
 }
 
 /* Where a nonce was put: the bucket's number, or -1. */
 static int bucket_of(uint64_t nonce)
 {
-	struct shared_memory *shm = empty();
-
-	CU_ASSERT(use(nonce, KEY, NOW, NOW));
-	for (unsigned b = 0; b < REPLAY_BUCKETS; b++)
-		for (unsigned i = 0; i < REPLAY_WAYS; i++)
-			if (shm->replay[NOW % REPLAY_SECONDS][b][i])
+	empty();
+	CU_ASSERT(use(nonce, KEY, NOW));
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (unsigned i = 0; i < MPGATE_REPLAY_WAYS; i++)
+			if (shm->replay[b][i])
 				return (int)b;
 	return -1;
 }
@@ -96,23 +101,23 @@ static int bucket_of(uint64_t nonce)
 /* A full bucket forgets its oldest entry, and no other. */
 static void test_full_bucket(void)
 {
-	uint64_t same[REPLAY_WAYS + 1];
+	uint64_t same[MPGATE_REPLAY_WAYS + 1];
 	unsigned found = 1;
 	int bucket = bucket_of(same[0] = 1);
 
 	CU_ASSERT_FATAL(bucket >= 0);
-	for (uint64_t nonce = 2; found <= REPLAY_WAYS; nonce++)
+	for (uint64_t nonce = 2; found <= MPGATE_REPLAY_WAYS; nonce++)
 		if (bucket_of(nonce) == bucket)
 			same[found++] = nonce;
 	empty();
-	for (unsigned i = 0; i < REPLAY_WAYS; i++)
-		CU_ASSERT(use(same[i], KEY, NOW, NOW + i));
-	for (unsigned i = 0; i < REPLAY_WAYS; i++)
-		CU_ASSERT_FALSE(use(same[i], KEY, NOW, NOW + REPLAY_WAYS));
-	CU_ASSERT(use(same[REPLAY_WAYS], KEY, NOW, NOW + REPLAY_WAYS));
-	for (unsigned i = 1; i <= REPLAY_WAYS; i++)
-		CU_ASSERT_FALSE(use(same[i], KEY, NOW, NOW + REPLAY_WAYS));
-	CU_ASSERT(use(same[0], KEY, NOW, NOW + REPLAY_WAYS));
+	for (unsigned i = 0; i < MPGATE_REPLAY_WAYS; i++)
+		CU_ASSERT_EQUAL(use_one(same[i], KEY, NOW + i), REPLAY_NEW);
+	for (unsigned i = 0; i < MPGATE_REPLAY_WAYS; i++)
+		CU_ASSERT_FALSE(use(same[i], KEY, NOW + MPGATE_REPLAY_WAYS));
+	CU_ASSERT_EQUAL(use_one(same[MPGATE_REPLAY_WAYS], KEY, NOW + MPGATE_REPLAY_WAYS), REPLAY_NEW_FULL);
+	for (unsigned i = 1; i <= MPGATE_REPLAY_WAYS; i++)
+		CU_ASSERT_FALSE(use(same[i], KEY, NOW + MPGATE_REPLAY_WAYS));
+	CU_ASSERT(use(same[0], KEY, NOW + MPGATE_REPLAY_WAYS));
 }
 
 /* Both start each round together, as far as two processes can. */
@@ -122,7 +127,7 @@ static void worker(unsigned me)
 		__atomic_add_fetch(&race->arrived[i], 1, __ATOMIC_ACQ_REL);
 		while (__atomic_load_n(&race->arrived[i], __ATOMIC_ACQUIRE) < 2)
 			sched_yield();
-		race->won[me][i] = use(i + 1, KEY, NOW + i / 4096, NOW);
+		race->won[me][i] = use(i + 1, KEY, NOW);
 	}
 }
 
@@ -149,6 +154,28 @@ static void test_two_workers(void)
 	CU_ASSERT_EQUAL(none, 0);
 }
 
+/* As many as the configuration says, for the whole of the window, and none is forgotten. */
+static void test_size(void)
+{
+	struct config cfg = { .convert = { .listening = true, .window = WINDOW }, .limits = { .request_rate = 1000 } };
+	unsigned buckets = shared_replay_buckets(&cfg), forgotten = 0;
+	uint64_t nonce = 0;
+
+	CU_ASSERT_EQUAL(buckets, BUCKETS * 32); /* 61,000 cookies, four places each, a power of two */
+	CU_ASSERT_EQUAL(shared_size(buckets), shared_size(0) + 8 * sizeof(uint64_t) * buckets);
+	memset(shm, 0, shared_size(buckets));
+	for (unsigned s = 0; s <= 2 * WINDOW; s++)
+		for (unsigned i = 0; i < 1000; i++, nonce++)
+			forgotten +=
+				replay_use(shm, buckets, (uint8_t *)&nonce, KEY, NOW + s, WINDOW) == REPLAY_NEW_FULL;
+	CU_ASSERT(forgotten <= 61000 * 5 / 10000);
+	cfg.convert.window = 3600;
+	cfg.limits.request_rate = 1000000;
+	CU_ASSERT_EQUAL(shared_replay_buckets(&cfg), REPLAY_MAX_BUCKETS);
+	cfg.convert.listening = false;
+	CU_ASSERT_EQUAL(shared_replay_buckets(&cfg), 1);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "a nonce is new once", test_once },
@@ -157,10 +184,12 @@ int main(void)
 				{ "seconds wrap at 16 bits", test_time_wraps },
 				{ "a full bucket forgets its oldest", test_full_bucket },
 				{ "of two workers one wins", test_two_workers },
+				{ "sized by rate", test_size },
 				CU_TEST_INFO_NULL };
 
 	race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (race == MAP_FAILED)
+	shm = mmap(NULL, shared_size(BUCKETS * 32), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (race == MAP_FAILED || shm == MAP_FAILED)
 		return 1;
 	return cunit_run("replay", tests, NULL, NULL) ? 0 : 1;
 }

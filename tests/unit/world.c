@@ -320,6 +320,11 @@ uint32_t io_wall_clock(void)
 	return world.wall;
 }
 
+uint64_t io_boot_clock(void)
+{
+	return world.clock * 1000000;
+}
+
 uint64_t io_random(void)
 {
 	static uint64_t x;

@@ -93,6 +93,7 @@ struct world {
 		struct snapshot_key keys[WORLD_PEERS];
 		struct snapshot_rule rules[2];
 		struct prefix to[2];
+		struct prefix sources[2];
 		struct mpgate_addr local[1];
 	} config;
 };

@@ -14,6 +14,7 @@
 #include "world_inside.h"
 
 #define TURNS 100000 /* far more than any script needs: a worker that never rests */
+#define REPLAY 16U /* buckets of the table of used cookies */
 #define STEER_PORT 7007
 
 /* The last world's streams, for world_cuts(). */
@@ -148,6 +149,7 @@ static void configure(void)
 
 	*s = (struct snapshot){ .size = sizeof(world.config),
 				.window = 30,
+				.replay_buckets = REPLAY,
 				.pending_per_client = 8,
 				.first_bytes_ms = 20,
 				.peer_s = 3,
@@ -162,6 +164,7 @@ static void configure(void)
 				.keys = ARRAY(keys),
 				.rules = ARRAY(rules),
 				.allow_to = ARRAY(to),
+				.allow_source = ARRAY(sources),
 				.local = ARRAY(local) };
 	for (unsigned i = 0; i < WORLD_PEERS; i++) {
 		struct snapshot_peer *p = &world.config.peers[i];
@@ -173,12 +176,15 @@ static void configure(void)
 					     .send = { .k0 = i, .k1 = 99, .id = 100 + i } };
 		for (unsigned j = 0; j < 2; j++)
 			p->address[j] = world_addr(addresses[i][j]);
-		/* The worker is gateway and hub: it takes what it sends. */
+		/* The worker is gateway and hub: it takes what it sends, by another end id. */
 		world.config.keys[i] = (struct snapshot_key){ .key = p->send, .slot = i, .private_tlvs = 1 };
+		world.config.keys[i].key.end = 1;
+		world.config.keys[i].source_count = 2;
 	}
 	world.config.rules[0] = (struct snapshot_rule){ .id = 1 };
 	world.config.rules[1] = (struct snapshot_rule){ .id = 2 };
 	CHECK(prefix_parse("0.0.0.0/0", &world.config.to[0]) == 0 && prefix_parse("::/0", &world.config.to[1]) == 0);
+	memcpy(world.config.sources, world.config.to, sizeof(world.config.to));
 	world.config.local[0] = world_addr("203.0.113.1");
 }
 
@@ -210,8 +216,9 @@ struct worker *world_start(void)
 	w->flow_clients = calloc(MPGATE_CLIENT_COUNTERS, sizeof(*w->flow_clients));
 	CHECK(w->flow_clients);
 	w->synack_fd = SYNACK_MAP;
-	w->shm = mmap(NULL, sizeof(*w->shm), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	w->shm = mmap(NULL, shared_size(REPLAY), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(w->shm != MAP_FAILED);
+	w->shm->wall_offset = world.wall * 1000000000ULL - world.clock * 1000000;
 	w->stats = &w->shm->workers[0];
 	w->steer_port[0] = w->steer_port[1] = htons(STEER_PORT);
 	w->accepting = true;
@@ -270,7 +277,7 @@ bool world_end(void)
 		free(list_entry(l, struct conn, timer));
 	}
 	munmap((void *)(uintptr_t)w->snap, w->snap->size);
-	munmap(w->shm, sizeof(*w->shm));
+	munmap(w->shm, shared_size(REPLAY));
 	free(w->buf);
 	free(w->cookies);
 	free(w->flow_clients);

@@ -34,6 +34,7 @@ static const struct tlv_rule {
 	{ CONVERT_EXT_TCP_HEADER, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXT_TCP_HEADER },
 	{ CONVERT_EXTENSIONS, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXTENSIONS },
 	{ CONVERT_ERROR, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_ERROR },
+	{ CONVERT_CLOCK, CONVERT_CLOCK_WORDS, CONVERT_CLOCK_WORDS, CONVERT_CLIENT, true, CONVERT_HAS_CLOCK },
 };
 
 /* A parse on its way: the message as far as it has arrived. */
@@ -134,6 +135,9 @@ static bool take_tlv(const uint8_t *tlv, size_t len, struct convert_msg *msg)
 		break;
 	case CONVERT_COOKIE:
 		msg->cookie = (struct convert_bytes){ tlv + WORD, len - WORD };
+		break;
+	case CONVERT_CLOCK:
+		msg->clock = (struct convert_bytes){ tlv + WORD, len - WORD };
 		break;
 	case CONVERT_ERROR:
 		msg->error = tlv[2];
@@ -316,6 +320,11 @@ void convert_put_error(struct convert_writer *w, uint8_t code, const void *value
 	v[0] = code;
 	if (len)
 		memcpy(v + 1, value, len);
+}
+
+void convert_put_clock(struct convert_writer *w, const uint8_t clock[CONVERT_CLOCK_LEN])
+{
+	put_bytes(w, CONVERT_CLOCK, 2, clock, CONVERT_CLOCK_LEN);
 }
 
 int convert_end(struct convert_writer *w)

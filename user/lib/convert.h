@@ -27,6 +27,7 @@ enum convert_side {
 #define CONVERT_HAS_ERROR 0x20U
 #define CONVERT_HAS_ORIG_SOURCE 0x40U
 #define CONVERT_HAS_FLOW_ATTRS 0x80U
+#define CONVERT_HAS_CLOCK 0x100U
 
 struct convert_bytes {
 	const uint8_t *data; /* into the parsed buffer */
@@ -50,6 +51,7 @@ struct convert_msg {
 	struct convert_bytes cookie; /* the opaque value */
 	uint8_t error; /* Error: code and value */
 	struct convert_bytes error_value;
+	struct convert_bytes clock; /* Clock: time and tag, for clock_check() */
 };
 
 enum convert_result {
@@ -100,6 +102,8 @@ void convert_put_cookie(struct convert_writer *w, const void *cookie, size_t len
 void convert_put_extensions(struct convert_writer *w, const uint8_t *kinds, size_t count);
 void convert_put_ext_tcp_header(struct convert_writer *w, const void *options, size_t len);
 void convert_put_error(struct convert_writer *w, uint8_t code, const void *value, size_t len);
+/* What clock_make() made. */
+void convert_put_clock(struct convert_writer *w, const uint8_t clock[CONVERT_CLOCK_LEN]);
 /* Writes the fixed header. Bytes of the message, or -EMSGSIZE. */
 int convert_end(struct convert_writer *w);
 

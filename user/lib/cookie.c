@@ -11,7 +11,8 @@
 #include <mpgate/siphash.h>
 
 #define TAG_LEN 16
-#define SIGNED_LEN 16 /* bytes of a keyed cookie before its tag */
+#define SIGNED_LEN CONVERT_COOKIE_SIGNED
+#define CLOCK_TIME_LEN (CONVERT_CLOCK_LEN - TAG_LEN)
 #define STAMP_LEN (ISSUED_LEN - TAG_LEN)
 
 _Static_assert(sizeof(struct convert_cookie) == CONVERT_COOKIE_LEN, "the cookie has no padding");
@@ -73,15 +74,22 @@ static bool in_window(uint32_t now, uint32_t then, uint32_t window)
 	return ahead <= window || behind <= window;
 }
 
+/* What stands before the tag. */
+static void cookie_head(const struct subkey *key, uint32_t form, uint32_t stamp, const uint8_t nonce[8],
+			struct convert_cookie *out)
+{
+	out->form = htonl(form);
+	out->key_id = htonl(key->id);
+	out->end = htonl(key->end);
+	out->timestamp = htonl(stamp);
+	memcpy(out->nonce, nonce, sizeof(out->nonce));
+}
+
 void cookie_make(const struct subkey *key, uint32_t now, const uint8_t nonce[8],
 		 const struct convert_bytes *connect_tlv, const struct convert_bytes *source_tlv,
 		 struct convert_cookie *out)
 {
-	out->key_id = key->id >> 16;
-	out->version = CONVERT_COOKIE_VERSION;
-	out->key_hint = htons(key->id & 0xffff);
-	out->timestamp = htonl(now);
-	memcpy(out->nonce, nonce, sizeof(out->nonce));
+	cookie_head(key, CONVERT_COOKIE_FORM, now, nonce, out);
 	keyed_tag(key, (const uint8_t *)out, connect_tlv, source_tlv, out->tag);
 }
 
@@ -92,9 +100,9 @@ int cookie_key_id(const struct convert_bytes *cookie, uint32_t *id)
 	if (cookie->len != sizeof(c))
 		return -EINVAL;
 	memcpy(&c, cookie->data, sizeof(c));
-	if (c.version != CONVERT_COOKIE_VERSION)
+	if (c.form != htonl(CONVERT_COOKIE_FORM))
 		return -EINVAL;
-	*id = (uint32_t)c.key_id << 16 | ntohs(c.key_hint);
+	*id = ntohl(c.key_id);
 	return 0;
 }
 
@@ -111,7 +119,51 @@ int cookie_check(const struct subkey *key, uint32_t now, unsigned window, const 
 	memcpy(&c, cookie->data, sizeof(c));
 	if (sodium_memcmp(tag, c.tag, sizeof(tag)))
 		return -EKEYREJECTED;
+	if (ntohl(c.end) == key->end)
+		return -ELOOP;
 	return in_window(now, ntohl(c.timestamp), window) ? 0 : -ETIME;
+}
+
+/* The tag of a Clock: c is the head of the cookie that it answers. */
+static void clock_tag(const struct subkey *key, struct convert_cookie *c, const uint8_t time[CLOCK_TIME_LEN],
+		      uint8_t tag[TAG_LEN])
+{
+	struct mac m;
+
+	c->form = htonl(CONVERT_CLOCK_FORM);
+	mac_begin(&m, key);
+	mac_bytes(&m, (const uint8_t *)c, SIGNED_LEN);
+	mac_bytes(&m, time, CLOCK_TIME_LEN);
+	mac_end(&m, tag);
+}
+
+void clock_make(const struct subkey *key, const struct convert_bytes *cookie, uint32_t now,
+		uint8_t out[CONVERT_CLOCK_LEN])
+{
+	uint32_t time = htonl(now);
+	struct convert_cookie c;
+
+	memcpy(&c, cookie->data, sizeof(c));
+	memcpy(out, &time, CLOCK_TIME_LEN);
+	clock_tag(key, &c, out, out + CLOCK_TIME_LEN);
+}
+
+int clock_check(const struct subkey *key, uint32_t stamp, const uint8_t nonce[8], const struct convert_bytes *clock,
+		uint32_t *now)
+{
+	struct convert_cookie c;
+	uint8_t tag[TAG_LEN];
+	uint32_t time;
+
+	if (clock->len != CONVERT_CLOCK_LEN)
+		return -EKEYREJECTED;
+	cookie_head(key, CONVERT_CLOCK_FORM, stamp, nonce, &c);
+	clock_tag(key, &c, clock->data, tag);
+	if (sodium_memcmp(tag, clock->data + CLOCK_TIME_LEN, sizeof(tag)))
+		return -EKEYREJECTED;
+	memcpy(&time, clock->data, sizeof(time));
+	*now = ntohl(time);
+	return 0;
 }
 
 static void issued_tag(const struct subkey *secret, const uint8_t *stamp, const struct mpgate_addr *client,

@@ -11,9 +11,11 @@
 #include <sodium.h>
 
 /* Contexts of crypto_kdf (BLAKE2b personalisation): what a derived value is for. */
-#define KDF_DIRECTION "mpgatedr"
 #define KDF_NAME "mpgateid"
-#define KDF_NAME_INDEX 1
+#define KDF_COOKIE "mpgateck"
+#define KDF_END "mpgateen"
+#define KDF_INDEX 1
+#define END_KEY_LEN 32
 #define SUBKEY_LEN 16
 
 _Static_assert(KEY_LEN == crypto_kdf_KEYBYTES, "the secret is a crypto_kdf key");
@@ -56,22 +58,38 @@ int key_parse(const char *text, size_t len, struct key *key)
 	return err;
 }
 
+static uint32_t first_word(const uint8_t *hash)
+{
+	return (uint32_t)hash[0] << 24 | (uint32_t)hash[1] << 16 | (uint32_t)hash[2] << 8 | hash[3];
+}
+
 uint32_t key_id(const struct key *key)
 {
 	uint8_t name[crypto_kdf_BYTES_MIN];
 
-	crypto_kdf_derive_from_key(name, sizeof(name), KDF_NAME_INDEX, KDF_NAME, key->secret);
-	return (uint32_t)name[0] << 16 | (uint32_t)name[1] << 8 | name[2];
+	crypto_kdf_derive_from_key(name, sizeof(name), KDF_INDEX, KDF_NAME, key->secret);
+	return first_word(name);
 }
 
-void key_derive(const struct key *key, enum key_direction dir, struct subkey *out)
+static uint32_t end_id(const struct key *key, const void *self, size_t len)
+{
+	uint8_t k[END_KEY_LEN], hash[crypto_generichash_BYTES_MIN];
+
+	crypto_kdf_derive_from_key(k, sizeof(k), KDF_INDEX, KDF_END, key->secret);
+	crypto_generichash(hash, sizeof(hash), self, len, k, sizeof(k));
+	key_wipe(k, sizeof(k));
+	return first_word(hash);
+}
+
+void key_derive(const struct key *key, const void *self, size_t len, struct subkey *out)
 {
 	uint64_t k[SUBKEY_LEN / sizeof(uint64_t)];
 
-	crypto_kdf_derive_from_key((uint8_t *)k, sizeof(k), dir, KDF_DIRECTION, key->secret);
+	crypto_kdf_derive_from_key((uint8_t *)k, sizeof(k), KDF_INDEX, KDF_COOKIE, key->secret);
 	out->k0 = le64toh(k[0]);
 	out->k1 = le64toh(k[1]);
 	out->id = key_id(key);
+	out->end = end_id(key, self, len);
 	key_wipe(k, sizeof(k));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Keys of peers and the cookies made with them (docs/protocol.md). A key file
- * is one line of base64, 32 bytes of secret, mode 0600. Each direction has a
- * sub-key of its own, so that a cookie never opens anything at its sender.
+ * is one line of base64, 32 bytes of secret, mode 0600, the same at both ends.
+ * Each end has a number of its own under it, so that a cookie never opens
+ * anything at its sender.
  */
 #ifndef LIB_KEYS_H
 #define LIB_KEYS_H
@@ -19,13 +20,12 @@ struct key {
 	uint8_t secret[KEY_LEN];
 };
 
-/* Sub-key of one direction, with the name of the key it comes from. */
+/* What cookies are made and checked with. */
 struct subkey {
 	uint64_t k0, k1; /* as SipHash takes them, little endian */
-	uint32_t id; /* 24 bits: key_id << 16 | key_hint */
+	uint32_t id; /* the name of the key it comes from */
+	uint32_t end; /* our own end id under it */
 };
-
-enum key_direction { KEY_GATEWAY_TO_HUB = 1, KEY_HUB_TO_GATEWAY = 2 };
 
 /* Once before anything else here; 0 or -ENOSYS. */
 int keys_init(void);
@@ -37,7 +37,8 @@ void key_new(struct key *key, char line[KEY_LINE]);
 /* The text of a key file (one line, an end of line at most after it). 0 or -EINVAL; *key untouched on failure. */
 int key_parse(const char *text, size_t len, struct key *key);
 uint32_t key_id(const struct key *key);
-void key_derive(const struct key *key, enum key_direction dir, struct subkey *out);
+/* self: what tells this instance from every other that may hold the key; its end id is made from that and the key. */
+void key_derive(const struct key *key, const void *self, size_t len, struct subkey *out);
 
 /*
  * Writes a new key file; refuses to replace one. -EEXIST or -errno.
@@ -46,15 +47,25 @@ void key_derive(const struct key *key, enum key_direction dir, struct subkey *ou
 int key_file_create(const char *path);
 int key_file_load(const char *path, struct key *key);
 
-/* Keyed cookies. Times in seconds, CLOCK_REALTIME. The TLVs may be empty. */
+/* Keyed cookies. Times in seconds since 1970. The TLVs may be empty. */
 void cookie_make(const struct subkey *key, uint32_t now, const uint8_t nonce[8],
 		 const struct convert_bytes *connect_tlv, const struct convert_bytes *source_tlv,
 		 struct convert_cookie *out);
 /* The key id a cookie names; -EINVAL when it is no keyed cookie (length, version). */
 int cookie_key_id(const struct convert_bytes *cookie, uint32_t *id);
-/* 0, -EKEYREJECTED (forged), -ETIME (outside now +- window). Constant time in the tag. */
+/*
+ * 0, -EKEYREJECTED (forged), -ELOOP (of our own end: what we sent came back, or two instances are taken for one),
+ * -ETIME (outside now +- window). Constant time in the tag.
+ */
 int cookie_check(const struct subkey *key, uint32_t now, unsigned window, const struct convert_bytes *cookie,
 		 const struct convert_bytes *connect_tlv, const struct convert_bytes *source_tlv);
+
+/* The value of a Clock TLV that answers a cookie for which cookie_check() said -ETIME. */
+void clock_make(const struct subkey *key, const struct convert_bytes *cookie, uint32_t now,
+		uint8_t out[CONVERT_CLOCK_LEN]);
+/* The time that an answer to our cookie of that time stamp and nonce tells: 0 and *now, or -EKEYREJECTED. */
+int clock_check(const struct subkey *key, uint32_t stamp, const uint8_t nonce[8], const struct convert_bytes *clock,
+		uint32_t *now);
 
 /*
  * Issued cookies (RFC 8803, 6.2.7): timestamp and a tag over it and the client's address under a secret of the

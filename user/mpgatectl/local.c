@@ -44,12 +44,12 @@ static json_t *key_failed(const char *file, int err, char **error)
 static json_t *key_value(const char *file, char **error)
 {
 	struct key key;
-	char id[8];
+	char id[12];
 	int err = key_file_load(file, &key);
 
 	if (err)
 		return key_failed(file, err, error);
-	snprintf(id, sizeof(id), "%06x", (unsigned)key_id(&key) & 0xffffffU);
+	snprintf(id, sizeof(id), "%08x", (unsigned)key_id(&key));
 	key_wipe(&key, sizeof(key));
 	return json_pack("{s:s, s:s}", "file", file, "id", id);
 }

@@ -60,6 +60,9 @@ static int check(const char *path)
 		mbit[i] = link_speed(cfg->links[i].name);
 	if (config_hint(cfg, mbit, hint))
 		fprintf(stderr, "%s: hint: %s\n", path, hint);
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		if (config_left_out(cfg, i, err.text, sizeof(err.text)))
+			fprintf(stderr, "%s: peer %s is %s\n", path, cfg->peers[i].name, err.text);
 	config_free(cfg);
 	return EXIT_DONE;
 }

@@ -44,6 +44,7 @@ int cfg_find_set(const struct config *cfg, const char *name);
 int cfg_build_links(struct build *b);
 int cfg_build_convert(struct build *b);
 int cfg_build_peers(struct build *b);
+int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);
 int cfg_build_sets(struct build *b);
 int cfg_build_rules(struct build *b);

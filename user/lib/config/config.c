@@ -179,6 +179,7 @@ static void free_peers(struct config *cfg)
 		free(cfg->peers[i].address);
 		free(cfg->peers[i].key_file);
 		free(cfg->peers[i].previous_key_file);
+		free(cfg->peers[i].allow_source.p);
 	}
 	free(cfg->peers);
 	for (i = 0; i < cfg->group_count; i++) {

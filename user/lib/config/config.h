@@ -27,7 +27,6 @@ enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD
 enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 enum cfg_source { CFG_SHARE, CFG_PRESERVE };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
-enum cfg_as { CFG_AS_AUTO, CFG_AS_GATEWAY, CFG_AS_HUB }; /* what we are to this peer */
 enum cfg_connect { CFG_EARLY, CFG_HONEST };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
 
@@ -63,14 +62,15 @@ struct cfg_convert {
 
 struct cfg_peer {
 	char *name;
-	struct mpgate_addr *address; /* none: the peer dials us */
+	struct mpgate_addr *address; /* where it may be dialed; says nothing about keys */
 	unsigned address_count;
 	uint16_t port;
 	char *key_file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
 	char *previous_key_file; /* accepted as well, during a rotation */
 	unsigned ready; /* connections a worker opens ahead, while the peer is in use */
 	enum cfg_dialect dialect;
-	enum cfg_as as; /* never AUTO after config_load */
+	struct cfg_prefixes allow_source; /* which hosts' addresses it may have preserved; empty: none */
+	int same_key; /* index of an earlier peer, one of whose keys has the name of one of ours; -1: none */
 };
 
 struct cfg_group {
@@ -133,6 +133,7 @@ struct config {
 	} timeouts;
 	struct {
 		unsigned connections; /* relayed at a time, all workers together */
+		unsigned request_rate; /* Convert requests a second that the tables of used cookies are made for */
 		unsigned buffer_mib; /* bytes parked under back-pressure, a worker */
 	} limits;
 	char *metrics_listen; /* NULL: no metrics */
@@ -156,6 +157,11 @@ int config_load(const char *path, struct config **out, struct cfg_error *err);
 /* The same from memory; dir is what relative paths are relative to, name is for messages. */
 int config_parse(const char *text, size_t len, const char *name, const char *dir, struct config **out,
 		 struct cfg_error *err);
+/*
+ * 1: this peer is not used, since its key cannot be told from that of another; text says why. 0: it is. The other
+ * peers of a configuration do not suffer from it.
+ */
+int config_left_out(const struct config *cfg, unsigned peer, char *text, size_t size);
 void config_free(struct config *cfg);
 
 /*

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <lib/config/build.h>
-#include <lib/keys.h>
 
 #define DEFAULT_PORT 8803 /* of Convert; none is assigned (RFC 8803, 11.1) */
 #define DEFAULT_METRICS_PORT 9803
@@ -18,6 +17,7 @@
 #define DEFAULT_PENDING 512
 #define DEFAULT_READY 2
 #define DEFAULT_CONNECTIONS 8192
+#define DEFAULT_REQUEST_RATE 4000 /* with the default window, 8 MiB for guard and 8 MiB for the workers */
 #define DEFAULT_BUFFER_MIB 64
 #define MAX_SECONDS (30 * 86400) /* of a timeout: its milliseconds fit an int */
 #define MAX_RATE 1000000
@@ -86,6 +86,8 @@ static int build_numbers(struct build *b)
 		{ "timeouts.idle", raw->timeouts.idle, 7200, 1, MAX_SECONDS, &cfg->timeouts.idle },
 		{ "timeouts.half-closed", raw->timeouts.half_closed, 300, 1, MAX_SECONDS, &cfg->timeouts.half_closed },
 		{ "limits.connections", raw->limits.connections, 0, 0, MAX_CONNECTIONS, &cfg->limits.connections },
+		{ "limits.request-rate", raw->limits.request_rate, DEFAULT_REQUEST_RATE, 1, MAX_RATE,
+		  &cfg->limits.request_rate },
 		{ "limits.buffer-mib", raw->limits.buffer_mib, DEFAULT_BUFFER_MIB, 1, MAX_BUFFER_MIB,
 		  &cfg->limits.buffer_mib },
 	};
@@ -319,68 +321,6 @@ int cfg_find_peer(const struct config *cfg, const char *name)
 	return -1;
 }
 
-/* Who uses which key, to find ids that two would share. */
-struct key_use {
-	uint32_t id;
-	unsigned peer;
-	bool previous;
-};
-
-static int load_key(struct build *b, unsigned i, bool previous, struct key_use *use)
-{
-	const struct cfg_peer *peer = &b->cfg->peers[i];
-	const char *path = previous ? peer->previous_key_file : peer->key_file;
-	const char *place = cfg_at(b, "peers[%u].%s", i, previous ? "previous-key-file" : "key-file");
-	struct key key;
-	int r = key_file_load(path, &key);
-
-	if (r == -EACCES && access(path, R_OK) == 0)
-		return cfg_fail(b, place, "key file '%s' can be read by others: its mode must be 0600", path);
-	if (r == -EINVAL)
-		return cfg_fail(b, place, "'%s' holds no key", path);
-	if (r)
-		return cfg_fail(b, place, "key file '%s': %s", path, strerror(-r));
-	*use = (struct key_use){ key_id(&key), i, previous };
-	key_wipe(&key, sizeof(key));
-	return 0;
-}
-
-static int compare_key_uses(const void *a, const void *b)
-{
-	const struct key_use *x = a, *y = b;
-
-	if (x->id != y->id)
-		return x->id < y->id ? -1 : 1;
-	if (x->peer != y->peer)
-		return x->peer < y->peer ? -1 : 1;
-	return x->previous - y->previous;
-}
-
-static int check_keys(struct build *b)
-{
-	struct key_use *uses = calloc(b->cfg->peer_count * 2 + 1, sizeof(*uses));
-	unsigned i, n = 0;
-	int r = uses ? keys_init() : -ENOMEM;
-
-	for (i = 0; i < b->cfg->peer_count && !r; i++) {
-		if (b->cfg->peers[i].key_file)
-			r = load_key(b, i, false, &uses[n++]);
-		if (!r && b->cfg->peers[i].previous_key_file)
-			r = load_key(b, i, true, &uses[n++]);
-	}
-	if (!r)
-		qsort(uses, n, sizeof(*uses), compare_key_uses);
-	for (i = 1; i < n && !r; i++)
-		if (uses[i].id == uses[i - 1].id)
-			r = cfg_fail(b,
-				     cfg_at(b, "peers[%u].%s", uses[i].peer,
-					    uses[i].previous ? "previous-key-file" : "key-file"),
-				     "the key of peer '%s' has the id of another key, of peer '%s'",
-				     b->cfg->peers[uses[i].peer].name, b->cfg->peers[uses[i - 1].peer].name);
-	free(uses);
-	return r;
-}
-
 static int check_peer(struct build *b, unsigned i)
 {
 	const struct raw_peer *raw = &b->raw->peers[i];
@@ -399,13 +339,14 @@ static int check_peer(struct build *b, unsigned i)
 	if (raw->previous_key_file && !raw->key_file)
 		return cfg_fail(b, cfg_at(b, "peers[%u].previous-key-file", i),
 				"peer '%s': a previous-key-file needs a key-file", raw->name);
-	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
-	if (r)
-		return r;
-	if (raw->as == CFG_AS_GATEWAY && !raw->address_count)
-		return cfg_fail(b, cfg_at(b, "peers[%u].as", i), "peer '%s': as: gateway needs the peer's address",
-				raw->name);
-	return 0;
+	/* Whoever holds a key may otherwise speak for any host, on this side's nets as well. */
+	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->allow_source_count && b->cfg->convert.listening &&
+	    b->cfg->convert.source == CFG_PRESERVE)
+		return cfg_fail(
+			b, cfg_at(b, "peers[%u].name", i),
+			"peer '%s' needs allow-source, since convert.source is preserve: the prefixes of its hosts",
+			raw->name);
+	return cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
 }
 
 static int build_peer(struct build *b, unsigned i)
@@ -417,9 +358,7 @@ static int build_peer(struct build *b, unsigned i)
 	int r;
 
 	peer->dialect = raw->dialect;
-	peer->as = raw->as;
-	if (peer->as == CFG_AS_AUTO)
-		peer->as = raw->address_count ? CFG_AS_GATEWAY : CFG_AS_HUB;
+	peer->same_key = -1;
 	r = cfg_copy_text(&peer->name, raw->name);
 	if (!r && raw->key_file)
 		r = cfg_copy_path(b, &peer->key_file, raw->key_file);
@@ -433,6 +372,10 @@ static int build_peer(struct build *b, unsigned i)
 	peer->port = (uint16_t)port;
 	r = cfg_take_number(b, cfg_at(b, "peers[%u].ready", i), raw->ready,
 			    peer->dialect == CFG_DIALECT_MPGATE ? DEFAULT_READY : 0, 0, MAX_READY, &peer->ready);
+	if (r)
+		return r;
+	snprintf(place, sizeof(place), "peers[%u].allow-source", i);
+	r = cfg_build_prefixes(b, place, raw->allow_source, raw->allow_source_count, &peer->allow_source);
 	if (r)
 		return r;
 	snprintf(place, sizeof(place), "peers[%u].address", i);
@@ -460,5 +403,5 @@ int cfg_build_peers(struct build *b)
 		if (r)
 			return r;
 	}
-	return check_keys(b);
+	return cfg_check_keys(b);
 }

@@ -165,8 +165,8 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		pair(p, "key-file", peer->key_file);
 		pair(p, "previous-key-file", peer->previous_key_file);
 		pair(p, "dialect", cfg_dialect_words[peer->dialect].str);
-		pair(p, "as", cfg_as_words[peer->as].str);
 		number(p, "ready", peer->ready);
+		prefixes(p, "allow-source", &peer->allow_source);
 		close_map(p);
 	}
 	close_list(p);
@@ -276,6 +276,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	close_map(p);
 	open_map(p, "limits");
 	number(p, "connections", cfg->limits.connections);
+	number(p, "request-rate", cfg->limits.request_rate);
 	number(p, "buffer-mib", cfg->limits.buffer_mib);
 	close_map(p);
 	open_map(p, "mark");

@@ -33,13 +33,12 @@ enum raw_mode { RAW_EXPLICIT, RAW_TRANSPARENT };
 
 struct raw_peer {
 	char *name;
-	char **address;
-	unsigned address_count;
+	char **address, **allow_source;
+	unsigned address_count, allow_source_count;
 	uint32_t *port, *ready;
 	enum raw_mode mode;
 	char *key_file, *previous_key_file;
 	enum cfg_dialect dialect;
-	enum cfg_as as;
 };
 
 struct raw_group {
@@ -88,7 +87,7 @@ struct raw_config {
 		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed;
 	} timeouts;
 	struct {
-		uint32_t *connections, *buffer_mib;
+		uint32_t *connections, *request_rate, *buffer_mib;
 	} limits;
 	struct {
 		char *listen;
@@ -103,7 +102,7 @@ extern const struct cyaml_schema_value raw_schema;
 
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
-	cfg_source_words[2], cfg_dialect_words[2], cfg_as_words[3], cfg_connect_words[2], cfg_if_down_words[2],
-	cfg_action_words[2], cfg_mptcp_words[2];
+	cfg_source_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2], cfg_action_words[2],
+	cfg_mptcp_words[2];
 
 #endif

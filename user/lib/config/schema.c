@@ -28,9 +28,6 @@ const cyaml_strval_t cfg_accept_words[3] = { { "keyed", CFG_ACCEPT_KEYED },
 					     { "open", CFG_ACCEPT_OPEN } };
 const cyaml_strval_t cfg_source_words[2] = { { "share", CFG_SHARE }, { "preserve", CFG_PRESERVE } };
 const cyaml_strval_t cfg_dialect_words[2] = { { "mpgate", CFG_DIALECT_MPGATE }, { "rfc8803", CFG_DIALECT_RFC8803 } };
-const cyaml_strval_t cfg_as_words[3] = { { "auto", CFG_AS_AUTO },
-					 { "gateway", CFG_AS_GATEWAY },
-					 { "hub", CFG_AS_HUB } };
 const cyaml_strval_t cfg_connect_words[2] = { { "early", CFG_EARLY }, { "honest", CFG_HONEST } };
 const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
 const cyaml_strval_t cfg_action_words[2] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
@@ -78,7 +75,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
 	WORD("dialect", OPT, struct raw_peer, dialect, cfg_dialect_words),
 	NUMBER("ready", struct raw_peer, ready),
-	WORD("as", OPT, struct raw_peer, as, cfg_as_words),
+	TEXTS("allow-source", struct raw_peer, allow_source),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_peer,
@@ -137,6 +134,7 @@ static const cyaml_schema_field_t timeout_fields[] = {
 
 static const cyaml_schema_field_t limit_fields[] = {
 	NUMBER("connections", struct raw_config, limits.connections),
+	NUMBER("request-rate", struct raw_config, limits.request_rate),
 	NUMBER("buffer-mib", struct raw_config, limits.buffer_mib),
 	CYAML_FIELD_END,
 };

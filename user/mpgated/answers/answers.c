@@ -360,7 +360,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
 		json_set_int(o, "connections", peer_connections(s, p->slot));
 		if (p->keyed) {
-			snprintf(text, sizeof(text), "%06x", p->send.id);
+			snprintf(text, sizeof(text), "%08x", p->send.id);
 			json_set_text(o, "key_id", text);
 		}
 		json_array_append_new(all, o);

@@ -23,9 +23,9 @@ struct datapath_attached {
 
 /*
  * Cleans what a killed daemon of this instance left (pins, links, tc filters), loads the programs, pins the maps
- * under MPGATE_PIN_ROOT/<instance>/v<ABI>/.
+ * under MPGATE_PIN_ROOT/<instance>/v<ABI>/. replay_buckets: of guard's table of used cookies, a power of two.
  */
-int datapath_open(const char *instance, struct datapath **out);
+int datapath_open(const char *instance, unsigned replay_buckets, struct datapath **out);
 /* Detaches, unpins, frees. Traffic goes the normal way afterwards. */
 void datapath_close(struct datapath *dp);
 
@@ -60,14 +60,23 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg); /* acce
 
 /* Replaces the set of keys that guard accepts: new ones in first, then the others out. */
 struct datapath_key {
-	struct subkey key; /* of the direction towards us */
+	struct subkey key;
 	unsigned peer; /* slot */
 };
 int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count);
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
 int datapath_set_unscale(struct datapath *dp, bool on);
-/* Tells guard the offset between the clocks; to be called at least every 10 s and after the clock was set. */
+/*
+ * Tells guard which SYNs are for us: those to the addresses of convert.listen; where that is "any", to all of this
+ * machine's. To be called when they change.
+ */
+int datapath_set_local(struct datapath *dp, const struct config *cfg, const struct mpgate_addr *local, unsigned count);
+/*
+ * Tells guard the offset between the clocks; to be called at least every 10 s and after the clock was set. A clock that
+ * was set back is not followed: cookies that were used and forgotten would be good once more.
+ */
 int datapath_sync_clock(struct datapath *dp);
+uint64_t datapath_wall_offset(const struct datapath *dp); /* ns, what guard goes by */
 
 int datapath_counters(struct datapath *dp, uint64_t counters[MPGATE_REASON_COUNT]); /* sums over CPUs */
 int datapath_rule_hits(struct datapath *dp, uint64_t *hits, unsigned count); /* of the generation in force */

@@ -68,13 +68,15 @@ static int compare_prefixes(const void *a, const void *b)
 
 static int put_key(struct datapath *dp, const struct datapath_key *key)
 {
-	struct mpgate_guard_key value = { .k0 = key->key.k0, .k1 = key->key.k1, .peer = key->peer };
+	struct mpgate_guard_key value = {
+		.k0 = key->key.k0, .k1 = key->key.k1, .peer = key->peer, .end = key->key.end
+	};
 	uint32_t id = key->key.id;
 	int err = bpf_map_update_elem(dp->map[DP_MAP_guard_keys], &id, &value, BPF_ANY);
 
 	key_wipe(&value, sizeof(value));
 	if (err)
-		log_error("key %06x of peer slot %u: %s", id, key->peer, strerror(-err));
+		log_error("key %08x of peer slot %u: %s", id, key->peer, strerror(-err));
 	return err;
 }
 
@@ -94,7 +96,7 @@ int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsi
 		qsort(ids, count, sizeof(*ids), compare_ids);
 		for (unsigned i = 1; i < count; i++) {
 			if (ids[i] == ids[i - 1])
-				log_warn("two keys have the id %06x: guard knows one of them", ids[i]);
+				log_warn("two keys have the id %08x: guard knows one of them", ids[i]);
 		}
 		err = prune(&set, 2 * MPGATE_MAX_PEERS);
 	}
@@ -128,7 +130,7 @@ static int put_prefixes(struct datapath *dp, const struct cfg_prefixes *allow, s
 	return 0;
 }
 
-static void convert_settings(const struct cfg_convert *c, struct mpgate_settings *s)
+static void convert_settings(const struct datapath *dp, const struct cfg_convert *c, struct mpgate_settings *s)
 {
 	static const uint32_t accept[] = {
 		[CFG_ACCEPT_KEYED] = MPGATE_ACCEPT_KEYED,
@@ -139,6 +141,7 @@ static void convert_settings(const struct cfg_convert *c, struct mpgate_settings
 	s->accept = c->listening ? accept[c->accept] : MPGATE_ACCEPT_NONE;
 	s->convert_port = htons(c->port);
 	s->cookie_window = (uint16_t)c->window;
+	s->replay_buckets = dp->replay_buckets;
 	s->unchecked_rate = c->unchecked_rate;
 	s->unchecked_burst = c->unchecked_rate * BURST_SECONDS;
 	s->allow_from = c->allow_from.count;
@@ -160,7 +163,7 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 	if (!keys)
 		return -ENOMEM;
 	err = put_prefixes(dp, allow, keys);
-	convert_settings(&cfg->convert, &s);
+	convert_settings(dp, &cfg->convert, &s);
 	if (!err)
 		err = dp_write_settings(dp, &s);
 	if (!err) {
@@ -186,11 +189,63 @@ int datapath_set_unscale(struct datapath *dp, bool on)
 int datapath_sync_clock(struct datapath *dp)
 {
 	struct mpgate_settings s = dp->settings;
-	struct timespec wall, mono;
+	struct timespec wall, boot;
+	uint64_t offset;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	s.wall_offset =
-		(uint64_t)((int64_t)(wall.tv_sec - mono.tv_sec) * NS_PER_SECOND + (wall.tv_nsec - mono.tv_nsec));
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	offset = (uint64_t)((int64_t)(wall.tv_sec - boot.tv_sec) * NS_PER_SECOND + (wall.tv_nsec - boot.tv_nsec));
+	if (offset <= s.wall_offset)
+		return 0;
+	s.wall_offset = offset;
 	return dp_write_settings(dp, &s);
+}
+
+uint64_t datapath_wall_offset(const struct datapath *dp)
+{
+	return dp->settings.wall_offset;
+}
+
+static int compare_addrs(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct mpgate_addr));
+}
+
+/* Is this address of the machine one that a listener on any address takes? */
+static bool any_takes(const struct cfg_convert *c, const struct mpgate_addr *a)
+{
+	static const struct mpgate_addr any6, any4 = { { [10] = 0xff, 0xff } };
+	const struct mpgate_addr *any = addr_is_v4(a) ? &any4 : &any6;
+
+	for (unsigned i = 0; i < c->listen_count; i++)
+		if (!memcmp(&c->listen[i], any, sizeof(*any)))
+			return true;
+	return false;
+}
+
+int datapath_set_local(struct datapath *dp, const struct config *cfg, const struct mpgate_addr *local, unsigned count)
+{
+	const struct cfg_convert *c = &cfg->convert;
+	struct mpgate_addr *keys = calloc(count + c->listen_count + 1, sizeof(*keys));
+	struct key_set set = {
+		"guard_local", dp->map[DP_MAP_guard_local], sizeof(*keys), (char *)keys, 0, compare_addrs
+	};
+	uint32_t ours = 1;
+	int err = keys ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; keys && i < c->listen_count; i++)
+		keys[set.count++] = c->listen[i];
+	for (unsigned i = 0; keys && i < count; i++)
+		if (any_takes(c, &local[i]))
+			keys[set.count++] = local[i];
+	for (unsigned i = 0; i < set.count && !err; i++)
+		err = bpf_map_update_elem(set.map, &keys[i], &ours, BPF_ANY);
+	if (err) {
+		log_error("the addresses that guard looks after: %s", strerror(-err));
+	} else {
+		qsort(keys, set.count, sizeof(*keys), compare_addrs);
+		err = prune(&set, MPGATE_MAX_LOCAL);
+	}
+	free(keys);
+	return err;
 }

@@ -31,6 +31,7 @@
 	X(flow_clients)                                                                                                \
 	X(client_workers)                                                                                              \
 	X(syn_busy)                                                                                                    \
+	X(guard_local)                                                                                                 \
 	X(guard_replay)                                                                                                \
 	X(guard_rate)                                                                                                  \
 	X(synack)                                                                                                      \
@@ -124,6 +125,7 @@ struct datapath {
 	uint32_t peer_addrs_number; /* of the configuration whose peers are in the map */
 	uint64_t *flow_clients; /* the map, which programs and workers change at the same time */
 	struct dp_sweep sweep;
+	unsigned replay_buckets;
 	int inner_links, inner_hits;
 	int synack_link;
 	struct dp_link links[MPGATE_MAX_LINKS];

@@ -173,6 +173,8 @@ static int load_progs(struct datapath *dp, unsigned mask)
 	for (unsigned i = 0; dp && !err && i < DP_GEN_COUNT; i++)
 		err = read_template(skel->obj, gen_names[i], &dp->gen[i]);
 	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.guard_replay, dp ? dp->replay_buckets : 1);
+	if (!err)
 		err = mpgate_bpf__load(skel);
 	if (!err && dp)
 		err = keep(dp, skel->obj, mask);

@@ -16,7 +16,7 @@ static void set_closed(struct datapath *dp)
 		dp->prog[i] = -1;
 }
 
-int datapath_open(const char *instance, struct datapath **out)
+int datapath_open(const char *instance, unsigned replay_buckets, struct datapath **out)
 {
 	struct datapath *dp;
 	int err = dp_pin_check(instance);
@@ -27,6 +27,7 @@ int datapath_open(const char *instance, struct datapath **out)
 	if (!dp)
 		return -ENOMEM;
 	set_closed(dp);
+	dp->replay_buckets = replay_buckets;
 	/* Loading takes longest; what a killed daemon left serves its workers meanwhile. */
 	err = dp_load(dp);
 	if (!err)

@@ -51,6 +51,9 @@
 	X(malformed, "malformed", "malformed Convert requests")                                                        \
 	X(not_authorized, "not-authorized", "Convert requests refused by policy or for their cookie")                  \
 	X(replayed, "replayed", "Convert requests whose cookie was used before")                                       \
+	X(forgotten, "replay-forgotten",                                                                               \
+	  "used cookies forgotten before their time: more requests a second than limits.request-rate")                 \
+	X(stale, "stale-cookie", "Convert requests of a right key by a wrong clock: told the time")                    \
 	X(cookie_issued, "cookie-issued", "cookies handed out")                                                        \
 	X(info, "info", "Info requests answered")                                                                      \
 	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
@@ -78,17 +81,28 @@ struct peer_shared {
 	struct mpgate_addr from[CFG_PEER_ADDRESSES];
 };
 
-/* Replay table of keyed cookies, for what guard could not see: one word an entry, written by compare and swap. */
-#define REPLAY_SECONDS 64U /* more than the default window, either way, spans */
-#define REPLAY_BUCKETS 1024U /* a second: with 8 ways, 8,192 connections */
-#define REPLAY_WAYS 8U
-
 struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
-	uint64_t replay[REPLAY_SECONDS][REPLAY_BUCKETS][REPLAY_WAYS];
+	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
+	/* Used cookies, for what guard could not see: snapshot.replay_buckets; words written by compare and swap. */
+	uint64_t replay[][MPGATE_REPLAY_WAYS];
 };
+
+#define REPLAY_MAX_BUCKETS (1U << 24) /* 1 GiB */
+
+/*
+ * Buckets for the cookies used in twice the window at `limits.request-rate`, a power of two: four times as many places
+ * as cookies, so that a full bucket is rare (2 of 10,000 requests). 1 when no Convert is accepted.
+ */
+unsigned shared_replay_buckets(const struct config *cfg);
+size_t shared_size(unsigned replay_buckets);
+/*
+ * Seconds since 1970 by which cookies are judged: a clock that goes with the wall clock, but never back. boot: ns of
+ * CLOCK_BOOTTIME.
+ */
+uint32_t shared_cookie_time(const struct shared_memory *shm, uint64_t boot);
 
 /* Messages: one SEQPACKET each, with at most one descriptor. */
 enum message_type {
@@ -151,15 +165,16 @@ struct snapshot_peer {
 	uint8_t address_count;
 	uint8_t ready; /* connections opened ahead, a worker */
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
-	struct subkey send; /* towards the peer; valid with SNAPSHOT_PEER_KEYED */
+	struct subkey send; /* for our cookies; valid with SNAPSHOT_PEER_KEYED */
 };
 #define SNAPSHOT_PEER_PRIVATE 1U /* dialect mpgate: private TLVs */
 #define SNAPSHOT_PEER_KEYED 2U
 
 struct snapshot_key {
-	struct subkey key; /* of the direction towards us */
+	struct subkey key;
 	uint32_t slot;
 	uint32_t private_tlvs;
+	uint32_t source_first, source_count; /* in snapshot.allow_source */
 };
 
 struct snapshot_rule {
@@ -177,12 +192,13 @@ struct snapshot {
 	uint32_t listening;
 	uint32_t preserve; /* convert.source: preserve */
 	uint32_t window, pending_per_client;
+	uint32_t replay_buckets; /* in struct shared_memory */
 	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s;
 	uint32_t connections; /* of one worker */
 	uint64_t buffer_bytes; /* parked at most, a worker */
 	struct subkey issuing; /* secret of issued cookies */
 	struct snapshot_array peers, keys, rules; /* peers sorted by slot, keys by id */
-	struct snapshot_array allow_from, allow_to; /* struct prefix */
+	struct snapshot_array allow_from, allow_to, allow_source; /* struct prefix; the last by key */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
 };
 

@@ -55,6 +55,14 @@ uint32_t io_wall_clock(void)
 	return (uint32_t)time(NULL);
 }
 
+uint64_t io_boot_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
 uint64_t io_random(void)
 {
 	static uint64_t pool[RANDOM_POOL];

@@ -309,7 +309,7 @@ static void start_anew(struct peer *p)
 
 /* --- slots */
 
-static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_error *err)
+static int load_key(const struct supervisor *s, const struct cfg_peer *c, struct subkey *send, struct cfg_error *err)
 {
 	struct key key;
 	int ret = key_file_load(c->key_file, &key);
@@ -318,7 +318,7 @@ static int load_key(const struct cfg_peer *c, struct subkey *send, struct cfg_er
 		snprintf(err->text, sizeof(err->text), "%s: %s", c->key_file, strerror(-ret));
 		return ret;
 	}
-	key_derive(&key, c->as == CFG_AS_HUB ? KEY_HUB_TO_GATEWAY : KEY_GATEWAY_TO_HUB, send);
+	key_derive(&key, s->self, s->self_len, send);
 	key_wipe(&key, sizeof(key));
 	return 0;
 }
@@ -389,27 +389,35 @@ int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots
 		}
 		slots[i] = (uint16_t)p->slot;
 		key_wipe(&p->next_send, sizeof(p->next_send));
-		ret = c->key_file ? load_key(c, &p->next_send, err) : 0;
+		ret = c->key_file ? load_key(s, c, &p->next_send, err) : 0;
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static void commit(struct peer *p, const struct cfg_peer *c)
+/* A peer that is left out is one without an address, and down. */
+static void commit(struct peer *p, const struct config *cfg, unsigned i)
 {
-	bool moved = p->port != htons(c->port) || p->address_count != c->address_count ||
-		     memcmp(p->address, c->address, c->address_count * sizeof(p->address[0])) != 0 ||
+	const struct cfg_peer *c = &cfg->peers[i];
+	char why[sizeof(p->last_error)];
+	bool left_out = config_left_out(cfg, i, why, sizeof(why));
+	unsigned addresses = left_out ? 0 : c->address_count;
+	bool moved = p->port != htons(c->port) || p->address_count != addresses || p->left_out != left_out ||
+		     memcmp(p->address, c->address, addresses * sizeof(p->address[0])) != 0 ||
 		     p->send.id != p->next_send.id || p->send.k0 != p->next_send.k0 || p->send.k1 != p->next_send.k1;
 
 	p->send = p->next_send;
 	p->keyed = c->key_file != NULL;
 	p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
 	p->port = htons(c->port);
-	p->address_count = c->address_count;
-	memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
+	p->address_count = addresses;
+	memcpy(p->address, c->address, addresses * sizeof(p->address[0]));
 	if (moved)
 		start_anew(p);
+	if (left_out)
+		set_state(p, PEER_DOWN, why);
+	p->left_out = left_out;
 }
 
 static void timer_closed(uv_handle_t *h)
@@ -434,7 +442,7 @@ static void peer_free(struct peer *p)
 void peers_commit(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
-		commit(&s->peers[s->peer_slot[i]], &s->cfg->peers[i]);
+		commit(&s->peers[s->peer_slot[i]], s->cfg, i);
 }
 
 static void start_probes(struct peer *p)

@@ -28,6 +28,7 @@ bool supervisor_local(struct supervisor *s)
 	free(s->local);
 	s->local = local;
 	s->local_count = count;
+	datapath_set_local(s->dp, s->cfg, local, count);
 	return true;
 }
 
@@ -123,7 +124,7 @@ static int load_peers(struct supervisor *s, const struct config *cfg, uint16_t *
 
 	if (ret)
 		return ret;
-	ret = keyring_load(cfg, slots, keyring);
+	ret = keyring_load(s, cfg, slots, keyring);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s: the keys: %s", cfg->path, strerror(-ret));
 	return ret;
@@ -295,6 +296,8 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	if (!ret)
 		ret = supervisor_publish(s);
 	config_free(old);
+	if (shared_replay_buckets(s->cfg) > s->replay_buckets)
+		log_warn("the tables of used cookies stay as large as they are until a restart");
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s: applied in part: %s", s->path, strerror(-ret));
 	return ret;

@@ -12,33 +12,31 @@
 
 #define KEYS_PER_PEER 2 /* the present one and the previous one */
 
-static enum key_direction towards_us(const struct cfg_peer *p)
-{
-	return p->as == CFG_AS_HUB ? KEY_GATEWAY_TO_HUB : KEY_HUB_TO_GATEWAY;
-}
-
-int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out)
+int keyring_load(const struct supervisor *s, const struct config *cfg, const uint16_t *slots, struct keyring *out)
 {
 	unsigned room = cfg->peer_count * KEYS_PER_PEER + 1;
-	struct keyring k = { calloc(room, sizeof(*k.keys)), calloc(room, sizeof(*k.private_tlvs)), 0 };
-	int ret = k.keys && k.private_tlvs ? 0 : -ENOMEM;
+	struct keyring k = { calloc(room, sizeof(*k.keys)), calloc(room, sizeof(*k.owner)), 0 };
+	int ret = k.keys && k.owner ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; !ret && i < cfg->peer_count * KEYS_PER_PEER; i++) {
 		const struct cfg_peer *p = &cfg->peers[i / KEYS_PER_PEER];
 		const char *file = i % KEYS_PER_PEER ? p->previous_key_file : p->key_file;
 		struct key key;
 
-		if (!file)
+		if (!file || p->same_key >= 0)
 			continue;
 		ret = key_file_load(file, &key);
 		if (ret) {
 			log_error("%s: %s", file, strerror(-ret));
 			break;
 		}
-		key_derive(&key, towards_us(p), &k.keys[k.count].key);
+		key_derive(&key, s->self, s->self_len, &k.keys[k.count].key);
 		key_wipe(&key, sizeof(key));
 		k.keys[k.count].peer = slots[i / KEYS_PER_PEER];
-		k.private_tlvs[k.count++] = p->dialect == CFG_DIALECT_MPGATE;
+		k.owner[k.count] = i / KEYS_PER_PEER;
+		/* The previous key may be the present one. */
+		if (!k.count || k.keys[k.count].key.id != k.keys[k.count - 1].key.id)
+			k.count++;
 	}
 	if (ret)
 		keyring_free(&k);
@@ -52,7 +50,7 @@ void keyring_free(struct keyring *k)
 	if (k->keys)
 		key_wipe(k->keys, k->count * sizeof(*k->keys));
 	free(k->keys);
-	free(k->private_tlvs);
+	free(k->owner);
 	*k = (struct keyring){ 0 };
 }
 
@@ -84,6 +82,7 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->preserve = c->convert.source == CFG_PRESERVE;
 	h->window = c->convert.window;
 	h->pending_per_client = c->convert.pending_per_client;
+	h->replay_buckets = s->replay_buckets;
 	h->first_bytes_ms = c->timeouts.first_bytes_ms;
 	h->peer_s = c->timeouts.peer;
 	h->connect_s = c->timeouts.connect;
@@ -102,13 +101,21 @@ static int compare_keys(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Keys lie in the order of their peers, whose prefixes add_sources() puts one behind the other. */
 static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
 	const struct keyring *k = &s->keyring;
 	struct snapshot_key *out = add(image, size, a, k->count, sizeof(*out));
+	unsigned first = 0, peer = 0;
 
-	for (unsigned i = 0; out && i < k->count; i++)
-		out[i] = (struct snapshot_key){ k->keys[i].key, k->keys[i].peer, k->private_tlvs[i] };
+	for (unsigned i = 0; out && i < k->count; i++) {
+		const struct cfg_peer *owner = &s->cfg->peers[k->owner[i]];
+
+		while (peer < k->owner[i])
+			first += s->cfg->peers[peer++].allow_source.count;
+		out[i] = (struct snapshot_key){ k->keys[i].key, k->keys[i].peer, owner->dialect == CFG_DIALECT_MPGATE,
+						first, owner->allow_source.count };
+	}
 	if (out)
 		qsort(out, k->count, sizeof(*out), compare_keys);
 	return out ? 0 : -ENOMEM;
@@ -117,6 +124,24 @@ static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size,
 static int compare_slots(const void *a, const void *b)
 {
 	return (int)((const struct snapshot_peer *)a)->slot - (int)((const struct snapshot_peer *)b)->slot;
+}
+
+static int add_sources(const struct config *cfg, uint8_t **image, uint32_t *size, struct snapshot_array *a)
+{
+	unsigned count = 0;
+	struct prefix *out;
+
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		count += cfg->peers[i].allow_source.count;
+	out = add(image, size, a, count, sizeof(*out));
+	for (unsigned i = 0; out && i < cfg->peer_count; i++) {
+		const struct cfg_prefixes *from = &cfg->peers[i].allow_source;
+
+		if (from->count)
+			memcpy(out, from->p, from->count * sizeof(*out));
+		out += from->count;
+	}
+	return out ? 0 : -ENOMEM;
 }
 
 static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
@@ -207,6 +232,8 @@ int snapshot_make(struct supervisor *s)
 	if (!ret)
 		ret = add_copy(&image, &size, &head.allow_to, s->cfg->convert.allow_to.p,
 			       s->cfg->convert.allow_to.count, sizeof(struct prefix));
+	if (!ret)
+		ret = add_sources(s->cfg, &image, &size, &head.allow_source);
 	if (!ret)
 		ret = add_copy(&image, &size, &head.local, s->local, s->local_count, sizeof(*s->local));
 	if (!ret) {

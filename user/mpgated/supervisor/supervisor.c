@@ -47,11 +47,20 @@ static void notify(const char *text)
 	close(fd);
 }
 
+/* Guard and workers judge cookies by one clock. */
+static int sync_clock(struct supervisor *s)
+{
+	int ret = datapath_sync_clock(s->dp);
+
+	__atomic_store_n(&s->shm->wall_offset, datapath_wall_offset(s->dp), __ATOMIC_RELAXED);
+	return ret;
+}
+
 static void clock_due(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
 
-	datapath_sync_clock(s->dp);
+	sync_clock(s);
 	datapath_sweep_flows(s->dp);
 	watchdog_check(s);
 	paths_check(s->paths);
@@ -123,6 +132,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	const struct paths_events events = { .link = supervisor_link, .arg = s };
 	int ret;
 
+	s->replay_buckets = shared_replay_buckets(s->cfg);
 	descriptors_raise(s->cfg, s->cfg->workers);
 	flows_open(s);
 	ret = workers_memory(s);
@@ -130,6 +140,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		return ret;
 	if (getrandom(&s->issuing, sizeof(s->issuing), 0) != (ssize_t)sizeof(s->issuing))
 		return -errno;
+	ret = identity_read("/etc/machine-id", s->cfg->instance, s->self);
+	if (ret < 0)
+		return ret;
+	s->self_len = (size_t)ret;
 	ret = need_mptcp();
 	if (!ret)
 		ret = control_open(&s->loop, s->cfg->instance, answers->methods, s, &s->control);
@@ -137,7 +151,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port, answers->metrics,
 				  s);
 	if (!ret)
-		ret = datapath_open(s->cfg->instance, &s->dp);
+		ret = datapath_open(s->cfg->instance, s->replay_buckets, &s->dp);
 	if (!ret)
 		ret = datapath_set_mark(s->dp, s->cfg->mark.value, s->cfg->mark.mask);
 	if (!ret)
@@ -147,7 +161,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (!ret)
 		ret = supervisor_load(s);
 	if (!ret)
-		ret = datapath_sync_clock(s->dp);
+		ret = sync_clock(s);
 	if (!ret)
 		ret = paths_open(&s->loop, s->cfg, &events, &s->paths);
 	if (ret)
@@ -214,7 +228,7 @@ static void stop(struct supervisor *s)
 	free(s->path);
 	config_free(s->cfg);
 	if (s->shm)
-		munmap(s->shm, sizeof(*s->shm));
+		munmap(s->shm, shared_size(s->replay_buckets));
 	if (s->shm_fd >= 0)
 		close(s->shm_fd);
 	key_wipe(&s->issuing, sizeof(s->issuing));

@@ -19,6 +19,7 @@
 #include <mpgated/supervisor/child.h>
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
+#include <mpgated/supervisor/identity.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -30,14 +31,15 @@ struct peer {
 	struct supervisor *sup;
 	char *name; /* NULL: the slot is free */
 	unsigned slot;
-	struct subkey send; /* towards the peer */
+	struct subkey send; /* what our cookies for it are made with */
 	struct subkey next_send; /* the same of a configuration that is not in force yet */
 	bool keyed, private_tlvs;
+	bool left_out; /* see config_left_out() */
 	__be16 port;
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	unsigned address_count;
 	enum peer_state state;
-	char last_error[80];
+	char last_error[128];
 	struct health health;
 	struct probe *probes; /* under way, of probe.c */
 	uint64_t next_try; /* ms of the loop's clock */
@@ -48,7 +50,7 @@ struct peer {
 /* What peers may use towards us, of both ages: read with the configuration, and never again. */
 struct keyring {
 	struct datapath_key *keys;
-	bool *private_tlvs; /* by the same index: the peer's dialect */
+	unsigned *owner; /* by the same index: the peer's in config.peers; in their order */
 	unsigned count;
 };
 
@@ -99,6 +101,7 @@ struct supervisor {
 	struct scrape scrape;
 	struct shared_memory *shm; /* a sealed memfd */
 	int shm_fd;
+	unsigned replay_buckets; /* of its table and guard's, for the daemon's life */
 	uv_timer_t flows_late; /* the present question for flows is given up */
 	uint32_t question; /* its number */
 	struct flows_waiter *waiters;
@@ -117,6 +120,8 @@ struct supervisor {
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
+	char self[IDENTITY_MAX]; /* what our end ids are made from, see identity.h */
+	size_t self_len;
 	int snapshot_fd; /* what a new worker gets */
 	bool snapshot_due; /* it could not be made; tried again */
 	int cgroup_fd; /* -1: none */
@@ -191,7 +196,7 @@ void peers_close(struct supervisor *s);
 /* Writes the configuration for the workers into a new memfd: its descriptor or -errno. */
 int snapshot_make(struct supervisor *s);
 /* Reads all keys that the peers of cfg may use towards us. 0 or -errno, logged; *out is left alone then. */
-int keyring_load(const struct config *cfg, const uint16_t *slots, struct keyring *out);
+int keyring_load(const struct supervisor *s, const struct config *cfg, const uint16_t *slots, struct keyring *out);
 void keyring_free(struct keyring *k); /* wipes it, too */
 
 #endif

@@ -121,13 +121,14 @@ int workers_listen(struct supervisor *s)
 /* A worker that could cut it short would end us with SIGBUS. */
 int workers_memory(struct supervisor *s)
 {
+	size_t size = shared_size(s->replay_buckets);
 	int ret;
 
 	s->shm_fd = memfd_create("mpgate-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->shm_fd < 0 || ftruncate(s->shm_fd, sizeof(*s->shm)) < 0 ||
+	if (s->shm_fd < 0 || ftruncate(s->shm_fd, (off_t)size) < 0 ||
 	    fcntl(s->shm_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	s->shm = mmap(NULL, sizeof(*s->shm), PROT_READ | PROT_WRITE, MAP_SHARED, s->shm_fd, 0);
+	s->shm = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->shm_fd, 0);
 	if (s->shm != MAP_FAILED)
 		return 0;
 	ret = -errno;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <lib/config/config.h>
+#include <mpgated/net/io.h>
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/conn.h>
 #include <mpgated/worker/replay.h>
@@ -16,8 +17,15 @@ static int compare_keys(const void *id, const void *key)
 	return a < b ? -1 : a > b;
 }
 
-/* Checks a keyed cookie. 0: valid; 1: it is none of ours; -errno: forged, stale or used before. */
-static int check_keyed(struct worker *w, struct request *r, uint32_t now)
+struct access_clock access_now(const struct worker *w)
+{
+	uint64_t boot = io_boot_clock();
+
+	return (struct access_clock){ shared_cookie_time(w->shm, boot), (uint32_t)(boot / 1000000000ULL) };
+}
+
+/* Checks a keyed cookie. 0: valid; 1: it is none of ours; -errno: forged, our own, stale or used before. */
+static int check_keyed(struct worker *w, struct request *r, const struct access_clock *clock)
 {
 	const struct snapshot *s = w->snap;
 	const struct snapshot_key *k;
@@ -30,22 +38,31 @@ static int check_keyed(struct worker *w, struct request *r, uint32_t now)
 	k = bsearch(&id, snapshot_at(s, s->keys), s->keys.count, sizeof(*k), compare_keys);
 	if (!k)
 		return 1;
-	ret = cookie_check(&k->key, now, s->window, &r->msg.cookie, &r->msg.connect_tlv, &r->msg.source_tlv);
+	ret = cookie_check(&k->key, clock->wall, s->window, &r->msg.cookie, &r->msg.connect_tlv, &r->msg.source_tlv);
+	if (ret == -EKEYREJECTED)
+		return ret;
+	r->key = k;
 	if (ret)
 		return ret;
 	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie)); /* it may not be aligned */
-	if (!replay_new(w->shm, cookie.nonce, id, ntohl(cookie.timestamp), now, s->window))
+	switch (replay_use(w->shm, s->replay_buckets, cookie.nonce, id, clock->boot, s->window)) {
+	case REPLAY_SEEN:
 		return -EALREADY;
+	case REPLAY_NEW_FULL:
+		w->stats->forgotten++;
+		break;
+	default:
+		break;
+	}
 	r->keyed = true;
-	r->private_tlvs = k->private_tlvs;
-	r->slot = k->slot;
 	return 0;
 }
 
-enum access access_request(struct worker *w, struct request *r, const struct mpgate_addr *client, uint32_t now)
+enum access access_request(struct worker *w, struct request *r, const struct mpgate_addr *client,
+			   const struct access_clock *clock)
 {
 	const struct snapshot *s = w->snap;
-	int ret = check_keyed(w, r, now);
+	int ret = check_keyed(w, r, clock);
 
 	if (ret == 0)
 		return ACCESS_GRANTED;
@@ -56,22 +73,44 @@ enum access access_request(struct worker *w, struct request *r, const struct mpg
 	if (s->accept == CFG_ACCEPT_ISSUED && ret == 1) {
 		if (!(r->msg.has & CONVERT_HAS_COOKIE))
 			return ACCESS_NO_COOKIE;
-		if (issued_check(&s->issuing, now, client, &r->msg.cookie) == 0)
+		if (issued_check(&s->issuing, clock->wall, client, &r->msg.cookie) == 0)
 			return ACCESS_GRANTED;
 	}
-	return ret == -ETIME ? ACCESS_STALE : ACCESS_REFUSED;
+	return ret == -ETIME ? ACCESS_STALE : ret == -ELOOP ? ACCESS_OWN : ACCESS_REFUSED;
+}
+
+static bool is_local(const struct snapshot *s, const struct mpgate_addr *a)
+{
+	const struct mpgate_addr *local = snapshot_at(s, s->local);
+
+	for (unsigned i = 0; i < s->local.count; i++)
+		if (!memcmp(&local[i], a, sizeof(*a)))
+			return true;
+	return false;
+}
+
+bool access_preserved(const struct worker *w, const struct request *r)
+{
+	const struct snapshot *s = w->snap;
+	const struct prefix *p = snapshot_at(s, s->allow_source);
+
+	if (!r->keyed || is_local(s, &r->msg.src))
+		return false;
+	p += r->key->source_first;
+	for (unsigned i = 0; i < r->key->source_count; i++)
+		if (prefix_contains(&p[i], &r->msg.src))
+			return true;
+	return false;
 }
 
 bool access_destination(const struct worker *w, const struct mpgate_addr *dst)
 {
 	const struct snapshot *s = w->snap;
 	const struct prefix *to = snapshot_at(s, s->allow_to);
-	const struct mpgate_addr *local = snapshot_at(s, s->local);
 
 	/* Services of the hub itself are not for those who come through it. */
-	for (unsigned i = 0; i < s->local.count; i++)
-		if (!memcmp(&local[i], dst, sizeof(*dst)))
-			return false;
+	if (is_local(s, dst))
+		return false;
 	for (unsigned i = 0; i < s->allow_to.count; i++)
 		if (prefix_contains(&to[i], dst))
 			return true;

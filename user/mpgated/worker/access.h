@@ -13,23 +13,32 @@
 struct request {
 	struct convert_msg msg;
 	bool keyed; /* by a valid keyed cookie */
-	bool private_tlvs;
-	unsigned slot; /* of the peer, when keyed */
+	const struct snapshot_key
+		*key; /* that its cookie was made with, also if its time or end is not right; NULL: none */
 };
+
+/* Both in seconds: since 1970, by shared_cookie_time(); of CLOCK_BOOTTIME. */
+struct access_clock {
+	uint32_t wall, boot;
+};
+struct access_clock access_now(const struct worker *w);
 
 enum access {
 	ACCESS_GRANTED,
 	ACCESS_REFUSED,
 	ACCESS_STALE, /* a keyed cookie of another time */
+	ACCESS_OWN, /* a keyed cookie with our own end id */
 	ACCESS_REPLAYED, /* a keyed cookie that was used before */
 	ACCESS_NO_COOKIE, /* one is to be issued */
 };
 
 /*
- * Judges the cookie of a whole message, at `now` (s since 1970). A keyed cookie that is granted is spent, and fills in
- * the rest of *r.
+ * Judges the cookie of a whole message. A keyed cookie that is granted is spent, and fills in the rest of *r.
  */
-enum access access_request(struct worker *w, struct request *r, const struct mpgate_addr *client, uint32_t now);
+enum access access_request(struct worker *w, struct request *r, const struct mpgate_addr *client,
+			   const struct access_clock *clock);
+/* May its Original Source be the source towards the server (the peer's allow-source, and never this machine's)? */
+bool access_preserved(const struct worker *w, const struct request *r);
 /* Is a client's address one that may speak Convert to us (allow-from)? */
 bool access_source(const struct worker *w, const struct mpgate_addr *a);
 /* May a connection go there (allow-to, and never this machine itself)? */

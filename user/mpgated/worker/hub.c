@@ -6,6 +6,7 @@
  * peer still sends is read and dropped meanwhile, since closing with unread
  * data would reset the connection and lose the Error (6.2.8).
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,8 +36,9 @@ static void put_supported(const struct worker *w, struct convert_writer *wr)
 	convert_put_extensions(wr, supported_kinds, serves_options(w) ? sizeof(supported_kinds) : 1);
 }
 
-/* Sends an Error and lets the connection end. */
-static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len)
+/* Sends an Error, and a Clock behind it unless that is NULL, and lets the connection end. */
+static void hub_fail_clock(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len,
+			   const uint8_t *clock)
 {
 	uint32_t second = (uint32_t)(w->now / 1000);
 	uint8_t msg[CONVERT_MAX_LEN];
@@ -50,6 +52,8 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	}
 	convert_begin(&wr, msg, sizeof(msg));
 	convert_put_error(&wr, code, value, len);
+	if (clock)
+		convert_put_clock(&wr, clock);
 	n = convert_end(&wr);
 	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || tcp_send(c->peer.fd, msg, (size_t)n) != n ||
 	    tcp_shutdown(c->peer.fd) < 0) {
@@ -61,6 +65,27 @@ static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void 
 	leg_settle(&c->peer);
 	conn_timer(w, c, TIMER_HEADER);
 	hub_event(w, c);
+}
+
+static void hub_fail(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len)
+{
+	hub_fail_clock(w, c, code, value, len, NULL);
+}
+
+/* A peer of ours whose clock, or our own, is wrong: it may say the same again by the time that it is told here. */
+static void hub_stale(struct worker *w, struct conn *c, const struct request *r, uint32_t now)
+{
+	const struct snapshot_key *k = r->key;
+	uint8_t clock[CONVERT_CLOCK_LEN];
+	struct convert_cookie cookie;
+
+	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie));
+	w->stats->stale++;
+	report_note(w, c, "stale cookie: the peer's clock differs from ours by %d s",
+		    (int32_t)(ntohl(cookie.timestamp) - now));
+	if (k->private_tlvs)
+		clock_make(&k->key, &r->msg.cookie, now, clock);
+	hub_fail_clock(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1, k->private_tlvs ? clock : NULL);
 }
 
 static void hub_refuse(struct worker *w, struct conn *c, const char *why)
@@ -89,9 +114,9 @@ static void hub_linger(struct worker *w, struct conn *c)
 static bool authorize(struct worker *w, struct conn *c, struct request *r, const struct mpgate_addr *client)
 {
 	uint8_t value[1 + ISSUED_LEN] = { 0 };
-	uint32_t now = io_wall_clock();
+	const struct access_clock clock = access_now(w);
 
-	switch (access_request(w, r, client, now)) {
+	switch (access_request(w, r, client, &clock)) {
 	case ACCESS_GRANTED:
 		return true;
 	case ACCESS_REPLAYED:
@@ -101,14 +126,18 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 		break;
 	case ACCESS_NO_COOKIE:
 		w->stats->cookie_issued++;
-		issued_make(&w->snap->issuing, now, client, value + 1);
+		issued_make(&w->snap->issuing, clock.wall, client, value + 1);
 		hub_fail(w, c, CONVERT_E_NO_COOKIE, value, sizeof(value));
 		break;
 	case ACCESS_STALE:
-		hub_refuse(w, c, "stale cookie");
+		hub_stale(w, c, r, clock.wall);
+		break;
+	case ACCESS_OWN:
+		hub_refuse(w, c, "its cookie has our own end id: give the two instances different names");
 		break;
 	default:
-		hub_refuse(w, c, "no valid cookie");
+		hub_refuse(w, c,
+			   r->msg.has & CONVERT_HAS_COOKIE ? "the cookie is of no key that we have" : "no cookie");
 	}
 	return false;
 }
@@ -180,6 +209,12 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
 }
 
+/* Is the endpoint's own address the source towards the server? */
+static bool preserves(const struct worker *w, const struct request *r)
+{
+	return w->snap->preserve && (r->msg.has & CONVERT_HAS_ORIG_SOURCE);
+}
+
 static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
 {
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
@@ -191,7 +226,7 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	leg_dialed(&c->local, fd, mptcp);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, dst, c->request.dscp);
-	if (w->snap->preserve && r->private_tlvs && (r->msg.has & CONVERT_HAS_ORIG_SOURCE)) {
+	if (preserves(w, r)) {
 		if (addr_is_v4(&r->msg.src) != v4)
 			return -EAFNOSUPPORT;
 		ret = tcp_bind_foreign(fd, &r->msg.src, r->msg.src_port);
@@ -220,6 +255,10 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 	}
 	if (!access_destination(w, &m->dst)) {
 		hub_refuse(w, c, "destination not allowed");
+		return;
+	}
+	if (preserves(w, r) && !access_preserved(w, r)) {
+		hub_refuse(w, c, "source not in the peer's allow-source");
 		return;
 	}
 	if (conn_count(w, c, client) < 0) {
@@ -272,12 +311,13 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	if (!authorize(w, c, r, &client))
 		return;
 	/* The private TLVs are for peers of our own dialect only; to others they are unknown (6.2.8, Error 2). */
-	if (!r->private_tlvs && convert_parse(CONVERT_CONVERTER, false, buf, have, &r->msg, &fault) == CONVERT_FAULT) {
+	if (!(r->keyed && r->key->private_tlvs) &&
+	    convert_parse(CONVERT_CONVERTER, false, buf, have, &r->msg, &fault) == CONVERT_FAULT) {
 		w->stats->malformed++;
 		hub_fail(w, c, fault.code, fault.value, fault.value_len);
 		return;
 	}
-	c->request.slot = (uint16_t)(r->keyed ? r->slot : MPGATE_MAX_PEERS);
+	c->request.slot = (uint16_t)(r->keyed ? r->key->slot : MPGATE_MAX_PEERS);
 	if (r->msg.has & CONVERT_HAS_ORIG_SOURCE) {
 		c->request.tuple.saddr = r->msg.src;
 		c->request.tuple.sport = r->msg.src_port;

@@ -3,16 +3,20 @@
 #ifndef MPGATED_REPLAY_H
 #define MPGATED_REPLAY_H
 
-#include <stdbool.h>
-
 #include <mpgated/ipc/shared.h>
 
+enum replay {
+	REPLAY_NEW,
+	REPLAY_NEW_FULL, /* new, and an older one had to be forgotten for it */
+	REPLAY_SEEN,
+};
+
 /*
- * True the first time a nonce of a key is seen inside the window (seconds). stamp: the cookie's own time, the same in
- * each copy of it. Lock-free, so that a worker that dies in here holds up nobody. A full bucket gives up its oldest
- * entry: only who has the key can fill one.
+ * Has this nonce of a key been used inside the window (seconds)? From now on it has. now: of CLOCK_BOOTTIME. Lock-free,
+ * so that a worker that dies in here holds up nobody. A full bucket gives up its oldest entry: only who has a key can
+ * fill one.
  */
-bool replay_new(struct shared_memory *shm, const uint8_t nonce[8], uint32_t key_id, uint32_t stamp, uint32_t now,
-		unsigned window);
+enum replay replay_use(struct shared_memory *shm, unsigned buckets, const uint8_t nonce[8], uint32_t key_id,
+		       uint32_t now, unsigned window);
 
 #endif

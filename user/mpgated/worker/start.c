@@ -27,9 +27,9 @@ static int map_shared(int fd, struct shared_memory **out)
 	struct stat st;
 	void *map;
 
-	if (fstat(fd, &st) < 0 || st.st_size != (off_t)sizeof(struct shared_memory))
+	if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(struct shared_memory))
 		return -EPROTO;
-	map = mmap(NULL, sizeof(struct shared_memory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	close(fd);
