@@ -44,6 +44,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+PRELOADS := $(patsubst tests/net/preload/%.c,$(BUILD)/tests/net/%.so,$(wildcard tests/net/preload/*.c))
 VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
@@ -133,10 +134,13 @@ $(DATAPATH_TESTS): $(BUILD)/tests/bpf/%: tests/bpf/%.c tests/bpf/datapath_test.h
 	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(DATAPATH_OBJS) $(BUILD)/libmpgate.a -o $@ \
 		$(call libs,libbpf libmnl $(LIBS_LIB)) -lcunit
 
-tools: $(TOOLS) $(BENCH_TOOLS) $(VMTEST_TOOLS)
+tools: $(TOOLS) $(PRELOADS) $(BENCH_TOOLS) $(VMTEST_TOOLS)
 $(BUILD)/tests/net/%: tests/net/%.c $(wildcard tests/net/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
+$(BUILD)/tests/net/%.so: tests/net/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -fPIC -shared $< -o $@ -ldl
 # Tools that speak Convert.
 $(BUILD)/tests/net/convtool $(BUILD)/tests/net/synforge: $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libmpgate.a
 	@mkdir -p $(@D)

@@ -68,7 +68,7 @@ for f in 4 6; do
 		late $kind not-authorized "error 32" "IPv$f $kind, after the handshake"
 	done
 	for kind in stale early; do
-		late $kind stale-cookie "error 32 clock" "IPv$f $kind, after the handshake"
+		late $kind stale-cookie "error 32 clock 0" "IPv$f $kind, after the handshake"
 	done
 	END=${MPG_PREFIX}hub
 	late valid not-authorized "error 32" "IPv$f with the hub's own end id, after the handshake"

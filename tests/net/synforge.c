@@ -13,8 +13,8 @@
  *   replayed    valid, then the same again from another port
  *   repeated    valid, then the same again from the same port: what a retransmission looks like
  * -s: Original Source names that host, else SOURCE. -e: as an instance of that name on this machine.
- * -l: the message follows the handshake of an ordinary connection; each is answered by a line: ok | error CODE [clock]
- * | reset | closed | silent.
+ * -l: the message follows the handshake of an ordinary connection; each is answered by a line: ok | error CODE [clock
+ * MINUTES] | reset | closed | silent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -114,6 +114,19 @@ static size_t message(const char *kind, const struct subkey *key, const struct m
 	return (size_t)len;
 }
 
+/* With what its clock is ahead of ours, if it says so, in whole minutes. */
+static void print_error(const struct convert_msg *msg)
+{
+	uint32_t told;
+
+	printf("error %u", msg->error);
+	if (msg->has & CONVERT_HAS_CLOCK) {
+		memcpy(&told, msg->clock.data, sizeof(told));
+		printf(" clock %d", ((int32_t)(ntohl(told) - (uint32_t)time(NULL)) + 5) / 60);
+	}
+	puts("");
+}
+
 /* Says how the converter answers. */
 static void print_answer(int fd)
 {
@@ -127,7 +140,7 @@ static void print_answer(int fd)
 		ssize_t n;
 
 		if (result == CONVERT_OK && (msg.has & CONVERT_HAS_ERROR))
-			printf("error %u%s\n", msg.error, msg.has & CONVERT_HAS_CLOCK ? " clock" : "");
+			print_error(&msg);
 		else if (result != CONVERT_MORE)
 			puts(result == CONVERT_OK ? "ok" : "no Convert message");
 		if (result != CONVERT_MORE)

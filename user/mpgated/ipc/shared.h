@@ -79,6 +79,7 @@ struct peer_shared {
 	 * read: a mix of an old and a new address is none of this machine's and cannot be bound to.
 	 */
 	struct mpgate_addr from[CFG_PEER_ADDRESSES];
+	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
 };
 
 struct shared_memory {
@@ -201,6 +202,16 @@ struct snapshot {
 	struct snapshot_array allow_from, allow_to, allow_source; /* struct prefix; the last by key */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
 };
+
+/* clock.c */
+/* The time for a cookie that this peer is to take: seconds since 1970 by its clock, given ours. */
+uint32_t peer_time(const struct peer_shared *p, uint32_t ours);
+/*
+ * Does the answer to our cookie of that time stamp and nonce tell the time? Then the peer's clock is known from now on,
+ * and how many seconds it is ahead of ours.
+ */
+bool peer_told_time(struct peer_shared *p, const struct subkey *key, uint32_t stamp, const uint8_t nonce[8],
+		    const struct convert_msg *answer, uint32_t ours, int32_t *differs);
 
 static inline const void *snapshot_at(const struct snapshot *s, struct snapshot_array a)
 {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <lib/convert.h>
+#include <lib/log.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/supervisor/probe.h>
 
@@ -25,6 +26,8 @@ struct probe {
 	unsigned handles; /* still to be closed */
 	bool syn_data; /* the message went in the SYN */
 	bool sent; /* the message is sent */
+	uint32_t stamp; /* of its cookie, as the nonce */
+	uint8_t nonce[8];
 	size_t answer_len;
 	uint8_t answer[CONVERT_MAX_LEN]; /* as far as it has come */
 };
@@ -69,19 +72,20 @@ static void fail(struct probe *b, const char *why)
 }
 
 /* An Info request with its cookie. Length or -errno. */
-static int build(const struct peer *p, uint8_t *buf, size_t cap)
+static int build(struct probe *b, uint8_t *buf, size_t cap)
 {
+	const struct peer *p = b->peer;
 	static const struct convert_bytes none;
 	struct convert_cookie cookie;
 	struct convert_writer w;
-	uint8_t nonce[8];
 
 	convert_begin(&w, buf, cap);
 	convert_put_info(&w);
 	if (p->keyed) {
-		if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+		if (getrandom(b->nonce, sizeof(b->nonce), 0) != (ssize_t)sizeof(b->nonce))
 			return -errno;
-		cookie_make(&p->send, (uint32_t)time(NULL), nonce, &none, &none, &cookie);
+		b->stamp = peer_time(&p->sup->shm->peers[p->slot], (uint32_t)time(NULL));
+		cookie_make(&p->send, b->stamp, b->nonce, &none, &none, &cookie);
 		convert_put_cookie(&w, &cookie, sizeof(cookie));
 	}
 	return convert_end(&w);
@@ -95,6 +99,25 @@ static void succeed(struct probe *b)
 	r.unsure = !taken && tcp_retransmitted(b->fd);
 	r.syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
 	end(b, &r);
+}
+
+/* Was it refused for its time alone? Only who has our key can say so: way, daemon and key are good. */
+static bool is_stale(struct probe *b, const struct convert_msg *m)
+{
+	struct peer *p = b->peer;
+	int32_t differs;
+
+	if (!p->keyed || !peer_told_time(&b->sup->shm->peers[p->slot], &p->send, b->stamp, b->nonce, m,
+					 (uint32_t)time(NULL), &differs))
+		return false;
+	log_warn("peer %s: its clock is %d s ahead of ours; our cookies go by it", p->name, differs);
+	return true;
+}
+
+static const char *refusal(const struct convert_msg *m)
+{
+	return m->error == CONVERT_E_NOT_AUTHORIZED ? "not authorized: it has another key, or its instance our name"
+						    : convert_error_name(m->error);
 }
 
 /* Reads what has come of the answer. False: nothing, or not all; else the probe has ended. */
@@ -122,8 +145,8 @@ static bool take_answer(struct probe *b)
 		return true;
 	}
 	/* A converter that wants a cookie is alive; the workers will get one. */
-	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE) {
-		snprintf(why, sizeof(why), "it says: %s", convert_error_name(m.error));
+	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE && !is_stale(b, &m)) {
+		snprintf(why, sizeof(why), "it says: %s", refusal(&m));
 		fail(b, why);
 		return true;
 	}
@@ -154,7 +177,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if ((events & UV_WRITABLE) && !b->sent) {
-		n = build(b->peer, msg, sizeof(msg));
+		n = build(b, msg, sizeof(msg));
 		if (n < 0 || send(b->fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n) {
 			fail(b, strerror(n < 0 ? -n : errno));
 			return;
@@ -170,7 +193,7 @@ static int dial(struct probe *b)
 {
 	const struct mpgate_addr *a = &b->peer->address[b->address];
 	uint8_t msg[PROBE_MESSAGE];
-	int n = build(b->peer, msg, sizeof(msg)), fd, err;
+	int n = build(b, msg, sizeof(msg)), fd, err;
 	ssize_t took;
 
 	if (n < 0)

@@ -37,8 +37,6 @@ void answer_begin(struct worker *w, struct conn *c)
 		syn_data_result(w, c);
 	if (!tcp_is_mptcp(c->peer.fd))
 		w->stats->not_mptcp++;
-	if (!dial_keeps_first(c) && c->request.first.data)
-		unpark(w, &c->request.first);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	answer_event(w, c);
@@ -73,6 +71,29 @@ static void answer_missing(struct worker *w, struct conn *c)
 	conn_close(w, c, true);
 }
 
+/*
+ * The request was refused for its time alone, so nobody carried it out. True: it is said anew, by the peer's clock, or
+ * the connection goes direct when that did not help. What the client said since is gone, though: then nothing is to be
+ * done.
+ */
+static bool answer_stale(struct worker *w, struct conn *c, const struct convert_msg *m)
+{
+	const struct snapshot_peer *p = request_peer(w, c);
+	bool all_kept = !c->request.part && c->bytes_up == c->request.first.len;
+
+	if (!p || !request_stale(w, c, p, m) || c->request.again || !all_kept)
+		return false;
+	dial_leave(w, c);
+	if (c->request.retimed) {
+		dial_direct(w, c);
+		return true;
+	}
+	c->request.retimed = true;
+	c->request.stamp = 0;
+	dial_peer(w, c);
+	return true;
+}
+
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
@@ -84,6 +105,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 		dial_peer(w, c);
 		return;
 	}
+	if (answer_stale(w, c, m))
+		return;
 	/* By a clock that differs from ours a request that is said again may be too old. */
 	if (c->request.again && c->request.keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
 		answer_missing(w, c);
@@ -107,9 +130,9 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 static void read_answer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
-	/* Where the first bytes are gone by now, c->request.first can hold the begin of a long answer. */
+	/* Where the first bytes need not be kept, c->request.first can hold the begin of an answer in their place. */
 	struct parked *held = dial_keeps_first(c) ? NULL : &c->request.first;
-	size_t have = held ? held->len : 0;
+	size_t have = c->request.part ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	struct convert_fault fault;
 	struct convert_msg m;
@@ -139,6 +162,9 @@ static void read_answer(struct worker *w, struct conn *c)
 			return;
 		}
 		c->peer.in = false;
+		if (held && !c->request.part)
+			unpark(w, held);
+		c->request.part = held;
 		if (held && park(w, held, buf + have, (size_t)n) < 0)
 			conn_close(w, c, true);
 		return;

@@ -96,6 +96,8 @@ struct conn_request {
 	uint8_t sent; /* enum sent */
 	bool keyed; /* it proves that we have the peer's key */
 	bool again; /* it was sent before and may have been carried out */
+	bool retimed; /* it was said anew by the peer's clock */
+	bool part; /* first is the begin of an answer, and no longer what the client said */
 	uint8_t cookie_tries; /* 1: said again since an issued cookie was refused; 2: with a new one */
 	uint32_t stamp; /* of the keyed cookie, as the nonce; 0: none yet */
 	uint64_t nonce;

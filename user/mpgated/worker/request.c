@@ -65,13 +65,25 @@ bool request_other_cookie(struct worker *w, struct conn *c, const struct convert
 	return c->request.cookie_tries;
 }
 
+bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer *p, const struct convert_msg *m)
+{
+	struct conn_request *r = &c->request;
+	int32_t differs;
+
+	if (!r->keyed || !peer_told_time(&w->shm->peers[r->slot], &p->send, r->stamp, (const uint8_t *)&r->nonce, m,
+					 io_wall_clock(), &differs))
+		return false;
+	report_note(w, c, "the peer's clock is %d s ahead of ours: from now on cookies go by it", differs);
+	return true;
+}
+
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf, size_t cap)
 {
 	const struct issued_cookie *issued = issued_find(w, c->request.slot);
 	struct convert_writer wr;
 	struct convert_bytes connect = { 0 }, source = { 0 };
 	struct convert_cookie cookie;
-	uint32_t now = io_wall_clock();
+	uint32_t now = peer_time(&w->shm->peers[c->request.slot], io_wall_clock());
 
 	convert_begin(&wr, buf, cap);
 	connect.data = buf + wr.len;

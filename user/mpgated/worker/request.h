@@ -22,5 +22,7 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
  * refused is forgotten, and a new one asked for: c is dialed anew twice at most.
  */
 bool request_other_cookie(struct worker *w, struct conn *c, const struct convert_msg *m);
+/* Does m, an Error, refuse the request for its time alone? Then the peer did nothing, and its clock is known. */
+bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer *p, const struct convert_msg *m);
 
 #endif
