@@ -94,4 +94,36 @@ for f in 4 6; do
 	check "IPv$f: the peer is up still" peer_is up
 	is "$(grep -c 'peer hub is down' "$TMP/gw.log")" "$downs" "IPv$f: and was so all the time"
 done
+
+# Addresses on both sides: each may dial the other, and nothing says who is what.
+address hub "$HUB4" "$HUB6"
+daemon_stop gw
+sed -i "/^peers:/i\\convert: { listen: [ 0.0.0.0, \"::\" ] }" "$TMP/gw.yaml"
+both_ways() { [ "$(ctl "$1" --json peers list | jq -r ".peers[] | select(.name == \"$2\") | .state")" = up ]; }
+check "the gateway listens, too" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+for f in 4 6; do
+	family $f
+	sed -i "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, address: [ \"$GATEWAY_IP\" ] }|" "$TMP/hub.yaml"
+	check "IPv$f: the hub has the gateway's address" ctl hub reload
+	check "IPv$f: the gateway has its answer" wait_for 10 both_ways gw hub
+	check "IPv$f: and so has the hub" wait_for 10 both_ways hub gw
+	check "IPv$f: connections go by the hub" greeted_by "$HUB_IP"
+done
+
+# One key for two peers is a mistake that costs the second of them.
+cp -p "$TMP/pair.key" "$TMP/copy.key"
+sed -i "/^peers:/a\\  - { name: early, key-file: copy.key, dialect: rfc8803 }" "$TMP/hub.yaml"
+check "another peer gets the same key" ctl hub reload
+state() { ctl hub --json peers list | jq -r ".peers[] | select(.name == \"gw\") | .$1"; }
+is "$(state state)" down "the second is left out"
+like "$(state last_error)" "left out: its key has the name of a key of peer early" "and its state says why"
+check "so does the log" grep -q "peer gw is down: left out" "$TMP/hub.log"
+like "$("$BUILD/mpgated" -c "$TMP/hub.yaml" --check 2>&1)" "peer gw is left out" "so does --check"
+sed -i "/name: early/d" "$TMP/hub.yaml"
+check "it goes" ctl hub reload
+check "the second is up" wait_for 10 both_ways hub gw
+for f in 4 6; do
+	family $f
+	check "IPv$f: connections go by the hub again" greeted_by "$HUB_IP"
+done
 done_testing

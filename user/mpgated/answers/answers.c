@@ -129,7 +129,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	(void)error;
 	(void)why;
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
-		if (s->cfg->peers[i].address_count)
+		if (s->cfg->peers[i].address_count || s->cfg->peers[i].same_key >= 0)
 			states[s->peers[s->peer_slot[i]].state]++;
 		else
 			passive++;
@@ -352,7 +352,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "name", p->name);
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
-		json_set_text(o, "state", p->address_count ? peer_states[p->state] : "passive");
+		json_set_text(o, "state", p->address_count || p->left_out ? peer_states[p->state] : "passive");
 		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_text(o, "last_error", p->last_error);

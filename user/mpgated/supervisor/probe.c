@@ -116,7 +116,7 @@ static bool is_stale(struct probe *b, const struct convert_msg *m)
 
 static const char *refusal(const struct convert_msg *m)
 {
-	return m->error == CONVERT_E_NOT_AUTHORIZED ? "not authorized: it has another key, or its instance our name"
+	return m->error == CONVERT_E_NOT_AUTHORIZED ? "not authorized: it has another key, or our name"
 						    : convert_error_name(m->error);
 }
 
