@@ -85,15 +85,19 @@ int guard_xdp(struct xdp_md *ctx)
 static __always_inline int guard_tc_any(struct __sk_buff *skb, bool l3)
 {
 	const struct mpgate_settings *set = guard_settings();
-	enum mpgate_reason reason;
+	enum mpgate_reason reason = MPGATE_R_OTHER;
 
 	if (!set)
 		return TC_ACT_UNSPEC;
 	if (skb->vlan_present && (skb->vlan_tci & PARSE_VLAN_ID)) /* the tag of a VLAN device is taken off already */
 		return TC_ACT_UNSPEC;
-	reason = guard_check_tc(skb, l3, set);
-	if (reason >= GUARD_SHORT && skb->data_end - skb->data < skb->len && !bpf_skb_pull_data(skb, 0))
+		/* A second time when the packet had to be made linear; a loop, so that the check stands here once. */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 2; i++) {
 		reason = guard_check_tc(skb, l3, set);
+		if (reason < GUARD_SHORT || skb->data_end - skb->data >= skb->len || bpf_skb_pull_data(skb, 0))
+			break;
+	}
 	if (reason == GUARD_UNSEEN)
 		reason = MPGATE_R_GUARD_HEADERS;
 	if (reason != MPGATE_R_OTHER && reason != GUARD_SHORT)

@@ -77,7 +77,7 @@ static __always_inline bool guard_source_allowed(const struct segment *seg)
 }
 
 /* Is Convert accepted on the address that this packet goes to? */
-static __always_inline bool guard_is_ours(const struct segment *seg)
+static __noinline bool guard_is_ours(const struct segment *seg)
 {
 	struct mpgate_addr to;
 
@@ -110,7 +110,7 @@ static __always_inline void guard_know(const struct segment *seg)
  * rate of 0 means no limit. There is none for a source that lately proved a key: a gateway's joins come as fast as its
  * clients connect.
  */
-static __always_inline enum mpgate_reason guard_rate_limit(const struct mpgate_settings *set, const struct segment *seg)
+static __noinline enum mpgate_reason guard_rate_limit(const struct mpgate_settings *set, const struct segment *seg)
 {
 	__u64 full = set->unchecked_burst * GUARD_TOKEN, now, idle, *known;
 	struct mpgate_bucket fresh = {}, *bucket;
@@ -175,7 +175,7 @@ static __always_inline bool guard_tag_right(const struct mpgate_guard_key *key, 
 }
 
 /* 16 bits of a hash of the 4-tuple that nobody can steer who lacks the key. */
-static __always_inline __u64 guard_tuple_hash(const struct mpgate_guard_key *key, const struct segment *seg)
+static __noinline __u64 guard_tuple_hash(const struct mpgate_guard_key *key, const struct segment *seg)
 {
 	union {
 		struct mpgate_tuple tuple;
