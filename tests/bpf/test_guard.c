@@ -60,6 +60,8 @@ static void a_nonce_opens_one_connection(void)
 	}
 }
 
+#define OLDEST 5 /* of the cookies below */
+
 /* A used cookie is remembered for twice the window, by a clock that nobody sets; a full bucket forgets its oldest. */
 static void used_cookies_are_remembered(void)
 {
@@ -86,18 +88,21 @@ static void used_cookies_are_remembered(void)
 			expect("first", guard(&p, xdp), MPGATE_R_GUARD_PASS);
 			if (i == MPGATE_REPLAY_WAYS)
 				break;
-			/* As if it had been earlier, the first the longest ago. */
+			/* As if it had been earlier, the one in the middle the longest ago. */
 			if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.guard_replay), &only, &all))
 				err(1, "guard_replay");
-			all.way[i] = (all.way[i] & ~0xffffULL) | ((now - 2 * WINDOW + 5 + i) & 0xffff);
+			all.way[i] = (all.way[i] & ~0xffffULL) |
+				     ((now - 2 * WINDOW + 5 + (i + 3) % MPGATE_REPLAY_WAYS) & 0xffff);
 			map_set(skel->maps.guard_replay, &only, &all);
 		}
 		p.sport = CLIENT_PORT + 1;
-		for (int i = 1; i <= MPGATE_REPLAY_WAYS; i++) {
+		for (int i = 0; i <= MPGATE_REPLAY_WAYS; i++) {
+			if (i == OLDEST)
+				continue;
 			p.data = m[i].bytes;
 			expect("again", guard(&p, xdp), MPGATE_R_GUARD_REPLAY);
 		}
-		p.data = m[0].bytes; /* forgotten for the last */
+		p.data = m[OLDEST].bytes; /* forgotten for the last */
 		expect("oldest", guard(&p, xdp), MPGATE_R_GUARD_PASS);
 		/* Out of the window at both ends: none is one that was used. */
 		for (int i = 0; i < MPGATE_REPLAY_WAYS; i++)
