@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What steer must not take for granted: a worker that listens but is not alive, SYN cookies of long ago, and what
- * stands in front of a packet when it was not gate that wrote it there, or not for this link or policy.
+ * What steer must not take for granted: what stands in front of a packet when it was not gate that wrote it there, or
+ * not for this link or policy. And guard: that what comes on a link is for it.
  */
 #include <linux/if_link.h>
-#include <time.h>
 
 #include "cunit.h"
 #include "live.h"
 
 static struct mpgate_bpf *skel;
 static struct test_policy policy;
-static struct mpgate_settings settings = { .loaded = 1, .workers = 2, .backlog = 64 };
+static struct mpgate_settings settings = { .loaded = 1 };
 static __u32 link_id;
 static int listener[2];
 static __be16 port;
@@ -21,83 +20,6 @@ static void worker_set(__u32 worker, __be16 its_port, __u16 alive)
 	struct mpgate_listener l = { .port = its_port, .alive = alive };
 
 	map_set(skel->maps.listeners, &worker, &l);
-}
-
-static void expect(const char *what, int got, int want)
-{
-	if (got != want)
-		printf("\n    %s: %s, not %s", what, reason_name(got), reason_name(want));
-	CU_ASSERT_EQUAL(got, want);
-}
-
-static int explained(int family)
-{
-	struct packet p = { .family = family };
-	struct mpgate_explained answer;
-	__u32 zero = 0;
-	struct frame f;
-	struct run r;
-
-	build(&f, &p);
-	dp_run(skel, skel->progs.explain, &f, link_id, false, &r);
-	bpf_map_lookup_elem(bpf_map__fd(skel->maps.explained), &zero, &answer);
-	return (int)answer.reason;
-}
-
-/* It may still listen: full, or told to take no more. */
-static void a_worker_that_is_not_alive_gets_nothing(void)
-{
-	for (int family = 4; family <= 6; family += 2) {
-		worker_set(0, port, 0);
-		expect("not alive", explained(family), MPGATE_R_NO_LISTENER);
-		worker_set(0, port, 1);
-		expect("alive", explained(family), MPGATE_R_STEERED);
-	}
-}
-
-/* So many SYNs in that epoch, which is so old; then the third packet of a handshake that steer announced. */
-static int stray(int family, __u32 age, __u32 steered)
-{
-	struct packet p = { .family = family, .flags = FLAG_ACK, .sport = 777 };
-	struct mpgate_tuple tuple = { .sport = htons(777), .dport = htons(80) };
-	struct mpgate_syn_epoch e = { .steered = steered };
-	struct mpgate_pending entry = {};
-	struct timespec mono;
-	struct frame f;
-	struct run r;
-
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	e.epoch = (mono.tv_sec * 1000000000ULL + mono.tv_nsec) >> MPGATE_SYN_EPOCH_SHIFT;
-	e.epoch -= age;
-	for (__u32 i = 0; i < MPGATE_SYN_EPOCHS; i++) {
-		struct mpgate_syn_epoch none = {};
-
-		map_set(skel->maps.syn_epochs, &i, i == e.epoch % MPGATE_SYN_EPOCHS ? &e : &none);
-	}
-	if (family == 4) {
-		memset(tuple.saddr.b + 10, 0xff, 2);
-		memset(tuple.daddr.b + 10, 0xff, 2);
-	}
-	inet_pton(family == 4 ? AF_INET : AF_INET6, family == 4 ? CLIENT4 : CLIENT6,
-		  tuple.saddr.b + (family == 4) * 12);
-	inet_pton(family == 4 ? AF_INET : AF_INET6, family == 4 ? SERVER4 : SERVER6,
-		  tuple.daddr.b + (family == 4) * 12);
-	map_set(skel->maps.pending, &tuple, &entry);
-	build(&f, &p);
-	dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
-	return r.reason;
-}
-
-/* The kernel refuses bpf_sk_assign under BPF_PROG_TEST_RUN: that it was tried is what is seen. */
-static void syn_cookies_of_long_ago_are_none(void)
-{
-	for (int family = 4; family <= 6; family += 2) {
-		expect("now", stray(family, 0, 65), MPGATE_R_ASSIGN_FAILED);
-		expect("the epoch before", stray(family, 1, 65), MPGATE_R_ASSIGN_FAILED);
-		expect("no more than a backlog", stray(family, 0, 64), MPGATE_R_OTHER);
-		for (__u32 age = 2; age < 6; age++)
-			expect("long ago", stray(family, age, 1000), MPGATE_R_OTHER);
-	}
 }
 
 /* An XDP program that puts meta in front of each packet. */
@@ -205,8 +127,6 @@ static void guard_leaves_vlans_to_their_devices(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "a worker that is not alive gets nothing", a_worker_that_is_not_alive_gets_nothing },
-		{ "SYN cookies of long ago are none", syn_cookies_of_long_ago_are_none },
 		{ "only what gate wrote for this link counts", only_what_gate_wrote_for_this_link_counts },
 		{ "guard leaves VLANs to their devices", guard_leaves_vlans_to_their_devices },
 		CU_TEST_INFO_NULL,
@@ -220,6 +140,7 @@ int main(void)
 	dp_peer(skel, 4, 1);
 	port = listen_both(listener);
 	worker_set(0, port, 1);
+	dp_clients(skel, 0);
 	live_attach(skel->progs.steer, link_id);
 	passed = cunit_run("edges", tests, NULL, NULL);
 	mpgate_bpf__destroy(skel);

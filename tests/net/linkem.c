@@ -5,9 +5,10 @@
  * namespace goes away.
  *
  * FILE holds parameters, read at start and again on SIGHUP:
- *   delay=MS jitter=MS loss=PERCENT rate=MBIT limit=KIB reorder=0|1 down=0|1
+ *   delay=MS jitter=MS loss=PERCENT rate=MBIT limit=KIB mtu=BYTES reorder=0|1 down=0|1
  * each for both directions, or with "ab." or "ba." before it for one. Fractions are allowed. delay is one way; jitter
- * adds 0 to that much, evenly; packets keep their order unless reorder=1; limit is the queue in front of rate.
+ * adds 0 to that much, evenly; packets keep their order unless reorder=1; limit is the queue in front of rate; what is
+ * longer than mtu (0: nothing is) is lost without a word.
  *
  * One thread. A packet's way: the queue (its length is known from when the last packet will have left) gives a
  * departure, delay and jitter an arrival, and it waits in a ring sorted by arrival.
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #define FRAME 2048 /* bytes: an Ethernet frame of MTU 1500 with VLAN tags and the virtio header */
+#define ETHER 14 /* bytes: the header of a frame */
 #define RING 16384 /* packets on their way in one direction; a power of two */
 #define BATCH 64 /* packets taken from a device before deliveries are looked at */
 #define NS_PER_MS 1e6
@@ -42,6 +44,7 @@ struct params {
 	double loss; /* percent */
 	double rate; /* Mbit/s; 0: no limit */
 	double limit; /* KiB */
+	double mtu; /* bytes of an IP packet */
 	double reorder, down; /* not 0: yes */
 };
 
@@ -49,10 +52,10 @@ static const struct {
 	const char *name;
 	size_t at;
 } param_table[] = {
-	{ "delay", offsetof(struct params, delay) }, { "jitter", offsetof(struct params, jitter) },
-	{ "loss", offsetof(struct params, loss) },   { "rate", offsetof(struct params, rate) },
-	{ "limit", offsetof(struct params, limit) }, { "reorder", offsetof(struct params, reorder) },
-	{ "down", offsetof(struct params, down) },
+	{ "delay", offsetof(struct params, delay) },	 { "jitter", offsetof(struct params, jitter) },
+	{ "loss", offsetof(struct params, loss) },	 { "rate", offsetof(struct params, rate) },
+	{ "limit", offsetof(struct params, limit) },	 { "mtu", offsetof(struct params, mtu) },
+	{ "reorder", offsetof(struct params, reorder) }, { "down", offsetof(struct params, down) },
 };
 #define PARAMS (sizeof(param_table) / sizeof(param_table[0]))
 
@@ -190,7 +193,8 @@ static uint64_t arrival(struct direction *d, uint64_t now, uint32_t len)
 	double ns_per_byte = d->p.rate > 0 ? 8e3 / d->p.rate : 0;
 	uint64_t leaves, due;
 
-	if (d->p.down > 0 || (d->p.loss > 0 && chance() * 100 < d->p.loss)) {
+	if (d->p.down > 0 || (d->p.loss > 0 && chance() * 100 < d->p.loss) ||
+	    (d->p.mtu > 0 && len > d->p.mtu + ETHER)) {
 		d->lost++;
 		return 0;
 	}

@@ -212,6 +212,37 @@ static void test_client_ends_at_once(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* What leaves first fits any path: another is joined then, should this one not carry what follows. */
+static char long_first[FIRST_BYTES + 1];
+
+static void script_first_segment(void)
+{
+	struct sock *c, *p;
+
+	start();
+	w->shm->peers[0].syn_data = in_syn ? SYN_DATA_YES : SYN_DATA_NO;
+	c = open_client(0, 1, long_first);
+	p = world_dialed(0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	sock_connected(p);
+	world_settle();
+	check_request(p, long_first);
+	CU_ASSERT_TRUE(p->first_write > 0 && p->first_write <= 1100);
+	sock_answer(p, -1);
+	world_settle();
+	finish(c, p);
+}
+
+static void test_first_segment(void)
+{
+	memset(long_first, 'x', FIRST_BYTES);
+	for (unsigned i = 0; i < 2; i++) {
+		in_syn = i;
+		each_family(script_first_segment);
+		world_cuts(script_first_segment, 3000);
+	}
+}
+
 /* --- steer wrote nothing down */
 static void script_unknown(void)
 {
@@ -825,6 +856,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "relayed, the request behind the handshake", test_relay_after_handshake },
 		{ "relayed, the request in the SYN", test_relay_in_syn },
+		{ "a small first segment", test_first_segment },
 		{ "a server that speaks first", test_server_speaks_first },
 		{ "a client that ends at once", test_client_ends_at_once },
 		{ "what steer did not announce goes direct", test_unknown_goes_direct },

@@ -77,6 +77,21 @@ static void test_used(void)
 	world_cuts(script_used, CUTS);
 }
 
+/* Its first segment fits any path, see FIRST_SEGMENT. */
+static void test_first_segment(void)
+{
+	static char first[FIRST_BYTES + 1];
+	struct sock *p = start(), *c;
+	struct convert_msg m;
+
+	memset(first, 'x', FIRST_BYTES);
+	c = open_client(first);
+	EQUAL_TEXT(world_behind_request(p, &m), first);
+	CU_ASSERT_TRUE(p->first_write > 0 && p->first_write <= 1100);
+	CU_ASSERT_EQUAL(c->end, OPEN);
+	CU_ASSERT_TRUE(world_end());
+}
+
 static void test_not_there_yet(void)
 {
 	struct sock *c;
@@ -230,6 +245,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "used", test_used },
+		{ "a small first segment", test_first_segment },
 		{ "not there yet", test_not_there_yet },
 		{ "dead when it is used", test_dead },
 		{ "cannot be written to", test_cannot_be_written },

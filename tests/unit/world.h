@@ -45,6 +45,7 @@ struct sock {
 	/* To the other side. */
 	uint8_t *out;
 	size_t out_len;
+	size_t first_write; /* bytes of the first call that wrote any */
 	size_t room; /* bytes that the socket still takes */
 	bool shut; /* our FIN, behind those bytes */
 	bool unacked; /* the other side acknowledges nothing */

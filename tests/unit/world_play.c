@@ -47,6 +47,8 @@ static void append(uint8_t **buf, size_t *have, const void *data, size_t len)
 ssize_t sock_put(struct sock *s, const void *data, size_t len)
 {
 	append(&s->out, &s->out_len, data, len);
+	if (!s->first_write)
+		s->first_write = len;
 	if (s->room != SIZE_MAX)
 		s->room -= len;
 	return (ssize_t)len;

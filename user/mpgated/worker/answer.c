@@ -39,6 +39,9 @@ void answer_begin(struct worker *w, struct conn *c)
 		w->stats->not_mptcp++;
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
+	/* What fails here fails again below. The SYN may have taken nothing. */
+	if (c->request.sent != SENT_AHEAD)
+		leg_flush_first(w, &c->peer);
 	answer_event(w, c);
 	ready_fill(w, peer, address);
 }

@@ -150,6 +150,12 @@ static inline struct leg *conn_target(struct conn *c)
 #define RELAY_HEADROOM 320U /* in front of it, for a Convert message; with an issued cookie it has up to 284 bytes */
 #define ACCEPT_BATCH 64 /* connections accepted from a listener at a time */
 #define RELAY_ROUNDS 4U /* buffers a connection may move before others get their turn */
+/*
+ * Bytes towards a peer that leave in a segment of their own: with 40 bytes of IPv6 and 60 of TCP it has 1,200 at most.
+ * A path that silently drops full-size packets lets it pass, and once it is acknowledged other paths are joined, which
+ * then save what that path does not carry.
+ */
+#define FIRST_SEGMENT 1100U
 #define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
 #define PENDING_SLOTS 4096U
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
@@ -224,6 +230,9 @@ void leg_settle(struct leg *l);
 /* Writes data to l, parking what does not fit. 0 or -errno (the leg is broken, or -ENOBUFS). */
 int leg_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len);
 int leg_flush(struct worker *w, struct leg *l); /* 0 or -errno; l->out and l->parked tell whether all went */
+/* Both for the first that a leg sends: FIRST_SEGMENT bytes of it leave before, and apart from, the rest. */
+int leg_write_first(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len);
+int leg_flush_first(struct worker *w, struct leg *l);
 /* Puts a copy of data behind what is parked. 0, -ENOMEM, -ENOBUFS (the worker's bound). */
 int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len);
 void unpark(struct worker *w, struct parked *p);

@@ -83,10 +83,10 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 	/* guard drops a SYN that repeats a request it saw. */
 	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
 	conn_leave_from(w, fd, c->request.slot, c->request.address);
-	n = tcp_dial(fd, a, p->port, syn_data, data, len);
+	n = tcp_dial(fd, a, p->port, syn_data, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
 	if (n == -EOPNOTSUPP && syn_data) {
 		syn_data = false;
-		n = tcp_dial(fd, a, p->port, false, data, len);
+		n = tcp_dial(fd, a, p->port, false, NULL, 0);
 	}
 	c->request.sent = syn_data ? SENT_SYN : SENT_HANDSHAKE;
 	leg_dialed(&c->peer, fd, true);
@@ -104,7 +104,7 @@ static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, si
 {
 	if (c->request.again || !ready_take(w, c))
 		return false;
-	if (leg_write(w, c, &c->peer, data, len) < 0) {
+	if (leg_write_first(w, c, &c->peer, data, len) < 0) {
 		dial_leave(w, c);
 		c->request.again = true;
 		return false;

@@ -54,22 +54,37 @@ static ssize_t write_some(struct leg *l, const uint8_t *data, size_t len)
 	return n;
 }
 
+/* Writes at most `most` bytes of what is parked, in one call. */
+static int flush_some(struct worker *w, struct leg *l, uint32_t most)
+{
+	struct parked *p = &l->parked;
+	ssize_t n = write_some(l, p->data + p->off, p->len < most ? p->len : most);
+
+	if (n < 0)
+		return (int)n;
+	p->off += (uint32_t)n;
+	p->len -= (uint32_t)n;
+	w->parked_bytes -= (uint64_t)n;
+	return 0;
+}
+
 int leg_flush(struct worker *w, struct leg *l)
 {
 	struct parked *p = &l->parked;
+	int ret = 0;
 
-	while (p->len && l->out) {
-		ssize_t n = write_some(l, p->data + p->off, p->len);
-
-		if (n < 0)
-			return (int)n;
-		p->off += (uint32_t)n;
-		p->len -= (uint32_t)n;
-		w->parked_bytes -= (uint64_t)n;
-	}
-	if (!p->len && p->data)
+	while (!ret && p->len && l->out)
+		ret = flush_some(w, l, p->len);
+	if (!ret && !p->len && p->data)
 		unpark(w, p);
-	return 0;
+	return ret;
+}
+
+int leg_flush_first(struct worker *w, struct leg *l)
+{
+	int ret = l->parked.len && l->out ? flush_some(w, l, FIRST_SEGMENT) : 0;
+
+	return ret ? ret : leg_flush(w, l);
 }
 
 int leg_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len)
@@ -89,6 +104,14 @@ int leg_write(struct worker *w, struct conn *c, struct leg *l, const uint8_t *da
 	/* What a little read leaves over is kept in any case: the bytes are out of the kernel. */
 	ret = len <= RELAY_LITTLE ? keep(w, &l->parked, data, len) : park(w, &l->parked, data, len);
 	return ret ? ret : leg_watch_out(w, c, l);
+}
+
+int leg_write_first(struct worker *w, struct conn *c, struct leg *l, const uint8_t *data, size_t len)
+{
+	size_t first = len < FIRST_SEGMENT ? len : FIRST_SEGMENT;
+	int ret = leg_write(w, c, l, data, first);
+
+	return ret || first == len ? ret : leg_write(w, c, l, data + first, len - first);
 }
 
 void leg_accepted(struct leg *l, int fd, bool mptcp)
