@@ -64,8 +64,8 @@ struct segment {
 	__u8 tcp_len; /* header with options, bytes */
 	__u16 vlan; /* the ids of the frame's tags, put together: 0 without tags, or with priorities only */
 	__u32 ip_off; /* of the IP header, from the start of the frame */
-	__u32 tcp_off; /* of the TCP header, or the ICMP one. Of a fragment: 0: there is no TCP header in it; PARSE_BEHIND: behind
-			  further headers */
+	__u32 tcp_off; /* of the TCP header, or the ICMP one. Of a fragment: 0: there is no TCP header in it;
+			  PARSE_BEHIND: behind further headers */
 	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
 			  (more than 64 KiB merged by the kernel) */
 };
