@@ -61,10 +61,15 @@ for f in 4 6; do
 	if [ -n "$NO_TFO" ]; then skip "$ONCE" "$NO_TFO"; else check "$ONCE" forgiven once$f; fi
 done
 sysctls "$HUB" net.ipv4.tcp_fastopen=0
+# Each way to the hub is asked for itself, and until all were SYN data is tried over another one.
+known_everywhere() {
+	greeted_by "$HUB_IP" && ctl gw --json peers list | jq -e '[.ways[] | select(.syn_data != "no")] | length == 0'
+}
 for f in 4 6; do
 	family $f
 	check "IPv$f, no TFO: the first download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
 	check "IPv$f, no TFO: the second, too" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"
+	check "IPv$f, no TFO: no way takes it" wait_for 30 known_everywhere
 	before=$(counter gw relay after-handshake)
 	capture late$f "$ROUTER" acc0 tcp port 8803
 	check "IPv$f, no TFO: the next download works" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000"

@@ -29,6 +29,8 @@ static int read_config(struct config *cfg)
 	memset(cfg, 0, sizeof(*cfg));
 	memset(links, 0, sizeof(links));
 	cfg->links = links;
+	cfg->mark.value = MPGATE_MARK;
+	cfg->mark.mask = MPGATE_MARK_MASK;
 	while (fgets(line, sizeof(line), f) && cfg->link_count < MPGATE_MAX_LINKS) {
 		struct cfg_link *l = &links[cfg->link_count];
 

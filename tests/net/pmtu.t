@@ -67,7 +67,8 @@ for f in 4 6; do
 done
 
 # Between hub and server: the errors are for the client, whose address the hub uses.
-sed -i 's/source: share/source: preserve/' "$TMP/hub.yaml"
+sed -i -e 's/source: share/source: preserve/' \
+	-e 's|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, allow-source: [ 10.60.1.0/24, "fd60:1::/64" ] }|' "$TMP/hub.yaml"
 check "source: preserve" ctl hub reload
 ip -n "$ROUTER" route replace 10.60.1.0/24 via 10.60.30.2
 ip -n "$ROUTER" -6 route replace fd60:1::/64 via fd60:30::2

@@ -13,9 +13,9 @@ static const bool v4_only[] = { true }, both[] = { true, false };
 static const struct health_path paths[] = { { .name = "wan0", .from = { { 1 } } },
 					    { .name = "wan1", .from = { { 2 } } },
 					    { .name = "wan0", .v6 = true, .from = { { 3 } } } };
-static const struct health_result good = { .syn_data = SYN_DATA_YES, .rtt_us = 20000 };
+static const struct health_result good = { .plain_known = true, .syn_data = SYN_DATA_YES, .rtt_us = 20000 };
 static const struct health_result bad = { .error = "silent" };
-static const struct health_result tcp = { .plain = true };
+static const struct health_result tcp = { .plain = true, .plain_known = true };
 
 static void probe(struct health *h, unsigned way, const struct health_result *r, uint64_t now)
 {
@@ -196,6 +196,35 @@ static void test_unsure(void)
 	CU_ASSERT_TRUE(h.way[0].plain);
 }
 
+/* Such a connection is plain TCP, whatever the peer can: the next probe tells, and has no data in its SYN. */
+static void test_syn_data_not_taken(void)
+{
+	const struct health_result untaken = { .plain = true, .syn_data = SYN_DATA_NO };
+	const struct health_result without = { .plain_known = true, .rtt_us = 20000 };
+	struct health h = two_up();
+	unsigned tries = 0;
+
+	CU_ASSERT_TRUE(health_tries_syn_data(&h, 0));
+	probe(&h, 0, &untaken, T0 + 10);
+	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_NO);
+	CU_ASSERT_FALSE(h.way[0].plain);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + 10 + HEALTH_PAUSE_MS);
+	CU_ASSERT_FALSE(health_tries_syn_data(&h, 0));
+	probe(&h, 0, &without, T0 + 10 + HEALTH_PAUSE_MS);
+	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_NO);
+	CU_ASSERT_FALSE(h.way[0].plain);
+	/* It is tried again now and then: the other side may have changed. */
+	for (unsigned i = 0; i < 2 * HEALTH_SYN_DATA_EACH; i++) {
+		bool now = health_tries_syn_data(&h, 0);
+
+		tries += now;
+		probe(&h, 0, now ? &untaken : &without, T0 + 100000 * (i + 1));
+	}
+	CU_ASSERT_EQUAL(tries, 2);
+	probe(&h, 0, &good, T0 + 10000000);
+	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_YES);
+}
+
 static void test_put_off(void)
 {
 	struct health h = two_up();
@@ -233,6 +262,7 @@ int main(void)
 				{ "backoff", test_backoff },
 				{ "suspicion is no verdict", test_suspect },
 				{ "unsure", test_unsure },
+				{ "SYN data is not taken", test_syn_data_not_taken },
 				{ "put off", test_put_off },
 				{ "patience", test_patience },
 				CU_TEST_INFO_NULL };

@@ -324,7 +324,7 @@ static void keys_are_made_and_named_but_not_shown(void)
 
 	made = find("key", "new")->run(&args, &error);
 	shown_id = find("key", "show-id")->run(&args, &error);
-	CU_ASSERT_EQUAL(strlen(json_string_value(json_object_get(made, "id"))), 6);
+	CU_ASSERT_EQUAL(strlen(json_string_value(json_object_get(made, "id"))), 8);
 	CU_ASSERT_TRUE(json_equal(made, shown_id));
 	CU_ASSERT_FALSE(shows_key(file, made));
 	CU_ASSERT_EQUAL(stat(file, &st), 0);

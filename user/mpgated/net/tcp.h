@@ -78,9 +78,11 @@ bool tcp_writable(int fd);
 
 /* Round trip of the first subflow, in microseconds; 0: not known. */
 uint32_t tcp_rtt_us(int fd);
-/* Was anything of the first subflow sent more than once? Such a SYN is without its data, and a third one without MPTCP.
+/*
+ * How many segments of the first subflow were sent again. Such a SYN is without its data, and a third one without
+ * MPTCP. Data of a SYN that the SYN+ACK does not acknowledge counts as one.
  */
-bool tcp_retransmitted(int fd);
+unsigned tcp_retransmissions(int fd);
 /* The pending error of a socket, 0: none; never fails. */
 int tcp_error(int fd);
 int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port);

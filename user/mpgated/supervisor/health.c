@@ -103,8 +103,14 @@ uint64_t health_patience(const struct health *h, unsigned way, uint64_t max)
 	return ms < max ? ms : max;
 }
 
+bool health_tries_syn_data(const struct health *h, unsigned way)
+{
+	return h->way[way].syn_data != SYN_DATA_NO || !h->way[way].probes;
+}
+
 void health_begin(struct health *h, unsigned way)
 {
+	h->way[way].probes = (uint8_t)((h->way[way].probes + 1) % HEALTH_SYN_DATA_EACH);
 	h->way[way].probing = true;
 	h->way[way].suspect = false;
 }
@@ -119,8 +125,12 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 	w->suspect = r->unsure;
 	if (r->unsure)
 		return;
-	w->plain = r->plain;
-	w->syn_data = (uint8_t)r->syn_data;
+	if (r->plain_known)
+		w->plain = r->plain;
+	else
+		w->suspect = true; /* the next one tells */
+	if (r->syn_data != SYN_DATA_UNKNOWN)
+		w->syn_data = (uint8_t)r->syn_data;
 }
 
 static void end_badly(struct health *h, struct health_way *w, const struct health_result *r, uint64_t now)

@@ -15,6 +15,7 @@
 
 #define HEALTH_WAYS 16U /* to a peer, that are probed; a connection has no more than 8 subflows */
 #define HEALTH_ERROR 64
+#define HEALTH_SYN_DATA_EACH 8U /* probes: where data in SYNs is not taken, every so many try it again */
 
 #define HEALTH_IDLE_MS 30000U /* between probes of a way that is up */
 #define HEALTH_BUSY_MS 2000U /* the same while the peer is in use: of the way that is used */
@@ -44,6 +45,7 @@ struct health_way {
 	bool probing;
 	uint8_t put_off; /* how often in a row */
 	bool suspect; /* a connection over it failed: probed as soon as may be */
+	uint8_t probes; /* begun, modulo HEALTH_SYN_DATA_EACH */
 	uint32_t rtt_us; /* of the last probe */
 	uint32_t backoff_ms;
 	uint64_t next; /* ms: next probe */
@@ -57,13 +59,16 @@ struct health {
 	uint64_t used; /* ms: last use of the peer, 0: never */
 };
 
-/* What a probe found. error NULL: there was an answer. */
+/*
+ * What a probe found. error NULL: there was an answer. A connection whose SYN data is not taken goes on in plain TCP,
+ * so that a probe tells either of the two only.
+ */
 struct health_result {
 	const char *error;
-	bool plain;
+	bool plain, plain_known;
 	bool unsure; /* packets were lost: it is up, and what else was found is left for the next probe, which is soon
 		      */
-	enum syn_data syn_data;
+	enum syn_data syn_data; /* SYN_DATA_UNKNOWN: it had none in its SYN */
 	uint32_t rtt_us;
 };
 
@@ -75,6 +80,8 @@ int health_due(const struct health *h, uint64_t now, uint64_t *next);
 /* How long to wait for the answer of a probe over this way, at most max. */
 uint64_t health_patience(const struct health *h, unsigned way, uint64_t max);
 void health_begin(struct health *h, unsigned way);
+/* Is the next probe over this way to have data in its SYN? */
+bool health_tries_syn_data(const struct health *h, unsigned way);
 /* The probe over that way has ended. */
 void health_end(struct health *h, unsigned way, const struct health_result *r, uint64_t now);
 /* The probe could not be made, which says nothing: again after a pause. False: too often by now, it may be for good. */

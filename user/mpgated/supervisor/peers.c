@@ -39,10 +39,11 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 /* --- what is told */
 
 /*
- * The workers' part. Binding costs a port where the kernel has no IP_BIND_ADDRESS_NO_PORT: there the way that the
- * kernel takes by itself is left to it.
+ * The workers' part. probed: the way whose probe has just ended, -1: none; only that says how SYN data fares now, of
+ * which workers may have learned more since the one before. Binding costs a port where the kernel has no
+ * IP_BIND_ADDRESS_NO_PORT: there the way that the kernel takes by itself is left to it.
  */
-static void tell_workers(struct peer *p)
+static void tell_workers(struct peer *p, int probed)
 {
 	static const struct mpgate_addr none;
 	struct peer_shared *shared = &p->sup->shm->peers[p->slot];
@@ -61,7 +62,9 @@ static void tell_workers(struct peer *p)
 	if (first < 0)
 		return;
 	shared->address = p->health.way[first].address;
-	shared->syn_data = p->health.way[first].syn_data;
+	if (first == probed || first != p->first)
+		shared->syn_data = p->health.way[first].syn_data;
+	p->first = first;
 }
 
 /* How a path is, by all peers: alive when one of them answers over it. */
@@ -106,7 +109,7 @@ static const char *first_error(const struct health *h)
 	return "";
 }
 
-static void tell_all(struct peer *p)
+static void tell_all(struct peer *p, int probed)
 {
 	enum health_state state = health_state(&p->health);
 
@@ -114,7 +117,7 @@ static void tell_all(struct peer *p)
 		set_state(p, PEER_UP, "");
 	else if (state == HEALTH_DOWN)
 		set_state(p, PEER_DOWN, first_error(&p->health));
-	tell_workers(p);
+	tell_workers(p, probed);
 	p->sup->health_changed = true;
 }
 
@@ -142,7 +145,7 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 		before = p->health.way[way];
 		health_end(&p->health, (unsigned)way, r, now);
 		note_change(p, &p->health.way[way], before.state, before.plain);
-		tell_all(p);
+		tell_all(p, way);
 	}
 	run_probes(p);
 }
@@ -159,7 +162,7 @@ static void begin_probe(struct peer *p, unsigned way, uint64_t now)
 		set_state(p, p->state, strerror(-err));
 	} else {
 		health_end(&p->health, way, &r, now);
-		tell_all(p);
+		tell_all(p, (int)way);
 	}
 }
 
@@ -280,7 +283,7 @@ static void set_ways(struct peer *p, const struct health_path *paths, unsigned n
 		v4[i] = addr_is_v4(&p->address[i]);
 	health_set_ways(&p->health, v4, p->address_count, paths, n, uv_now(&p->sup->loop));
 	if (p->name && p->address_count && p->handles) {
-		tell_all(p);
+		tell_all(p, -1);
 		run_probes(p);
 	}
 }
@@ -301,6 +304,7 @@ static void start_anew(struct peer *p)
 {
 	probe_cancel(p);
 	memset(&p->health, 0, sizeof(p->health));
+	p->first = -1;
 	set_state(p, PEER_UNKNOWN, "");
 	p->sup->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	if (p->handles)
@@ -366,6 +370,7 @@ static struct peer *claim(struct supervisor *s, struct directory *d, char *name)
 	memset(p, 0, sizeof(*p));
 	p->sup = s;
 	p->slot = d->unused;
+	p->first = -1;
 	s->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	p->name = strdup(name);
 	if (p->name && p->slot >= s->peer_slots)

@@ -24,7 +24,8 @@ struct probe {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles; /* still to be closed */
-	bool syn_data; /* the message went in the SYN */
+	bool tries_syn_data; /* the message was to go in the SYN */
+	bool syn_data; /* it did */
 	bool sent; /* the message is sent */
 	uint32_t stamp; /* of its cookie, as the nonce */
 	uint8_t nonce[8];
@@ -93,11 +94,14 @@ static int build(struct probe *b, uint8_t *buf, size_t cap)
 
 static void succeed(struct probe *b)
 {
-	bool mptcp = tcp_is_mptcp(b->fd), taken = b->syn_data && tcp_syn_data_acked(b->fd) && mptcp;
+	bool mptcp = tcp_is_mptcp(b->fd), acked = b->syn_data && tcp_syn_data_acked(b->fd);
 	struct health_result r = { .plain = !mptcp, .rtt_us = tcp_rtt_us(b->fd) };
 
-	r.unsure = !taken && tcp_retransmitted(b->fd);
-	r.syn_data = taken ? SYN_DATA_YES : SYN_DATA_NO;
+	/* Data that the SYN+ACK does not acknowledge is sent again: that is no loss. */
+	r.unsure = !acked && tcp_retransmissions(b->fd) > (b->syn_data ? 1U : 0U);
+	r.plain_known = acked || !b->syn_data;
+	if (b->tries_syn_data) /* a kernel that cannot is a no */
+		r.syn_data = acked && mptcp ? SYN_DATA_YES : SYN_DATA_NO;
 	end(b, &r);
 }
 
@@ -188,7 +192,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	take_answer(b);
 }
 
-/* A socket on its way to the peer, with the message in its SYN if that can be. Descriptor or -errno. */
+/* A socket on its way to the peer, with the message in its SYN if that is asked for and can be. Descriptor or -errno.
+ */
 static int dial(struct probe *b)
 {
 	const struct mpgate_addr *a = &b->peer->address[b->address];
@@ -202,8 +207,7 @@ static int dial(struct probe *b)
 	if (fd < 0)
 		return fd;
 	err = tcp_leave_from(fd, &b->path.from);
-	b->syn_data = true;
-	took = err ? err : tcp_dial(fd, a, b->peer->port, true, msg, (size_t)n);
+	took = err ? err : b->syn_data ? tcp_dial(fd, a, b->peer->port, true, msg, (size_t)n) : -EOPNOTSUPP;
 	if (took == -EOPNOTSUPP) {
 		b->syn_data = false;
 		took = tcp_dial(fd, a, b->peer->port, false, NULL, 0);
@@ -228,6 +232,7 @@ int probe_start(struct peer *p, unsigned way, uint64_t patience_ms, probe_done d
 	b->done = done;
 	b->address = p->health.way[way].address;
 	b->path = p->health.way[way].path;
+	b->tries_syn_data = b->syn_data = health_tries_syn_data(&p->health, way);
 	b->fd = dial(b);
 	err = b->fd < 0 ? b->fd : uv_poll_init(&p->sup->loop, &b->poll, b->fd);
 	if (err) {

@@ -41,6 +41,7 @@ struct peer {
 	enum peer_state state;
 	char last_error[128];
 	struct health health;
+	int first; /* the way that workers were told to take, -1: none yet */
 	struct probe *probes; /* under way, of probe.c */
 	uint64_t next_try; /* ms of the loop's clock */
 	uv_timer_t timer; /* next probe */
