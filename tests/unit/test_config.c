@@ -72,6 +72,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->timeouts.header, 5);
 	CU_ASSERT_EQUAL(cfg->timeouts.idle, 7200);
 	CU_ASSERT_EQUAL(cfg->timeouts.half_closed, 300);
+	CU_ASSERT_EQUAL(cfg->timeouts.keepalive, 15);
 	CU_ASSERT_EQUAL(cfg->limits.connections, 8192);
 	CU_ASSERT_EQUAL(cfg->limits.request_rate, 4000);
 	CU_ASSERT_EQUAL(cfg->limits.buffer_mib, 64);
@@ -108,7 +109,7 @@ static const char full[] =
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"publish: []\n"
-	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5 }\n"
+	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n";

@@ -71,6 +71,7 @@ static const struct {
 	{ "timeouts: { peer: 0 }\n", "1: peer: 0 is not between 1 and 2592000" },
 	{ "timeouts: { connect: 0 }\n", "1: connect: 0 is not between 1 and 2592000" },
 	{ "timeouts: { header: 0 }\n", "1: header: 0 is not between 1 and 2592000" },
+	{ "timeouts: { keepalive: 3601 }\n", "1: keepalive: 3601 is not between 0 and 3600" },
 	{ "timeouts: { half-closed: 0 }\n", "1: half-closed: 0 is not between 1 and 2592000" },
 	{ "timeouts: { first-bytes-ms: 1001 }\n", "1: first-bytes-ms: 1001 is not between 0 and 1000" },
 	{ "limits:\n  buffer-mib: 0\n", "2: buffer-mib: 0 is not between 1 and 65536" },

@@ -201,6 +201,11 @@ void tcp_nodelay(int fd)
 	live(fd);
 }
 
+void tcp_keepalive(int fd, unsigned seconds)
+{
+	live(fd)->keepalive = seconds;
+}
+
 bool tcp_in_handshake(int fd)
 {
 	return live(fd)->young;

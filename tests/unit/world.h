@@ -29,6 +29,7 @@ struct sock {
 	bool is_mptcp; /* no fallback */
 	bool syn_data, syn_data_acked;
 	uint8_t dscp;
+	unsigned keepalive; /* s; 0: it was not asked for */
 	struct mpgate_addr to; /* dialed */
 	__be16 to_port;
 	struct mpgate_tuple tuple; /* accepted: who opens -> what it wants */

@@ -159,6 +159,7 @@ static void configure(void)
 				.header_s = 10,
 				.idle_s = 3600,
 				.half_closed_s = 60,
+				.keepalive_s = 15,
 				.connections = 32,
 				.buffer_bytes = 16U << 20,
 				.issuing = { .k0 = 7, .k1 = 8 },

@@ -130,6 +130,7 @@ struct config {
 		unsigned header; /* for the Convert message to be complete */
 		unsigned idle; /* no byte in either direction */
 		unsigned half_closed; /* the same once one side has ended */
+		unsigned keepalive; /* silence after which a peer is probed; 0: never */
 	} timeouts;
 	struct {
 		unsigned connections; /* relayed at a time, all workers together */

@@ -20,6 +20,8 @@
 #define DEFAULT_REQUEST_RATE 4000 /* with the default window, 8 MiB for guard and 8 MiB for the workers */
 #define DEFAULT_BUFFER_MIB 64
 #define MAX_SECONDS (30 * 86400) /* of a timeout: its milliseconds fit an int */
+#define DEFAULT_KEEPALIVE 15 /* seconds; NAT on mobile links forgets after 20 to 30 */
+#define MAX_KEEPALIVE 3600 /* four times that still fits what Linux takes, 32,767 */
 #define MAX_RATE 1000000
 #define MAX_CONNECTIONS 1000000 /* what file descriptors and ports of one machine allow, roughly */
 #define MAX_BUFFER_MIB 65536
@@ -85,6 +87,8 @@ static int build_numbers(struct build *b)
 		{ "timeouts.header", raw->timeouts.header, 5, 1, MAX_SECONDS, &cfg->timeouts.header },
 		{ "timeouts.idle", raw->timeouts.idle, 7200, 1, MAX_SECONDS, &cfg->timeouts.idle },
 		{ "timeouts.half-closed", raw->timeouts.half_closed, 300, 1, MAX_SECONDS, &cfg->timeouts.half_closed },
+		{ "timeouts.keepalive", raw->timeouts.keepalive, DEFAULT_KEEPALIVE, 0, MAX_KEEPALIVE,
+		  &cfg->timeouts.keepalive },
 		{ "limits.connections", raw->limits.connections, 0, 0, MAX_CONNECTIONS, &cfg->limits.connections },
 		{ "limits.request-rate", raw->limits.request_rate, DEFAULT_REQUEST_RATE, 1, MAX_RATE,
 		  &cfg->limits.request_rate },

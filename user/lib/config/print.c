@@ -273,6 +273,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	number(p, "header", cfg->timeouts.header);
 	number(p, "idle", cfg->timeouts.idle);
 	number(p, "half-closed", cfg->timeouts.half_closed);
+	number(p, "keepalive", cfg->timeouts.keepalive);
 	close_map(p);
 	open_map(p, "limits");
 	number(p, "connections", cfg->limits.connections);

@@ -84,7 +84,7 @@ struct raw_config {
 		unsigned rules_count;
 	} policy;
 	struct {
-		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed;
+		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed, *keepalive;
 	} timeouts;
 	struct {
 		uint32_t *connections, *request_rate, *buffer_mib;

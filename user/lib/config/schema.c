@@ -129,6 +129,7 @@ static const cyaml_schema_field_t timeout_fields[] = {
 	NUMBER("header", struct raw_config, timeouts.header),
 	NUMBER("idle", struct raw_config, timeouts.idle),
 	NUMBER("half-closed", struct raw_config, timeouts.half_closed),
+	NUMBER("keepalive", struct raw_config, timeouts.keepalive),
 	CYAML_FIELD_END,
 };
 

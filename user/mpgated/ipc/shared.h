@@ -194,7 +194,7 @@ struct snapshot {
 	uint32_t preserve; /* convert.source: preserve */
 	uint32_t window, pending_per_client;
 	uint32_t replay_buckets; /* in struct shared_memory */
-	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s;
+	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s, keepalive_s;
 	uint32_t connections; /* of one worker */
 	uint64_t buffer_bytes; /* parked at most, a worker */
 	struct subkey issuing; /* secret of issued cookies */

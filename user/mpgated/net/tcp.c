@@ -44,6 +44,16 @@ void tcp_nodelay(int fd)
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+void tcp_keepalive(int fd, unsigned seconds)
+{
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
+	if (!seconds)
+		return;
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)seconds);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPALIVE_PROBES);
+}
+
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp)
 {
 	if (addr_is_v4(addr))

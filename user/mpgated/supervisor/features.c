@@ -71,6 +71,11 @@ static int probe_bind_no_port(void)
 	return feature_set_option(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 }
 
+static int probe_keepalive(void)
+{
+	return feature_set_option(IPPROTO_TCP, TCP_KEEPIDLE, 1);
+}
+
 /* To a port that is bound and where nobody listens. Any error that a route or its end may give means that it was tried.
  */
 static int send_fastopen(int fd, int bound)
@@ -117,6 +122,7 @@ const struct feature features[FEATURE_COUNT] = {
 	{ "mptcp-tfo-no-cookie", probe_tfo_no_cookie, "Convert is sent after the handshake" },
 	[FEATURE_NO_PORT] = { "mptcp-bind-no-port", probe_bind_no_port,
 			      "each subflow holds a local port for a minute after its end" },
+	{ "mptcp-keepalive", probe_keepalive, "MPTCP connections are kept alive by net.ipv4.tcp_keepalive_time" },
 };
 
 void features_probe(bool works[FEATURE_COUNT])

@@ -12,7 +12,7 @@ struct feature {
 	const char *degraded; /* what is done without it */
 };
 
-enum { FEATURE_NO_PORT = 4, FEATURE_COUNT };
+enum { FEATURE_NO_PORT = 4, FEATURE_COUNT = 6 };
 extern const struct feature features[FEATURE_COUNT];
 /* Tries all. To be called after sysctl net.ipv4.tcp_fastopen is set: where it is off, the kernel says that it cannot.
  */

@@ -89,6 +89,7 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->header_s = c->timeouts.header;
 	h->idle_s = c->timeouts.idle;
 	h->half_closed_s = c->timeouts.half_closed;
+	h->keepalive_s = c->timeouts.keepalive;
 	h->connections = (c->limits.connections + s->worker_count - 1) / s->worker_count;
 	h->buffer_bytes = (uint64_t)c->limits.buffer_mib << 20;
 	h->issuing = s->issuing;

@@ -26,6 +26,11 @@
 
 #define BACKLOG 4096 /* of a listener; net.core.somaxconn may cut it */
 #define PORT_TRIES 16 /* to find a port free on both loopback addresses */
+/*
+ * Clients are probed so many times later: what forgets connections early stands further out, and a phone is not to be
+ * woken, nor cut off for a nap.
+ */
+#define KEEPALIVE_CLIENT 4U
 #define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
 _Static_assert(4 + 1 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
@@ -98,6 +103,20 @@ static int listen_convert(struct supervisor *s, struct worker_proc *p)
 	return 0;
 }
 
+/* What is accepted inherits it. */
+static void set_keepalive(const struct supervisor *s)
+{
+	unsigned seconds = s->cfg->timeouts.keepalive;
+
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		const struct worker_proc *p = &s->workers[i];
+
+		for (unsigned k = 0; k < p->listener_count; k++)
+			tcp_keepalive(p->listeners[k].fd,
+				      p->listeners[k].convert ? seconds : seconds * KEEPALIVE_CLIENT);
+	}
+}
+
 int workers_listen(struct supervisor *s)
 {
 	s->worker_count = s->cfg->workers;
@@ -115,6 +134,7 @@ int workers_listen(struct supervisor *s)
 		if (ret)
 			return ret;
 	}
+	set_keepalive(s);
 	return 0;
 }
 
@@ -321,6 +341,7 @@ void workers_reap(struct supervisor *s)
 
 void workers_update(struct supervisor *s)
 {
+	set_keepalive(s);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		if (s->workers[i].child.pid)
 			send_snapshot(&s->workers[i]);

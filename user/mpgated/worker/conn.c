@@ -213,6 +213,7 @@ void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address)
 
 	if (!p->used)
 		p->used = 1;
+	tcp_keepalive(fd, w->snap->keepalive_s);
 	/* An address that is gone since: then the kernel chooses. */
 	tcp_leave_from(fd, &p->from[address]);
 }

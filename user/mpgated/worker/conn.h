@@ -266,9 +266,9 @@ void conn_again(struct worker *w, struct conn *c);
  */
 int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client);
 void conn_uncount(struct worker *w, struct conn *c);
-/* A peer of the snapshot; NULL: there is none in that slot. */
 /* Before a peer is dialed: the socket leaves over the path that is best by what the supervisor knows. */
 void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address);
+/* A peer of the snapshot; NULL: there is none in that slot. */
 const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot);
 
 /* accept.c */

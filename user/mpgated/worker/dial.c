@@ -54,6 +54,8 @@ void dial_direct(struct worker *w, struct conn *c)
 	ret = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, false);
 	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
 	if (ret >= 0)
+		tcp_keepalive(ret, w->snap->keepalive_s);
+	if (ret >= 0)
 		ret = (int)tcp_dial(c->peer.fd, dst, c->request.tuple.dport, false, NULL, 0);
 	if (ret >= 0)
 		ret = leg_watch(w, c, &c->peer);

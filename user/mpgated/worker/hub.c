@@ -224,6 +224,7 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	if (fd < 0)
 		return fd;
 	leg_dialed(&c->local, fd, mptcp);
+	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, dst, c->request.dscp);
 	if (preserves(w, r)) {

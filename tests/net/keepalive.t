@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Who vanishes without a word is noticed: what it had is ended on gateway and hub within the time of the probes.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# A peer is given up after 9 s, a client after four times as long. A kernel gives an MPTCP socket that lost its last
+# subflow a minute more.
+GATEWAY_TIMEOUTS='keepalive: 1'
+HUB_MORE='timeouts: { keepalive: 1 }'
+PEER_S=9 CLIENT_S=36 LAST_SUBFLOW_S=60 SPARE_S=15
+scenario
+works=$(ctl gw --json status | jq '.features[] | select(.name == "mptcp-keepalive") | .works')
+
+flows() { [ "$(ctl "$1" --json flows list | jq '.flows | length')" -eq "$2" ]; }
+vanish() { on "$1" nft 'table inet gone { chain i { type filter hook input priority raw; policy drop; };
+	chain o { type filter hook output priority raw; policy drop; }; }'; }
+appear() { on "$1" nft delete table inet gone; }
+
+# held: a connection of each family that says nothing after its first byte.
+held() {
+	local f
+	exec 9<>"$TMP/hold.in"
+	for f in 4 6; do
+		family $f
+		load -n 1 hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.$f" 2>&1 9>&- &
+		PIDS+=($!)
+		wait_for 10 grep -q held "$TMP/hold.$f" || { cat "$TMP/hold.$f" && return 1; }
+	done
+}
+mkfifo "$TMP/hold.in"
+
+check "connections of both families" held
+check "they are with the gateway" flows gw 2
+check "and with the hub" flows hub 2
+read -rt $((PEER_S + 3)) <> <(:) || :
+check "idle ones stay" flows gw 2
+vanish "$CLIENT"
+check "the client vanishes: its connections end at the gateway" wait_for $((CLIENT_S + SPARE_S)) flows gw 0
+check "and at the hub" wait_for 5 flows hub 0
+appear "$CLIENT"
+
+if [ "$works" = true ]; then
+	check "connections of both families again" held
+	check "they are with the hub" flows hub 2
+	vanish "$GATEWAY"
+	check "the gateway vanishes: its connections end at the hub" \
+		wait_for $((PEER_S + LAST_SUBFLOW_S + SPARE_S)) flows hub 0
+	check "and clients are told by the gateway" wait_for $SPARE_S flows gw 0
+	appear "$GATEWAY"
+else
+	skip "the gateway vanishes" "this kernel takes no times for keep-alives of MPTCP sockets"
+fi
+for f in 4 6; do
+	family $f
+	check "IPv$f: new connections go by the hub" wait_for 60 greeted_by "$HUB_IP"
+done
+done_testing
