@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is asked of each leg's socket: probes while it is silent. */
+/* What is asked of each leg's socket: probes while it is silent, and whether it is MPTCP still. */
+#include <errno.h>
 #include <string.h>
 
 #include <lib/log.h>
@@ -73,10 +74,84 @@ static void test_keepalive(void)
 	each_family(keepalive);
 }
 
+/* --- fallbacks to plain TCP, at whatever time: counted once, by peer */
+enum when { IN_HANDSHAKE, MEANWHILE, NEVER };
+
+static void fallback(bool hub, enum when when, bool reset)
+{
+	struct sock *opener, *peer;
+
+	start();
+	opener = hub ? call() : world_client(client, server, 0, 1, GET);
+	world_settle();
+	peer = hub ? opener : world_dialed(0);
+	peer->is_mptcp = when != IN_HANDSHAKE;
+	sock_connected(world_dialed(0));
+	world_settle();
+	if (!hub)
+		sock_answer(peer, -1);
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->relayed, 1);
+	peer->is_mptcp = when == NEVER;
+	if (reset) {
+		sock_refuse(opener, ECONNRESET);
+	} else {
+		sock_fin(opener);
+		sock_fin(world_dialed(0));
+	}
+	world_settle();
+	CU_ASSERT_NOT_EQUAL(peer->end, OPEN);
+	CU_ASSERT_EQUAL(w->stats->not_mptcp, when != NEVER);
+	CU_ASSERT_EQUAL(w->shm->peers[0].fallbacks, when != NEVER);
+	CU_ASSERT_EQUAL(w->shm->peers[1].fallbacks, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void fallbacks(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		for (enum when when = IN_HANDSHAKE; when <= NEVER; when++)
+			fallback(i & 1, when, i & 2);
+}
+
+static void test_fallbacks(void)
+{
+	each_family(fallbacks);
+}
+
+/* Who dials the server without the peer, and strangers who prove nothing, have no MPTCP to lose. */
+static void not_a_fallback(void)
+{
+	struct sock *c, *s;
+
+	start();
+	c = world_client(client, server, -1, 0, GET);
+	world_settle();
+	sock_connected(world_dialed(0));
+	s = world_caller("192.0.2.77", false, "no message", 10);
+	s->is_mptcp = false;
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->relayed, 1);
+	CU_ASSERT_EQUAL(s->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->malformed, 1);
+	sock_refuse(c, ECONNRESET);
+	world_settle();
+	CU_ASSERT_EQUAL(w->connections, 0);
+	CU_ASSERT_EQUAL(w->stats->not_mptcp, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_not_a_fallback(void)
+{
+	each_family(not_a_fallback);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "keep-alives", test_keepalive },
+		{ "fallbacks to plain TCP", test_fallbacks },
+		{ "what is no fallback", test_not_a_fallback },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -356,6 +356,7 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "state", p->address_count || p->left_out ? peer_states[p->state] : "passive");
 		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
+		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
 		json_set_text(o, "last_error", p->last_error);
 		if (p->state == PEER_DOWN)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);

@@ -74,6 +74,7 @@ struct peer_shared {
 	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
 	uint32_t address; /* the one to dial first: the best that answers probes */
 	uint32_t used; /* set by workers that dial, cleared by the supervisor, which probes a peer in use more often */
+	uint32_t fallbacks; /* of its connections to plain TCP; counted by workers */
 	/*
 	 * Where connections to each of its addresses leave from; all zero: the kernel chooses. Written while it may be
 	 * read: a mix of an old and a new address is none of this machine's and cannot be bound to.

@@ -35,8 +35,7 @@ void answer_begin(struct worker *w, struct conn *c)
 
 	if (c->request.sent == SENT_SYN && request_peer(w, c))
 		syn_data_result(w, c);
-	if (!tcp_is_mptcp(c->peer.fd))
-		w->stats->not_mptcp++;
+	conn_check_fallback(w, c);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	/* What fails here fails again below. The SYN may have taken nothing. */

@@ -166,8 +166,22 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 	return c;
 }
 
+void conn_check_fallback(struct worker *w, struct conn *c)
+{
+	struct leg *l = &c->peer;
+
+	if (l->fd < 0 || !l->mptcp || l->plain || tcp_is_mptcp(l->fd))
+		return;
+	l->plain = true;
+	w->stats->not_mptcp++;
+	if (c->request.slot < MPGATE_MAX_PEERS)
+		__atomic_add_fetch(&w->shm->peers[c->request.slot].fallbacks, 1, __ATOMIC_RELAXED);
+}
+
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
+	if (c->state == RELAY || c->state == GW_ANSWER)
+		conn_check_fallback(w, c);
 	leg_close(w, &c->local, reset);
 	leg_close(w, &c->peer, reset);
 	conn_uncount(w, c);

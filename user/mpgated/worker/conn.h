@@ -49,6 +49,7 @@ struct leg {
 	bool shut; /* our FIN is sent, or due with the other leg's */
 	bool ended; /* both directions have ended, and it has to stay open */
 	bool watched_out;
+	bool plain; /* of a peer: it fell back to plain TCP, which is counted */
 	struct parked parked; /* to be written to fd */
 };
 
@@ -253,6 +254,11 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 void conn_close(struct worker *w, struct conn *c, bool reset);
 /* After a batch of events: frees what was retired in it, but for what the next connections may need. */
 void conn_reap(struct worker *w);
+/*
+ * Counts it, once, when c's leg towards the peer has fallen back to plain TCP: in the handshake, or at any time after,
+ * of which nothing tells. Asked when the peer has answered, when the connection ends, and by whoever looks.
+ */
+void conn_check_fallback(struct worker *w, struct conn *c);
 /* Lets c be found by the tuple in its request, which stays as it is from here on. */
 void conn_enter(struct worker *w, struct conn *c);
 struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t); /* NULL: none */

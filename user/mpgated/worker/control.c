@@ -45,9 +45,8 @@ int worker_snapshot(struct worker *w, int fd)
 	return 0;
 }
 
-static void record_flow(const struct worker *w, const struct conn *c, struct flow_record *r)
+static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 {
-
 	*r = (struct flow_record){ .tuple = c->request.tuple,
 				   .rule_id = c->request.rule_id,
 				   .peer = c->request.slot,
@@ -60,6 +59,8 @@ static void record_flow(const struct worker *w, const struct conn *c, struct flo
 	if (c->peer.fd >= 0)
 		r->subflows = tcp_subflows(c->peer.fd);
 	r->mptcp = r->subflows > 0;
+	if (c->state == RELAY && !r->mptcp)
+		conn_check_fallback(w, c);
 }
 
 struct found {

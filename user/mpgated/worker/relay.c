@@ -124,8 +124,11 @@ static bool leg_end(struct leg *l)
 
 static void relay_end(struct worker *w, struct conn *c)
 {
-	bool local = leg_end(&c->local), peer = leg_end(&c->peer);
+	bool local, peer;
 
+	conn_check_fallback(w, c);
+	local = leg_end(&c->local);
+	peer = leg_end(&c->peer);
 	if (!local || !peer)
 		return;
 	w->stats->closed++;
