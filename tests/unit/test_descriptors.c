@@ -58,7 +58,7 @@ static void test_not_enough(void)
 
 	raise_in_child(1000, 2, 64, 256, &now, text, sizeof(text));
 	CU_ASSERT_EQUAL(now, 256);
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "1000 on 2 workers need 1064 descriptors"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "1000 on 2 workers need 1192 descriptors"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "256"));
 }
 
@@ -70,7 +70,8 @@ static void test_needed(void)
 
 	CU_ASSERT(one >= 2 * 100 + 4);
 	/* Shared by workers, rounded up. */
-	CU_ASSERT_EQUAL(descriptors_needed(&cfg, 3), one - 2 * (100 - 34));
+	CU_ASSERT(descriptors_needed(&cfg, 3) >= one - 2 * (100 - 34) * 9 / 8);
+	CU_ASSERT(descriptors_needed(&cfg, 3) <= one - 2 * (100 - 34));
 	/* A hub of many gateways that it probes, with few connections. */
 	cfg.limits.connections = 1;
 	CU_ASSERT(descriptors_needed(&cfg, 64) >= 64 * 10);

@@ -52,6 +52,15 @@ static int fails(int *what)
 	return -err;
 }
 
+static bool no_descriptor(void)
+{
+	unsigned n = world.reserved;
+
+	for (unsigned i = 0; i < world.sock_count; i++)
+		n += !world.socks[i].listener && world.socks[i].queue < 0 && world.socks[i].end == OPEN;
+	return world.descriptors && n >= world.descriptors;
+}
+
 /* --- tcp.h */
 int tcp_socket(int family, bool mptcp)
 {
@@ -60,7 +69,7 @@ int tcp_socket(int family, bool mptcp)
 	(void)family;
 	if (ret)
 		return ret;
-	if (world.sock_count == WORLD_SOCKETS)
+	if (world.sock_count == WORLD_SOCKETS || no_descriptor())
 		return -EMFILE;
 	ret = sock_new(false);
 	sock_of(ret)->dialed = true;
@@ -100,6 +109,8 @@ int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port)
 
 		if (s->queue != listener)
 			continue;
+		if (no_descriptor())
+			return -EMFILE;
 		s->queue = -1;
 		*addr = s->tuple.saddr;
 		*port = s->tuple.sport;
@@ -171,7 +182,7 @@ static void end(int fd, enum world_end how)
 {
 	if (fd == RESERVE_FD) {
 		CHECK(world.reserved);
-		world.reserved = false;
+		world.reserved--;
 		return;
 	}
 	live(fd)->end = how;
@@ -340,8 +351,10 @@ uint64_t io_random(void)
 
 int io_reserve(int fd)
 {
-	CHECK(fd == CONTROL_FD && !world.reserved);
-	world.reserved = true;
+	CHECK(fd == CONTROL_FD);
+	if (no_descriptor())
+		return -EMFILE;
+	world.reserved++;
 	return RESERVE_FD;
 }
 

@@ -80,7 +80,9 @@ struct world {
 	int told_fd; /* a copy of the last descriptor that came with one; who looks at it closes it */
 	struct worker *worker;
 	bool busy; /* something happened in the last turn */
-	bool reserved; /* the spare descriptor is open */
+	unsigned reserved; /* descriptors that the worker holds in reserve */
+	unsigned descriptors; /* those and sockets without listeners, at most; 0: any number */
+	unsigned reserve_size; /* of the worker, from world_start() on */
 	bool message_waits, supervisor_gone;
 	struct message message;
 	int message_fd;

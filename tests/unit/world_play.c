@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What happens around a worker: its start and end, its clients, peers, servers. See world.h. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -198,6 +199,7 @@ void world_new(void)
 	world.wall = 1700000000;
 	world.room = SIZE_MAX;
 	world.syn_room = 1400;
+	world.reserve_size = RESERVE_MIN;
 	world.cut_sock = next_cut;
 	world.cut_out = next_out;
 	world.cut_at = next_at;
@@ -227,7 +229,9 @@ struct worker *world_start(void)
 	w->accepting = true;
 	w->buf = malloc(RELAY_HEADROOM + RELAY_BUF);
 	CHECK(w->buf);
-	w->spare_fd = io_reserve(CONTROL_FD);
+	w->reserve_size = world.reserve_size;
+	w->early = INT_MAX;
+	CHECK(reserve_fill(w) == 0);
 	conn_init(w);
 	for (unsigned i = 0; i < 2; i++) {
 		w->listeners[i] = (struct listener){ .fd = sock_new(true), .convert = i };
@@ -240,7 +244,7 @@ struct worker *world_start(void)
 static bool clean(const struct worker *w)
 {
 	bool ok = !w->connections && !w->stats->connections && !w->parked_bytes && list_empty(&w->runnable) &&
-		  list_empty(&w->ready) && world.reserved == (w->spare_fd >= 0);
+		  list_empty(&w->ready) && world.reserved == w->reserve_count;
 
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
 		ok &= !w->pending[i];

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <lib/log.h>
+#include <mpgated/worker/conn.h>
 
 #define A_CONNECTION 2UL /* towards the client and towards the peer */
 #define A_PROBE 1UL
@@ -21,6 +22,7 @@ unsigned long descriptors_needed(const struct config *cfg, unsigned workers)
 		own += cfg->peers[i].address_count ? A_PROBE : 0;
 		worker += cfg->peers[i].ready;
 	}
+	worker += reserve_size(worker);
 	return own > worker ? own : worker;
 }
 

@@ -2,25 +2,8 @@
 /* Takes what waits at the listeners. */
 #include <errno.h>
 
-#include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/conn.h>
-
-/* Takes the connection with the spare descriptor and ends it, or the listener would wake us for ever. */
-static void refuse_one(struct worker *w, int listener)
-{
-	struct mpgate_addr addr;
-	__be16 port;
-	int fd;
-
-	if (w->spare_fd >= 0)
-		tcp_close(w->spare_fd);
-	fd = tcp_accept(listener, &addr, &port);
-	if (fd >= 0)
-		tcp_reset(fd, true);
-	w->spare_fd = io_reserve(w->control);
-	w->stats->resource++;
-}
 
 int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple)
 {
@@ -30,8 +13,12 @@ int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple)
 		report_full(w);
 	*tuple = (struct mpgate_tuple){ 0 };
 	fd = tcp_accept(listener, &tuple->saddr, &tuple->sport);
+	if (fd < 0 && reserve_give(w, -fd))
+		fd = tcp_accept(listener, &tuple->saddr, &tuple->sport);
+	if (fd >= w->early && !w->full)
+		reserve_early(w);
 	if (fd == -EMFILE || fd == -ENFILE)
-		refuse_one(w, listener);
+		reserve_refuse(w, listener);
 	if (fd < 0)
 		return fd == -EAGAIN ? -EAGAIN : -ECONNABORTED;
 	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */

@@ -73,6 +73,11 @@ static void answer_missing(struct worker *w, struct conn *c)
 	conn_close(w, c, true);
 }
 
+static bool all_kept(const struct conn *c)
+{
+	return !c->request.part && c->bytes_up == c->request.first.len;
+}
+
 /*
  * The request was refused for its time alone, so nobody carried it out. True: it is said anew, by the peer's clock, or
  * the connection goes direct when that did not help. What the client said since is gone, though: then nothing is to be
@@ -81,9 +86,8 @@ static void answer_missing(struct worker *w, struct conn *c)
 static bool answer_stale(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
-	bool all_kept = !c->request.part && c->bytes_up == c->request.first.len;
 
-	if (!p || !request_stale(w, c, p, m) || c->request.again || !all_kept)
+	if (!p || !request_stale(w, c, p, m) || c->request.again || !all_kept(c))
 		return false;
 	dial_leave(w, c);
 	if (c->request.retimed) {
@@ -109,6 +113,14 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	}
 	if (answer_stale(w, c, m))
 		return;
+	/* The peer has run out of something, and has carried out nothing. */
+	if (m->error == CONVERT_E_RESOURCE && !c->request.again && all_kept(c)) {
+		w->stats->convert_error++;
+		report_note(w, c, "the peer says: %s", convert_error_name(m->error));
+		dial_leave(w, c);
+		dial_direct(w, c);
+		return;
+	}
 	/* By a clock that differs from ours a request that is said again may be too old. */
 	if (c->request.again && c->request.keyed && m->error == CONVERT_E_NOT_AUTHORIZED) {
 		answer_missing(w, c);

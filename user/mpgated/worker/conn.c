@@ -196,6 +196,8 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	list_add_tail(&w->dead, &c->timer);
 	w->connections--;
 	w->stats->connections = w->connections;
+	if (reserve_touched(w))
+		reserve_fill(w);
 	if (w->full)
 		report_full(w);
 }

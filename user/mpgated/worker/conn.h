@@ -159,6 +159,9 @@ static inline struct leg *conn_target(struct conn *c)
 #define FIRST_SEGMENT 1100U
 #define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
 #define PENDING_SLOTS 4096U
+#define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
+#define RESERVE_MIN 3
+#define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
 
 struct listener {
@@ -178,7 +181,11 @@ struct worker {
 	unsigned index;
 	int epoll, control, flows_fd, synack_fd;
 	uint64_t *flow_clients; /* the map: how many entries of `flows` are a client's */
-	int spare_fd; /* -1: none; given up to take and close a connection when descriptors run out */
+	int reserve[RESERVE_MAX]; /* descriptors for when there are no others */
+	unsigned reserve_count, reserve_size; /* how many there are, and should be */
+	int early; /* a descriptor so high, as the lowest is always taken, says that they will run out soon */
+	unsigned
+		room; /* connections there were when descriptors last ran out; 0: since we are full no more, or never */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;
 	__be16 steer_port[2]; /* of our own steering listeners, IPv4 and IPv6 */
@@ -237,6 +244,28 @@ int leg_flush_first(struct worker *w, struct leg *l);
 /* Puts a copy of data behind what is parked. 0, -ENOMEM, -ENOBUFS (the worker's bound). */
 int park(struct worker *w, struct parked *p, const uint8_t *data, size_t len);
 void unpark(struct worker *w, struct parked *p);
+
+/* reserve.c */
+/* For a process that may open so many. */
+static inline unsigned reserve_size(unsigned long limit)
+{
+	unsigned long n = limit / RESERVE_SHARE;
+
+	return n > RESERVE_MAX ? RESERVE_MAX : n < RESERVE_MIN ? RESERVE_MIN : (unsigned)n;
+}
+/* Fills up what was given. 0 or -errno. */
+int reserve_fill(struct worker *w);
+/* Descriptors will run out soon: full while there are as many connections as now. */
+void reserve_early(struct worker *w);
+/* A call failed with err: is there one more descriptor now, so that it may be tried again? */
+bool reserve_give(struct worker *w, int err);
+/* Resets and counts one that waits at a listener and does not fit. 0 or -errno, as reserve_fill(). */
+int reserve_refuse(struct worker *w, int listener);
+/* Have descriptors run out? */
+static inline bool reserve_touched(const struct worker *w)
+{
+	return w->reserve_count < w->reserve_size;
+}
 
 /* report.c */
 /* Tells the supervisor when it has to know; what its socket does not take is told later. */

@@ -40,7 +40,7 @@ void dial_leave(struct worker *w, struct conn *c)
 void dial_direct(struct worker *w, struct conn *c)
 {
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
-	int ret;
+	int family = addr_is_v4(dst) ? AF_INET : AF_INET6, ret;
 
 	if (flow_must_reset(w, c)) {
 		report_note(w, c, "it cannot be carried, and the rule says reject");
@@ -51,7 +51,9 @@ void dial_direct(struct worker *w, struct conn *c)
 	c->state = GW_DIRECT;
 	c->request.slot = MPGATE_MAX_PEERS;
 	conn_timer(w, c, TIMER_CONNECT);
-	ret = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, false);
+	ret = tcp_socket(family, false);
+	if (ret < 0 && reserve_give(w, -ret))
+		ret = tcp_socket(family, false);
 	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
 	if (ret >= 0)
 		tcp_keepalive(ret, w->snap->keepalive_s);

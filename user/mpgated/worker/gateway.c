@@ -13,12 +13,25 @@
 #include <mpgated/worker/gateway.h>
 #include <mpgated/worker/relay.h>
 
+/* It can have no peer for want of something of ours. */
+static void gateway_short(struct worker *w, struct conn *c)
+{
+	w->stats->resource++;
+	dial_direct(w, c);
+}
+
 /* Reads the client's first bytes. last: the time to wait for them is over. */
 static void gateway_first(struct worker *w, struct conn *c, bool last)
 {
 	uint8_t *data = w->buf + RELAY_HEADROOM;
-	ssize_t n = tcp_recv(c->local.fd, data, FIRST_BYTES);
+	ssize_t n;
 
+	/* What cannot be kept stays in the kernel. */
+	if (w->parked_bytes + FIRST_BYTES > w->snap->buffer_bytes) {
+		gateway_short(w, c);
+		return;
+	}
+	n = tcp_recv(c->local.fd, data, FIRST_BYTES);
 	if (n < 0 && n != -EAGAIN) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
@@ -87,11 +100,13 @@ static void gateway_open(struct worker *w, int fd, struct mpgate_tuple *tuple)
 	if (leg_watch(w, c, &c->local) < 0) {
 		w->stats->resource++;
 		conn_close(w, c, true);
-	} else if (flow_take(w, c)) {
+	} else if (!flow_take(w, c)) {
+		gateway_unknown(w, c);
+	} else if (reserve_touched(w)) {
+		gateway_short(w, c);
+	} else {
 		conn_timer(w, c, TIMER_FIRST);
 		gateway_first(w, c, false);
-	} else {
-		gateway_unknown(w, c);
 	}
 }
 

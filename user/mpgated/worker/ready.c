@@ -88,7 +88,7 @@ void ready_fill(struct worker *w, unsigned slot, unsigned address)
 		return;
 	for (struct conn *r = next_of(w, &w->ready, slot); r; r = next_of(w, &r->run, slot))
 		have++;
-	while (w->accepting && have++ < p->ready && w->connections < w->snap->connections)
+	while (w->accepting && !w->full && have++ < p->ready && w->connections < w->snap->connections)
 		if (open_one(w, p, address % p->address_count) < 0)
 			return;
 }

@@ -11,12 +11,14 @@
 
 void report_full(struct worker *w)
 {
-	unsigned limit = w->snap->connections;
+	unsigned limit = w->room && w->room < w->snap->connections ? w->room : w->snap->connections;
 	struct message m = { .type = MSG_FULL };
 
-	m.value = w->connections >= (w->full ? limit - limit / 16 : limit);
+	m.value = reserve_touched(w) || w->connections >= (w->full ? limit - limit / 16 : limit);
 	if (m.value != w->full && message_send(w->control, &m, -1) == 0)
 		w->full = m.value;
+	if (!w->full)
+		w->room = 0;
 }
 
 void report_peer_failed(struct worker *w, unsigned slot, int err)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <lib/log.h>
@@ -15,6 +16,15 @@
 static int watch(struct worker *w, int fd, const void *tag)
 {
 	return io_watch(w->epoll, fd, EPOLLIN, (uint64_t)(uintptr_t)tag);
+}
+
+static void init_reserve(struct worker *w)
+{
+	struct rlimit limit = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	w->reserve_size = reserve_size(limit.rlim_cur);
+	w->early = (int)(limit.rlim_cur - w->reserve_size);
 }
 
 static int init(struct worker *w, const struct worker_args *args)
@@ -34,8 +44,8 @@ static int init(struct worker *w, const struct worker_args *args)
 	conn_init(w);
 	w->buf = mmap(NULL, RELAY_HEADROOM + RELAY_BUF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	w->spare_fd = io_reserve(w->control);
-	if (w->buf == MAP_FAILED || w->epoll < 0 || w->spare_fd < 0)
+	init_reserve(w);
+	if (w->buf == MAP_FAILED || w->epoll < 0 || reserve_fill(w) < 0)
 		return -errno;
 	ret = worker_snapshot(w, args->snapshot_fd);
 	close(args->snapshot_fd);
