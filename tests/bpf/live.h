@@ -101,19 +101,20 @@ HARNESS int live_connect(int family, __u16 port)
 	return live_connect_from(0, family, port);
 }
 
-/* From the client's end of the link, as it stands. */
+/* From the client's end of the link, as it stands. The socket stays open: each that is closed waits for all CPUs. */
 HARNESS void live_send(const struct frame *f)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
-	int fd;
+	static struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
+	static int fd = -1;
 
-	live_enter(live_client_ns);
-	fd = socket(AF_PACKET, SOCK_RAW, 0);
-	to.sll_ifindex = (int)if_nametoindex("mpg-far");
+	if (fd < 0) {
+		live_enter(live_client_ns);
+		fd = socket(AF_PACKET, SOCK_RAW, 0);
+		to.sll_ifindex = (int)if_nametoindex("mpg-far");
+		live_enter(live_gateway_ns);
+	}
 	if (fd < 0 || sendto(fd, f->bytes, f->len, 0, (void *)&to, sizeof(to)) != (ssize_t)f->len)
 		err(1, "frame");
-	close(fd);
-	live_enter(live_gateway_ns);
 }
 
 /* Attaches a tc program at ingress of a link in the gateway's namespace, in place of what was there. */

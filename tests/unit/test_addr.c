@@ -126,6 +126,28 @@ static void test_prefixes(void)
 	}
 }
 
+static void test_clients(void)
+{
+	static const struct {
+		const char *address, *client;
+	} cases[] = {
+		{ "192.0.2.7", "192.0.2.7" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+		{ "2001:db8:1:2::", "2001:db8:1:2::" },
+		{ "::1", "::" },
+	};
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mpgate_addr a, client;
+
+		CU_ASSERT_EQUAL(addr_parse(cases[i].address, &a), 0);
+		client = addr_client(&a);
+		CU_ASSERT_STRING_EQUAL(addr_print(&client, text), cases[i].client);
+		CU_ASSERT(addr_client_hash(&client) != addr_client_hash(&a) || !memcmp(&client, &a, sizeof(a)));
+	}
+}
+
 static void test_contains(void)
 {
 	static const struct {
@@ -164,6 +186,7 @@ int main(void)
 		{ "addresses", test_addresses },
 		{ "foreign sockaddr", test_foreign_sockaddr },
 		{ "prefixes", test_prefixes },
+		{ "clients", test_clients },
 		{ "prefix contains address", test_contains },
 		CU_TEST_INFO_NULL,
 	};

@@ -297,6 +297,47 @@ static void test_too_many_of_a_client(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* How often the supervisor was told that this source proved a key. */
+static unsigned proved(const char *source)
+{
+	const struct mpgate_addr a = world_addr(source);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < world.told_count && i < WORLD_MESSAGES; i++)
+		n += world.told[i].type == MSG_PROVED && !memcmp(&world.told[i].source, &a, sizeof(a));
+	return n;
+}
+
+static void test_who_proved_a_key_is_told(void)
+{
+	static const char *const from[][3] = { /* two addresses of one client, as it is told */
+					       { "192.0.2.77", "192.0.2.77", "192.0.2.77" },
+					       { "2001:db8:9::1", "2001:db8:9::2:3", "2001:db8:9::" }
+	};
+
+	start();
+	for (unsigned f = 0; f < 2; f++) {
+		for (unsigned i = 0; i < 3; i++) {
+			length = world_request(message, sizeof(message), client, server, true);
+			world_caller(from[f][i % 2], i == 0, message, length);
+			world_settle();
+			CU_ASSERT_EQUAL(proved(from[f][2]), 1);
+		}
+		world_pass(60001);
+		length = world_request(message, sizeof(message), client, server, true);
+		world_caller(from[f][0], false, message, length);
+		world_settle();
+		CU_ASSERT_EQUAL(proved(from[f][2]), 2);
+	}
+	/* Without a right cookie nothing is proved. */
+	start();
+	world.config.keys[0].key.k0 ^= 1;
+	world_reload();
+	call(false);
+	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
+	CU_ASSERT_EQUAL(proved("192.0.2.77"), 0);
+}
+
 /* --- who may not */
 static void test_no_cookie(void)
 {
@@ -655,6 +696,7 @@ int main(void)
 		{ "no descriptor", test_no_descriptor },
 		{ "no room for bytes", test_no_room },
 		{ "too many requests of one client", test_too_many_of_a_client },
+		{ "who proved a key is told", test_who_proved_a_key_is_told },
 		{ "no valid cookie", test_no_cookie },
 		{ "a stale cookie", test_stale },
 		{ "a cookie used before", test_replayed },

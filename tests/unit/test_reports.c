@@ -21,6 +21,18 @@
 #define PEERS 3U
 #define RULES 2U
 #define QUESTION 7U
+#define NOBODY                                                                                                         \
+	{                                                                                                              \
+		{                                                                                                      \
+			0                                                                                              \
+		}                                                                                                      \
+	}
+#define SOMEBODY                                                                                                       \
+	{                                                                                                              \
+		{                                                                                                      \
+			[10] = 0xff, 0xff, 192, 0, 2, 1                                                                \
+		}                                                                                                      \
+	}
 
 static const struct report_bounds bounds = { .peers = PEERS, .rules = RULES, .question = QUESTION };
 
@@ -39,40 +51,47 @@ static void test_messages(void)
 		struct message m;
 		bool descriptor, good;
 	} cases[] = {
-		{ { MSG_PEER_FAILED, 0, ECONNREFUSED, 0 }, false, true },
-		{ { MSG_PEER_FAILED, PEERS - 1, 0, 0 }, false, true },
-		{ { MSG_PEER_FAILED, PEERS, ETIMEDOUT, 0 }, false, false },
-		{ { MSG_PEER_FAILED, UINT32_MAX, ETIMEDOUT, 0 }, false, false },
-		{ { MSG_PEER_FAILED, 0, -1, 0 }, false, false },
-		{ { MSG_PEER_FAILED, 0, 4096, 0 }, false, false },
-		{ { MSG_PEER_FAILED, 0, 1, 1 }, false, false },
-		{ { MSG_PEER_FAILED, 0, 1, 0 }, true, false },
-		{ { MSG_PEER_REFUSED, 1, 0, 0 }, false, true },
-		{ { MSG_PEER_REFUSED, PEERS, 0, 0 }, false, false },
-		{ { MSG_PEER_REFUSED, 1, 1, 0 }, false, false },
-		{ { MSG_PEER_REFUSED, 1, 0, 0 }, true, false },
-		{ { MSG_FULL, 0, 1, 0 }, false, true },
-		{ { MSG_FULL, 0, 0, 0 }, false, true },
-		{ { MSG_FULL, 0, 2, 0 }, false, false },
-		{ { MSG_FULL, 0, -1, 0 }, false, false },
-		{ { MSG_FULL, 1, 1, 0 }, false, false },
-		{ { MSG_FULL, 0, 1, 0 }, true, false },
-		{ { MSG_FLOWS, QUESTION, 0, 0 }, false, true },
-		{ { MSG_FLOWS, QUESTION, 0, 1 }, false, true },
-		{ { MSG_FLOWS, QUESTION - 1, 1, 0 }, true, true },
-		{ { MSG_FLOWS, QUESTION, FLOWS_MAX, 1 }, true, true },
-		{ { MSG_FLOWS, QUESTION, FLOWS_MAX + 1, 1 }, true, false },
-		{ { MSG_FLOWS, QUESTION, INT32_MIN, 0 }, true, false },
-		{ { MSG_FLOWS, QUESTION, -1, 0 }, true, false },
-		{ { MSG_FLOWS, QUESTION, 1, 0 }, false, false },
-		{ { MSG_FLOWS, QUESTION, 1, 2 }, true, false },
-		{ { MSG_FLOWS, QUESTION + 1, 1, 0 }, true, false },
+		{ { MSG_PEER_FAILED, 0, ECONNREFUSED, 0, NOBODY }, false, true },
+		{ { MSG_PEER_FAILED, PEERS - 1, 0, 0, NOBODY }, false, true },
+		{ { MSG_PEER_FAILED, PEERS, ETIMEDOUT, 0, NOBODY }, false, false },
+		{ { MSG_PEER_FAILED, UINT32_MAX, ETIMEDOUT, 0, NOBODY }, false, false },
+		{ { MSG_PEER_FAILED, 0, -1, 0, NOBODY }, false, false },
+		{ { MSG_PEER_FAILED, 0, 4096, 0, NOBODY }, false, false },
+		{ { MSG_PEER_FAILED, 0, 1, 1, NOBODY }, false, false },
+		{ { MSG_PEER_FAILED, 0, 1, 0, NOBODY }, true, false },
+		{ { MSG_PEER_REFUSED, 1, 0, 0, NOBODY }, false, true },
+		{ { MSG_PEER_REFUSED, PEERS, 0, 0, NOBODY }, false, false },
+		{ { MSG_PEER_REFUSED, 1, 1, 0, NOBODY }, false, false },
+		{ { MSG_PEER_REFUSED, 1, 0, 0, NOBODY }, true, false },
+		{ { MSG_FULL, 0, 1, 0, NOBODY }, false, true },
+		{ { MSG_FULL, 0, 0, 0, NOBODY }, false, true },
+		{ { MSG_FULL, 0, 2, 0, NOBODY }, false, false },
+		{ { MSG_FULL, 0, -1, 0, NOBODY }, false, false },
+		{ { MSG_FULL, 1, 1, 0, NOBODY }, false, false },
+		{ { MSG_FULL, 0, 1, 0, NOBODY }, true, false },
+		{ { MSG_FLOWS, QUESTION, 0, 0, NOBODY }, false, true },
+		{ { MSG_FLOWS, QUESTION, 0, 1, NOBODY }, false, true },
+		{ { MSG_FLOWS, QUESTION - 1, 1, 0, NOBODY }, true, true },
+		{ { MSG_FLOWS, QUESTION, FLOWS_MAX, 1, NOBODY }, true, true },
+		{ { MSG_FLOWS, QUESTION, FLOWS_MAX + 1, 1, NOBODY }, true, false },
+		{ { MSG_FLOWS, QUESTION, INT32_MIN, 0, NOBODY }, true, false },
+		{ { MSG_FLOWS, QUESTION, -1, 0, NOBODY }, true, false },
+		{ { MSG_FLOWS, QUESTION, 1, 0, NOBODY }, false, false },
+		{ { MSG_FLOWS, QUESTION, 1, 2, NOBODY }, true, false },
+		{ { MSG_FLOWS, QUESTION + 1, 1, 0, NOBODY }, true, false },
+		{ { MSG_PROVED, 0, 0, 0, SOMEBODY }, false, true },
+		{ { MSG_PROVED, 0, 0, 0, SOMEBODY }, true, false },
+		{ { MSG_PROVED, 1, 0, 0, SOMEBODY }, false, false },
+		{ { MSG_PROVED, 0, 1, 0, SOMEBODY }, false, false },
+		{ { MSG_PROVED, 0, 0, 1, SOMEBODY }, false, false },
+		{ { MSG_FULL, 0, 1, 0, SOMEBODY }, false, false },
+		{ { MSG_PEER_FAILED, 0, 1, 0, SOMEBODY }, false, false },
 		/* What only the supervisor sends, and what nobody does. */
-		{ { MSG_SNAPSHOT, 0, 0, 0 }, true, false },
-		{ { MSG_PING, 0, 0, 0 }, false, false },
-		{ { MSG_STOP_ACCEPTING, 0, 0, 0 }, false, false },
-		{ { MSG_FULL + 1, 0, 0, 0 }, false, false },
-		{ { UINT32_MAX, 0, 0, 0 }, false, false },
+		{ { MSG_SNAPSHOT, 0, 0, 0, NOBODY }, true, false },
+		{ { MSG_PING, 0, 0, 0, NOBODY }, false, false },
+		{ { MSG_STOP_ACCEPTING, 0, 0, 0, NOBODY }, false, false },
+		{ { MSG_PROVED + 1, 0, 0, 0, NOBODY }, false, false },
+		{ { UINT32_MAX, 0, 0, 0, NOBODY }, false, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

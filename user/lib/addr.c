@@ -9,12 +9,31 @@
 #define V4_BITS 32
 #define V6_BITS 128
 #define V4_OFFSET 12 /* of the IPv4 address in a v4-mapped one */
+#define CLIENT_BYTES 8 /* of an IPv6 address that name one client */
 
 static const uint8_t v4_mapped[V4_OFFSET] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 bool addr_is_v4(const struct mpgate_addr *a)
 {
 	return memcmp(a->b, v4_mapped, sizeof(v4_mapped)) == 0;
+}
+
+struct mpgate_addr addr_client(const struct mpgate_addr *a)
+{
+	struct mpgate_addr client = *a;
+
+	if (!addr_is_v4(a))
+		memset(client.b + CLIENT_BYTES, 0, sizeof(client.b) - CLIENT_BYTES);
+	return client;
+}
+
+uint32_t addr_client_hash(const struct mpgate_addr *client)
+{
+	uint64_t hi, lo;
+
+	memcpy(&hi, client->b, 8);
+	memcpy(&lo, client->b + 8, 8);
+	return (uint32_t)(((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32);
 }
 
 int addr_parse(const char *text, struct mpgate_addr *out)

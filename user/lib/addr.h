@@ -30,6 +30,10 @@ const char *addr_print_port(const struct mpgate_addr *a, __be16 port, char *buf)
 socklen_t addr_to_sockaddr(const struct mpgate_addr *a, __be16 port, struct sockaddr_storage *ss);
 int addr_from_sockaddr(const struct sockaddr *sa, struct mpgate_addr *a, __be16 *port);
 
+/* One client, as limits count them: an IPv4 address, or the /64 that an IPv6 one is in. */
+struct mpgate_addr addr_client(const struct mpgate_addr *a);
+uint32_t addr_client_hash(const struct mpgate_addr *client); /* of what that gave */
+
 /* Multicast, broadcast, loopback, unspecified: never a Connect destination (RFC 8803, 6.2.5). */
 bool addr_is_special(const struct mpgate_addr *a);
 

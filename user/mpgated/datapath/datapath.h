@@ -64,6 +64,8 @@ struct datapath_key {
 	unsigned peer; /* slot */
 };
 int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count);
+/* A source (addr_client()) proved a key: for two minutes guard counts none of its SYNs against a rate. */
+void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source);
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
 int datapath_set_unscale(struct datapath *dp, bool on);
 /*

@@ -178,6 +178,16 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 	return err;
 }
 
+void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source)
+{
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* what the programs go by */
+	now = (uint64_t)ts.tv_sec * NS_PER_SECOND + (uint64_t)ts.tv_nsec;
+	bpf_map_update_elem(dp->map[DP_MAP_guard_known], source, &now, BPF_ANY); /* if not, it has a rate */
+}
+
 int datapath_set_unscale(struct datapath *dp, bool on)
 {
 	struct mpgate_settings s = dp->settings;

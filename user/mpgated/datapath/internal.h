@@ -33,6 +33,7 @@
 	X(syn_busy)                                                                                                    \
 	X(guard_local)                                                                                                 \
 	X(guard_replay)                                                                                                \
+	X(guard_known)                                                                                                 \
 	X(guard_rate)                                                                                                  \
 	X(synack)                                                                                                      \
 	X(explained)

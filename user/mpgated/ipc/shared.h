@@ -115,6 +115,7 @@ enum message_type {
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
+	MSG_PROVED, /* from a worker: a request from `source` proved a key */
 	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
@@ -127,6 +128,7 @@ struct message {
 	uint32_t slot;
 	int32_t value;
 	uint32_t more; /* MSG_FLOWS only */
+	struct mpgate_addr source; /* MSG_PROVED only: as addr_client() has it */
 };
 
 /*

@@ -15,7 +15,9 @@
 
 const char *report_check(const struct message *m, bool descriptor, const struct report_bounds *b)
 {
-	if (m->more > (m->type == MSG_FLOWS))
+	static const struct mpgate_addr none;
+
+	if (m->more > (m->type == MSG_FLOWS) || (m->type != MSG_PROVED && memcmp(&m->source, &none, sizeof(none))))
 		return "a field that has no use is set";
 	switch (m->type) {
 	case MSG_PEER_FAILED:
@@ -29,6 +31,10 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 	case MSG_FULL:
 		if (m->slot || m->value < 0 || m->value > 1)
 			return "neither full nor not full";
+		return descriptor ? "a descriptor that was not asked for" : NULL;
+	case MSG_PROVED:
+		if (m->slot || m->value)
+			return "a field that has no use is set";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
 	case MSG_FLOWS:
 		/* Older ones are answers that came late. */

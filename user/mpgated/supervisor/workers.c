@@ -234,6 +234,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 
 	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED) {
 		peers_suspect(p->sup, m->slot);
+	} else if (m->type == MSG_PROVED) {
+		datapath_know_source(p->sup->dp, &m->source);
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

@@ -116,14 +116,9 @@ struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t)
 
 int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client)
 {
-	uint16_t *pending;
-	uint64_t hi, lo;
+	const struct mpgate_addr one = addr_client(client);
+	uint16_t *pending = &w->pending[addr_client_hash(&one) & (PENDING_SLOTS - 1)];
 
-	memcpy(&hi, client->b, 8);
-	memcpy(&lo, client->b + 8, 8);
-	if (!addr_is_v4(client))
-		lo = 0;
-	pending = &w->pending[((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32 & (PENDING_SLOTS - 1)];
 	if (*pending >= w->snap->pending_per_client)
 		return -EBUSY;
 	c->request.pending = (uint16_t)(pending - w->pending);

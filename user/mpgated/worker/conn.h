@@ -162,11 +162,18 @@ static inline struct leg *conn_target(struct conn *c)
 #define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
 #define RESERVE_MIN 3
 #define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
+#define PROVED_SLOTS 1024U
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
 
 struct listener {
 	int fd;
 	bool convert;
+};
+
+/* A source that proved a key, and when the supervisor was told (ms); 0: there is none. */
+struct proved {
+	struct mpgate_addr source;
+	uint64_t told;
 };
 
 struct issued_cookie {
@@ -208,6 +215,7 @@ struct worker {
 	uint64_t parked_bytes;
 	unsigned connections;
 	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
+	struct proved proved[PROVED_SLOTS]; /* hub: by hash of the source, one takes another's place */
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
@@ -272,6 +280,11 @@ static inline bool reserve_touched(const struct worker *w)
 void report_full(struct worker *w);
 void report_peer_failed(struct worker *w, unsigned slot, int err);
 void report_peer_refused(struct worker *w, unsigned slot);
+/*
+ * A request from this address proved a key: guard is to know, since what else comes from there, joins above all, shows
+ * none. The supervisor is told once a minute.
+ */
+void report_proved(struct worker *w, const struct mpgate_addr *source);
 /* A message about one connection, at most 10 a second. */
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -118,6 +118,8 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 
 	switch (access_request(w, r, client, &clock)) {
 	case ACCESS_GRANTED:
+		if (r->keyed)
+			report_proved(w, client);
 		return true;
 	case ACCESS_REPLAYED:
 		/* Silently, as guard does: an answer would tell an attacker which cookies are worth repeating. */

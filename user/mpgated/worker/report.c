@@ -2,12 +2,14 @@
 /* What connections tell the supervisor and the log. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/worker/conn.h>
 
 #define NOTES_PER_SECOND 10
+#define PROVED_MS 60000U /* guard forgets after twice that and some (bpf/guard.h) */
 
 void report_full(struct worker *w)
 {
@@ -34,6 +36,17 @@ void report_peer_refused(struct worker *w, unsigned slot)
 	struct message m = { .type = MSG_PEER_REFUSED, .slot = slot };
 
 	message_send(w->control, &m, -1);
+}
+
+void report_proved(struct worker *w, const struct mpgate_addr *source)
+{
+	const struct message m = { .type = MSG_PROVED, .source = addr_client(source) };
+	struct proved *p = &w->proved[addr_client_hash(&m.source) & (PROVED_SLOTS - 1)];
+
+	if (p->told && w->now - p->told < PROVED_MS && !memcmp(&p->source, &m.source, sizeof(m.source)))
+		return;
+	if (message_send(w->control, &m, -1) == 0)
+		*p = (struct proved){ m.source, w->now };
 }
 
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
