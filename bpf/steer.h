@@ -19,6 +19,7 @@
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
 #define STEER_STATE_TIME_WAIT 6
 #define STEER_IPV4_LOOPBACK 0x7f000001
+#define STEER_IPV6_DSCP_SHIFT 22 /* of the code point in the first word of an IPv6 header */
 
 static __always_inline void sock_put(struct bpf_sock **sk)
 {
@@ -106,6 +107,7 @@ static __always_inline enum mpgate_reason steer_route(struct __sk_buff *skb, con
 		fib.dport = seg->tuple.ipv4.dport;
 	} else {
 		fib.family = 10; /* AF_INET6 */
+		fib.flowinfo = bpf_htonl((__u32)seg->dscp << STEER_IPV6_DSCP_SHIFT);
 		__builtin_memcpy(fib.ipv6_src, seg->tuple.ipv6.saddr, sizeof(fib.ipv6_src));
 		__builtin_memcpy(fib.ipv6_dst, seg->tuple.ipv6.daddr, sizeof(fib.ipv6_dst));
 		fib.sport = seg->tuple.ipv6.sport;

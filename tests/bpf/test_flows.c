@@ -424,6 +424,39 @@ static void syns_of_two_epochs_are_counted(void)
 	flows_clear();
 }
 
+/* The first SYN of an epoch begins a new count, the next ones are added to it. */
+static void each_epoch_has_its_count(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct {
+		struct mpgate_syn_epoch e;
+		__u32 zero;
+	} values[cpus];
+	__u32 zero = 0, now;
+
+	for (int family = 4; family <= 6; family += 2) {
+		__u32 steered = 0;
+
+		do {
+			flows_clear();
+			now = epoch_now();
+			syn_epochs_set(now - 1, 5, 9);
+			for (__u16 i = 0; i < 8; i++)
+				send_syn(family, client(family), 4000 + i);
+		} while (now != epoch_now());
+		bpf_map_lookup_elem(bpf_map__fd(skel->maps.syn_epochs), &zero, values);
+		for (int i = 0; i < cpus; i++) {
+			if (values[i].e.epoch != now)
+				continue; /* this one had none */
+			CU_ASSERT_EQUAL(values[i].e.before, 5);
+			steered += values[i].e.steered;
+		}
+		CU_ASSERT_EQUAL(steered, 8);
+	}
+	syn_epochs_set(0, 0, 0);
+	flows_clear();
+}
+
 static void setup(void)
 {
 	link_id = live_open();
@@ -453,6 +486,7 @@ int main(void)
 		{ "a third packet is looked for while cookies may be in use",
 		  a_third_packet_is_looked_for_while_cookies_may_be_in_use },
 		{ "SYNs of two epochs are counted", syns_of_two_epochs_are_counted },
+		{ "each epoch has its count", each_epoch_has_its_count },
 		CU_TEST_INFO_NULL,
 	};
 	bool passed;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guard at XDP and at tc: one table of SYNs, both hooks, both families. */
+#include <mpgate/replay.h>
+
 #include "guard_test.h"
 
 static void cookies_decide(void)
@@ -57,6 +59,81 @@ static void a_nonce_opens_one_connection(void)
 		p.sport = 0;
 		p.src = family == 4 ? "10.77.0.3" : "fd77::3";
 		expect("elsewhere", guard(&p, !xdp), MPGATE_R_GUARD_REPLAY);
+	}
+}
+
+/* Each bit of the tag counts. */
+static void a_tag_is_right_as_a_whole(void)
+{
+	EACH(family, xdp)
+	{
+		for (int i = 1; i <= 16; i++) {
+			struct message m;
+
+			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+			struct packet p = syn(family, &m);
+
+			m.bytes[m.len - EARLY - i] ^= 1 << i % 8;
+			expect("another tag", guard(&p, xdp), MPGATE_R_GUARD_FORGED);
+			m.bytes[m.len - EARLY - i] ^= 1 << i % 8;
+			expect("as it was", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		}
+	}
+}
+
+/* A nonce is a key's, and 32 bits of its hash tell it from others. */
+static void other_nonces_are_new(void)
+{
+	struct mpgate_guard_key key = { .k0 = 11, .k1 = 22, .end = OUR_END };
+	__u32 second = KEY_ID + 7;
+	__u64 used;
+
+	map_set(skel->maps.guard_keys, &second, &key);
+	settings.replay_buckets = 1;
+	dp_settings(skel, &settings);
+	EACH(family, xdp)
+	{
+		struct message m;
+		struct packet p = syn(family, &m);
+
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+		p.data_len = m.len;
+		p.sport = 1000;
+		expect("first", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		used = nonces--;
+		message_make(&m, CONNECT | COOKIE, 0, second, false);
+		p.sport = 1001;
+		expect("of another key", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		do
+			nonces++;
+		while (replay_fingerprint(nonces + 1, KEY_ID) >> 48 != replay_fingerprint(used, KEY_ID) >> 48);
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+		p.sport = 1002;
+		expect("nearly the same hash", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+	}
+	settings.replay_buckets = BUCKETS;
+	dp_settings(skel, &settings);
+}
+
+/* Nothing behind the message, and nothing but its header. */
+static void the_shortest_messages_are_read(void)
+{
+	static const __u8 header[] = { CONVERT_VERSION, 1, CONVERT_MAGIC >> 8, CONVERT_MAGIC & 0xff };
+
+	EACH(family, xdp)
+	{
+		struct message m;
+
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+		struct packet p = syn(family, &m);
+
+		p.data_len = m.len - EARLY;
+		expect("no early data", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		p.data_len--;
+		expect("a byte less", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
+		p.data = header;
+		p.data_len = sizeof(header);
+		expect("the header", guard(&p, xdp), MPGATE_R_GUARD_NO_COOKIE);
 	}
 }
 
@@ -259,6 +336,9 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "cookies decide", cookies_decide },
 		{ "a nonce opens one connection", a_nonce_opens_one_connection },
+		{ "a tag is right as a whole", a_tag_is_right_as_a_whole },
+		{ "other nonces are new", other_nonces_are_new },
+		{ "the shortest messages are read", the_shortest_messages_are_read },
 		{ "used cookies are remembered", used_cookies_are_remembered },
 		{ "malformed messages are dropped", malformed_messages_are_dropped },
 		{ "other cookies are none", other_cookies_are_none },

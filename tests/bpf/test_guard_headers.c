@@ -48,6 +48,8 @@ static void hidden_headers_are_dropped(void)
 		p.flags = FLAG_SYN;
 		p.dport = 80;
 		expect("to another port", guard(&p, xdp), -1);
+		p.dport = PORT ^ 0x100;
+		expect("to a port of half the number", guard(&p, xdp), -1);
 		p.dport = PORT;
 		p.dst = NULL;
 		expect("for somebody else", guard(&p, xdp), -1);
@@ -156,6 +158,28 @@ static void truncated_packets_get_no_pass(void)
 	}
 }
 
+/* A packet that ends in its headers is dropped where it would be judged, and nowhere else. */
+static void headers_that_end_early_are_dropped(void)
+{
+	EACH(family, xdp)
+	{
+		struct packet p = syn(family, NULL);
+		struct frame f;
+
+		build(&f, &p);
+		for (p.truncate = f.tcp; p.truncate < (int)f.tcp + 20; p.truncate++) {
+			p.dst = ours(family);
+			expect("ours", guard(&p, xdp), MPGATE_R_GUARD_HEADERS);
+			p.dst = NULL;
+			expect("somebody's", guard(&p, xdp), -1);
+		}
+		p.dst = ours(family);
+		p.truncate = f.tcp - 1; /* no address can be seen; test runs of tc programs take no such frame */
+		if (xdp)
+			expect("no IP header", guard(&p, xdp), -1);
+	}
+}
+
 /* A join carries no data: options that look like one hide nothing of what does. */
 static void a_join_hides_nothing(void)
 {
@@ -186,6 +210,7 @@ int main(void)
 		{ "headers behind a fragment header are dropped", headers_behind_a_fragment_header_are_dropped },
 		{ "others' addresses are left alone", others_addresses_are_left_alone },
 		{ "truncated packets get no pass", truncated_packets_get_no_pass },
+		{ "headers that end early are dropped", headers_that_end_early_are_dropped },
 		{ "a join hides nothing", a_join_hides_nothing },
 		CU_TEST_INFO_NULL,
 	};

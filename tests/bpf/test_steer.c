@@ -155,6 +155,40 @@ static void routes_are_respected(void)
 	expect(&(struct packet){ .name = "unreachable", .family = 6, .dst = "2001:db8:dead::1" }, MPGATE_R_NO_ROUTE);
 }
 
+/* No kind of route that forwards nothing, none that holds for a code point, and no link that does not forward. */
+static void what_is_not_forwarded_passes(void)
+{
+	static const char *const kinds[] = { "blackhole", "prohibit" };
+	static const char *const forwarding[] = { "ipv4", "ipv6" };
+
+	for (int family = 4; family <= 6; family += 2) {
+		const char *to = family == 4 ? "203.0.113.5/32" : "2001:db8::5/128";
+		const char *sysctl = forwarding[family == 6];
+		struct packet p = { .name = "no forwarding", .family = family };
+
+		for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+			p.name = kinds[i];
+			expect(&p, MPGATE_R_STEERED);
+			sh("ip -%d route add %s %s", family, kinds[i], to);
+			expect(&p, MPGATE_R_NO_ROUTE);
+			sh("ip -%d route del %s %s", family, kinds[i], to);
+		}
+		p.name = "code point";
+		sh("ip -%d rule add tos 0x10 lookup 99 && ip -%d route add unreachable default table 99", family,
+		   family);
+		expect(&p, MPGATE_R_STEERED);
+		p.dscp = 4;
+		expect(&p, MPGATE_R_NO_ROUTE);
+		p.dscp = 0;
+		sh("ip -%d rule del tos 0x10 lookup 99", family);
+		p.name = "no forwarding";
+		sh("echo 0 >/proc/sys/net/%s/conf/" TEST_LINK "/forwarding", sysctl);
+		expect(&p, MPGATE_R_NO_ROUTE);
+		sh("echo 1 >/proc/sys/net/%s/conf/" TEST_LINK "/forwarding", sysctl);
+		expect(&p, MPGATE_R_STEERED);
+	}
+}
+
 /* The RST must be one that the client takes: addresses, ports, numbers and both checksums. */
 static void check_rst(const struct frame *syn, const struct frame *rst, int family)
 {
@@ -365,6 +399,7 @@ int main(void)
 		{ "truncated packets pass", truncated_packets_pass },
 		{ "headers that do not add up pass", headers_that_do_not_add_up_pass },
 		{ "routes are respected", routes_are_respected },
+		{ "what is not forwarded passes", what_is_not_forwarded_passes },
 		{ "a peer that is down opens or rejects", a_peer_that_is_down_opens_or_rejects },
 		{ "a peer is left alone", a_peer_is_left_alone },
 		{ "without policy or link nothing is classified", without_policy_or_link_nothing_is_classified },
