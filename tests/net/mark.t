@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A firewall that writes marks in PREROUTING takes steered packets away: that is noticed, said, and nothing is steered
-# until it works again. Another mark can be configured.
+# until it works again; at a start without a client. Another mark can be configured.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -26,9 +26,12 @@ cp "$TMP/other.yaml" "$TMP/gw.yaml"
 like "$(ctl gw reload 2>&1)" "mark cannot change" "a reload does not change it"
 cp "$TMP/gw.before" "$TMP/gw.yaml"
 
+# firewall [4|6]: of that family alone.
 firewall() {
+	local table=inet
+	[ -z "${1:-}" ] || table=$([ "$1" = 4 ] && echo ip || echo ip6)
 	on "$GATEWAY" nft -f - <<-END
-		table inet marks {
+		table $table marks {
 			chain pre {
 				type filter hook prerouting priority mangle; policy accept;
 				meta mark set meta mark & 0x0000000f | 0x1
@@ -57,4 +60,49 @@ for f in 4 6; do
 done
 is "$(grep -c 'steered SYNs came again' "$TMP/gw.log")" 2 "the log says it once each time"
 check "and that it works again" wait_for 10 grep -q 'reach the workers again' "$TMP/gw.log"
+
+# A start behind such a firewall: no client has to find out. Nothing of the test is seen on a wire.
+NOBODY='host 192.0.2.254 or host 2001:db8:ffff:ffff::fffe'
+restart() {
+	daemon_stop gw
+	daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+}
+said() { grep -q "$1" "$TMP/gw.log"; }
+capture lan "$CLIENT" eth0
+capture wan "$ROUTER" any
+check "a start without a firewall" restart
+is "$(delivery)" true "status: delivery works"
+check "the peer is up" wait_for 10 peer_is up
+for f in 4 6; do
+	family $f
+	check "IPv$f: clients are steered" greeted_by "$HUB_IP"
+	firewall $f
+	check "IPv$f: a start behind the firewall" restart
+	is "$(delivery)" false "IPv$f: status says what it does before a client comes"
+	check "IPv$f: and so the log" said 'a test packet that was steered did not reach its socket'
+	check "IPv$f: the first client is served at once" timeout 2 nsenter --net="/run/netns/$CLIENT" \
+		"$TOOLS/tcpload" greet "$SERVER_IP" 7003
+	is "$(counter gw reasons steered)" 0 "IPv$f: and was never steered"
+	on "$GATEWAY" nft delete table "$([ $f = 4 ] && echo ip || echo ip6)" marks
+	check "IPv$f: a start without it" restart
+	check "IPv$f: the peer is up" wait_for 10 peer_is up
+	check "IPv$f: is as before" greeted_by "$HUB_IP"
+done
+
+# One that drops nothing but the test's packets costs the first half minute.
+on "$GATEWAY" nft 'add table inet bogons; add chain inet bogons pre { type filter hook prerouting priority raw; };
+	add rule inet bogons pre ip daddr 192.0.2.0/24 drop; add rule inet bogons pre ip6 daddr 2001:db8::/32 drop'
+check "a start behind a firewall that drops the test alone" restart
+is "$(delivery)" false "which is taken for one that harms"
+check "until clients try" wait_for 60 is_explained steered
+for f in 4 6; do
+	family $f
+	check "IPv$f: and are served bonded" greeted_by "$HUB_IP"
+done
+check "which is said" wait_for 10 said 'reach the workers again'
+is "$(delivery)" true "and stays so"
+capture_end lan
+capture_end wan
+is "$(packets lan "$NOBODY")" 0 "no test was seen in the LAN"
+is "$(packets wan "$NOBODY")" 0 "nor behind the paths"
 done_testing

@@ -93,6 +93,12 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 		     struct datapath_explanation *out);
 
 /*
+ * Lets a frame come in on a link with an Ethernet header, past its XDP programs. -errno is not logged; -EOPNOTSUPP:
+ * this kernel does not load what it takes.
+ */
+int datapath_inject(const struct datapath *dp, unsigned ifindex, const void *frame, size_t len);
+
+/*
  * Removes flows that no worker has taken in time. To be called every few seconds: a call looks at half of a full table
  * at most, and the next one goes on there.
  */

@@ -175,6 +175,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	}
 	if (!ret)
 		ret = supervisor_publish(s);
+	if (!ret)
+		watchdog_check(s);
 	return ret ? ret : workers_start(s);
 }
 

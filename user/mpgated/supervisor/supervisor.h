@@ -84,6 +84,9 @@ struct watchdog {
 	uint64_t again, accepted, answered; /* counters when all was well last */
 	uint64_t retry; /* ms of the loop's clock: when it is tried again */
 	unsigned pause_s; /* until the next try */
+	unsigned tested[MPGATE_MAX_LINKS]; /* the interface that a test was made on, by index in cfg->links */
+	bool failed; /* the last test */
+	bool confirmed, refuted; /* by what became of clients when a test failed */
 };
 
 struct supervisor {
@@ -174,7 +177,7 @@ void flows_answered(struct worker_proc *p, struct flow_record *records, unsigned
 void flows_lost(struct worker_proc *p); /* it will not answer */
 void flows_close(struct supervisor *s); /* nobody waits after this */
 
-/* watchdog.c: to be called every few seconds. */
+/* watchdog.c: to be called before the first connection is steered, then every few seconds. */
 void watchdog_check(struct supervisor *s);
 
 /* peers.c */

@@ -4,6 +4,11 @@
  * steered SYN into nothing, and the client waits for ever. The sign of it is a SYN that the client has to say again and
  * that no listener knows (steered-again), while workers accept nothing and the kernel does not say either that a
  * listener saw a handshake end early. Then nothing new is steered, and it is tried again after a while.
+ *
+ * No client has to find that out when a link comes: a packet of our own is tried first (delivery.c). A firewall may
+ * treat that one in its own way, though. So when it fails, nothing is steered for the first pause only. Then clients
+ * try: if they fail, too, tests are believed, and clients wait for one that works; if not, tests are not believed any
+ * more.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +16,7 @@
 #include <string.h>
 
 #include <lib/log.h>
+#include <mpgated/supervisor/delivery.h>
 #include <mpgated/supervisor/supervisor.h>
 
 #define SYNS_LOST                                                                                                      \
@@ -49,24 +55,74 @@ static uint64_t accepted(const struct supervisor *s)
 	return sum;
 }
 
-static void stop(struct supervisor *s, uint64_t lost)
+/* Is steer attached to a lan link of this index, one that is up? */
+static bool can_test(const struct supervisor *s, unsigned i)
+{
+	return s->cfg->links[i].role == CFG_LAN && s->ifindex[i] && s->attached[i].steer != HOOK_NONE &&
+	       paths_get(s->paths, i)->up;
+}
+
+/* Tests all links, or with `fresh` those that were not tested since they came. False: none failed. */
+static bool test_fails(struct supervisor *s, bool fresh)
+{
+	struct watchdog *w = &s->watchdog;
+	bool fails = false;
+
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		enum delivery d;
+
+		if (!can_test(s, i) || (fresh && w->tested[i] == s->ifindex[i]))
+			continue;
+		d = delivery_test(s->dp, s->ifindex[i], s->cfg->links[i].name);
+		if (d != DELIVERY_UNKNOWN)
+			w->tested[i] = s->ifindex[i];
+		fails |= d == DELIVERY_FAILS;
+	}
+	w->failed = fails || (fresh && w->failed);
+	return fails;
+}
+
+/* why: for the log, which says it once until it works again. */
+static void stop(struct supervisor *s, const char *why)
 {
 	struct watchdog *w = &s->watchdog;
 
 	if (!w->pause_s)
-		log_error("%" PRIu64 " steered SYNs came again and no worker got them: does a firewall write marks in "
-			  "PREROUTING, or drop in INPUT? New connections go unbonded, or are reset where the rule says "
-			  "so",
-			  lost);
+		log_error("%s: does a firewall write marks in PREROUTING, or drop in INPUT? New connections go "
+			  "unbonded, or are reset where the rule says so",
+			  why);
 	w->pause_s = !w->pause_s ? PAUSE_FIRST_S : w->pause_s * 2 < PAUSE_MOST_S ? w->pause_s * 2 : PAUSE_MOST_S;
 	w->retry = uv_now(&s->loop) + w->pause_s * 1000ULL;
 	w->stopped = datapath_set_undelivered(s->dp, true) == 0;
+}
+
+/* SYNs of clients came again. */
+static void stop_for_clients(struct supervisor *s, uint64_t lost)
+{
+	char why[80];
+
+	snprintf(why, sizeof(why), "%" PRIu64 " steered SYNs came again and no worker got them", lost);
+	s->watchdog.confirmed = test_fails(s, false);
+	s->watchdog.refuted &= !s->watchdog.confirmed;
+	stop(s, why);
 }
 
 static void resume(struct supervisor *s, uint64_t again)
 {
 	s->watchdog.again = again;
 	s->watchdog.stopped = datapath_set_undelivered(s->dp, false) != 0;
+}
+
+static void stopped_check(struct supervisor *s, uint64_t again)
+{
+	struct watchdog *w = &s->watchdog;
+
+	if (uv_now(&s->loop) < w->retry)
+		return;
+	if (test_fails(s, false) && w->confirmed)
+		stop(s, "");
+	else
+		resume(s, again);
 }
 
 void watchdog_check(struct supervisor *s)
@@ -78,8 +134,11 @@ void watchdog_check(struct supervisor *s)
 		return;
 	again = counters[MPGATE_R_STEERED_AGAIN];
 	if (w->stopped) {
-		if (uv_now(&s->loop) >= w->retry)
-			resume(s, again);
+		stopped_check(s, again);
+		return;
+	}
+	if (!w->refuted && test_fails(s, true)) {
+		stop(s, "a test packet that was steered did not reach its socket");
 		return;
 	}
 	if (again == w->again && taken == w->accepted)
@@ -87,12 +146,13 @@ void watchdog_check(struct supervisor *s)
 	ended = handshakes_ended();
 	if (taken == w->accepted && ended == w->answered) {
 		if (again - w->again >= SYNS_LOST)
-			stop(s, again - w->again);
+			stop_for_clients(s, again - w->again);
 		return;
 	}
 	if (taken != w->accepted && w->pause_s) {
 		log_info("steered connections reach the workers again");
 		w->pause_s = 0;
+		w->refuted = w->failed && test_fails(s, false);
 	}
 	w->again = again;
 	w->accepted = taken;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A SYN comes in on the link, from an address of the link's own net to one that is reserved for examples and hence
+ * nobody's. A socket here has that very connection, made without a handshake (TCP_REPAIR), so steer assigns and marks
+ * the SYN like any packet of a local connection, and it goes the way that steered SYNs go: PREROUTING, the rule on the
+ * mark, INPUT. The socket's filter drops all that arrives, which the kernel counts: nothing is answered, and closing a
+ * socket under repair sends nothing. Its TTL is 1, so that nothing could leave the next link if it were forwarded. A
+ * firewall that tracks connections has one more for two minutes, a SYN without an answer.
+ */
+#include <mpgated/supervisor/delivery.h>
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/sock_diag.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOBODY4 "192.0.2.254" /* RFC 5737 */
+#define NOBODY6 "2001:db8:ffff:ffff::fffe" /* RFC 3849 */
+#define NEIGHBOURS 8U /* addresses near the link's own, of which one is taken that is not ours */
+#define EPHEMERAL 49152U
+#define ROUNDS 100U /* ms that the packet may take, on another CPU */
+#define TRIES 2U
+#define V4_OFFSET 12 /* of the IPv4 address in a v4-mapped one */
+#define IPV6_VERSION 0x60000000U /* with class and flow label 0 */
+#define MS_NS 1000000
+#define WINDOW 1024U
+
+union frame {
+	uint8_t bytes[ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)];
+	struct ethhdr eth;
+};
+
+static bool is_ours(const struct ifaddrs *all, const struct mpgate_addr *a)
+{
+	struct mpgate_addr own;
+	__be16 port;
+
+	for (; all; all = all->ifa_next)
+		if (all->ifa_addr && addr_from_sockaddr(all->ifa_addr, &own, &port) == 0 &&
+		    !memcmp(&own, a, sizeof(own)))
+			return true;
+	return false;
+}
+
+/* An address of the link's net that is neither ours nor the net's first or last: a client could have it. */
+static bool neighbour(const struct ifaddrs *all, const char *name, bool v4, struct mpgate_addr *out)
+{
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		struct mpgate_addr own, mask;
+		uint8_t host;
+		__be16 port;
+
+		if (strcmp(i->ifa_name, name) != 0 || !i->ifa_addr || !i->ifa_netmask ||
+		    i->ifa_addr->sa_family != (v4 ? AF_INET : AF_INET6) ||
+		    addr_from_sockaddr(i->ifa_addr, &own, &port) < 0 ||
+		    addr_from_sockaddr(i->ifa_netmask, &mask, &port) < 0)
+			continue;
+		if (!v4 && IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)own.b))
+			continue;
+		host = (uint8_t)~mask.b[15];
+		for (uint8_t bits = 1; bits < NEIGHBOURS && bits <= host; bits++) {
+			*out = own;
+			out->b[15] ^= bits;
+			if ((out->b[15] & host) && (out->b[15] & host) != host && !is_ours(all, out))
+				return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t sum(uint32_t s, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		s += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	return s;
+}
+
+static uint16_t checksum(uint32_t s)
+{
+	while (s >> 16)
+		s = (s & 0xffff) + (s >> 16);
+	return htons((uint16_t)~s);
+}
+
+static size_t put_ip(uint8_t *p, const struct mpgate_tuple *t)
+{
+	struct ip6_hdr ip6 = { .ip6_flow = htonl(IPV6_VERSION), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = 1 };
+	struct iphdr ip4 = { .version = IPVERSION, .ihl = sizeof(ip4) / 4, .protocol = IPPROTO_TCP, .ttl = 1 };
+
+	if (addr_is_v4(&t->daddr)) {
+		ip4.tot_len = htons(sizeof(ip4) + sizeof(struct tcphdr));
+		memcpy(&ip4.saddr, t->saddr.b + V4_OFFSET, sizeof(ip4.saddr));
+		memcpy(&ip4.daddr, t->daddr.b + V4_OFFSET, sizeof(ip4.daddr));
+		ip4.check = checksum(sum(0, &ip4, sizeof(ip4)));
+		memcpy(p, &ip4, sizeof(ip4));
+		return sizeof(ip4);
+	}
+	ip6.ip6_plen = htons(sizeof(struct tcphdr));
+	memcpy(&ip6.ip6_src, t->saddr.b, sizeof(ip6.ip6_src));
+	memcpy(&ip6.ip6_dst, t->daddr.b, sizeof(ip6.ip6_dst));
+	memcpy(p, &ip6, sizeof(ip6));
+	return sizeof(ip6);
+}
+
+/* Writes the SYN and returns its length. */
+static size_t make_frame(union frame *f, const uint8_t mac[ETH_ALEN], const struct mpgate_tuple *t)
+{
+	struct tcphdr tcp = { .th_sport = t->sport, .th_dport = t->dport, .th_off = 5, .th_flags = TH_SYN };
+	bool v4 = addr_is_v4(&t->daddr);
+	size_t at = ETH_HLEN, skip = v4 ? V4_OFFSET : 0;
+	uint32_t pseudo = IPPROTO_TCP + sizeof(tcp);
+
+	memset(f, 0, sizeof(*f));
+	memcpy(f->eth.h_dest, mac, ETH_ALEN);
+	f->eth.h_source[0] = 0x02; /* locally administered */
+	f->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
+	at += put_ip(f->bytes + at, t);
+	pseudo = sum(pseudo, t->saddr.b + skip, sizeof(t->saddr) - skip);
+	pseudo = sum(pseudo, t->daddr.b + skip, sizeof(t->daddr) - skip);
+	tcp.th_win = htons(WINDOW);
+	tcp.th_sum = checksum(sum(pseudo, &tcp, sizeof(tcp)));
+	memcpy(f->bytes + at, &tcp, sizeof(tcp));
+	return at + sizeof(tcp);
+}
+
+/* A socket that has the connection of this tuple, whose ports are filled in, and drops what arrives. -errno. */
+static int open_socket(struct mpgate_tuple *t)
+{
+	struct sock_filter nothing = { BPF_RET | BPF_K, 0, 0, 0 };
+	const struct sock_fprog drop = { 1, &nothing };
+	bool v4 = addr_is_v4(&t->daddr);
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, err;
+	struct sockaddr_storage here, there;
+	socklen_t here_len = addr_to_sockaddr(&t->daddr, 0, &here), len = addr_to_sockaddr(&t->saddr, t->sport, &there);
+	struct mpgate_addr a;
+
+	if (fd < 0)
+		return -errno;
+	if (!setsockopt(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TRANSPARENT : IPV6_TRANSPARENT, &one, sizeof(one)) &&
+	    !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &drop, sizeof(drop)) &&
+	    !bind(fd, (struct sockaddr *)&here, here_len) &&
+	    !setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)) &&
+	    !connect(fd, (struct sockaddr *)&there, len) && !getsockname(fd, (struct sockaddr *)&here, &here_len) &&
+	    !addr_from_sockaddr((struct sockaddr *)&here, &a, &t->dport))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static bool arrived(int fd)
+{
+	const struct timespec ms = { .tv_nsec = MS_NS };
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+
+	for (unsigned i = 0; i < ROUNDS / TRIES; i++) {
+		if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0 || mem[SK_MEMINFO_DROPS])
+			return true;
+		nanosleep(&ms, NULL);
+	}
+	return false;
+}
+
+static enum delivery test_family(const struct datapath *dp, unsigned ifindex, const uint8_t mac[ETH_ALEN],
+				 const struct mpgate_addr *from, const char *to)
+{
+	struct mpgate_tuple t = { .saddr = *from };
+	enum delivery result = DELIVERY_FAILS;
+	union frame f;
+	size_t len;
+	int fd;
+
+	addr_parse(to, &t.daddr);
+	if (getrandom(&t.sport, sizeof(t.sport), 0) != sizeof(t.sport))
+		return DELIVERY_UNKNOWN;
+	t.sport |= htons(EPHEMERAL);
+	fd = open_socket(&t);
+	if (fd < 0)
+		return DELIVERY_UNKNOWN;
+	len = make_frame(&f, mac, &t);
+	for (unsigned i = 0; i < TRIES && result == DELIVERY_FAILS; i++)
+		result = datapath_inject(dp, ifindex, f.bytes, len) < 0 ? DELIVERY_UNKNOWN
+			 : arrived(fd)					? DELIVERY_WORKS
+									: DELIVERY_FAILS;
+	close(fd);
+	return result;
+}
+
+/* False: it has no Ethernet header. */
+static bool link_mac(const char *name, uint8_t mac[ETH_ALEN])
+{
+	struct ifreq r = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool got;
+
+	memcpy(r.ifr_name, name, strnlen(name, sizeof(r.ifr_name) - 1));
+	got = fd >= 0 && ioctl(fd, SIOCGIFHWADDR, &r) == 0 && r.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	if (fd >= 0)
+		close(fd);
+	if (got)
+		memcpy(mac, r.ifr_hwaddr.sa_data, ETH_ALEN);
+	return got;
+}
+
+enum delivery delivery_test(const struct datapath *dp, unsigned ifindex, const char *name)
+{
+	static const char *const to[] = { NOBODY4, NOBODY6 };
+	enum delivery result = DELIVERY_UNKNOWN;
+	uint8_t mac[ETH_ALEN];
+	struct ifaddrs *all;
+
+	if (!link_mac(name, mac) || getifaddrs(&all) < 0)
+		return DELIVERY_UNKNOWN;
+	for (unsigned i = 0; i < 2 && result != DELIVERY_FAILS; i++) {
+		struct mpgate_addr from;
+		enum delivery one = neighbour(all, name, i == 0, &from) ? test_family(dp, ifindex, mac, &from, to[i])
+									: DELIVERY_UNKNOWN;
+
+		result = one == DELIVERY_UNKNOWN ? result : one;
+	}
+	freeifaddrs(all);
+	return result;
+}
