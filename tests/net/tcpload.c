@@ -91,6 +91,25 @@ static int dial(struct job *j)
 	return fd;
 }
 
+/* Says where the first wrong byte is, and where in the stream the eight there stand: missing, doubled or moved bytes.
+ */
+static void tell_wrong(uint64_t seed, uint64_t done, uint64_t want, const uint8_t *got, const uint8_t *expect, size_t n)
+{
+	uint8_t all[8];
+	size_t at = 0;
+
+	while (got[at] == expect[at])
+		at++;
+	fprintf(stderr, "tcpload: seed %llu: the first wrong byte is at %llu", (unsigned long long)seed,
+		(unsigned long long)(done - n + at));
+	for (uint64_t from = 0; at + sizeof(all) <= n && from < want; from++) {
+		stream_fill(seed, from, all, sizeof(all));
+		if (!memcmp(all, got + at, sizeof(all)))
+			fprintf(stderr, "; there stands what belongs to %llu", (unsigned long long)from);
+	}
+	fputs("\n", stderr);
+}
+
 /* Reads to the end and compares with the stream; returns what went wrong. */
 static const char *read_stream(int fd, uint64_t seed, uint64_t want, bool slow, struct job *j, double begin)
 {
@@ -109,8 +128,10 @@ static const char *read_stream(int fd, uint64_t seed, uint64_t want, bool slow, 
 			j->first_ms = now_ms() - begin;
 		stream_fill(seed, done, expect, (size_t)n);
 		done += (uint64_t)n;
-		if (memcmp(got, expect, (size_t)n))
+		if (memcmp(got, expect, (size_t)n)) {
 			failed = "other bytes than expected";
+			tell_wrong(seed, done, want, got, expect, (size_t)n);
+		}
 		if (done > want)
 			failed = "more bytes than expected";
 		if (failed)

@@ -15,6 +15,7 @@
 
 /* Linux 6.6; newer than the headers of Debian 12. */
 #define TCX_INGRESS 46 /* BPF_TCX_INGRESS */
+#define TCX_EGRESS 47 /* BPF_TCX_EGRESS */
 #define TCX_FIRST (1U << 3) /* BPF_F_BEFORE, with no other program named: before all */
 #define NO_IFINDEX 0x7fffffff
 
@@ -43,7 +44,8 @@ static int attach_link(struct datapath *dp, struct dp_link *l, enum dp_role role
 		       int *out)
 {
 	struct bpf_link_create_opts opts = { .sz = sizeof(opts) };
-	enum bpf_attach_type type = kind == HOOK_TCX ? (enum bpf_attach_type)TCX_INGRESS : BPF_XDP;
+	int tcx = role == DP_ROLE_JOINS ? TCX_EGRESS : TCX_INGRESS;
+	enum bpf_attach_type type = kind == HOOK_TCX ? (enum bpf_attach_type)tcx : BPF_XDP;
 	char path[PATH_MAX];
 	int fd, err;
 
@@ -87,6 +89,8 @@ static int prog_of(const struct datapath *dp, const struct dp_link *l, enum dp_r
 {
 	bool tc = kind == HOOK_TCX || kind == HOOK_CLSACT;
 
+	if (role == DP_ROLE_JOINS)
+		return dp->prog[DP_HOLD_JOINS];
 	if (tc && role == DP_ROLE_STEER)
 		return dp->prog[l->l3 ? DP_STEER_L3 : DP_STEER];
 	if (tc)
@@ -175,6 +179,17 @@ static void attach_gate(struct datapath *dp, struct dp_link *l)
 		log_warn("link %s: no early classification (no native XDP here): %s", l->name, strerror(-err));
 }
 
+/* Without it connections work, but see hold_joins: the operator is to know. */
+static void attach_joins(struct datapath *dp, struct dp_link *l)
+{
+	int err = hook_attach(dp, l, DP_ROLE_JOINS, tc_kind(dp));
+
+	if (err)
+		log_warn("link %s: cannot attach hold_joins: %s: a join that meets a busy connection may bring wrong "
+			 "bytes",
+			 l->name, strerror(-err));
+}
+
 static struct dp_link *link_find(struct datapath *dp, unsigned ifindex)
 {
 	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
@@ -226,8 +241,10 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 		return ifindex ? -ENOSPC : -ENODEV;
 	}
 	/* One XDP program an interface: what is not wanted any more makes room first. */
-	if (link->role != CFG_PATH)
+	if (link->role != CFG_PATH) {
 		hook_detach(dp, l, DP_ROLE_GUARD);
+		hook_detach(dp, l, DP_ROLE_JOINS);
+	}
 	if (link->role != CFG_LAN || !link->early_classify)
 		hook_detach(dp, l, DP_ROLE_GATE);
 	err = link->role == CFG_PATH ? attach_guard(dp, l, link->guard) : 0;
@@ -240,6 +257,8 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 	}
 	if (link->role == CFG_LAN && link->early_classify)
 		attach_gate(dp, l);
+	if (link->role == CFG_PATH)
+		attach_joins(dp, l);
 	*out = (struct datapath_attached){
 		.steer = l->hook[DP_ROLE_STEER].kind,
 		.guard = l->hook[DP_ROLE_GUARD].kind,

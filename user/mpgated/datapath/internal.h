@@ -69,6 +69,7 @@ enum dp_prog {
 	DP_GUARD_TC_L3,
 	DP_GUARD_XDP,
 	DP_GATE,
+	DP_HOLD_JOINS,
 	DP_SYNACK,
 	DP_EXPLAIN,
 	DP_PROG_COUNT
@@ -84,7 +85,7 @@ struct dp_gen_map {
 };
 
 /* What one program does on one interface. A link (tcx, XDP) has a descriptor, a clsact filter has none. */
-enum dp_role { DP_ROLE_GUARD, DP_ROLE_STEER, DP_ROLE_GATE, DP_ROLE_COUNT };
+enum dp_role { DP_ROLE_GUARD, DP_ROLE_STEER, DP_ROLE_GATE, DP_ROLE_JOINS, DP_ROLE_COUNT };
 
 struct dp_hook {
 	enum datapath_hook kind;

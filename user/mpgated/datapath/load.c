@@ -24,6 +24,7 @@ static const struct {
 	[DP_GUARD_TC_L3] = { "guard_tc_l3", true, NULL },
 	[DP_GUARD_XDP] = { "guard_xdp", false, "guard runs at tc, after an skb exists" },
 	[DP_GATE] = { "gate", false, "SYNs are classified at tc only" },
+	[DP_HOLD_JOINS] = { "hold_joins", false, "a join that meets a busy connection may bring wrong bytes" },
 	[DP_SYNACK] = { "read_synack", false, "the Extended TCP Header is not sent" },
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
 };

@@ -19,6 +19,7 @@ static const char *const role_names[DP_ROLE_COUNT] = {
 	[DP_ROLE_GUARD] = "guard",
 	[DP_ROLE_STEER] = "steer",
 	[DP_ROLE_GATE] = "gate",
+	[DP_ROLE_JOINS] = "joins",
 };
 
 static const char *const folders[] = { "links", "filters", "clsact" };

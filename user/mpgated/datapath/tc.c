@@ -13,18 +13,22 @@
 
 #include <mpgated/datapath/internal.h>
 
-/* "mp": not a number that tc picks by itself (those count down from 49152). guard runs before steer. */
+/* "mp": not a number that tc picks by itself (those count down from 49152). guard runs before the others. */
 #define TC_PRIORITY_GUARD 0x6d70U
-#define TC_PRIORITY_STEER 0x6d71U
+#define TC_PRIORITY_OTHER 0x6d71U
 #define TC_HANDLE 0x6d70U
 
 static void tc_prepare(unsigned ifindex, enum dp_role role, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
 {
-	*hook = (struct bpf_tc_hook){ .sz = sizeof(*hook), .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS };
+	*hook = (struct bpf_tc_hook){
+		.sz = sizeof(*hook),
+		.ifindex = (int)ifindex,
+		.attach_point = role == DP_ROLE_JOINS ? BPF_TC_EGRESS : BPF_TC_INGRESS,
+	};
 	*opts = (struct bpf_tc_opts){
 		.sz = sizeof(*opts),
 		.handle = TC_HANDLE,
-		.priority = role == DP_ROLE_GUARD ? TC_PRIORITY_GUARD : TC_PRIORITY_STEER,
+		.priority = role == DP_ROLE_GUARD ? TC_PRIORITY_GUARD : TC_PRIORITY_OTHER,
 	};
 }
 
@@ -194,7 +198,8 @@ int dp_tc_detach(const char *dir, const char *ifname, unsigned ifindex, enum dp_
 	if (filter_is(ifindex, role, path))
 		err = tc_detach(ifindex, role);
 	unlink(path);
-	if (!has_filter(dir, ifname, DP_ROLE_GUARD) && !has_filter(dir, ifname, DP_ROLE_STEER) && !rmdir(marker))
+	if (!has_filter(dir, ifname, DP_ROLE_GUARD) && !has_filter(dir, ifname, DP_ROLE_STEER) &&
+	    !has_filter(dir, ifname, DP_ROLE_JOINS) && !rmdir(marker))
 		drop_clsact(ifname, ifindex);
 	return err;
 }
@@ -206,6 +211,7 @@ void dp_tc_clean(const char *dir)
 	for (struct if_nameindex *i = interfaces; i && i->if_index; i++) {
 		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_GUARD);
 		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_STEER);
+		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_JOINS);
 	}
 	if_freenameindex(interfaces);
 }
