@@ -24,7 +24,7 @@ held() {
 	local f
 	exec 9<>"$TMP/hold.in"
 	for f in 4 6; do
-		family $f
+		family "$f"
 		load -n 1 hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.$f" 2>&1 9>&- &
 		PIDS+=($!)
 		wait_for 10 grep -q held "$TMP/hold.$f" || { cat "$TMP/hold.$f" && return 1; }

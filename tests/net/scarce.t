@@ -22,7 +22,7 @@ check "the hub is found" wait_for 10 peer_is up
 
 held() {
 	mkfifo "$TMP/hold.in"
-	load -n $BEYOND hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
+	load -n "$BEYOND" hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
 	HELD=$!
 	exec 9>"$TMP/hold.in"
 	wait_for 20 grep -q held "$TMP/hold.out" || { cat "$TMP/hold.out" && return 1; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcpload [-mu] [-c THREADS] [-d DSCP] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT: tcpserve's client.
+ * tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT
+ * The client of tcpserve:
  *   get    HTTP GET of n seeded bytes, compared byte for byte
  *   echo   sends n seeded bytes while it reads them back, ends its side, reads to the end, compared
  *   sink   sends n seeded bytes, ends its side, compares the answer's count and sum
@@ -19,7 +20,7 @@
  *   abort  sends n seeded bytes and resets the connection
  *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
  * -m: MPTCP from here. -u: what echo, sink and rr send is urgent, the last byte of each write. -c: that many at once.
- * -d: the code point of all packets.
+ * -d: the code point of all packets. -f: the address to connect from.
  * Exit 0 when all went as it should.
  */
 #include <arpa/inet.h>
@@ -30,7 +31,7 @@
 #define CHUNK (64 * 1024)
 #define FIRST_BYTES 100000 /* as in tcpserve.c */
 #define SLOW_PAUSE_US 10000
-#define RECV_TIMEOUT_S 30
+#define RECV_TIMEOUT_S 60
 #define MAX_THREADS 1024
 
 struct job {
@@ -40,14 +41,27 @@ struct job {
 	const char *failed; /* NULL: well */
 };
 
-static struct sockaddr_storage server;
-static socklen_t server_len;
+static struct sockaddr_storage server, from;
+static socklen_t server_len, from_len;
 static bool mptcp;
 static int urgent; /* MSG_OOB */
 static int dscp;
 static uint64_t bytes;
 static double seconds = 3, start;
 static const char *action;
+
+static bool set_from(const char *text)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *ai;
+
+	if (getaddrinfo(text, NULL, &hints, &ai))
+		return false;
+	memcpy(&from, ai->ai_addr, ai->ai_addrlen);
+	from_len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return true;
+}
 
 static const char *why(void)
 {
@@ -81,7 +95,8 @@ static int dial(struct job *j)
 		setsockopt(fd, IPPROTO_IP, IP_TOS, &dscp, sizeof(dscp));
 	else
 		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &dscp, sizeof(dscp));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&server, server_len)) {
+	if (fd < 0 || (from_len && bind(fd, (struct sockaddr *)&from, from_len)) ||
+	    connect(fd, (struct sockaddr *)&server, server_len)) {
 		j->failed = why();
 		if (fd >= 0)
 			close(fd);
@@ -102,10 +117,10 @@ static void tell_wrong(uint64_t seed, uint64_t done, uint64_t want, const uint8_
 		at++;
 	fprintf(stderr, "tcpload: seed %llu: the first wrong byte is at %llu", (unsigned long long)seed,
 		(unsigned long long)(done - n + at));
-	for (uint64_t from = 0; at + sizeof(all) <= n && from < want; from++) {
-		stream_fill(seed, from, all, sizeof(all));
+	for (uint64_t first = 0; at + sizeof(all) <= n && first < want; first++) {
+		stream_fill(seed, first, all, sizeof(all));
 		if (!memcmp(all, got + at, sizeof(all)))
-			fprintf(stderr, "; there stands what belongs to %llu", (unsigned long long)from);
+			fprintf(stderr, "; there stands what belongs to %llu", (unsigned long long)first);
 	}
 	fputs("\n", stderr);
 }
@@ -477,7 +492,7 @@ int main(int argc, char **argv)
 	static struct job jobs[MAX_THREADS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "muc:d:n:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "muc:d:f:n:s:t:")) != -1) {
 		mptcp |= opt == 'm';
 		if (opt == 'u')
 			urgent = MSG_OOB;
@@ -485,6 +500,8 @@ int main(int argc, char **argv)
 			threads = (unsigned)atoi(optarg);
 		if (opt == 'd')
 			dscp = atoi(optarg) << 2; /* in the TOS and traffic class byte */
+		if (opt == 'f' && !set_from(optarg))
+			return 2;
 		if (opt == 'n')
 			bytes = strtoull(optarg, NULL, 10);
 		if (opt == 's')
@@ -495,7 +512,8 @@ int main(int argc, char **argv)
 	action = argv[optind];
 	if (argc - optind != 3 || !known(action) || threads > MAX_THREADS ||
 	    getaddrinfo(argv[optind + 1], argv[optind + 2], &hints, &ai)) {
-		fprintf(stderr, "usage: tcpload [-mu] [-c THREADS] [-d DSCP] [-n BYTES] [-s SEED] [-t SECONDS] ACTION "
+		fprintf(stderr, "usage: tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-n BYTES] [-s SEED] [-t "
+				"SECONDS] ACTION "
 				"ADDRESS PORT\n");
 		return 2;
 	}

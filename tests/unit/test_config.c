@@ -76,6 +76,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->limits.connections, 8192);
 	CU_ASSERT_EQUAL(cfg->limits.request_rate, 4000);
 	CU_ASSERT_EQUAL(cfg->limits.buffer_mib, 64);
+	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 0);
 	CU_ASSERT_EQUAL(cfg->mark.value, 0x6d700000);
 	CU_ASSERT_EQUAL(cfg->mark.mask, 0xffff0000);
 	CU_ASSERT_PTR_NULL(cfg->metrics_listen);
@@ -110,7 +111,7 @@ static const char full[] =
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"publish: []\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
-	"limits: { connections: 100, request-rate: 70, buffer-mib: 2 }\n"
+	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n";
 
@@ -155,6 +156,7 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->rules[1].to_set, 0);
 	CU_ASSERT_EQUAL(cfg->rules[2].group, 1);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
+	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 3);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);
 	CU_ASSERT_EQUAL(cfg->mark.value, 0x100);
 	CU_ASSERT_EQUAL(cfg->mark.mask, 0xff00);

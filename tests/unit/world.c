@@ -278,6 +278,18 @@ bool tcp_all_acked(int fd)
 	return !live(fd)->unacked;
 }
 
+void tcp_set_ahead(int fd, uint32_t bytes)
+{
+	live(fd)->ahead = bytes;
+}
+
+struct tcp_memory tcp_memory(int fd)
+{
+	const struct sock *s = live(fd);
+
+	return (struct tcp_memory){ .received = (uint32_t)(s->in_len - s->in_off), .sent = s->held };
+}
+
 bool tcp_is_closed(int fd)
 {
 	return live(fd)->dead;

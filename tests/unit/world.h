@@ -50,6 +50,8 @@ struct sock {
 	size_t room; /* bytes that the socket still takes */
 	bool shut; /* our FIN, behind those bytes */
 	bool unacked; /* the other side acknowledges nothing */
+	uint32_t held; /* bytes of memory for what was sent and is not acknowledged */
+	uint32_t ahead; /* as the worker set it; 0: no bound */
 	enum world_end end;
 	/* Held back, see world_cut(). */
 	uint8_t *late;

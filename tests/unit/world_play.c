@@ -163,6 +163,7 @@ static void configure(void)
 				.keepalive_s = 15,
 				.connections = 32,
 				.buffer_bytes = 16U << 20,
+				.kernel_bytes = 64U << 20,
 				.issuing = { .k0 = 7, .k1 = 8 },
 				.peers = ARRAY(peers),
 				.keys = ARRAY(keys),
@@ -244,10 +245,11 @@ struct worker *world_start(void)
 static bool clean(const struct worker *w)
 {
 	bool ok = !w->connections && !w->stats->connections && !w->parked_bytes && list_empty(&w->runnable) &&
-		  list_empty(&w->ready) && world.reserved == w->reserve_count;
+		  list_empty(&w->ready) && list_empty(&w->blocked) && !w->still_bytes &&
+		  world.reserved == w->reserve_count;
 
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
-		ok &= !w->pending[i];
+		ok &= !w->pending[i] && !w->still_clients[i];
 	for (unsigned i = 0; i < CONN_CHAINS; i++)
 		ok &= !w->table[i];
 	for (unsigned i = 0; i < WORLD_PEERS; i++)

@@ -33,7 +33,9 @@ uint32_t addr_client_hash(const struct mpgate_addr *client)
 
 	memcpy(&hi, client->b, 8);
 	memcpy(&lo, client->b + 8, 8);
-	return (uint32_t)(((hi ^ lo) * 0x9e3779b97f4a7c15ULL) >> 32);
+	/* Twice: of one product only the highest bits depend on the last bytes of an address. */
+	hi = (hi ^ lo) * 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(((hi ^ hi >> 32) * 0x9e3779b97f4a7c15ULL) >> 32);
 }
 
 int addr_parse(const char *text, struct mpgate_addr *out)

@@ -136,6 +136,7 @@ struct config {
 		unsigned connections; /* relayed at a time, all workers together */
 		unsigned request_rate; /* Convert requests a second that the tables of used cookies are made for */
 		unsigned buffer_mib; /* bytes parked under back-pressure, a worker */
+		unsigned kernel_mib; /* of readers that stand still, all workers together; 0: by the machine's memory */
 	} limits;
 	char *metrics_listen; /* NULL: no metrics */
 	uint16_t metrics_port;

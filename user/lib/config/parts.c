@@ -94,6 +94,7 @@ static int build_numbers(struct build *b)
 		  &cfg->limits.request_rate },
 		{ "limits.buffer-mib", raw->limits.buffer_mib, DEFAULT_BUFFER_MIB, 1, MAX_BUFFER_MIB,
 		  &cfg->limits.buffer_mib },
+		{ "limits.kernel-mib", raw->limits.kernel_mib, 0, 0, MAX_BUFFER_MIB, &cfg->limits.kernel_mib },
 	};
 	unsigned i;
 	int r = 0;

@@ -279,6 +279,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	number(p, "connections", cfg->limits.connections);
 	number(p, "request-rate", cfg->limits.request_rate);
 	number(p, "buffer-mib", cfg->limits.buffer_mib);
+	number(p, "kernel-mib", cfg->limits.kernel_mib);
 	close_map(p);
 	open_map(p, "mark");
 	number(p, "value", cfg->mark.value);

@@ -87,7 +87,7 @@ struct raw_config {
 		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed, *keepalive;
 	} timeouts;
 	struct {
-		uint32_t *connections, *request_rate, *buffer_mib;
+		uint32_t *connections, *request_rate, *buffer_mib, *kernel_mib;
 	} limits;
 	struct {
 		char *listen;

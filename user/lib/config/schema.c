@@ -137,6 +137,7 @@ static const cyaml_schema_field_t limit_fields[] = {
 	NUMBER("connections", struct raw_config, limits.connections),
 	NUMBER("request-rate", struct raw_config, limits.request_rate),
 	NUMBER("buffer-mib", struct raw_config, limits.buffer_mib),
+	NUMBER("kernel-mib", struct raw_config, limits.kernel_mib),
 	CYAML_FIELD_END,
 };
 

@@ -57,6 +57,7 @@
 	X(cookie_issued, "cookie-issued", "cookies handed out")                                                        \
 	X(info, "info", "Info requests answered")                                                                      \
 	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
+	X(still, "still", "connections reset, since readers that stand still held more than limits.kernel-mib")        \
 	X(header_timeout, "header-timeout", "Convert messages that did not arrive in time")
 
 struct worker_stats {
@@ -200,6 +201,7 @@ struct snapshot {
 	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s, keepalive_s;
 	uint32_t connections; /* of one worker */
 	uint64_t buffer_bytes; /* parked at most, a worker */
+	uint64_t kernel_bytes; /* held at most for readers that stand still, a worker */
 	struct subkey issuing; /* secret of issued cookies */
 	struct snapshot_array peers, keys, rules; /* peers sorted by slot, keys by id */
 	struct snapshot_array allow_from, allow_to, allow_source; /* struct prefix; the last by key */

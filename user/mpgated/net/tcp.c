@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/mptcp.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -311,6 +312,20 @@ bool tcp_all_acked(int fd)
 		return mptcp.mptcpi_write_seq == mptcp.mptcpi_snd_una;
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && !info.tcpi_unacked &&
 	       !info.tcpi_notsent_bytes;
+}
+
+void tcp_set_ahead(int fd, uint32_t bytes)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes ? (int)bytes : -1);
+}
+
+struct tcp_memory tcp_memory(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+	return (struct tcp_memory){ .received = info[SK_MEMINFO_RMEM_ALLOC], .sent = info[SK_MEMINFO_WMEM_QUEUED] };
 }
 
 uint8_t tcp_subflows(int fd)

@@ -101,6 +101,13 @@ bool tcp_all_acked(int fd);
 bool tcp_is_closed(int fd);
 /* False: MPTCP with bytes not acknowledged; close() would cut off what does not arrive within a minute. */
 bool tcp_may_close(int fd);
+/* Bytes that may wait behind those which can be sent (TCP_NOTSENT_LOWAT); 0: as many as the send buffer holds. */
+void tcp_set_ahead(int fd, uint32_t bytes);
+/* Memory in the kernel: of what was received and not read, of what was written and not acknowledged. */
+struct tcp_memory {
+	uint32_t received, sent; /* bytes, with the kernel's own structures; 0: unknown */
+};
+struct tcp_memory tcp_memory(int fd);
 /* Is an MPTCP socket still MPTCP, or has it fallen back? */
 bool tcp_is_mptcp(int fd);
 /* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */

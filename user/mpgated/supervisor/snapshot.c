@@ -10,6 +10,7 @@
 #include <lib/log.h>
 #include <mpgated/supervisor/supervisor.h>
 
+#define MEMORY_SHARE 32
 #define KEYS_PER_PEER 2 /* the present one and the previous one */
 
 int keyring_load(const struct supervisor *s, const struct config *cfg, const uint16_t *slots, struct keyring *out)
@@ -73,6 +74,15 @@ static void *add(uint8_t **image, uint32_t *size, struct snapshot_array *a, unsi
 	return mem + at;
 }
 
+/* The kernel sees TCP short of memory from a sixteenth of it on (tcp_mem); by themselves those that stand still get
+ * half. */
+static uint64_t kernel_bytes(const struct config *c)
+{
+	if (c->limits.kernel_mib)
+		return (uint64_t)c->limits.kernel_mib << 20;
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / MEMORY_SHARE;
+}
+
 static void fill_settings(const struct supervisor *s, struct snapshot *h)
 {
 	const struct config *c = s->cfg;
@@ -92,6 +102,7 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->keepalive_s = c->timeouts.keepalive;
 	h->connections = (c->limits.connections + s->worker_count - 1) / s->worker_count;
 	h->buffer_bytes = (uint64_t)c->limits.buffer_mib << 20;
+	h->kernel_bytes = kernel_bytes(c) / s->worker_count;
 	h->issuing = s->issuing;
 }
 

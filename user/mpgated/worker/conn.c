@@ -20,6 +20,7 @@ void conn_init(struct worker *w)
 	list_init(&w->runnable);
 	list_init(&w->ready);
 	list_init(&w->dead);
+	list_init(&w->blocked);
 	w->table_key[0] = io_random();
 	w->table_key[1] = io_random();
 }
@@ -116,8 +117,7 @@ struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t)
 
 int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client)
 {
-	const struct mpgate_addr one = addr_client(client);
-	uint16_t *pending = &w->pending[addr_client_hash(&one) & (PENDING_SLOTS - 1)];
+	uint16_t *pending = &w->pending[client_slot(client)];
 
 	if (*pending >= w->snap->pending_per_client)
 		return -EBUSY;
@@ -150,6 +150,7 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 	memset(c, 0, sizeof(*c));
 	list_init(&c->timer);
 	list_init(&c->run);
+	list_init(&c->still.list);
 	c->state = (uint8_t)state;
 	c->opener = (uint8_t)opener;
 	c->local.fd = c->peer.fd = -1;
@@ -180,6 +181,7 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	leg_close(w, &c->local, reset);
 	leg_close(w, &c->peer, reset);
 	conn_uncount(w, c);
+	still_end(w, c);
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)

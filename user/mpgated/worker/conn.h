@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 enum conn_state { GW_FIRST, GW_DIAL, GW_ANSWER, GW_DIRECT, GW_READY, HUB_HEADER, HUB_DIAL, HUB_LINGER, RELAY, CLOSED };
 
@@ -50,6 +51,8 @@ struct leg {
 	bool ended; /* both directions have ended, and it has to stay open */
 	bool watched_out;
 	bool plain; /* of a peer: it fell back to plain TCP, which is counted */
+	bool full; /* nothing is read for it until it takes what is there */
+	uint32_t ahead; /* bytes read for it at a time, see still_ahead(); 0: it has had little yet */
 	struct parked parked; /* to be written to fd */
 };
 
@@ -113,6 +116,14 @@ struct conn_request {
 	struct parked first;
 };
 
+/* A connection with a full leg. */
+struct conn_still {
+	struct list list; /* in worker.blocked, or empty */
+	uint64_t since, look; /* ms: full since; when it is looked at next */
+	uint32_t held; /* bytes, as counted in worker.still_*; 0: it is not counted */
+	uint16_t client; /* with held: its place in worker.still_clients */
+};
+
 /*
  * Two legs: local towards an endpoint (the client on a gateway, the server on a hub), peer towards the other proxy, or
  * to the server in its place. Which one leads to who opened is said by opener: bytes from there go up.
@@ -122,6 +133,7 @@ struct conn {
 	struct conn_request request;
 	struct list timer; /* in worker.timers[class], ordered by armed */
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
+	struct conn_still still;
 	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready */
 	uint64_t armed; /* ms: when it was put in that list */
 	uint64_t active; /* ms: last byte or set-up step */
@@ -143,6 +155,16 @@ static inline struct leg *conn_target(struct conn *c)
 	return c->opener == LEG_LOCAL ? &c->peer : &c->local;
 }
 
+#define PENDING_SLOTS 4096U
+
+/* The place of a client in tables by client: an IPv4 address is one, or an IPv6 /64. */
+static inline unsigned client_slot(const struct mpgate_addr *a)
+{
+	const struct mpgate_addr client = addr_client(a);
+
+	return addr_client_hash(&client) & (PENDING_SLOTS - 1);
+}
+
 /* A connection's tag for epoll is a pointer to it, with its leg in the lowest bit. */
 #define TAG_PEER 1U
 
@@ -158,7 +180,6 @@ static inline struct leg *conn_target(struct conn *c)
  */
 #define FIRST_SEGMENT 1100U
 #define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
-#define PENDING_SLOTS 4096U
 #define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
 #define RESERVE_MIN 3
 #define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
@@ -213,6 +234,10 @@ struct worker {
 	struct conn *table[CONN_CHAINS]; /* by tuple */
 	uint64_t table_key[2];
 	uint64_t parked_bytes;
+	struct list blocked; /* connections with a full leg, through conn.still, longest first */
+	uint64_t still_look; /* ms: when they are looked at next */
+	uint64_t still_bytes; /* what the kernel and we hold for those that stand still */
+	uint64_t still_clients[PENDING_SLOTS]; /* the same, by client */
 	unsigned connections;
 	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
 	struct proved proved[PROVED_SLOTS]; /* hub: by hash of the source, one takes another's place */
@@ -274,6 +299,19 @@ static inline bool reserve_touched(const struct worker *w)
 {
 	return w->reserve_count < w->reserve_size;
 }
+
+/* still.c */
+#define STILL_AHEAD (16U << 10) /* read at a time for a leg that has shown nothing yet */
+#define STILL_FIRST (64U << 10) /* moved towards a leg, from when on it is looked at: most connections end before */
+/* STILL_FIRST bytes or more, `moved`, went towards l, and l->ahead is below RELAY_BUF: may it get more at a time? */
+void still_ahead(struct leg *l, uint64_t moved);
+/* Does c wait for a leg that is full? A leg that has taken what waited for it starts anew. */
+void still_full(struct worker *w, struct conn *c, struct leg *l, bool full);
+void still_end(struct worker *w, struct conn *c); /* c is closed */
+/* Looks at those that wait, when that is due. The time until it is due again, ms; -1: none waits. */
+int64_t still_look(struct worker *w);
+/* Who has to go next, since those that stand still hold more than they may; NULL: nobody. */
+struct conn *still_over(struct worker *w);
 
 /* report.c */
 /* Tells the supervisor when it has to know; what its socket does not take is told later. */

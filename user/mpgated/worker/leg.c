@@ -135,6 +135,7 @@ void leg_close(struct worker *w, struct leg *l, bool reset)
 	else
 		tcp_close(l->fd);
 	l->fd = -1;
+	l->full = false;
 }
 
 /* Being writable is reported where it is waited for: it wakes us with each acknowledgement. */

@@ -65,10 +65,26 @@ static void conn_timeout(struct worker *w, struct conn *c)
 	}
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Readers that stand still; returns when they are looked at again. */
+static int64_t run_still(struct worker *w)
+{
+	int64_t next = still_look(w);
+	struct conn *c;
+
+	while ((c = still_over(w)))
+		relay_still(w, c);
+	return next;
+}
+
 /* Fires what is due; returns how long to sleep, -1: no timer. */
 static int run_timers(struct worker *w)
 {
-	int64_t sleep = -1;
+	int64_t sleep = run_still(w);
 
 	for (unsigned class = 0; class < TIMER_CLASSES; class ++) {
 		struct list *head = &w->timers[class];
@@ -78,10 +94,7 @@ static int run_timers(struct worker *w)
 			struct conn *c = list_entry(head->next, struct conn, timer);
 
 			if (c->armed + ms > w->now) {
-				int64_t left = (int64_t)(c->armed + ms - w->now);
-
-				if (sleep < 0 || left < sleep)
-					sleep = left;
+				sleep = earlier(sleep, (int64_t)(c->armed + ms - w->now));
 				break;
 			}
 			if (c->state == RELAY && c->active + ms > w->now) {

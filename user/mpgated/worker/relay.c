@@ -8,7 +8,8 @@
  * is parked, in memory of its own, and then nothing is read from the other
  * leg until it is gone: a connection parks at most RELAY_BUF a direction.
  * Where half of the worker's bound is used up, little is read at a time, for
- * legs that have room for it: readers that stand still stop nobody else.
+ * legs that have room for it: readers that stand still stop nobody else. What
+ * the kernel holds for those is bounded in still.c.
  */
 #include <errno.h>
 
@@ -16,6 +17,12 @@
 #include <mpgated/worker/relay.h>
 
 #define ACKED_SOON_MS 1000 /* without progress for longer, whether all is acknowledged is asked seldom */
+
+static int wait_for_room(struct worker *w, struct conn *c, struct leg *to)
+{
+	still_full(w, c, to, true);
+	return leg_watch_out(w, c, to);
+}
 
 /*
  * Moves bytes from one leg to the other until the first is dry, the second is full or the turn is over. Returns 0,
@@ -33,14 +40,14 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 	for (unsigned round = 0; !ret && !to->parked.len && from->in && !from->eof; round++) {
 		/* The other half is for connections that are being set up. */
 		bool room = w->parked_bytes + RELAY_BUF <= w->snap->buffer_bytes / 2;
-		size_t want = room ? RELAY_BUF : RELAY_LITTLE;
+		size_t want = !room ? RELAY_LITTLE : to->ahead ? to->ahead : STILL_AHEAD;
 		ssize_t n;
 
 		if (round == RELAY_ROUNDS)
 			return -EAGAIN;
 		/* A little for a leg that has room for it: nothing is left over. */
 		if (!room && !(to->out = to->out && tcp_writable(to->fd)))
-			return leg_watch_out(w, c, to);
+			return wait_for_room(w, c, to);
 		n = tcp_recv(from->fd, buf, want);
 		if (n < 0) {
 			if (n != -EAGAIN) {
@@ -54,13 +61,17 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 			from->eof = true;
 			break;
 		}
+		still_full(w, c, to, false);
 		*bytes += (uint64_t)n;
 		c->active = w->now;
 		if ((size_t)n < want && leg_is_dry(from))
 			from->in = false;
 		ret = leg_write(w, c, to, buf, (size_t)n);
+		if (to->ahead < RELAY_BUF && *bytes >= STILL_FIRST && !ret)
+			still_ahead(to, *bytes);
 		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
 	}
+	still_full(w, c, to, to->parked.len > 0);
 	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
 		to->shut = true;
 		c->active = w->now;
@@ -195,6 +206,14 @@ void relay_timeout(struct worker *w, struct conn *c)
 		return;
 	}
 	w->stats->idle++;
+	conn_close(w, c, true);
+}
+
+void relay_still(struct worker *w, struct conn *c)
+{
+	w->stats->still++;
+	report_note(w, c, "reset: it has stood still for %u s and holds %u KiB",
+		    (unsigned)((w->now - c->still.since) / 1000), c->still.held >> 10);
 	conn_close(w, c, true);
 }
 

@@ -11,5 +11,6 @@ int relay_up(struct worker *w, struct conn *c);
 void relay_start(struct worker *w, struct conn *c);
 void relay_event(struct worker *w, struct conn *c);
 void relay_timeout(struct worker *w, struct conn *c);
+void relay_still(struct worker *w, struct conn *c); /* c stands still and has to go */
 
 #endif
