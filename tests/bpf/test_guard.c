@@ -229,6 +229,79 @@ static void malformed_messages_are_dropped(void)
 	}
 }
 
+/* A TLV without a length, and a Connect that is whole but too short. */
+static void short_tlvs_are_malformed(void)
+{
+	EACH(family, xdp)
+	{
+		struct message m;
+
+		message_make(&m, INFO | CONNECT | COOKIE, 0, KEY_ID, false);
+		struct packet p = syn(family, &m);
+
+		m.bytes[4] = 200; /* a type that guard does not know, in place of Info */
+		expect("any TLV", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+		m.bytes[5] = 0;
+		expect("no length", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
+
+		message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+		m.bytes[1]--;
+		m.bytes[5]--;
+		memmove(m.bytes + 20, m.bytes + 24, m.len - 24);
+		p.data_len = m.len - 4;
+		expect("a short Connect", guard(&p, xdp), MPGATE_R_GUARD_MALFORMED);
+	}
+}
+
+/* Makes room for whole words in a message. */
+static __u8 *insert(struct message *m, int at, int words)
+{
+	memmove(m->bytes + at + words * 4, m->bytes + at, m->len - at);
+	m->len += words * 4;
+	m->bytes[1] += words;
+	return m->bytes + at;
+}
+
+#define SOURCE_AT 4
+#define COOKIE_AT (SOURCE_AT + CONVERT_CONNECT_LEN)
+#define COOKIE_WORDS CONVERT_COOKIE_WORDS
+
+/* One of each, of the right length, and no more than eight in all. */
+static void tlvs_have_their_number_and_length(void)
+{
+	EACH(family, xdp)
+	{
+		for (int i = 0; i < 6; i++) {
+			struct message m;
+			__u8 *at;
+
+			message_make(&m, SOURCE | COOKIE, 0, KEY_ID, false);
+			if (i == 0) { /* a second source */
+				at = insert(&m, SOURCE_AT, CONVERT_CONNECT_WORDS);
+				memcpy(at, at + CONVERT_CONNECT_LEN, CONVERT_CONNECT_LEN);
+			} else if (i == 1) { /* a longer one */
+				insert(&m, COOKIE_AT, 1);
+				m.bytes[SOURCE_AT + 1]++;
+			} else if (i == 2) { /* a second cookie */
+				at = insert(&m, COOKIE_AT, COOKIE_WORDS);
+				memcpy(at, at + COOKIE_WORDS * 4, COOKIE_WORDS * 4);
+			} else if (i == 3) { /* a longer one */
+				insert(&m, COOKIE_AT + COOKIE_WORDS * 4, 1);
+				m.bytes[COOKIE_AT + 1]++;
+			} else { /* others, of which there may be six */
+				for (int n = 0; n < i + 2; n++)
+					memcpy(insert(&m, SOURCE_AT, 1), (__u8[]){ 200, 1, 0, 0 }, 4);
+			}
+			struct packet p = syn(family, &m);
+
+			expect("TLVs", guard(&p, xdp),
+			       i < 4	? MPGATE_R_GUARD_MALFORMED
+			       : i == 4 ? MPGATE_R_GUARD_PASS
+					: MPGATE_R_GUARD_UNUSUAL);
+		}
+	}
+}
+
 /* Of every version but ours a cookie is none, however well it is signed; nor is one that we have made. */
 static void other_cookies_are_none(void)
 {
@@ -341,6 +414,8 @@ int main(void)
 		{ "the shortest messages are read", the_shortest_messages_are_read },
 		{ "used cookies are remembered", used_cookies_are_remembered },
 		{ "malformed messages are dropped", malformed_messages_are_dropped },
+		{ "short TLVs are malformed", short_tlvs_are_malformed },
+		{ "TLVs have their number and length", tlvs_have_their_number_and_length },
 		{ "other cookies are none", other_cookies_are_none },
 		{ "windows are corrected where the kernel needs it", windows_are_corrected_where_the_kernel_needs_it },
 		{ "other modes check the header only", other_modes_check_the_header_only },
