@@ -374,6 +374,9 @@ static void windows_are_corrected_where_the_kernel_needs_it(void)
 			settings.unscale = 1;
 			dp_settings(skel, &settings);
 			CU_ASSERT_EQUAL(window_after(&p, xdp), cases[i].corrected);
+			p.dport = 80; /* nothing of ours */
+			CU_ASSERT_EQUAL(window_after(&p, xdp), 0xff00);
+			p.dport = PORT;
 			settings.unscale = 0;
 			dp_settings(skel, &settings);
 			CU_ASSERT_EQUAL(window_after(&p, xdp), 0xff00);
