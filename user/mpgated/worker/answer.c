@@ -38,8 +38,13 @@ void answer_begin(struct worker *w, struct conn *c)
 	conn_check_fallback(w, c);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
+	/*
+	 * Linux sends data that a SYN brought in vain again as plain TCP, whereupon the peer's kernel goes on in plain
+	 * TCP, and ours when it hears of that. What is under way just then is lost in part, and the end said behind it.
+	 */
+	c->request.hold = c->request.in_syn && !tcp_syn_data_acked(c->peer.fd);
 	/* What fails here fails again below. The SYN may have taken nothing. */
-	if (c->request.sent != SENT_AHEAD)
+	if (c->request.sent != SENT_AHEAD && !c->request.hold)
 		leg_flush_first(w, &c->peer);
 	answer_event(w, c);
 	ready_fill(w, peer, address);
@@ -213,8 +218,10 @@ static void read_answer(struct worker *w, struct conn *c)
 
 void answer_event(struct worker *w, struct conn *c)
 {
-	int ret = dial_keeps_first(c) ? leg_flush(w, &c->peer) : relay_up(w, c);
+	int ret = 0;
 
+	if (!c->request.hold)
+		ret = dial_keeps_first(c) ? leg_flush(w, &c->peer) : relay_up(w, c);
 	if (ret && ret != -EAGAIN) {
 		if (c->request.again) {
 			answer_missing(w, c);

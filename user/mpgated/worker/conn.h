@@ -98,6 +98,8 @@ struct conn_request {
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
+	bool in_syn; /* the SYN took the first of it */
+	bool hold; /* nothing more is sent before the answer: the connection is about to fall back to TCP */
 	bool keyed; /* it proves that we have the peer's key */
 	bool again; /* it was sent before and may have been carried out */
 	bool retimed; /* it was said anew by the peer's clock */
