@@ -19,6 +19,7 @@
  *   post   sends n seeded bytes, reads the answer of early meanwhile, compares; the server may reset behind it
  *   abort  sends n seeded bytes and resets the connection
  *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
+ *   silent the same without a byte
  * -m: MPTCP from here. -u: what echo, sink and rr send is urgent, the last byte of each write. -c: that many at once.
  * -d: the code point of all packets. -f: the address to connect from.
  * Exit 0 when all went as it should.
@@ -427,14 +428,15 @@ static void conn(struct job *j)
 
 #include "tcpload_rates.h"
 
-static void hold(struct job *j)
+/* Opens them, with a byte each way or silent. */
+static void keep(struct job *j, bool silent)
 {
 	while (j->count < bytes) {
 		int fd = dial(j);
 
 		if (fd < 0)
 			return;
-		j->failed = ping(fd);
+		j->failed = silent ? NULL : ping(fd);
 		if (j->failed)
 			return;
 		j->count++;
@@ -442,6 +444,16 @@ static void hold(struct job *j)
 	printf("held %llu\n", (unsigned long long)j->count);
 	fflush(stdout);
 	wait_input();
+}
+
+static void hold(struct job *j)
+{
+	keep(j, false);
+}
+
+static void silent(struct job *j)
+{
+	keep(j, true);
 }
 
 static void get_fast(struct job *j)
@@ -463,9 +475,10 @@ static const struct {
 	const char *name;
 	void (*run)(struct job *j);
 } actions[] = {
-	{ "get", get_fast },  { "slow", get_slow }, { "echo", echo },	   { "sink", sink }, { "first", first },
-	{ "greet", greet },   { "conn", conn },	    { "bulk", bulk },	   { "rr", rr },     { "rate", rate },
-	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post }, { "order", order },
+	{ "get", get_fast },   { "slow", get_slow }, { "echo", echo },	   { "sink", sink },
+	{ "first", first },    { "greet", greet },   { "conn", conn },	   { "bulk", bulk },
+	{ "rr", rr },	       { "rate", rate },     { "late", get_late }, { "hold", hold },
+	{ "abort", abort_it }, { "post", post },     { "order", order },   { "silent", silent },
 };
 
 static void *job_run(void *arg)
@@ -534,7 +547,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (strcmp(action, "first") && strcmp(action, "greet") && strcmp(action, "conn") && strcmp(action, "hold") &&
-	    strcmp(action, "abort") && strcmp(action, "order"))
+	    strcmp(action, "abort") && strcmp(action, "order") && strcmp(action, "silent"))
 		printf("count=%llu seconds=%.3f connect_ms=%.3f first_ms=%.3f total_ms=%.3f failed=%u\n",
 		       (unsigned long long)total, (now_ms() - start) / 1e3, jobs[0].connect_ms, jobs[0].first_ms,
 		       jobs[0].total_ms, failures);

@@ -248,6 +248,7 @@ static bool clean(const struct worker *w)
 		  list_empty(&w->ready) && list_empty(&w->blocked) && !w->still_bytes &&
 		  world.reserved == w->reserve_count;
 
+	ok &= !w->strangers[0].count && !w->strangers[1].count;
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
 		ok &= !w->pending[i] && !w->still_clients[i];
 	for (unsigned i = 0; i < CONN_CHAINS; i++)

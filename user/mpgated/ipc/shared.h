@@ -41,6 +41,7 @@
 	X(direct, "direct", "connections carried to the server without the peer, since it failed")                     \
 	X(no_pending, "no-pending",                                                                                    \
 	  "accepted connections that steer did not announce: direct, or reset if meant for us")                        \
+	X(pushed_out, "pushed-out", "connections on the Convert port that had proven nothing, ended for newer ones")   \
 	X(no_message, "no-message", "connections on the Convert port that ended before a message began")               \
 	X(client_gone, "client-gone", "clients that went away during set-up")                                          \
 	X(refused, "refused", "connections that the server refused")                                                   \
@@ -84,11 +85,14 @@ struct peer_shared {
 	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
 };
 
+#define PROVEN_SLOTS 16384U
+
 struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
+	uint64_t proven[PROVEN_SLOTS]; /* sources that have lately proven to have a key, see strangers.c */
 	/* Used cookies, for what guard could not see: snapshot.replay_buckets; words written by compare and swap. */
 	uint64_t replay[][MPGATE_REPLAY_WAYS];
 };

@@ -22,6 +22,8 @@ unsigned long descriptors_needed(const struct config *cfg, unsigned workers)
 		own += cfg->peers[i].address_count ? A_PROBE : 0;
 		worker += cfg->peers[i].ready;
 	}
+	if (cfg->convert.listening)
+		worker += 2 * strangers_pool((cfg->limits.connections + workers - 1) / workers);
 	worker += reserve_size(worker);
 	return own > worker ? own : worker;
 }

@@ -22,7 +22,7 @@ int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple)
 	if (fd < 0)
 		return fd == -EAGAIN ? -EAGAIN : -ECONNABORTED;
 	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */
-	if (w->connections < 2 * w->snap->connections)
+	if (worker_load(w) < 2 * w->snap->connections)
 		return fd;
 	accept_refuse(w, fd);
 	return -ECONNABORTED;

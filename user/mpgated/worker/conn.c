@@ -21,6 +21,11 @@ void conn_init(struct worker *w)
 	list_init(&w->ready);
 	list_init(&w->dead);
 	list_init(&w->blocked);
+	for (unsigned i = 0; i < 2; i++) {
+		list_init(&w->strangers[i].list);
+		for (unsigned k = 0; k < SOURCE_SLOTS; k++)
+			list_init(&w->strangers[i].source[k].list);
+	}
 	w->table_key[0] = io_random();
 	w->table_key[1] = io_random();
 }
@@ -174,6 +179,17 @@ void conn_check_fallback(struct worker *w, struct conn *c)
 		__atomic_add_fetch(&w->shm->peers[c->request.slot].fallbacks, 1, __ATOMIC_RELAXED);
 }
 
+void conn_known(struct conn *c)
+{
+	if (!c->pool)
+		return;
+	list_del(&c->stranger);
+	list_del(&c->same);
+	c->pool->count--;
+	c->source->count--;
+	c->pool = NULL;
+}
+
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
 	if (c->state == RELAY || c->state == GW_ANSWER)
@@ -186,6 +202,7 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 		unpark(w, &c->request.first);
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]--;
+	conn_known(c);
 	c->state = CLOSED;
 	conn_leave(c);
 	list_del(&c->run);

@@ -111,6 +111,7 @@ struct conn_request {
 	/* hub */
 	uint16_t pending; /* its place in worker.pending, where it is counted; PENDING_SLOTS: it is not */
 	uint8_t answer; /* ANSWER_* */
+	bool granted; /* its message was taken */
 	/*
 	 * gateway: the client's first bytes while the peer may still fail; GW_ANSWER and HUB_HEADER: an incomplete
 	 * message
@@ -137,6 +138,9 @@ struct conn {
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct conn_still still;
 	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready */
+	struct strangers *pool; /* see strangers.c; NULL: it is in none */
+	struct source *source;
+	struct list stranger, same; /* in pool, in source; oldest first */
 	uint64_t armed; /* ms: when it was put in that list */
 	uint64_t active; /* ms: last byte or set-up step */
 	uint8_t class; /* enum timer_class */
@@ -185,18 +189,30 @@ static inline unsigned client_slot(const struct mpgate_addr *a)
 #define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
 #define RESERVE_MIN 3
 #define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
-#define PROVED_SLOTS 1024U
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
+
+/* A pool of connections that have proven nothing yet, and those of one source in it, by hash. */
+#define STRANGERS_SHARE 4 /* of a worker's connections as many again, divided by this */
+#define STRANGERS_MIN 16
+#define SOURCE_SLOTS 1024U
+struct source {
+	struct list list;
+	unsigned count;
+};
+struct strangers {
+	struct list list;
+	unsigned count;
+	struct source source[SOURCE_SLOTS];
+};
+
+static inline unsigned strangers_pool(unsigned connections)
+{
+	return connections / STRANGERS_SHARE + STRANGERS_MIN;
+}
 
 struct listener {
 	int fd;
 	bool convert;
-};
-
-/* A source that proved a key, and when the supervisor was told (ms); 0: there is none. */
-struct proved {
-	struct mpgate_addr source;
-	uint64_t told;
 };
 
 struct issued_cookie {
@@ -241,8 +257,8 @@ struct worker {
 	uint64_t still_bytes; /* what the kernel and we hold for those that stand still */
 	uint64_t still_clients[PENDING_SLOTS]; /* the same, by client */
 	unsigned connections;
+	struct strangers strangers[2]; /* hub; the second: of sources that have lately proven to have a key */
 	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
-	struct proved proved[PROVED_SLOTS]; /* hub: by hash of the source, one takes another's place */
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
@@ -296,6 +312,11 @@ void reserve_early(struct worker *w);
 bool reserve_give(struct worker *w, int err);
 /* Resets and counts one that waits at a listener and does not fit. 0 or -errno, as reserve_fill(). */
 int reserve_refuse(struct worker *w, int listener);
+/* Connections, but for those of strangers, who have a bound of their own. */
+static inline unsigned worker_load(const struct worker *w)
+{
+	return w->connections - w->strangers[0].count;
+}
 /* Have descriptors run out? */
 static inline bool reserve_touched(const struct worker *w)
 {
@@ -321,10 +342,10 @@ void report_full(struct worker *w);
 void report_peer_failed(struct worker *w, unsigned slot, int err);
 void report_peer_refused(struct worker *w, unsigned slot);
 /*
- * A request from this address proved a key: guard is to know, since what else comes from there, joins above all, shows
- * none. The supervisor is told once a minute.
+ * A request from this source (addr_client()) proved a key: guard is to know, since what else comes from there, joins
+ * above all, shows none. 0 or -errno: it could not be told.
  */
-void report_proved(struct worker *w, const struct mpgate_addr *source);
+int report_proved(struct worker *w, const struct mpgate_addr *source);
 /* A message about one connection, at most 10 a second. */
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -332,6 +353,8 @@ void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) _
 void conn_init(struct worker *w); /* the lists of a worker that is all zero otherwise */
 /* A connection without legs; NULL: no memory. */
 struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name opener);
+/* c has proven something: it leaves its pool of strangers, if it is in one. */
+void conn_known(struct conn *c);
 /* Closes both legs, with resets if asked, and retires the connection. */
 void conn_close(struct worker *w, struct conn *c, bool reset);
 /* After a batch of events: frees what was retired in it, but for what the next connections may need. */

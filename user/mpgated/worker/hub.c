@@ -17,6 +17,7 @@
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/hub.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/strangers.h>
 
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
@@ -118,8 +119,6 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 
 	switch (access_request(w, r, client, &clock)) {
 	case ACCESS_GRANTED:
-		if (r->keyed)
-			report_proved(w, client);
 		return true;
 	case ACCESS_REPLAYED:
 		/* Silently, as guard does: an answer would tell an attacker which cookies are worth repeating. */
@@ -313,6 +312,11 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	c->request.tuple.dport = r->msg.dst_port;
 	if (!authorize(w, c, r, &client))
 		return;
+	c->request.granted = true;
+	if (r->keyed)
+		stranger_proves(w, c, &client);
+	else
+		conn_known(c);
 	/* The private TLVs are for peers of our own dialect only; to others they are unknown (6.2.8, Error 2). */
 	if (!(r->keyed && r->key->private_tlvs) &&
 	    convert_parse(CONVERT_CONVERTER, false, buf, have, &r->msg, &fault) == CONVERT_FAULT) {
@@ -403,6 +407,8 @@ void hub_accept(struct worker *w, struct listener *l)
 			conn_close(w, c, true);
 		else
 			hub_header(w, c);
+		if (c->state != CLOSED && !c->request.granted)
+			stranger_add(w, c);
 	}
 }
 

@@ -2,21 +2,19 @@
 /* What connections tell the supervisor and the log. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/worker/conn.h>
 
 #define NOTES_PER_SECOND 10
-#define PROVED_MS 60000U /* guard forgets after twice that and some (bpf/guard.h) */
 
 void report_full(struct worker *w)
 {
 	unsigned limit = w->room && w->room < w->snap->connections ? w->room : w->snap->connections;
 	struct message m = { .type = MSG_FULL };
 
-	m.value = reserve_touched(w) || w->connections >= (w->full ? limit - limit / 16 : limit);
+	m.value = reserve_touched(w) || worker_load(w) >= (w->full ? limit - limit / 16 : limit);
 	if (m.value != w->full && message_send(w->control, &m, -1) == 0)
 		w->full = m.value;
 	if (!w->full)
@@ -38,15 +36,11 @@ void report_peer_refused(struct worker *w, unsigned slot)
 	message_send(w->control, &m, -1);
 }
 
-void report_proved(struct worker *w, const struct mpgate_addr *source)
+int report_proved(struct worker *w, const struct mpgate_addr *source)
 {
-	const struct message m = { .type = MSG_PROVED, .source = addr_client(source) };
-	struct proved *p = &w->proved[addr_client_hash(&m.source) & (PROVED_SLOTS - 1)];
+	const struct message m = { .type = MSG_PROVED, .source = *source };
 
-	if (p->told && w->now - p->told < PROVED_MS && !memcmp(&p->source, &m.source, sizeof(m.source)))
-		return;
-	if (message_send(w->control, &m, -1) == 0)
-		*p = (struct proved){ m.source, w->now };
+	return message_send(w->control, &m, -1);
 }
 
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)

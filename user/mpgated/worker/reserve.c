@@ -24,7 +24,7 @@ int reserve_fill(struct worker *w)
 
 void reserve_early(struct worker *w)
 {
-	w->room = w->connections;
+	w->room = worker_load(w);
 	report_full(w);
 }
 
@@ -33,7 +33,7 @@ bool reserve_give(struct worker *w, int err)
 	if ((err != EMFILE && err != ENFILE) || w->reserve_count < 2)
 		return false;
 	if (!w->room)
-		w->room = w->connections;
+		w->room = worker_load(w);
 	tcp_close(w->reserve[--w->reserve_count]);
 	report_full(w);
 	return true;
