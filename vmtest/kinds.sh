@@ -126,12 +126,14 @@ type_of() {
 has_kind() {
 	case $1 in
 	ppp) modprobe -q ppp_async && [ -c /dev/ppp ] && command -v pppd ;;
-	# These cannot be without a link below.
+	# These cannot be without a table, ends or a link below.
+	vrf) ip -n "$CLIENT" link add try0 type vrf table 99 && ip -n "$CLIENT" link del try0 ;;
+	gre) ip -n "$CLIENT" link add try0 type gre local 192.0.2.1 remote 192.0.2.2 && ip -n "$CLIENT" link del try0 ;;
 	vlan) ip -n "$CLIENT" link add try0 link eth0 type vlan id 9 && ip -n "$CLIENT" link del try0 ;;
 	macvlan | ipvlan) ip -n "$CLIENT" link add try0 link eth0 type "$1" && ip -n "$CLIENT" link del try0 ;;
 	*) ip -n "$CLIENT" link add try0 type "$1" && ip -n "$CLIENT" link del try0 ;;
 	esac
-} 2>/dev/null
+} >/dev/null 2>&1
 
 # build KIND lan|path: between the gateway and its client or its router.
 build() {
@@ -182,18 +184,16 @@ vrf_ways() {
 
 # unbuild: the devices go with what is below them.
 unbuild() {
-	local ns dev pid
+	local ns pid
 	for ns in "$GATEWAY" "$OTHER"; do
 		for pid in $(ip netns pids "$ns"); do
 			[ "$(cat "/proc/$pid/comm")" != pppd ] || stop "$pid"
 		done
-		for dev in $DEV $FAR base0 base1 above0 below0; do
-			ip -n "$ns" link del "$dev" 2>/dev/null
-		done
-		ip -n "$ns" rule del priority 32765 2>/dev/null
-		ip -n "$ns" -6 rule del priority 32765 2>/dev/null
+		printf 'link del %s\n' $DEV $FAR base0 base1 above0 below0 | ip -n "$ns" -force -batch -
+		printf 'rule del priority 32765\n' | ip -n "$ns" -force -batch -
+		printf 'rule del priority 32765\n' | ip -n "$ns" -6 -force -batch -
 	done
-	ip -n "$ROUTER" route del 10.60.$NET.0/24 2>/dev/null
-	ip -n "$ROUTER" -6 route del fd60:$NET::/64 2>/dev/null
+	ip -n "$ROUTER" route del 10.60.$NET.0/24
+	ip -n "$ROUTER" -6 route del fd60:$NET::/64
 	default_via "$CLIENT" 1 1
-}
+} 2>/dev/null

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Links of every kind, as lan link and as path: what crosses them is bonded, or mpgate says why it is not; never is a client
-# cut off. Kinds that this kernel lacks are skipped; the newest kernel has all. KINDS: only these.
+# Links of every kind, as lan link and as path: what crosses them is bonded, or mpgate refuses them and says why; never is
+# a client cut off. Kinds that this kernel lacks are skipped; the newest kernel has all. KINDS: only these.
 # shellcheck disable=SC2086 # names and numbers have no spaces
 # shellcheck source-path=SCRIPTDIR source=../tests/net/tap.sh
 . "$(dirname "$0")/../tests/net/tap.sh"
@@ -10,23 +10,24 @@
 # shellcheck source-path=SCRIPTDIR source=kinds.sh
 . "$(dirname "$0")/kinds.sh"
 
-# KIND LAN PATH: "bonded", or words (a regular expression) that say why it need not be; "-": not looked at.
+# KIND LAN PATH: "bonded"; "refused:WORDS", not bonded over it, and status, log and explain say so (a regular expression
+# without spaces); "noted:WORDS", bonded or not, and said so; "served", bonded or not; "-": not looked at.
 TABLE='
-vlan          bonded        bonded
-bridge        bonded        bonded
-bridge-vlan   bonded        bonded
-bridge-port   bridge        bridge
-bond          bonded        bonded
-bond-port     bond          bond
-vrf           vrf           vrf
-vrf-port      vrf           vrf
-macvlan       bonded        bonded
-macvlan-both  macvlan       -
-ipvlan        bonded        bonded
-wireguard     bonded        bonded
-gre           bonded        bonded
-ppp           bonded        bonded
-netkit        bonded        bonded
+vlan          bonded                          bonded
+bridge        bonded                          bonded
+bridge-vlan   bonded                          bonded
+bridge-port   refused:name.above0.instead     refused:name.above0.instead
+bond          bonded                          bonded
+bond-port     refused:name.above0.instead     refused:name.above0.instead
+vrf           refused:is.a.VRF                served
+vrf-port      refused:in.the.VRF.above0       served
+macvlan       noted:macvlan.over.base0        bonded
+macvlan-both  noted:macvlan.over.base0        -
+ipvlan        noted:ipvlan.over.base0         bonded
+wireguard     bonded                          bonded
+gre           bonded                          bonded
+ppp           bonded                          bonded
+netkit        bonded                          bonded
 '
 [ -z "${KINDS:-}" ] || TABLE=$(grep -E "^(${KINDS// /|}) " <<<"$TABLE")
 
@@ -39,16 +40,17 @@ kind_family() {
 }
 # The client is served, bonded or not.
 served() { greeted_by "$HUB_IP" || greeted_by "$LAN_IP" || greeted_by "$CLIENT_IP"; }
-# All that mpgate says of the link.
-words() {
-	cat "$TMP/reload.out"
-	tail -n +$((LOG_LINES + 1)) "$TMP/gw.log"
-	ctl gw status
-	ctl gw paths list
-	ctl gw policy explain "$(bracketed "$LAN_IP"):4000" "$(bracketed "$SERVER_IP"):80" --link $DEV
-} 2>&1
+# WORDS in what status, log and explain say of the link.
+note() { ctl gw --json status | jq -r ".links[] | select(.name == \"$DEV\") | .note // \"\"" | grep -E "$1"; }
+logged() { tail -n +$((LOG_LINES + 1)) "$TMP/gw.log" | grep -E "link $DEV.*$1"; }
+explained() {
+	ctl gw policy explain "$(bracketed "$LAN_IP"):4000" "$(bracketed "$SERVER_IP"):80" --link $DEV 2>&1 | grep -E "$1"
+}
+untouched() {
+	ctl gw --json status | jq -e ".links[] | select(.name == \"$DEV\") | .steer == \"none\" and .guard == \"none\""
+}
+unbonded() { served && ! greeted_by "$HUB_IP"; }
 bracketed() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac; }
-said() { words | grep -qiE "$1"; }
 # A connection by way of the hub has a subflow over the path.
 subflow_there() { [ -n "$(on "$GATEWAY" ss -Htn state established "dport = 8803" src "$(bracketed "$PATH_IP")")" ]; }
 used() {
@@ -72,7 +74,7 @@ configure() {
 	path) sed "s/name: wan1/name: $DEV/; s/address: .*/address: [ \"$HUB_IP\" ]/" "$TMP/gw.saved" ;;
 	only) sed "/name: wan1/d; s/name: wan0/name: $DEV/; s/address: .*/address: [ \"$HUB_IP\" ]/" "$TMP/gw.saved" ;;
 	esac >"$TMP/gw.yaml"
-	ctl gw reload >"$TMP/reload.out" 2>&1
+	ctl gw reload >"$TMP/reload.out" 2>&1 || diag "$(cat "$TMP/reload.out")"
 }
 restore() {
 	cp "$TMP/gw.saved" "$TMP/gw.yaml"
@@ -81,39 +83,48 @@ restore() {
 
 # as_lan KIND EXPECTED
 as_lan() {
-	local f
+	local f words=${2#*:}
 	configure lan
+	case $2 in
+	refused:*)
+		check "$1 as lan: status says why it is not served" wait_for 10 note "$words"
+		check "$1 as lan: the log, too" logged "$words"
+		check "$1 as lan: no program is on it" untouched
+		;;
+	noted:*)
+		check "$1 as lan: status says what to know of it" wait_for 10 note "$words"
+		check "$1 as lan: the log, too" logged "$words"
+		;;
+	esac
 	for f in 4 6; do
 		kind_family $f
-		check "$1 as lan, IPv$f: a client is served" wait_for 10 served
-		if [ "$2" = bonded ]; then
-			check "$1 as lan, IPv$f: bonded" wait_for 10 greeted_by "$HUB_IP"
-		else
-			greeted_by "$HUB_IP" || said "$2"
-			ok $? "$1 as lan, IPv$f: bonded, or said why not" || diag "$(words)"
-		fi
+		case $2 in
+		bonded) check "$1 as lan, IPv$f: bonded" wait_for 10 greeted_by "$HUB_IP" ;;
+		refused:*)
+			check "$1 as lan, IPv$f: a client is served, unbonded" wait_for 10 unbonded
+			check "$1 as lan, IPv$f: explain says why" explained "$words"
+			;;
+		*) check "$1 as lan, IPv$f: a client is served" wait_for 10 served ;;
+		esac
 	done
 }
 
 # as_path KIND EXPECTED: as the second path; then as the only one.
 as_path() {
-	local f
+	local f words=${2#*:}
 	for f in 4 6; do
 		kind_family $f
 		configure path
 		check "$1 as path, IPv$f: a client is served" wait_for 10 served
 		if [ "$2" = bonded ]; then
 			check "$1 as path, IPv$f: a subflow crosses it" wait_for 20 with_path
-		else
-			with_path || said "$2"
-			ok $? "$1 as path, IPv$f: used, or said why not" || diag "$(words)"
+			configure only
+			check "$1 as the only path, IPv$f: bonded" wait_for 30 greeted_by "$HUB_IP"
 		fi
-	done
-	[ "$2" = bonded ] || return 0
-	for f in 4 6; do
-		kind_family $f
-		configure only
-		check "$1 as the only path, IPv$f: bonded" wait_for 30 greeted_by "$HUB_IP"
+		[[ $2 == refused:* && $f -eq 4 ]] || continue # words have no family
+		check "$1 as path: status says why it is not served" wait_for 10 note "$words"
+		check "$1 as path: the log, too" logged "$words"
+		check "$1 as path: no program is on it" untouched
 	done
 }
 
