@@ -5,6 +5,7 @@
 // SOURCES: user/mpgated/worker/accept.c user/mpgated/worker/relay.c user/mpgated/worker/request.c
 // SOURCES: user/mpgated/worker/ready.c user/mpgated/worker/dial.c user/mpgated/worker/answer.c
 // SOURCES: user/mpgated/worker/gateway.c user/mpgated/worker/hub.c user/mpgated/worker/access.c
+// SOURCES: user/mpgated/worker/reserve.c user/mpgated/worker/strangers.c
 // SOURCES: user/mpgated/worker/flows.c user/mpgated/ipc/clock.c user/mpgated/ipc/shared.c
 // SOURCES: user/mpgated/worker/replay.c user/mpgated/worker/control.c user/mpgated/worker/loop.c
 /*

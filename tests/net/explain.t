@@ -29,10 +29,10 @@ status_features() {
 	ctl "$1" --json status | jq -r '.features[] | select(.name | test("mptcp")) |
 		"feature \(.name) " + if .works then "works" else "degraded \(.degraded)" end'
 }
-probed_features() { on "$1" "$BUILD/vmtest/probe" | grep -E '^feature (tcp-is-mptcp|mptcp-tfo-(server|client|no-cookie)|mptcp-bind-no-port) '; }
+probed_features() { on "$1" "$BUILD/vmtest/probe" | grep -E '^feature (tcp-is-mptcp|mptcp-tfo-(server|client|no-cookie)|mptcp-bind-no-port|mptcp-keepalive) '; }
 is "$(status_features gw)" "$(probed_features "$GATEWAY")" "gw: status names what this kernel has of MPTCP"
 is "$(status_features hub)" "$(probed_features "$HUB")" "hub: status names what this kernel has of MPTCP"
-is "$(status_features gw | wc -l)" 5 "status: five such features"
+is "$(status_features gw | wc -l)" 6 "status: six such features"
 
 # explain DESTINATION REASON RULE NAME
 explain() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Readers that stand still, clients and servers: what the kernels of gateway and hub hold for them has a bound, others go
 # on as before, and so do they when they read again.
+# ALONE: rates are compared.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

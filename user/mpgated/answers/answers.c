@@ -358,7 +358,8 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
 		json_set_text(o, "last_error", p->last_error);
-		if (p->state == PEER_DOWN)
+		/* None is planned while one is under way. */
+		if (p->state == PEER_DOWN && p->next_try != UINT64_MAX)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
 		json_set_int(o, "connections", peer_connections(s, p->slot));
 		if (p->keyed) {
