@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Descriptors run out in a worker: no client is reset. What steer gave it before it heard of that goes directly, all others
 # take the normal route, and when there are descriptors again connections go by the hub.
+# ALONE: what a worker gets before the supervisor has told steer to pass it by must fit into its reserve.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
