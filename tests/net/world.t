@@ -54,16 +54,19 @@ idle() {
 		{ read -rt $((NAT_SECONDS + NAT_SECONDS / 2)) <> <(:); printf b >&8; read -rN 1 -t 20 -u 8 two && [ \$two = b ]; }"
 }
 
-in_mid_download() { # LINK: it is cut
-	local pid before
-	before=$(sent "$1")
+# All ways to the hub work, so that every connection has its paths again.
+all_up() { ctl gw --json peers list | jq -e '[.ways[] | select(.state != "up")] | length == 0'; }
+in_mid_download() { # LINK: it is cut, while both are used
+	local pid a b status
+	a=$(sent 0) b=$(sent 1)
 	load -n $SIZE get "$SERVER_IP" 80 >"$TMP/get.out" 2>&1 &
 	pid=$!
-	wait_for 10 more sent "$1" $((before + SIZE / 20)) || return
+	wait_for 10 more sent 0 $((a + SIZE / 20)) && wait_for 10 more sent 1 $((b + SIZE / 20)) || return
 	link_cut "$1"
 	wait $pid
-	local status=$?
+	status=$?
 	link_mend "$1"
+	wait_for 40 all_up || return
 	[ $status -eq 0 ] || cat "$TMP/get.out"
 	return $status
 }
