@@ -72,16 +72,17 @@ done
 sysctls "$GATEWAY" net.ipv4.ip_local_port_range="32768 60999"
 eval "exec ${HOLD[1]}>&-"
 
-# Half an answer, with the end right behind it. The gateway has just asked the hub and will not do so again for a while.
+# Half an answer, with the end right behind it. Meanwhile the supervisor neither asks the hub nor misses its workers.
 daemon_stop gw
 check "the gateway starts anew" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the hub is up" wait_for 10 peer_is up
 daemon_stop hub
 spawn cut "$HUB" "$TOOLS/tcpserve" cut:8803
 mapfile -t workers < <(ctl gw --json status | jq -r '.workers[].pid')
+bad=$(counter gw relay convert-bad)
+kill -STOP "${DAEMON[gw]}"
 for f in 4 6; do
 	family $f
-	bad=$(counter gw relay convert-bad)
 	kill -STOP "$SPAWNED"
 	load conn "$SERVER_IP" 7001 >"$TMP/half" &
 	pid=$!
@@ -92,6 +93,7 @@ for f in 4 6; do
 	kill -CONT "${workers[@]}"
 	wait $pid
 	is "$(cat "$TMP/half")" reset "IPv$f: half an answer and the end: the client is reset"
-	check "IPv$f: half an answer and the end: counted" counted gw relay convert-bad "$bad"
 done
+kill -CONT "${DAEMON[gw]}"
+check "half an answer and the end: both are counted" counted gw relay convert-bad $((bad + 1))
 done_testing
