@@ -54,6 +54,10 @@ for f in 4 6; do
 	is "$(load conn "$SERVER_IP" 7001)" ok "IPv$f: the next connection works"
 done
 
+# A connection that is bound to a path's address has the ports of that address, where binding takes one.
+OWN_PORTS=
+! "$BUILD/vmtest/probe" 2>/dev/null | grep -q '^feature mptcp-bind-no-port degraded' ||
+	OWN_PORTS="this kernel takes a port of the path's own for a bound connection"
 # One port is left: for a connection to each address of the hub, and for others elsewhere.
 on "$GATEWAY" ip mptcp limits set subflows 0 add_addr_accepted 0
 sysctls "$GATEWAY" net.ipv4.ip_local_port_range="20000 20000"
@@ -65,6 +69,10 @@ is "$(ctl gw --json peers list | jq '.peers[].connections')" 2 "no port is left:
 for f in 4 6; do
 	family $f
 	resource=$(counter gw relay resource)
+	if [ -n "$OWN_PORTS" ]; then
+		skip "IPv$f: no port is left" "$OWN_PORTS"
+		continue
+	fi
 	check "IPv$f: no port is left: the next goes direct" greeted_by "$GATEWAY_IP"
 	check "IPv$f: no port is left: counted" counted gw relay resource "$resource"
 	check "IPv$f: no port is left: the hub is not to blame" peer_is up
