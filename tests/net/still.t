@@ -94,7 +94,7 @@ for f in 4 6; do
 		[ $way = up ] || check "IPv$f $way: they do not cost much" within $((EACH * READERS)) "$GATEWAY" "$HUB"
 		diag "$(held "$GATEWAY") MB at the gateway, $(held "$HUB") MB at the hub"
 		beside=$(bulk "${!other}")
-		check "IPv$f $way: bulk beside them goes on ($beside of $alone)" [ "$beside" -gt $((alone / 4)) ]
+		check "IPv$f $way: bulk beside them goes on ($beside of $alone)" [ "$beside" -gt $((alone / 2)) ]
 		let_go
 		check "IPv$f $way: read at last, all is there" ended_well "$many" many
 	done
