@@ -196,6 +196,18 @@ int datapath_set_unscale(struct datapath *dp, bool on)
 	return dp_write_settings(dp, &s);
 }
 
+/* A clock that was set back is told of once, and again when it is set back further. */
+static void note_set_back(struct datapath *dp, uint64_t ns)
+{
+	uint64_t seconds = ns / NS_PER_SECOND;
+
+	if (seconds > dp->set_back + 1)
+		log_warn("the clock was set back by %llu s: cookies are judged by the time that it had",
+			 (unsigned long long)seconds);
+	if (seconds > dp->set_back)
+		dp->set_back = seconds;
+}
+
 int datapath_sync_clock(struct datapath *dp)
 {
 	struct mpgate_settings s = dp->settings;
@@ -205,8 +217,11 @@ int datapath_sync_clock(struct datapath *dp)
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	offset = (uint64_t)((int64_t)(wall.tv_sec - boot.tv_sec) * NS_PER_SECOND + (wall.tv_nsec - boot.tv_nsec));
-	if (offset <= s.wall_offset)
+	if (offset <= s.wall_offset) {
+		note_set_back(dp, s.wall_offset - offset);
 		return 0;
+	}
+	dp->set_back = 0;
 	s.wall_offset = offset;
 	return dp_write_settings(dp, &s);
 }

@@ -128,6 +128,7 @@ struct datapath {
 	uint64_t *flow_clients; /* the map, which programs and workers change at the same time */
 	struct dp_sweep sweep;
 	unsigned replay_buckets;
+	uint64_t set_back; /* seconds: how far the clock is known to be behind what guard goes by */
 	int inner_links, inner_hits;
 	int synack_link;
 	struct dp_link links[MPGATE_MAX_LINKS];
