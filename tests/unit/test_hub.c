@@ -1,73 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A hub's connections: each line of the state table in docs/architecture.md, in both families, and each failure. */
-#include <errno.h>
-#include <string.h>
-
-#include <lib/log.h>
-
-#include "cunit.h"
-#include "world.h"
-
-#define CUTS 400 /* a stream */
-#define GET "GET / HTTP/1.1\r\n\r\n"
-#define REPLY "HTTP/1.1 200 OK\r\n\r\nhello"
-#define EQUAL_TEXT(a, b) CU_ASSERT_STRING_EQUAL((a) ? (const char *)(a) : "nothing", b)
-
-static struct worker *w;
-static const char *client, *server;
-static uint8_t message[CONVERT_MAX_LEN + 64];
-static size_t length;
-
-static void start(void)
-{
-	world_new();
-	w = world_start();
-	length = world_request(message, sizeof(message), client, server, true);
-}
-
-/* GET follows the message at once. */
-static void add_get(void)
-{
-	memcpy(message + length, GET, strlen(GET));
-	length += strlen(GET);
-}
-
-static struct sock *call(bool young)
-{
-	struct sock *s = world_caller("192.0.2.77", young, message, length);
-
-	world_settle();
-	return s;
-}
-
-static void each_family(void (*script)(void))
-{
-	client = "10.0.0.5";
-	server = "198.51.100.7";
-	script();
-	client = "2001:db8:1::5";
-	server = "2001:db8:2::7";
-	script();
-}
-
-static struct sock *dialed(void)
-{
-	struct mpgate_addr to = world_addr(server);
-	struct sock *s = world_dialed(0);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-	CU_ASSERT_EQUAL(memcmp(&s->to, &to, sizeof(to)), 0);
-	CU_ASSERT_EQUAL(s->to_port, htons(80));
-	return s;
-}
-
-static void check_answer(const struct sock *s, const char *behind)
-{
-	struct convert_msg m;
-
-	EQUAL_TEXT(world_behind_answer(s, &m), behind);
-	CU_ASSERT_EQUAL(m.has, 0);
-}
+/*
+ * A hub's connections, in both families: those that go well, servers that fail, bad messages, what else is asked for.
+ * Each line of the state table in docs/architecture.md is here or in test_hub_access.c.
+ */
+#include "hub_script.h"
 
 /* --- the way that goes well */
 static bool young;
@@ -125,37 +61,6 @@ static void test_relay_young(void)
 {
 	young = true;
 	each_family(relay_cut);
-}
-
-/* --- Errors: the peer reads them to the end, and what it still sends is read and dropped */
-static bool told_time; /* the Error is one that tells it */
-
-static void check_error(struct sock *p, uint8_t code, int value)
-{
-	struct convert_msg m = { 0 };
-
-	/* A socket that takes no whole Error, though nothing was written to it before. */
-	if (p->end == CLOSED_BY_RESET && !world_behind_answer(p, &m)) {
-		CU_ASSERT_TRUE(world_end());
-		return;
-	}
-	EQUAL_TEXT(world_behind_answer(p, &m), "");
-	CU_ASSERT_EQUAL_FATAL(m.has & ~CONVERT_HAS_CLOCK, CONVERT_HAS_ERROR);
-	CU_ASSERT_EQUAL(!!(m.has & CONVERT_HAS_CLOCK), told_time);
-	CU_ASSERT_EQUAL(m.error, code);
-	if (value >= 0) {
-		CU_ASSERT_TRUE_FATAL(m.error_value.len > 0);
-		CU_ASSERT_EQUAL(m.error_value.data[0], value);
-	}
-	CU_ASSERT_TRUE(p->shut);
-	CU_ASSERT_EQUAL(p->end, OPEN);
-	sock_say(p, GET GET, 2 * strlen(GET));
-	world_settle();
-	CU_ASSERT_EQUAL(p->end, OPEN);
-	sock_fin(p);
-	world_settle();
-	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
-	CU_ASSERT_TRUE(world_end());
 }
 
 static void test_server_fails(void)
@@ -294,161 +199,6 @@ static void test_too_many_of_a_client(void)
 	p = world_caller("2001:db8:9::1", false, message, length);
 	world_settle();
 	CU_ASSERT_EQUAL(p->out_len, 0);
-	CU_ASSERT_TRUE(world_end());
-}
-
-/* How often the supervisor was told that this source proved a key. */
-static unsigned proved(const char *source)
-{
-	const struct mpgate_addr a = world_addr(source);
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < world.told_count && i < WORLD_MESSAGES; i++)
-		n += world.told[i].type == MSG_PROVED && !memcmp(&world.told[i].source, &a, sizeof(a));
-	return n;
-}
-
-static void test_who_proved_a_key_is_told(void)
-{
-	static const char *const from[][3] = { /* two addresses of one client, as it is told */
-					       { "192.0.2.77", "192.0.2.77", "192.0.2.77" },
-					       { "2001:db8:9::1", "2001:db8:9::2:3", "2001:db8:9::" }
-	};
-
-	start();
-	for (unsigned f = 0; f < 2; f++) {
-		for (unsigned i = 0; i < 3; i++) {
-			length = world_request(message, sizeof(message), client, server, true);
-			world_caller(from[f][i % 2], i == 0, message, length);
-			world_settle();
-			CU_ASSERT_EQUAL(proved(from[f][2]), 1);
-		}
-		world_pass(60001);
-		length = world_request(message, sizeof(message), client, server, true);
-		world_caller(from[f][0], false, message, length);
-		world_settle();
-		CU_ASSERT_EQUAL(proved(from[f][2]), 2);
-	}
-	/* Without a right cookie nothing is proved. */
-	start();
-	world.config.keys[0].key.k0 ^= 1;
-	world_reload();
-	call(false);
-	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
-	CU_ASSERT_EQUAL(proved("192.0.2.77"), 0);
-}
-
-/* --- who may not */
-static void test_no_cookie(void)
-{
-	struct sock *p;
-
-	start();
-	/* The key is another's. */
-	world.config.keys[0].key.k0 ^= 1;
-	world_reload();
-	p = call(false);
-	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
-	CU_ASSERT_EQUAL(world_dialed_count(), 0);
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
-}
-
-static void test_stale(void)
-{
-	struct sock *p;
-
-	start();
-	world_pass(31000);
-	p = call(false);
-	told_time = true;
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
-	told_time = false;
-}
-
-static void test_replayed(void)
-{
-	struct sock *p;
-
-	start();
-	call(false);
-	CU_ASSERT_EQUAL(world_dialed_count(), 1);
-	p = call(false);
-	CU_ASSERT_EQUAL(world_dialed_count(), 1);
-	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
-	CU_ASSERT_EQUAL(p->out_len, 0);
-	CU_ASSERT_EQUAL(w->stats->replayed, 1);
-	CU_ASSERT_TRUE(world_end());
-}
-
-static size_t plain_request(const struct convert_bytes *cookie, const struct convert_bytes *options)
-{
-	struct mpgate_addr to = world_addr(server);
-	struct convert_writer wr;
-	int n;
-
-	convert_begin(&wr, message, sizeof(message));
-	convert_put_connect(&wr, &to, htons(80), options);
-	if (cookie)
-		convert_put_cookie(&wr, cookie->data, cookie->len);
-	n = convert_end(&wr);
-	CU_ASSERT_TRUE_FATAL(n > 0);
-	return (size_t)n;
-}
-
-static void test_issued(void)
-{
-	struct convert_bytes cookie;
-	struct convert_msg m;
-	struct sock *p;
-
-	world_new();
-	world.config.head.accept = CFG_ACCEPT_ISSUED;
-	w = world_start();
-	length = plain_request(NULL, NULL);
-	p = call(false);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(world_behind_answer(p, &m));
-	CU_ASSERT_EQUAL(m.error, CONVERT_E_NO_COOKIE);
-	CU_ASSERT_TRUE_FATAL(m.error_value.len > 1);
-	cookie = (struct convert_bytes){ m.error_value.data + 1, m.error_value.len - 1 };
-	length = plain_request(&cookie, NULL);
-	call(false);
-	CU_ASSERT_EQUAL(world_dialed_count(), 1);
-	CU_ASSERT_EQUAL(w->stats->cookie_issued, 1);
-	/* It is for that address alone. */
-	p = world_caller("192.0.2.78", false, message, length);
-	world_settle();
-	CU_ASSERT_EQUAL(world_dialed_count(), 1);
-	sock_connected(world_dialed(0));
-	world_settle();
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
-}
-
-static void test_destination_not_allowed(void)
-{
-	struct sock *p;
-
-	server = "203.0.113.1";
-	start();
-	p = call(false);
-	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
-	server = "198.51.100.7";
-}
-
-static void test_source_not_allowed(void)
-{
-	struct sock *p;
-
-	world_new();
-	/* allow-from: IPv6 alone */
-	world.config.head.allow_from =
-		(struct snapshot_array){ .offset = offsetof(typeof(world.config), to) + sizeof(struct prefix),
-					 .count = 1 };
-	w = world_start();
-	p = call(false);
-	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
-	CU_ASSERT_EQUAL(p->out_len, 0);
-	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
 	CU_ASSERT_TRUE(world_end());
 }
 
@@ -696,13 +446,6 @@ int main(void)
 		{ "no descriptor", test_no_descriptor },
 		{ "no room for bytes", test_no_room },
 		{ "too many requests of one client", test_too_many_of_a_client },
-		{ "who proved a key is told", test_who_proved_a_key_is_told },
-		{ "no valid cookie", test_no_cookie },
-		{ "a stale cookie", test_stale },
-		{ "a cookie used before", test_replayed },
-		{ "cookies are issued", test_issued },
-		{ "a destination that is not allowed", test_destination_not_allowed },
-		{ "a source that is not allowed", test_source_not_allowed },
 		{ "bad messages", test_bad_messages },
 		{ "no message", test_no_message },
 		{ "the peer goes away while the server is dialed", test_peer_gone_while_dialing },
@@ -714,8 +457,5 @@ int main(void)
 		CU_TEST_INFO_NULL,
 	};
 
-	log_setup("test", LOG_LEVEL_ERROR);
-	client = "10.0.0.5";
-	server = "198.51.100.7";
-	return cunit_run("hub", tests, NULL, NULL) ? 0 : 1;
+	return script_run("hub", tests);
 }

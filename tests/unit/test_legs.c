@@ -1,27 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is asked of each leg's socket: probes while it is silent, and whether it is MPTCP still. */
-#include <errno.h>
-#include <string.h>
-
-#include <lib/log.h>
-
-#include "cunit.h"
-#include "world.h"
-
-#define GET "GET / HTTP/1.1\r\n\r\n"
-
-static struct worker *w;
-static const char *client, *server;
-
-static void each_family(void (*script)(void))
-{
-	client = "10.0.0.5";
-	server = "198.51.100.7";
-	script();
-	client = "2001:db8:1::5";
-	server = "2001:db8:2::7";
-	script();
-}
+#include "world_script.h"
 
 static void start(void)
 {
@@ -155,6 +134,5 @@ int main(void)
 		CU_TEST_INFO_NULL,
 	};
 
-	log_setup("test", LOG_LEVEL_ERROR);
-	return cunit_run("legs", tests, NULL, NULL) ? 0 : 1;
+	return script_run("legs", tests);
 }

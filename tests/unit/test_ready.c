@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Connections opened ahead: when they are opened, used, and given up. */
-#include <errno.h>
-#include <string.h>
-
-#include <lib/log.h>
 #include <mpgated/worker/ready.h>
 
-#include "cunit.h"
-#include "world.h"
-
-#define CUTS 400 /* a stream */
-#define GET "GET / HTTP/1.1\r\n\r\n"
-#define REPLY "HTTP/1.1 200 OK\r\n\r\nhello"
-#define EQUAL_TEXT(a, b) CU_ASSERT_STRING_EQUAL((a) ? (const char *)(a) : "nothing", b)
-
-static struct worker *w;
+#include "world_script.h"
 
 /* A worker with one connection to peer 0 opened ahead: its socket. */
 static struct sock *start(void)
@@ -256,6 +244,5 @@ int main(void)
 		CU_TEST_INFO_NULL,
 	};
 
-	log_setup("test", LOG_LEVEL_ERROR);
-	return cunit_run("ready", tests, NULL, NULL) ? 0 : 1;
+	return script_run("ready", tests);
 }
