@@ -129,14 +129,14 @@ for f in 4 6; do
 	check "$name: a gateway without a key starts" plain_gateway
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: it asks for a cookie"
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: and uses it"
-	kill -STOP "${DAEMON[gw]}" # no probe finds out
+	kill -STOP "${DAEMON[gw]}" # the supervisor: no probe finds out, nor is one handed a cookie
 	daemon_stop hub
 	check "$name: the hub starts anew, with another secret" daemon_start hub "$HUB" "$TMP/hub.yaml"
-	kill -CONT "${DAEMON[gw]}"
 	asked=$(counter hub relay cookie-issued)
 	is "$(load greet "$SERVER_IP" 7003)" "hello $HUB_IP" "$name: a refused cookie is forgotten, a new one asked for"
 	check "$name: and used" load conn "$SERVER_IP" 7001
 	is "$(counter hub relay cookie-issued)" $((asked + 1)) "$name: once"
+	kill -CONT "${DAEMON[gw]}"
 	is "$(load conn "${HUB_IP%2}1" 7001)" reset "$name: refused with a new one as well: the client is reset"
 	daemon_stop gw
 done

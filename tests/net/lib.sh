@@ -300,6 +300,20 @@ servers_start() {
 # load ARGUMENTS...: tcpload on the client.
 load() { on "$CLIENT" "$TOOLS/tcpload" "$@"; }
 
+# hold N: that many connections to the echo server, a byte each way, open until let_go.
+hold() {
+	mkfifo "$TMP/hold.in"
+	load -n "$1" hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
+	HELD=$!
+	exec 9>"$TMP/hold.in"
+	wait_for 20 grep -q held "$TMP/hold.out" || { cat "$TMP/hold.out" && return 1; }
+}
+let_go() {
+	exec 9>&-
+	wait "$HELD"
+	rm -f "$TMP/hold.in"
+}
+
 # family 4|6: sets SERVER_IP, HUB_IP, CLIENT_IP, GATEWAY_IP and URL.
 # shellcheck disable=SC2034 # read by the scripts that source this
 family() {

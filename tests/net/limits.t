@@ -14,18 +14,6 @@ GATEWAY_MORE="limits: { connections: $CONNECTIONS }"
 HUB_MORE='timeouts: { header: 1, connect: 2 }'
 scenario
 
-held() {
-	mkfifo "$TMP/hold.in"
-	load -n "$1" hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
-	HELD=$!
-	exec 9>"$TMP/hold.in"
-	wait_for 10 grep -q held "$TMP/hold.out" || { cat "$TMP/hold.out" && return 1; }
-}
-let_go() {
-	exec 9>&-
-	wait "$HELD"
-	rm -f "$TMP/hold.in"
-}
 flows() { [ "$(ctl gw --json flows list | jq '.flows | length')" -eq "$1" ]; }
 
 for f in 4 6; do
@@ -33,7 +21,7 @@ for f in 4 6; do
 	# More than the limit, one after the other: the first are steered, the rest pass.
 	before=$(counter gw reasons no-listener)
 	ended=$(counter gw relay idle-timeout)
-	check "IPv$f: connections beyond the limit work" held $((CONNECTIONS * 4))
+	check "IPv$f: connections beyond the limit work" hold $((CONNECTIONS * 4))
 	check "IPv$f: they go the normal way" counted gw reasons no-listener "$before"
 	check "IPv$f: and are told from those within" greeted_by "$CLIENT_IP"
 	check "IPv$f: idle connections end" wait_for 15 flows 0

@@ -21,24 +21,11 @@ DAEMON_BY=(prlimit "--nofile=$LIMIT_FDS")
 check "the gateway starts with $LIMIT_FDS descriptors" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the hub is found" wait_for 10 peer_is up
 
-held() {
-	mkfifo "$TMP/hold.in"
-	load -n "$BEYOND" hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
-	HELD=$!
-	exec 9>"$TMP/hold.in"
-	wait_for 20 grep -q held "$TMP/hold.out" || { cat "$TMP/hold.out" && return 1; }
-}
-let_go() {
-	exec 9>&-
-	wait "$HELD"
-	rm -f "$TMP/hold.in"
-}
-
 for f in 4 6; do
 	family $f
 	passed=$(counter gw reasons no-listener)
 	check "IPv$f: it works" greeted_by "$HUB_IP"
-	check "IPv$f: $BEYOND connections at a time work" held
+	check "IPv$f: $BEYOND connections at a time work" hold "$BEYOND"
 	check "IPv$f: the rest takes the normal route" counted gw reasons no-listener "$passed"
 	check "IPv$f: and is told from those within" greeted_by "$CLIENT_IP"
 	check "IPv$f: they end well" let_go
@@ -56,7 +43,7 @@ check "it is found" wait_for 30 peer_is up
 for f in 4 6; do
 	family $f
 	direct=$(counter gw relay direct)
-	check "IPv$f: a full hub: $BEYOND connections at a time work" held
+	check "IPv$f: a full hub: $BEYOND connections at a time work" hold "$BEYOND"
 	check "IPv$f: a full hub: some go directly" counted gw relay direct "$direct"
 	check "IPv$f: they end well" let_go
 	check "IPv$f: new ones go by the hub again" wait_for 30 greeted_by "$HUB_IP"
