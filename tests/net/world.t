@@ -11,19 +11,8 @@
 # shellcheck source=tests/net/world.sh
 . "$(dirname "$0")/world.sh"
 
-# Promises that the present tree does not keep, by name, looked at once they are taken out here (or NOT_YET= is given).
-# own-address: LAN hosts reach what listens on the WAN address, and inner hosts of a hub what listens on its.
-NOT_YET=${NOT_YET-own-address}
 ROUNDS=10 # of 20 connections
 SIZE=6000000
-
-# promised WHICH NAME COMMAND...: as check, or a skip.
-promised() {
-	case " $NOT_YET " in
-	*" $1 "*) skip "$2" "not yet: $1" ;;
-	*) check "${@:2}" ;;
-	esac
-}
 
 # What the server sees of a connection that goes the normal way, over link 0.
 direct_ip() { if [ "$f" = 4 ]; then echo 10.60.110.1; else echo "$CLIENT6"; fi; }
@@ -108,15 +97,15 @@ for f in 4 6; do
 	wait "${idlers[0]}"
 	status=$?
 	idlers=("${idlers[@]:1}")
-	promised keepalive "IPv$f: an idle connection outlives NAT's timers" [ $status -eq 0 ]
+	check "IPv$f: an idle connection outlives NAT's timers" [ $status -eq 0 ]
 done
 
 for f in 4 6; do
 	family $f
 	[ $f = 4 ] && wan=10.60.10.2 inner=10.60.30.2 || wan=fd60:10::2 inner=fd60:30::2
-	promised own-address "IPv$f: the LAN reaches the gateway's WAN address" on "$CLIENT" "$TOOLS/tcpload" greet $wan 8080
-	promised own-address "IPv$f: so does the other LAN" on "$HOST" "$TOOLS/tcpload" greet $wan 8080
-	promised own-address "IPv$f: what is behind the hub reaches its address" on "$INNER" "$TOOLS/tcpload" greet $inner 8080
+	check "IPv$f: the LAN reaches the gateway's WAN address" on "$CLIENT" "$TOOLS/tcpload" greet $wan 8080
+	check "IPv$f: so does the other LAN" on "$HOST" "$TOOLS/tcpload" greet $wan 8080
+	check "IPv$f: what is behind the hub reaches its address" on "$INNER" "$TOOLS/tcpload" greet $inner 8080
 done
 
 # The hub goes, and comes back.
