@@ -121,7 +121,7 @@ static void a_syn_that_comes_again_is_the_same_flow(void)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		__u64 steered = counted(MPGATE_R_STEERED), again = counted(MPGATE_R_STEERED_AGAIN);
-		struct mpgate_flow first, second;
+		struct mpgate_flow first, second = { 0 };
 
 		flows_clear();
 		dp_clients(skel, 1);

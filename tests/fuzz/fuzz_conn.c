@@ -68,7 +68,7 @@ static void see(struct conn *c)
 {
 	const struct sock *local, *peer;
 
-	if (c->local.fd < 0 || c->peer.fd < 0)
+	if (c->local.fd < WORLD_FIRST_FD || c->peer.fd < WORLD_FIRST_FD)
 		return;
 	local = &world.socks[c->local.fd - WORLD_FIRST_FD];
 	peer = &world.socks[c->peer.fd - WORLD_FIRST_FD];

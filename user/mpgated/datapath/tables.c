@@ -35,8 +35,8 @@ int datapath_set_backlog(struct datapath *dp, unsigned backlog)
 	struct mpgate_settings s = dp->settings;
 	int cpus = libbpf_num_possible_cpus();
 
-	if (cpus < 0)
-		return cpus;
+	if (cpus <= 0)
+		return cpus ? cpus : -ENODEV;
 	s.backlog = backlog / (unsigned)cpus;
 	return dp_write_settings(dp, &s);
 }
