@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 FLOWS=6
+TIMERS_S=6 # longer than the supervisor's timers
 GATEWAY_TIMEOUTS="idle: $((4 + ${MPG_SLOW:-1}))"
 # Of a download that must last until it was seen: an emulated CPU takes its time for that.
 [ -n "${MPG_SLOW:-}" ] && PACE=1M || PACE=3M
@@ -195,6 +196,22 @@ stopped_at() {
 	nothing_left "$name"
 }
 
+# A gateway that takes its time to stop: its timers are due before it has.
+stopped_late() {
+	local name="stopped, in no hurry"
+	check "$name: it starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+	: >"$TMP/gw.log"
+	kill -TERM "${DAEMON[gw]}"
+	until grep -q stopping "$TMP/gw.log"; do :; done
+	kill -STOP "${DAEMON[gw]}"
+	read -rt $TIMERS_S <> <(:) || :
+	kill -CONT "${DAEMON[gw]}"
+	check "$name: it is gone" wait_for 5 gone "${DAEMON[gw]}"
+	wait "${DAEMON[gw]}"
+	is $? 0 "$name: in order" || diag "$(tail -n 20 "$TMP/gw.log")"
+	nothing_left "$name"
+}
+
 for f in 4 6; do
 	family $f
 	supervisor_killed
@@ -242,4 +259,5 @@ nothing_left "gateway stopped"
 stopped_at pinned TERM
 stopped_at pinned INT TERM
 stopped_at started TERM
+stopped_late
 done_testing

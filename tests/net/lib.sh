@@ -47,13 +47,26 @@ wait_for() {
 	done
 }
 
-# stop PID...: asks, then kills.
+# stop PID...: asks, then kills. A daemon that does not end well fails the script (cleanup).
+BAD_ENDS=
 stop() {
-	local pid
+	local pid status
 	for pid; do
 		kill "$pid" 2>/dev/null || continue
-		wait_for 5 gone "$pid" || kill -9 "$pid" 2>/dev/null
+		if ! wait_for 20 gone "$pid"; then
+			bad_end "$pid" "had to be killed"
+			kill -9 "$pid" 2>/dev/null
+		fi
 		wait "$pid" 2>/dev/null
+		status=$?
+		case $status in 0 | 127 | 137) ;; *) bad_end "$pid" "ended with status $status" ;; esac
+	done
+}
+# 127: no child of ours; 137: killed, which scripts do.
+bad_end() { # PID WHAT
+	local name
+	for name in "${!DAEMON[@]}"; do
+		[ "${DAEMON[$name]}" != "$1" ] || BAD_ENDS+="$name $2: $(tail -n 20 "$TMP/$name.log")"$'\n'
 	done
 }
 # A zombie of ours counts as gone: it is reaped by wait.
@@ -91,6 +104,10 @@ cleanup() {
 	trap '' INT TERM HUP # timeout passes on what the script has had already, which must not end this
 	trap - EXIT
 	stop "${PIDS[@]}" 2>/dev/null
+	if [ -n "$BAD_ENDS" ]; then
+		printf '# %s\n' "${BAD_ENDS//$'\n'/$'\n# '}"
+		status=1
+	fi
 	net_remove
 	rm -rf "$RUN"
 	alone restore_host

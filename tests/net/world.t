@@ -43,8 +43,12 @@ idle() {
 		{ read -rt $((NAT_SECONDS + NAT_SECONDS / 2)) <> <(:); printf b >&8; read -rN 1 -t 20 -u 8 two && [ \$two = b ]; }"
 }
 
-# All ways to the hub work, so that every connection has its paths again.
-all_up() { ctl gw --json peers list | jq -e '[.ways[] | select(.state != "up")] | length == 0'; }
+# All ways to the hub work, and every connection has its paths again, which may take a join's SYN some tries.
+to_hub() { on "$GATEWAY" ss -Hn "$1" state established "dport = 8803" | wc -l; }
+all_up() {
+	ctl gw --json peers list | jq -e '[.ways[] | select(.state != "up")] | length == 0' &&
+		[ "$(to_hub -t)" -ge $((2 * $(to_hub -M))) ]
+}
 in_mid_download() { # LINK: it is cut, while both are used
 	local pid a b status
 	a=$(sent 0) b=$(sent 1)

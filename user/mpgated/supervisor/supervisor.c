@@ -209,7 +209,7 @@ static void stop(struct supervisor *s)
 	scrape_close(&s->scrape);
 	if (s->paths)
 		paths_close(s->paths);
-	uv_run(&s->loop, UV_RUN_NOWAIT);
+	/* All at once, before the loop turns again: timers that are due meanwhile find nothing of this any more. */
 	uv_walk(&s->loop, close_handle, NULL);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&s->loop);
