@@ -36,8 +36,9 @@ renew() { another_number && ctl gw reload && wait_for 20 renewed && wait_for 5 c
 # Nothing of an earlier connection is still being closed.
 calm() { ! on "$GATEWAY" ss -HMna | grep -qvE '^(mptcp +)?(ESTAB|LISTEN)'; }
 another_number() { sed -i 's/ready: 2/ready: 3/; t; s/ready: 3/ready: 2/' "$TMP/gw.yaml"; }
-# After the first address failed it is asked again, soon, before connections go there.
-renewed() { greeted_by "$HUB_IP" && [ "$(to_first)" -ge 2 ] && [ "$(to_other)" -eq 0 ]; }
+# After the first address failed it is asked again, soon, before connections go there. It takes data in SYNs.
+renewed() { greeted_by "$HUB_IP" && [ "$(to_first)" -ge 2 ] && [ "$(to_other)" -eq 0 ] && [ "$(syn_data)" = yes ]; }
+syn_data() { ctl gw --json peers list | jq -r '.peers[].syn_data'; }
 
 net_init
 net_build && servers_start || exit 1
@@ -87,8 +88,10 @@ for f in 4 6; do
 
 	check "IPv$f: new ones are there" renew
 	direct=$(counter gw relay direct) relayed=$(counter hub relay relayed) replayed=$(counter hub relay replayed)
+	kill -STOP "${DAEMON[gw]}" # no probe finds out: the same address is asked again, in a SYN
 	lost add from sport
 	check "IPv$f: the hub's answers get lost: a download works all the same" download
+	kill -CONT "${DAEMON[gw]}"
 	check "IPv$f: directly" counted gw relay direct "$direct"
 	check "IPv$f: the hub refused to do it again" counted hub relay replayed "$replayed"
 	is "$(counter hub relay relayed)" $((relayed + 1)) "IPv$f: and had done it once"
