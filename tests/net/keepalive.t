@@ -44,7 +44,7 @@ appear "$CLIENT"
 
 if [ "$works" = true ]; then
 	check "connections of both families again" held
-	check "they are with the hub" flows hub 2
+	check "they are with the hub" wait_for 5 flows hub 2
 	vanish "$GATEWAY"
 	check "the gateway vanishes: its connections end at the hub" \
 		wait_for $((PEER_S + LAST_SUBFLOW_S + SPARE_S)) flows hub 0
