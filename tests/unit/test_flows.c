@@ -151,6 +151,12 @@ static void test_late(void)
 	CU_ASSERT_TRUE(a.more[2]);
 	/* Its answer is not waited for any more. */
 	CU_ASSERT_FALSE(s.workers[2].asked);
+	ask(&a);
+	for (unsigned i = 0; i < WORKERS; i++)
+		flows_lost(&s.workers[i]);
+	loop_pass(0);
+	CU_ASSERT_EQUAL(a.done, 1);
+	CU_ASSERT_FALSE(a.more[2]);
 	free_supervisor();
 }
 
@@ -256,6 +262,7 @@ static void test_close(void)
 	CU_ASSERT_EQUAL(b.count[0], 0);
 	/* Before it was opened. */
 	memset(&s, 0, sizeof(s));
+	loop_new();
 	flows_close(&s);
 }
 
