@@ -73,7 +73,6 @@ static void test_listeners(void)
 {
 	crew_new();
 	crew.cfg.convert.listening = true;
-	crew.cfg.convert.listen_count = 2;
 	CU_ASSERT_EQUAL(workers_listen(&crew.s), 0);
 	CU_ASSERT_EQUAL(crew.listeners, 4 * CREW);
 	for (unsigned i = 0; i < CREW; i++) {
@@ -276,7 +275,7 @@ static void test_flows(void)
 	answer.slot = question.slot;
 	crew_says(0, &answer, good);
 	CU_ASSERT_FALSE(worker(0)->asked);
-	crew_says(0, &answer, good); /* once more than it was asked */
+	crew_says(0, &(struct message){ .type = MSG_FLOWS, .slot = question.slot }, -1); /* nobody asked again */
 	CU_ASSERT_EQUAL(worker(0)->flow_count, 2);
 	answer.slot = question.slot - 1; /* late */
 	crew_says(1, &answer, good);
@@ -316,6 +315,12 @@ static void test_silence(void)
 	pass(WATCH_SILENT + 1, 0);
 	pass(2, -1);
 	CU_ASSERT_FALSE(crew.steer[0].alive);
+	/* Silence ends with the process. */
+	pass(WATCH_SILENT + 1, 1);
+	CU_ASSERT_FALSE(crew.steer[1].alive);
+	crew_ends(1, SIGKILL);
+	loop_pass(0);
+	CU_ASSERT_TRUE(crew.steer[1].alive);
 	CU_ASSERT_TRUE(crew_end());
 }
 
@@ -347,6 +352,14 @@ static void test_snapshot_behind(void)
 	loop_pass(WATCH_PERIOD_MS);
 	CU_ASSERT_TRUE(crew_hears(0, &m, &size));
 	CU_ASSERT_FALSE(crew_hears(0, &m, &size));
+	/* The next process starts with it. */
+	while (message_send(worker(0)->child.socket, &ping, -1) == 0)
+		;
+	workers_update(&crew.s);
+	CU_ASSERT_TRUE(worker(0)->behind);
+	crew_ends(0, SIGKILL);
+	loop_pass(0);
+	CU_ASSERT_FALSE(worker(0)->behind);
 	CU_ASSERT_TRUE(crew_end());
 }
 
@@ -361,7 +374,6 @@ static void test_end(void)
 	crew.s.shm->workers[1].steered = 9;
 	crew.s.shm->relayed[1][2] = 7;
 	crew.s.shm->relayed[0][2] = 5;
-	crew_says(1, &full, -1);
 	crew_ends(1, SIGSEGV);
 	CU_ASSERT_FALSE(crew.steer[1].alive);
 	CU_ASSERT_EQUAL(crew.s.shm->workers[1].connections, 0);
@@ -371,11 +383,19 @@ static void test_end(void)
 	workers_update(&crew.s); /* the next one starts with that */
 	loop_pass(0);
 	CU_ASSERT_EQUAL(crew.started, CREW + 1);
-	CU_ASSERT_TRUE(crew.steer[1].alive); /* full was the one before */
+	CU_ASSERT_TRUE(crew.steer[1].alive);
 	CU_ASSERT_EQUAL(take_start(1, &m, size), 6);
 	CU_ASSERT_EQUAL(m.index, 1);
 	CU_ASSERT_EQUAL(size[4], SIZE_LISTENERS + 2);
 	CU_ASSERT_EQUAL(size[5], SIZE_LISTENERS + 3);
+	/* That one was full: the next is not. It died young, so there is a pause. */
+	crew_says(1, &full, -1);
+	crew_ends(1, SIGSEGV);
+	loop_pass(WATCH_DELAY_MS - 1);
+	CU_ASSERT_EQUAL(crew.started, CREW + 1);
+	loop_pass(1);
+	CU_ASSERT_EQUAL(crew.started, CREW + 2);
+	CU_ASSERT_TRUE(crew.steer[1].alive);
 	CU_ASSERT_TRUE(crew_end());
 }
 

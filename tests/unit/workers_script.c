@@ -228,6 +228,7 @@ void crew_new(void)
 	s->cfg->workers = CREW;
 	s->cfg->timeouts.keepalive = 60;
 	s->cfg->convert.listen = crew.listen;
+	s->cfg->convert.listen_count = 2;
 	s->cfg->convert.port = 8803;
 	addr_parse("192.0.2.1", &crew.listen[0]);
 	addr_parse("2001:db8::1", &crew.listen[1]);
