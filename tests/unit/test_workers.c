@@ -381,6 +381,7 @@ static void test_end(void)
 	CU_ASSERT_EQUAL(crew.s.shm->relayed[1][2], 0);
 	CU_ASSERT_EQUAL(crew.s.shm->relayed[0][2], 5);
 	workers_update(&crew.s); /* the next one starts with that */
+	CU_ASSERT_FALSE(worker(1)->behind);
 	loop_pass(0);
 	CU_ASSERT_EQUAL(crew.started, CREW + 1);
 	CU_ASSERT_TRUE(crew.steer[1].alive);
