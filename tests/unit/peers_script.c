@@ -116,11 +116,10 @@ static bool take(struct config *cfg, struct cfg_error *err)
 
 bool script_load(const char *text, struct cfg_error *err)
 {
-	struct cfg_error mine;
+	struct cfg_error mine = { "" };
 	struct config *cfg;
 
 	err = err ? err : &mine;
-	*err = (struct cfg_error){ "" };
 	return config_parse(text, strlen(text), "test.yaml", ".", &cfg, err) == 0 && take(cfg, err);
 }
 

@@ -65,7 +65,8 @@ ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_d
 	k->to = *addr;
 	k->port = port;
 	k->syn_data = syn_data;
-	return syn_data && play.syn_room > 1 ? put(k, data, len, play.syn_room) : 0;
+	CHECK(syn_data == (data != NULL));
+	return data && play.syn_room > 1 ? put(k, data, len, play.syn_room) : 0;
 }
 
 ssize_t tcp_send(int fd, const void *data, size_t len)

@@ -13,7 +13,7 @@
 
 static void load(const char *text)
 {
-	struct cfg_error err;
+	struct cfg_error err = { "" };
 	bool good = script_load(text, &err);
 
 	if (!good)

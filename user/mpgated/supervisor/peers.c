@@ -278,8 +278,10 @@ static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path 
 static void set_ways(struct peer *p, const struct health_path *paths, unsigned n)
 {
 	bool v4[CFG_PEER_ADDRESSES];
-	const struct health_way first = p->first < 0 ? (struct health_way){ 0 } : p->health.way[p->first];
+	struct health_way first = { 0 };
 
+	if (p->first >= 0)
+		first = p->health.way[p->first];
 	for (unsigned i = 0; i < p->address_count; i++)
 		v4[i] = addr_is_v4(&p->address[i]);
 	health_set_ways(&p->health, v4, p->address_count, paths, n, uv_now(&p->sup->loop));
