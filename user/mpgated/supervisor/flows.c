@@ -16,9 +16,11 @@ static void flows_done(struct supervisor *s)
 {
 	struct flows_waiter *w = s->waiters;
 
-	/* Those who did not answer may have some. */
-	for (unsigned i = 0; i < s->worker_count; i++)
+	/* Those who did not answer may have some. They are not waited for: who is done may ask anew. */
+	for (unsigned i = 0; i < s->worker_count; i++) {
 		s->workers[i].more_flows |= s->workers[i].asked;
+		s->workers[i].asked = false;
+	}
 	uv_timer_stop(&s->flows_late);
 	s->waiters = NULL;
 	while (w) {
@@ -34,7 +36,7 @@ static void flows_done(struct supervisor *s)
 		free(p->flows);
 		p->flows = NULL;
 		p->flow_count = 0;
-		p->asked = p->more_flows = false;
+		p->more_flows = false;
 	}
 }
 
@@ -99,6 +101,9 @@ void flows_lost(struct worker_proc *p)
 
 void flows_close(struct supervisor *s)
 {
-	if (s->flows_late.data)
+	if (!s->flows_late.data)
+		return;
+	do
 		flows_done(s);
+	while (s->waiters);
 }

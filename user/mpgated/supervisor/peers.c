@@ -278,10 +278,16 @@ static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path 
 static void set_ways(struct peer *p, const struct health_path *paths, unsigned n)
 {
 	bool v4[CFG_PEER_ADDRESSES];
+	struct health_way first = { 0 };
 
+	if (p->first >= 0)
+		first = p->health.way[p->first];
 	for (unsigned i = 0; i < p->address_count; i++)
 		v4[i] = addr_is_v4(&p->address[i]);
 	health_set_ways(&p->health, v4, p->address_count, paths, n, uv_now(&p->sup->loop));
+	/* The same way, whose place may be another one now. */
+	if (p->first >= 0)
+		p->first = health_find(&p->health, first.address, &first.path);
 	if (p->name && p->address_count && p->handles) {
 		tell_all(p, -1);
 		run_probes(p);
@@ -297,6 +303,8 @@ void peers_paths_changed(struct supervisor *s)
 	for (unsigned i = 0; i < s->peer_slots; i++)
 		if (s->peers[i].name)
 			set_ways(&s->peers[i], paths, n);
+	/* Also where no peer is left to say anything. */
+	s->health_changed = true;
 }
 
 /* The peer is another one now: what was found, or a probe under way finds out, does not count. */

@@ -2,12 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <lib/convert.h>
 #include <lib/log.h>
+#include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/supervisor/probe.h>
 
@@ -28,7 +27,7 @@ struct probe {
 	bool syn_data; /* it did */
 	bool sent; /* the message is sent */
 	uint32_t stamp; /* of its cookie, as the nonce */
-	uint8_t nonce[8];
+	uint64_t nonce;
 	size_t answer_len;
 	uint8_t answer[CONVERT_MAX_LEN]; /* as far as it has come */
 };
@@ -38,7 +37,7 @@ static void on_closed(uv_handle_t *h)
 	struct probe *b = h->data;
 
 	if (h == (uv_handle_t *)&b->poll)
-		close(b->fd);
+		tcp_close(b->fd);
 	if (--b->handles)
 		return;
 	b->sup->probes--;
@@ -83,10 +82,9 @@ static int build(struct probe *b, uint8_t *buf, size_t cap)
 	convert_begin(&w, buf, cap);
 	convert_put_info(&w);
 	if (p->keyed) {
-		if (getrandom(b->nonce, sizeof(b->nonce), 0) != (ssize_t)sizeof(b->nonce))
-			return -errno;
-		b->stamp = peer_time(&p->sup->shm->peers[p->slot], (uint32_t)time(NULL));
-		cookie_make(&p->send, b->stamp, b->nonce, &none, &none, &cookie);
+		b->nonce = io_random();
+		b->stamp = peer_time(&p->sup->shm->peers[p->slot], io_wall_clock());
+		cookie_make(&p->send, b->stamp, (const uint8_t *)&b->nonce, &none, &none, &cookie);
 		convert_put_cookie(&w, &cookie, sizeof(cookie));
 	}
 	return convert_end(&w);
@@ -111,8 +109,8 @@ static bool is_stale(struct probe *b, const struct convert_msg *m)
 	struct peer *p = b->peer;
 	int32_t differs;
 
-	if (!p->keyed || !peer_told_time(&b->sup->shm->peers[p->slot], &p->send, b->stamp, b->nonce, m,
-					 (uint32_t)time(NULL), &differs))
+	if (!p->keyed || !peer_told_time(&b->sup->shm->peers[p->slot], &p->send, b->stamp, (const uint8_t *)&b->nonce,
+					 m, io_wall_clock(), &differs))
 		return false;
 	log_warn("peer %s: its clock is %d s ahead of ours; our cookies go by it", p->name, differs);
 	return true;
@@ -129,13 +127,13 @@ static bool take_answer(struct probe *b)
 {
 	struct convert_fault fault;
 	struct convert_msg m;
-	ssize_t n = recv(b->fd, b->answer + b->answer_len, sizeof(b->answer) - b->answer_len, MSG_DONTWAIT);
+	ssize_t n = tcp_recv(b->fd, b->answer + b->answer_len, sizeof(b->answer) - b->answer_len);
 	char why[HEALTH_ERROR];
 
-	if (n < 0 && errno == EAGAIN)
+	if (n == -EAGAIN)
 		return false;
 	if (n <= 0) {
-		fail(b, n < 0 ? strerror(errno) : "it ended the connection without an answer");
+		fail(b, n < 0 ? strerror((int)-n) : "it ended the connection without an answer");
 		return true;
 	}
 	b->answer_len += (size_t)n;
@@ -167,26 +165,32 @@ static void on_timeout(uv_timer_t *t)
 		fail(b, strerror(ETIMEDOUT));
 }
 
+/* Sends the message over a connection that stands now. 0 or -errno. */
+static int say(struct probe *b)
+{
+	uint8_t msg[PROBE_MESSAGE];
+	int n = build(b, msg, sizeof(msg));
+	ssize_t took = n < 0 ? n : tcp_send(b->fd, msg, (size_t)n);
+
+	if (took < 0)
+		return (int)took;
+	b->sent = took == n;
+	return b->sent ? 0 : -ENOBUFS;
+}
+
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct probe *b = poll->data;
-	uint8_t msg[PROBE_MESSAGE];
-	int err = tcp_error(b->fd), n;
+	int err = tcp_error(b->fd);
 
 	/* libuv has one error for all that poll reports as such. */
 	if (!err && status < 0)
 		err = -status;
+	if (!err && (events & UV_WRITABLE) && !b->sent)
+		err = -say(b);
 	if (err) {
 		fail(b, strerror(err));
 		return;
-	}
-	if ((events & UV_WRITABLE) && !b->sent) {
-		n = build(b, msg, sizeof(msg));
-		if (n < 0 || send(b->fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n) {
-			fail(b, strerror(n < 0 ? -n : errno));
-			return;
-		}
-		b->sent = true;
 	}
 	uv_poll_start(poll, UV_READABLE, on_event);
 	take_answer(b);
@@ -214,7 +218,7 @@ static int dial(struct probe *b)
 	}
 	b->sent = took == n;
 	if (took < 0) {
-		close(fd);
+		tcp_close(fd);
 		return (int)took;
 	}
 	return fd;
@@ -237,7 +241,7 @@ int probe_start(struct peer *p, unsigned way, uint64_t patience_ms, probe_done d
 	err = b->fd < 0 ? b->fd : uv_poll_init(&p->sup->loop, &b->poll, b->fd);
 	if (err) {
 		if (b->fd >= 0)
-			close(b->fd);
+			tcp_close(b->fd);
 		free(b);
 		return err;
 	}

@@ -246,6 +246,23 @@ int supervisor_load(struct supervisor *s)
 	return load_convert(s);
 }
 
+/*
+ * What follows a policy that is in force. Nothing that fails keeps the rest back: steer, guard and workers would go by
+ * different configurations. 0, or the first -errno.
+ */
+static int follow(struct supervisor *s)
+{
+	int ret = paths_reload(s->paths, s->cfg), part;
+
+	attach_missing(s);
+	peers_settle(s);
+	part = load_convert(s);
+	ret = ret ? ret : part;
+	supervisor_local(s);
+	part = supervisor_publish(s);
+	return ret ? ret : part;
+}
+
 int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 {
 	struct config *cfg, *old = s->cfg;
@@ -287,14 +304,7 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	s->keyring = keyring;
 	descriptors_raise(cfg, s->worker_count);
 	peers_commit(s);
-	ret = paths_reload(s->paths, cfg);
-	attach_missing(s);
-	peers_settle(s);
-	if (!ret)
-		ret = load_convert(s);
-	supervisor_local(s);
-	if (!ret)
-		ret = supervisor_publish(s);
+	ret = follow(s);
 	config_free(old);
 	if (shared_replay_buckets(s->cfg) > s->replay_buckets)
 		log_warn("the tables of used cookies stay as large as they are until a restart");
