@@ -109,10 +109,9 @@ static void extension_headers_have_a_length(void)
 	for (unsigned t = 0; t < sizeof(types); t++) {
 		for (int units = 1; units <= 40; units += 13) {
 			for (int second = 0; second < 2; second++) {
-				struct packet p = { .family = 6,
-						    .ip_options = units + second,
-						    .data = DATA,
-						    .data_len = DATA_LEN };
+				struct packet p = {
+					.family = 6, .ip_options = units + second, .data = DATA, .data_len = DATA_LEN
+				};
 				struct frame f;
 				__u8 *ext;
 
