@@ -12,7 +12,7 @@
 #define WORKERS 2
 #define OTHER_CLIENT4 "10.77.0.3"
 #define NEIGHBOUR6 "fd77::3" /* in the /64 of CLIENT6 */
-#define OTHER_CLIENT6 "fd78::2"
+#define OTHER_CLIENT6 "fd77:0:0:1::2" /* in the next one */
 #define BACKLOG 64
 
 static struct mpgate_bpf *skel;
@@ -226,7 +226,7 @@ static void nobody_is_pushed_out_of_a_full_table(void)
 
 static void a_client_keeps_its_worker(void)
 {
-	__u32 workers[2] = { 0 };
+	__u32 workers[2] = { 0 }, moved = 0; /* moved: those that another seed gives to the other worker */
 
 	flows_clear();
 	for (__u32 slot = 0; slot < MPGATE_CLIENT_SLOTS; slot++) {
@@ -248,8 +248,15 @@ static void a_client_keeps_its_worker(void)
 		CU_ASSERT_FATAL(of4 < WORKERS && of6 < WORKERS);
 		workers[of4]++;
 		workers[of6]++;
+		settings.client_seed++;
+		dp_settings(skel, &settings);
+		moved += send_syn(4, v4, 4).worker != of4;
+		moved += send_syn(6, v6, 4).worker != of6;
+		settings.client_seed--;
+		dp_settings(skel, &settings);
 	}
 	CU_ASSERT(workers[0] > 32 && workers[1] > 32);
+	CU_ASSERT(moved > 32 && moved < 96);
 	dp_clients(skel, 0);
 	flows_clear();
 }

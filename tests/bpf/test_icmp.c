@@ -19,19 +19,25 @@ struct error {
 	int options; /* words of IPv4 options in it */
 	__u16 other; /* another port of the other end */
 	int truncate; /* bytes left of the quote, 0: all */
+	__u8 version; /* of IP in it; 0: the right one */
 };
 
-static const char *address(int family)
+static const char *our_address(int family)
 {
 	return family == 4 ? "127.0.0.1" : "::1";
+}
+
+static const char *other_address(int family)
+{
+	return family == 4 ? "127.0.0.9" : "fd77::1";
 }
 
 /* The quoted packet, built as one that comes in, then cut out of its frame. */
 static int quote(const struct error *e, int family, __u8 *out)
 {
 	struct packet p = { .family = family,
-			    .src = address(family),
-			    .dst = address(family),
+			    .src = our_address(family),
+			    .dst = other_address(family),
 			    .flags = FLAG_ACK,
 			    .proto = e->proto,
 			    .ip_options = family == 4 ? e->options : 0,
@@ -45,6 +51,8 @@ static int quote(const struct error *e, int family, __u8 *out)
 		f.bytes[f.ip + 6] = e->fragment >> 8;
 		f.bytes[f.ip + 7] = e->fragment;
 	}
+	if (e->version)
+		f.bytes[f.ip] = e->version << 4 | (f.bytes[f.ip] & 15);
 	len = e->truncate ?: (int)(f.tcp - f.ip + 8); /* what RFC 792 wants at least */
 	memcpy(out, f.bytes + f.ip, len);
 	return len;
@@ -120,6 +128,8 @@ static void others_pass(void)
 		{ { .name = "cut before the ports", .truncate = 20 }, 4 },
 		{ { .name = "cut in the header", .truncate = 19 }, 4 },
 		{ { .name = "cut before the ports", .truncate = 40 }, 6 },
+		{ { .name = "about no IPv4", .version = 6 }, 4 },
+		{ { .name = "about no IPv6", .version = 4 }, 6 },
 	};
 
 	for (int family = 4; family <= 6; family += 2)
@@ -136,8 +146,11 @@ static void connect_pair(int family)
 
 	if (getsockname(listener[i], (void *)&a, &len))
 		err(1, "listener");
-	ends[i][0] = socket(family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
-	if (ends[i][0] < 0 || connect(ends[i][0], (void *)&a, len) || getsockname(ends[i][0], (void *)&b, &len))
+	b.sin6_family = a.sin6_family;
+	inet_pton(a.sin6_family, other_address(family),
+		  family == 4 ? (void *)&((struct sockaddr_in *)&b)->sin_addr : &b.sin6_addr);
+	ends[i][0] = socket(a.sin6_family, SOCK_STREAM, 0);
+	if (ends[i][0] < 0 || bind(ends[i][0], (void *)&b, len) || connect(ends[i][0], (void *)&a, len) || getsockname(ends[i][0], (void *)&b, &len))
 		err(1, "connection");
 	ends[i][1] = accept(listener[i], NULL, NULL);
 	if (ends[i][1] < 0)
