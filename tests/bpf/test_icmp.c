@@ -150,7 +150,8 @@ static void connect_pair(int family)
 	inet_pton(a.sin6_family, other_address(family),
 		  family == 4 ? (void *)&((struct sockaddr_in *)&b)->sin_addr : &b.sin6_addr);
 	ends[i][0] = socket(a.sin6_family, SOCK_STREAM, 0);
-	if (ends[i][0] < 0 || bind(ends[i][0], (void *)&b, len) || connect(ends[i][0], (void *)&a, len) || getsockname(ends[i][0], (void *)&b, &len))
+	if (ends[i][0] < 0 || bind(ends[i][0], (void *)&b, len) || connect(ends[i][0], (void *)&a, len) ||
+	    getsockname(ends[i][0], (void *)&b, &len))
 		err(1, "connection");
 	ends[i][1] = accept(listener[i], NULL, NULL);
 	if (ends[i][1] < 0)
