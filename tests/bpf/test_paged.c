@@ -97,6 +97,29 @@ static void guard_sees_all_headers(void)
 	}
 }
 
+/* What was seen at once is not looked at again. */
+static void guard_judges_once(void)
+{
+	settings.accept = MPGATE_ACCEPT_OPEN;
+	settings.unchecked_rate = 1;
+	settings.unchecked_burst = 2;
+	dp_settings(skel, &settings);
+	for (int family = 4; family <= 6; family += 2) {
+		struct message m;
+		struct packet p = syn(family, &m);
+		struct frame f;
+
+		message_make(&m, CONNECT, 0, KEY_ID, false);
+		p.data_len = m.len;
+		p.src = family == 4 ? "10.77.0.99" : "fd77:0:0:99::1"; /* has proved no key */
+		for (int i = 0; i < 3; i++) {
+			build(&f, &p);
+			expect_counted("SYN", &f, family, f.len,
+				       i < 2 ? MPGATE_R_GUARD_UNCHECKED : MPGATE_R_GUARD_RATE);
+		}
+	}
+}
+
 static void prepare(void)
 {
 	struct mpgate_listener worker = { .alive = 1 };
@@ -121,6 +144,7 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "steer sees all headers", steer_sees_all_headers },
 		{ "guard sees all headers", guard_sees_all_headers },
+		{ "guard judges once", guard_judges_once },
 		CU_TEST_INFO_NULL,
 	};
 	bool passed;

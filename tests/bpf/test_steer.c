@@ -206,6 +206,8 @@ static void check_rst(const struct frame *syn, const struct frame *rst, int fami
 	CU_ASSERT(b->rst && b->ack && !b->syn && !b->fin && !b->psh);
 	CU_ASSERT_EQUAL(ntohl(b->ack_seq), ntohl(a->seq) + 1 + (syn->len - syn->tcp - a->doff * 4));
 	CU_ASSERT_EQUAL(b->seq, 0);
+	CU_ASSERT(b->doff == a->doff && b->window == 0);
+	CU_ASSERT_EQUAL(ib[family == 4 ? 8 : 7], 64); /* the TTL */
 	CU_ASSERT_EQUAL(tcp_sum(rst, family), 0);
 	if (family == 4)
 		CU_ASSERT_EQUAL(checksum(ib, (ib[0] & 15) * 4, 0), 0);
