@@ -20,6 +20,8 @@ struct error {
 	__u16 other; /* another port of the other end */
 	int truncate; /* bytes left of the quote, 0: all */
 	__u8 version; /* of IP in it; 0: the right one */
+	int outer_options; /* words of IPv4 options of the error itself */
+	__u16 outer_fragment;
 };
 
 static const char *our_address(int family)
@@ -64,11 +66,16 @@ static void build_error(struct frame *f, const struct error *e, int family)
 	struct packet p = { .family = family,
 			    .proto = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
 			    .src = family == 4 ? "10.77.0.9" : "fd77::9",
-			    .dst = family == 4 ? SERVER4 : SERVER6 };
+			    .dst = family == 4 ? SERVER4 : SERVER6,
+			    .ip_options = e->outer_options };
 	__u8 icmp[8 + DATA_LEN] = { e->type ?: too_big[family == 6][0], e->type ? 0 : too_big[family == 6][1] };
 	int len = 8 + quote(e, family, icmp + 8);
 
 	build(f, &p);
+	if (e->outer_fragment) {
+		f->bytes[f->ip + 6] = e->outer_fragment >> 8;
+		f->bytes[f->ip + 7] = e->outer_fragment;
+	}
 	memcpy(f->bytes + f->tcp, icmp, len);
 	f->len = f->tcp + len;
 }
@@ -102,6 +109,8 @@ static void errors_about_our_connections_are_marked(void)
 		{ { .name = "time exceeded", .type = 3 }, 6 },
 		{ { .name = "parameter problem", .type = 4 }, 6 },
 		{ { .name = "options", .options = 4 }, 4 },
+		{ { .name = "options of its own", .outer_options = 2 }, 4 },
+		{ { .name = "do not fragment it", .outer_fragment = 0x4000 }, 4 },
 		{ { .name = "do not fragment", .fragment = 0x4000 }, 4 },
 		{ { .name = "first fragment", .fragment = 0x2000 }, 4 },
 	};
@@ -128,6 +137,7 @@ static void others_pass(void)
 		{ { .name = "cut before the ports", .truncate = 20 }, 4 },
 		{ { .name = "cut in the header", .truncate = 19 }, 4 },
 		{ { .name = "cut before the ports", .truncate = 40 }, 6 },
+		{ { .name = "in fragments", .outer_fragment = 0x2000 }, 4 },
 		{ { .name = "about no IPv4", .version = 6 }, 4 },
 		{ { .name = "about no IPv6", .version = 4 }, 6 },
 	};
