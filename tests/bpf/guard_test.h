@@ -10,8 +10,7 @@
 #include <mpgate/convert.h>
 #include <mpgate/siphash.h>
 
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 #include "variants.h"
 
 #define PORT 8803
@@ -21,7 +20,6 @@
 #define OUR_END 0x99
 #define BUCKETS 1024
 
-static struct mpgate_bpf *skel;
 static struct mpgate_settings settings = { .accept = MPGATE_ACCEPT_KEYED,
 					   .cookie_window = WINDOW,
 					   .replay_buckets = BUCKETS };
@@ -154,8 +152,8 @@ __attribute__((unused)) static void expect(const char *what, int got, int want)
 }
 
 #define EACH(family, hook)                                                                                             \
-	for (int family = 4; family <= 6; family += 2)                                                                 \
-		for (int hook = 0; hook < 2; hook++)
+	EACH_FAMILY(family)                                                                                            \
+	for (int hook = 0; hook < 2; hook++)
 
 /* In the network namespace of this process. */
 static void data_plane_open(void)

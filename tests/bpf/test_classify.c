@@ -3,14 +3,12 @@
  * The classifier, asked by explain and by gate: each field of a SYN has its say, an address is looked up under its own
  * side and family and in full, and of the rules that are left the first one counts.
  */
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #define RULES MPGATE_MAX_RULES
 #define PORTS_BITMAP 2 /* of all ports but one, see policy_make() */
 #define ALL_BITMAP 1
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1 };
 static __u32 link_id, none; /* none: the bitmap without rules */
@@ -84,7 +82,8 @@ static void link_set(__u32 flags, __u32 bitmap)
 /* What one field rules out is out. */
 static void each_field_has_its_say(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .name = "SYN", .family = family, .dport = 443, .dscp = 63 };
 		__u32 port = p.dport, all = ALL_BITMAP;
 
@@ -239,7 +238,8 @@ static void gate_hands_on_what_it_found(void)
 	struct mpgate_meta meta;
 
 	policy_make(skel, &other, 1, 10, link_id, 0);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		CU_ASSERT(gate_finds(family, link_id, &meta));
 		CU_ASSERT_EQUAL(meta.rule, RULES - 1);
 		CU_ASSERT_EQUAL(meta.generation, 0);
@@ -287,10 +287,7 @@ int main(void)
 		{ "gate hands on what it found", gate_hands_on_what_it_found },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("classify", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("classify", tests);
 }

@@ -472,10 +472,7 @@ int main(void)
 		{ "other modes check the header only", other_modes_check_the_header_only },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("guard", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("guard", tests);
 }

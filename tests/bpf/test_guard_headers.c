@@ -247,10 +247,7 @@ int main(void)
 		{ "a join hides nothing", a_join_hides_nothing },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("guard: headers", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("guard: headers", tests);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ICMP errors: those that quote a packet of a connection of this machine are marked, all others pass as they are. */
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #define DATA_LEN 64
 
-static struct mpgate_bpf *skel;
 static __u32 link_id;
 static int listener[2], ends[2][2]; /* of a connection over loopback, by family */
 static __u16 our_port[2], other_port[2]; /* our end is the accepted one */
@@ -115,10 +113,10 @@ static void errors_about_our_connections_are_marked(void)
 		{ { .name = "first fragment", .fragment = 0x2000 }, 4 },
 	};
 
-	for (int family = 4; family <= 6; family += 2)
-		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-			if (!cases[i].family || cases[i].family == family)
-				expect(&cases[i].e, family, MPGATE_R_ICMP_ERROR);
+	EACH_FAMILY(family)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (!cases[i].family || cases[i].family == family)
+			expect(&cases[i].e, family, MPGATE_R_ICMP_ERROR);
 }
 
 static void others_pass(void)
@@ -142,10 +140,10 @@ static void others_pass(void)
 		{ { .name = "about no IPv6", .version = 4 }, 6 },
 	};
 
-	for (int family = 4; family <= 6; family += 2)
-		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-			if (!cases[i].family || cases[i].family == family)
-				expect(&cases[i].e, family, MPGATE_R_OTHER);
+	EACH_FAMILY(family)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (!cases[i].family || cases[i].family == family)
+			expect(&cases[i].e, family, MPGATE_R_OTHER);
 }
 
 static void connect_pair(int family)
@@ -177,7 +175,6 @@ int main(void)
 		{ "others pass", others_pass },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	link_id = net_open();
 	skel = dp_open();
@@ -185,7 +182,5 @@ int main(void)
 	listen_both(listener);
 	connect_pair(4);
 	connect_pair(6);
-	passed = cunit_run("icmp", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("icmp", tests);
 }

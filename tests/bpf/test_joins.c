@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "cunit.h"
 #include "live.h"
+#include "program_test.h"
 
 #define PAGE 4096
 #define PORT 9000
@@ -20,7 +20,6 @@
 #define SOL_MPTCP 284
 #endif
 
-static struct mpgate_bpf *skel;
 static int listener[2], tap; /* tap: sees what passes the client's end of the link */
 static int faults = -1; /* userfaultfd */
 static char *page; /* is not there at first: who writes to it stands still */
@@ -119,7 +118,8 @@ static void *receive(void *fd)
 /* The server's process stands still in a call on the socket while the second path joins. */
 static void an_ack_waits_until_the_join_is_finished(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct uffdio_zeropage there = { .range = { .start = (uintptr_t)page, .len = PAGE } };
 		int client, server, left = LIVE_DEADLINE_MS;
 		unsigned before = held();
@@ -208,7 +208,8 @@ static void setup(void)
 	faults_open();
 	live_attach_at(skel->progs.hold_joins, link_id, BPF_TC_EGRESS);
 	sh("ip mptcp limits set subflows 1 add_addr_accepted 0");
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		socklen_t len;
 		struct sockaddr_in6 a = address_of(family, hub[family == 6], PORT, &len);
 		int fd = socket(a.sin6_family, SOCK_STREAM, IPPROTO_MPTCP);
@@ -237,10 +238,7 @@ int main(void)
 		{ "nothing else is held", nothing_else_is_held },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("joins", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("joins", tests);
 }

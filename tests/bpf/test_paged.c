@@ -57,7 +57,8 @@ static void steer_sees_all_headers(void)
 	__u16 sport = 1000;
 
 	live_attach(skel->progs.steer, link_id);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .family = family, .ip_options = 4 };
 		struct frame f;
 
@@ -73,7 +74,8 @@ static void steer_sees_all_headers(void)
 static void guard_sees_all_headers(void)
 {
 	live_attach(skel->progs.guard_tc, link_id);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (int forge = 0; forge < 2; forge++) {
 			struct message m;
 			struct packet p = syn(family, &m);
@@ -104,7 +106,8 @@ static void guard_judges_once(void)
 	settings.unchecked_rate = 1;
 	settings.unchecked_burst = 2;
 	dp_settings(skel, &settings);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct message m;
 		struct packet p = syn(family, &m);
 		struct frame f;
@@ -147,10 +150,7 @@ int main(void)
 		{ "guard judges once", guard_judges_once },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	prepare();
-	passed = cunit_run("paged", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("paged", tests);
 }

@@ -3,14 +3,12 @@
  * Where headers lie and what they say, bit by bit, by what steer answers: a SYN that it has read as a whole is reset,
  * and what that acknowledges is the length that was read.
  */
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #define DATA "sixteen bytes..."
 #define DATA_LEN 16
 #define SEQ 9 /* of build() */
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static __u32 link_id;
 
@@ -89,7 +87,8 @@ static void each_bit_of_an_offset_makes_a_fragment(void)
 
 static void versions_are_looked_at(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct frame f;
 
 		build(&f, &(struct packet){ .family = family });
@@ -208,10 +207,7 @@ int main(void)
 		{ "MPTCP options are found where they are", mptcp_options_are_found_where_they_are },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("parse", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("parse", tests);
 }

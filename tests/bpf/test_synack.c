@@ -5,8 +5,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #include <lib/addr.h>
 
@@ -21,7 +20,6 @@
 #define SOL_MPTCP 284
 #endif
 
-static struct mpgate_bpf *skel;
 static int listener; /* of the last connection */
 static char cgroup[128];
 
@@ -174,10 +172,7 @@ int main(void)
 		{ "a join leaves nothing", a_join_leaves_nothing },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("synack", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("synack", tests);
 }
