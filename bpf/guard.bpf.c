@@ -95,7 +95,7 @@ static __always_inline int guard_tc_any(struct __sk_buff *skb, bool l3)
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < 2; i++) {
 		reason = guard_check_tc(skb, l3, set);
-		if (reason < GUARD_SHORT || skb->data_end - skb->data >= skb->len || bpf_skb_pull_data(skb, 0))
+		if (reason < GUARD_SHORT || skb->data_end - skb->data >= skb->len || bpf_skb_pull_data(skb, skb->len))
 			break;
 	}
 	if (reason == GUARD_UNSEEN)

@@ -37,7 +37,6 @@
 #define PARSE_VLAN_ID 0xfff /* of a tag: 802.1Q, 9.6 */
 #define PARSE_TCP_OPTIONS 40 /* bytes, at most */
 
-#define TCP_FIN_BIT 0x01
 #define TCP_SYN_BIT 0x02
 #define TCP_RST_BIT 0x04
 #define TCP_ACK_BIT 0x10

@@ -10,8 +10,7 @@
 #include <mpgate/convert.h>
 #include <mpgate/siphash.h>
 
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 #include "variants.h"
 
 #define PORT 8803
@@ -21,11 +20,10 @@
 #define OUR_END 0x99
 #define BUCKETS 1024
 
-static struct mpgate_bpf *skel;
 static struct mpgate_settings settings = { .accept = MPGATE_ACCEPT_KEYED,
 					   .cookie_window = WINDOW,
 					   .replay_buckets = BUCKETS };
-static const __u8 opt_join[] = { 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
+__attribute__((unused)) static const __u8 opt_join[] = { 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
 static __u64 nonces;
 static __u32 form = CONVERT_COOKIE_FORM, end = 0x77; /* of the next cookies */
 
@@ -117,7 +115,7 @@ static bool drops(int reason)
 }
 
 /* Runs one hook and checks that the verdict fits the reason. */
-static int guard(const struct packet *p, bool xdp)
+__attribute__((unused)) static int guard(const struct packet *p, bool xdp)
 {
 	struct frame f;
 	struct run r;
@@ -146,7 +144,7 @@ static struct packet syn(int family, const struct message *m)
 				.data_len = m ? m->len : 0 };
 }
 
-static void expect(const char *what, int got, int want)
+__attribute__((unused)) static void expect(const char *what, int got, int want)
 {
 	if (got != want)
 		printf("\n    %s: %s, not %s", what, reason_name(got), reason_name(want));
@@ -154,16 +152,16 @@ static void expect(const char *what, int got, int want)
 }
 
 #define EACH(family, hook)                                                                                             \
-	for (int family = 4; family <= 6; family += 2)                                                                 \
-		for (int hook = 0; hook < 2; hook++)
+	EACH_FAMILY(family)                                                                                            \
+	for (int hook = 0; hook < 2; hook++)
 
-static void setup(void)
+/* In the network namespace of this process. */
+static void data_plane_open(void)
 {
 	struct mpgate_guard_key key = { .k0 = 11, .k1 = 22, .end = OUR_END };
 	struct timespec wall, boot;
 	__u32 id = KEY_ID;
 
-	net_open();
 	skel = dp_open();
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -173,6 +171,12 @@ static void setup(void)
 	map_set(skel->maps.guard_keys, &id, &key);
 	dp_local(skel, 4, ours(4));
 	dp_local(skel, 6, ours(6));
+}
+
+__attribute__((unused)) static void setup(void)
+{
+	net_open();
+	data_plane_open();
 }
 
 #endif

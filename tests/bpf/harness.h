@@ -38,6 +38,7 @@
 #define FLAG_SYN 0x02
 #define FLAG_RST 0x04
 #define FLAG_ACK 0x10
+#define VLAN_PRIORITY 0x6000 /* in every tag */
 #define CLIENT_PORT 40000
 #define CLIENT4 "10.77.0.2"
 #define CLIENT6 "fd77::2"
@@ -166,7 +167,7 @@ HARNESS void build(struct frame *f, const struct packet *p)
 	f->len = sizeof(macs);
 	for (int i = 0; i < p->vlans; i++) {
 		put16(f, i + 1 < p->vlans ? ETH_P_8021AD : ETH_P_8021Q);
-		put16(f, i + 1 < p->vlans ? 0 : p->vlan);
+		put16(f, VLAN_PRIORITY | (i + 1 < p->vlans ? 0 : p->vlan));
 	}
 	put16(f, family == 4 ? ETH_P_IP : ETH_P_IPV6);
 	build_ip(f, p, family, 20 + p->options_len + p->data_len);
@@ -175,6 +176,7 @@ HARNESS void build(struct frame *f, const struct packet *p)
 	put16(f, p->dport ?: 80);
 	tcp = f->bytes + f->tcp;
 	tcp[7] = 9; /* sequence number */
+	tcp[8] = 0x55; /* of an acknowledgement: means nothing without its flag */
 	tcp[12] = (5 + p->options_len / 4) << 4;
 	tcp[13] = p->flags ?: FLAG_SYN;
 	tcp[14] = 0xff; /* window */

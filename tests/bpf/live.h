@@ -117,16 +117,21 @@ HARNESS void live_send(const struct frame *f)
 		err(1, "frame");
 }
 
-/* Attaches a tc program at ingress of a link in the gateway's namespace, in place of what was there. */
-HARNESS void live_attach(struct bpf_program *prog, __u32 ifindex)
+/* Attaches a tc program to a link of the namespace that this process is in, in place of what was there. */
+HARNESS void live_attach_at(struct bpf_program *prog, __u32 ifindex, enum bpf_tc_attach_point point)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1, .prog_fd = bpf_program__fd(prog),
 		    .flags = BPF_TC_F_REPLACE);
 	int e = bpf_tc_hook_create(&hook);
 
 	if ((e && e != -EEXIST) || bpf_tc_attach(&hook, &opts))
 		err(1, "attach %s", bpf_program__name(prog));
+}
+
+HARNESS void live_attach(struct bpf_program *prog, __u32 ifindex)
+{
+	live_attach_at(prog, ifindex, BPF_TC_INGRESS);
 }
 
 #endif

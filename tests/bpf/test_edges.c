@@ -5,10 +5,9 @@
  */
 #include <linux/if_link.h>
 
-#include "cunit.h"
 #include "live.h"
+#include "program_test.h"
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1 };
 static __u32 link_id;
@@ -73,7 +72,8 @@ static void only_what_gate_wrote_for_this_link_counts(void)
 
 		if (bpf_xdp_attach(link_id, prog, 0, NULL))
 			err(1, "attach");
-		for (int family = 4; family <= 6; family += 2) {
+		EACH_FAMILY(family)
+		{
 			__u64 before[MPGATE_REASON_COUNT], after[MPGATE_REASON_COUNT];
 			int fd;
 
@@ -113,7 +113,8 @@ static void guard_leaves_vlans_to_their_devices(void)
 	dp_local(skel, 4, SERVER4);
 	dp_local(skel, 6, SERVER6);
 	live_attach(skel->progs.guard_tc, link_id);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .family = family, .dport = 8803 };
 
 		CU_ASSERT_EQUAL(unchecked(&p), 1);
@@ -131,7 +132,6 @@ int main(void)
 		{ "guard leaves VLANs to their devices", guard_leaves_vlans_to_their_devices },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	link_id = live_open();
 	skel = dp_open();
@@ -142,7 +142,5 @@ int main(void)
 	worker_set(0, port, 1);
 	dp_clients(skel, 0);
 	live_attach(skel->progs.steer, link_id);
-	passed = cunit_run("edges", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("edges", tests);
 }

@@ -6,28 +6,19 @@
  */
 #include <time.h>
 
-#include "cunit.h"
 #include "live.h"
+#include "program_test.h"
 
 #define WORKERS 2
 #define OTHER_CLIENT4 "10.77.0.3"
 #define NEIGHBOUR6 "fd77::3" /* in the /64 of CLIENT6 */
-#define OTHER_CLIENT6 "fd78::2"
+#define OTHER_CLIENT6 "fd77:0:0:1::2" /* in the next one */
 #define BACKLOG 64
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy, reject;
 static struct mpgate_settings settings = { .loaded = 1, .backlog = BACKLOG, .client_seed = 42 };
 static __u32 link_id;
 static int listener[WORKERS][2];
-
-static __u64 counted(enum mpgate_reason reason)
-{
-	__u64 c[MPGATE_REASON_COUNT];
-
-	dp_counters(skel, c);
-	return c[reason];
-}
 
 static int flows_fd(void)
 {
@@ -119,7 +110,8 @@ static void policy_use(__u32 generation)
 /* The client has no socket and resets what answers its SYN: no trace of it is left but the flow. */
 static void a_syn_that_comes_again_is_the_same_flow(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 steered = counted(MPGATE_R_STEERED), again = counted(MPGATE_R_STEERED_AGAIN);
 		struct mpgate_flow first, second = { 0 };
 
@@ -155,7 +147,8 @@ static void worker_alive(__u32 worker, bool alive)
 
 static void a_known_flow_leaves_a_worker_that_takes_no_more(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 again = counted(MPGATE_R_STEERED_AGAIN);
 		struct mpgate_flow flow;
 
@@ -177,7 +170,8 @@ static void a_client_has_its_bound(void)
 {
 	static const char *const others[] = { OTHER_CLIENT4, OTHER_CLIENT6 };
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 full = counted(MPGATE_R_TABLE_FULL);
 
 		flows_clear();
@@ -212,7 +206,8 @@ static void nobody_is_pushed_out_of_a_full_table(void)
 {
 	flows_clear();
 	flows_fill();
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 full = counted(MPGATE_R_TABLE_FULL);
 
 		for (__u16 i = 0; i < 500; i++)
@@ -226,7 +221,7 @@ static void nobody_is_pushed_out_of_a_full_table(void)
 
 static void a_client_keeps_its_worker(void)
 {
-	__u32 workers[2] = { 0 };
+	__u32 workers[2] = { 0 }, moved = 0; /* moved: those that another seed gives to the other worker */
 
 	flows_clear();
 	for (__u32 slot = 0; slot < MPGATE_CLIENT_SLOTS; slot++) {
@@ -248,8 +243,15 @@ static void a_client_keeps_its_worker(void)
 		CU_ASSERT_FATAL(of4 < WORKERS && of6 < WORKERS);
 		workers[of4]++;
 		workers[of6]++;
+		settings.client_seed++;
+		dp_settings(skel, &settings);
+		moved += send_syn(4, v4, 4).worker != of4;
+		moved += send_syn(6, v6, 4).worker != of6;
+		settings.client_seed--;
+		dp_settings(skel, &settings);
 	}
 	CU_ASSERT(workers[0] > 32 && workers[1] > 32);
+	CU_ASSERT(moved > 32 && moved < 96);
 	dp_clients(skel, 0);
 	flows_clear();
 }
@@ -279,7 +281,8 @@ static void direct_or_reset(const struct packet *p, enum mpgate_reason reason, e
 
 static void what_cannot_be_carried_is_reset_where_the_rule_says_so(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .name = "SYN", .family = family };
 		__u64 most = MPGATE_CLIENT_FLOWS;
 
@@ -344,7 +347,8 @@ static void a_third_packet_is_looked_for_while_cookies_may_be_in_use(void)
 	struct frame f;
 	struct run r;
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		flows_clear();
 		third_packet(family, 0, &f, &r);
 		CU_ASSERT_EQUAL(r.reason, MPGATE_R_OTHER);
@@ -404,7 +408,8 @@ static void syns_of_two_epochs_are_counted(void)
 		{ "long ago", 2, BACKLOG, BACKLOG, false },
 	};
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 			__u32 now = epoch_now();
 
@@ -434,7 +439,8 @@ static void each_epoch_has_its_count(void)
 	} values[cpus];
 	__u32 zero = 0, now;
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u32 steered = 0;
 
 		do {
@@ -489,10 +495,7 @@ int main(void)
 		{ "each epoch has its count", each_epoch_has_its_count },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("flows", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("flows", tests);
 }

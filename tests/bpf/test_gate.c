@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* steer with real packets: assignment, established flows, a reset that the client takes; then gate before it. */
 
-#include "cunit.h"
 #include "live.h"
+#include "program_test.h"
 #include "variants.h"
 
 #define REUSED_PORT 40001
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy, reject;
 static struct mpgate_settings settings = { .loaded = 1, .backlog = 64 };
 static __u32 link_id;
 static int listener[2];
-
-static __u64 counted(enum mpgate_reason reason)
-{
-	__u64 c[MPGATE_REASON_COUNT];
-
-	dp_counters(skel, c);
-	return c[reason];
-}
 
 /* A connection of the client is accepted here under the server's address, and bytes go both ways. */
 static void transfer(int family)
@@ -95,7 +86,8 @@ static void a_syn_in_time_wait_is_for_no_other_listener(void)
 	int own = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	CU_ASSERT_FATAL(own >= 0 && !bind(own, (void *)&any, sizeof(any)) && !listen(own, 1));
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 in_time_wait = counted(MPGATE_R_TIME_WAIT);
 		int client = live_connect_from(REUSED_PORT, family, 80), server = worker_accept(family);
 		struct pollfd wait = { .fd = client, .events = POLLIN };
@@ -121,7 +113,8 @@ static void a_reject_reaches_the_client(void)
 	settings.generation = 1;
 	dp_settings(skel, &settings);
 	dp_peer(skel, 4, 0);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		CU_ASSERT_EQUAL(live_connect(family, 80), -ECONNREFUSED);
 	}
 	CU_ASSERT_EQUAL(counted(MPGATE_R_PEER_DOWN_REJECT), 2);
@@ -158,7 +151,8 @@ static void gate_sees_every_header_variant(void)
 	};
 	struct mpgate_meta meta;
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (size_t i = 0; i < VARIANTS; i++) {
 			struct packet p = variants[i];
 
@@ -193,7 +187,8 @@ static void gate_classifies_first(void)
 /* The kernel takes the outer tag off before tc sees the frame. */
 static void other_vlans_are_other_links(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .name = "tagged SYN", .family = family, .flags = FLAG_SYN, .vlan = 20 };
 		__u64 passed = counted(MPGATE_R_NO_LINK), steered = counted(MPGATE_R_STEERED);
 		struct frame f;
@@ -231,7 +226,8 @@ static void what_gate_found_is_for_its_own_link(void)
 	if (bpf_xdp_attach(link_id, bpf_program__fd(skel->progs.gate), 0, NULL))
 		err(1, "attach gate");
 	live_attach(skel->progs.steer, bridge);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		__u64 unmatched = counted(MPGATE_R_NO_RULE), hits = counted(MPGATE_R_GATE_HIT);
 		struct frame f;
 
@@ -290,10 +286,7 @@ int main(void)
 		{ "what gate found is for its own link", what_gate_found_is_for_its_own_link },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("gate", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("gate", tests);
 }

@@ -73,6 +73,38 @@ static void hidden_headers_are_dropped(void)
 	}
 }
 
+/* Each bit of an offset: only what has none is the first fragment, in which a SYN is looked for. */
+static void each_bit_of_an_offset_counts(void)
+{
+	EACH(family, xdp)
+	{
+		struct packet p = syn(family, NULL);
+		__u32 at;
+		struct frame f;
+		struct run r;
+
+		p.fragment = true;
+		build(&f, &p);
+		at = family == 4 ? f.ip + 6 : f.tcp - 6;
+		for (int bit = 0; bit < 16; bit++) {
+			bool later = family == 4 ? bit < 13 : bit > 2;
+
+			f.bytes[at] = (family == 4 ? 0x20 : 0) | 1 << bit >> 8;
+			f.bytes[at + 1] = (family == 4 ? 0 : 1) | 1 << bit;
+			dp_run(skel, xdp ? skel->progs.guard_xdp : skel->progs.guard_tc, &f, 0, xdp, &r);
+			expect("offset", r.reason, later ? -1 : MPGATE_R_GUARD_HEADERS);
+		}
+		/* Cut off in the fragment header. */
+		if (family == 4)
+			continue;
+		build(&f, &p);
+		for (f.len = f.tcp - 8; f.len < f.tcp; f.len++) {
+			dp_run(skel, xdp ? skel->progs.guard_xdp : skel->progs.guard_tc, &f, 0, xdp, &r);
+			expect("cut off", r.reason, MPGATE_R_GUARD_HEADERS);
+		}
+	}
+}
+
 /* The smallest first fragment has the ports, but not the flags. */
 static void small_fragments_are_dropped(void)
 {
@@ -206,6 +238,7 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "header variants are checked too", header_variants_are_checked_too },
 		{ "hidden headers are dropped", hidden_headers_are_dropped },
+		{ "each bit of an offset counts", each_bit_of_an_offset_counts },
 		{ "small fragments are dropped", small_fragments_are_dropped },
 		{ "headers behind a fragment header are dropped", headers_behind_a_fragment_header_are_dropped },
 		{ "others' addresses are left alone", others_addresses_are_left_alone },
@@ -214,10 +247,7 @@ int main(void)
 		{ "a join hides nothing", a_join_hides_nothing },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("guard: headers", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("guard: headers", tests);
 }

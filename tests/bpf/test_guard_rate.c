@@ -272,10 +272,7 @@ int main(void)
 		{ "allow from is respected", allow_from_is_respected },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("guard: rate", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("guard: rate", tests);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ICMP errors: those that quote a packet of a connection of this machine are marked, all others pass as they are. */
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #define DATA_LEN 64
 
-static struct mpgate_bpf *skel;
 static __u32 link_id;
 static int listener[2], ends[2][2]; /* of a connection over loopback, by family */
 static __u16 our_port[2], other_port[2]; /* our end is the accepted one */
@@ -19,19 +17,27 @@ struct error {
 	int options; /* words of IPv4 options in it */
 	__u16 other; /* another port of the other end */
 	int truncate; /* bytes left of the quote, 0: all */
+	__u8 version; /* of IP in it; 0: the right one */
+	int outer_options; /* words of IPv4 options of the error itself */
+	__u16 outer_fragment;
 };
 
-static const char *address(int family)
+static const char *our_address(int family)
 {
 	return family == 4 ? "127.0.0.1" : "::1";
+}
+
+static const char *other_address(int family)
+{
+	return family == 4 ? "127.0.0.9" : "fd77::1";
 }
 
 /* The quoted packet, built as one that comes in, then cut out of its frame. */
 static int quote(const struct error *e, int family, __u8 *out)
 {
 	struct packet p = { .family = family,
-			    .src = address(family),
-			    .dst = address(family),
+			    .src = our_address(family),
+			    .dst = other_address(family),
 			    .flags = FLAG_ACK,
 			    .proto = e->proto,
 			    .ip_options = family == 4 ? e->options : 0,
@@ -45,6 +51,8 @@ static int quote(const struct error *e, int family, __u8 *out)
 		f.bytes[f.ip + 6] = e->fragment >> 8;
 		f.bytes[f.ip + 7] = e->fragment;
 	}
+	if (e->version)
+		f.bytes[f.ip] = e->version << 4 | (f.bytes[f.ip] & 15);
 	len = e->truncate ?: (int)(f.tcp - f.ip + 8); /* what RFC 792 wants at least */
 	memcpy(out, f.bytes + f.ip, len);
 	return len;
@@ -56,11 +64,16 @@ static void build_error(struct frame *f, const struct error *e, int family)
 	struct packet p = { .family = family,
 			    .proto = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
 			    .src = family == 4 ? "10.77.0.9" : "fd77::9",
-			    .dst = family == 4 ? SERVER4 : SERVER6 };
+			    .dst = family == 4 ? SERVER4 : SERVER6,
+			    .ip_options = e->outer_options };
 	__u8 icmp[8 + DATA_LEN] = { e->type ?: too_big[family == 6][0], e->type ? 0 : too_big[family == 6][1] };
 	int len = 8 + quote(e, family, icmp + 8);
 
 	build(f, &p);
+	if (e->outer_fragment) {
+		f->bytes[f->ip + 6] = e->outer_fragment >> 8;
+		f->bytes[f->ip + 7] = e->outer_fragment;
+	}
 	memcpy(f->bytes + f->tcp, icmp, len);
 	f->len = f->tcp + len;
 }
@@ -94,14 +107,16 @@ static void errors_about_our_connections_are_marked(void)
 		{ { .name = "time exceeded", .type = 3 }, 6 },
 		{ { .name = "parameter problem", .type = 4 }, 6 },
 		{ { .name = "options", .options = 4 }, 4 },
+		{ { .name = "options of its own", .outer_options = 2 }, 4 },
+		{ { .name = "do not fragment it", .outer_fragment = 0x4000 }, 4 },
 		{ { .name = "do not fragment", .fragment = 0x4000 }, 4 },
 		{ { .name = "first fragment", .fragment = 0x2000 }, 4 },
 	};
 
-	for (int family = 4; family <= 6; family += 2)
-		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-			if (!cases[i].family || cases[i].family == family)
-				expect(&cases[i].e, family, MPGATE_R_ICMP_ERROR);
+	EACH_FAMILY(family)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (!cases[i].family || cases[i].family == family)
+			expect(&cases[i].e, family, MPGATE_R_ICMP_ERROR);
 }
 
 static void others_pass(void)
@@ -120,12 +135,15 @@ static void others_pass(void)
 		{ { .name = "cut before the ports", .truncate = 20 }, 4 },
 		{ { .name = "cut in the header", .truncate = 19 }, 4 },
 		{ { .name = "cut before the ports", .truncate = 40 }, 6 },
+		{ { .name = "in fragments", .outer_fragment = 0x2000 }, 4 },
+		{ { .name = "about no IPv4", .version = 6 }, 4 },
+		{ { .name = "about no IPv6", .version = 4 }, 6 },
 	};
 
-	for (int family = 4; family <= 6; family += 2)
-		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-			if (!cases[i].family || cases[i].family == family)
-				expect(&cases[i].e, family, MPGATE_R_OTHER);
+	EACH_FAMILY(family)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (!cases[i].family || cases[i].family == family)
+			expect(&cases[i].e, family, MPGATE_R_OTHER);
 }
 
 static void connect_pair(int family)
@@ -136,8 +154,12 @@ static void connect_pair(int family)
 
 	if (getsockname(listener[i], (void *)&a, &len))
 		err(1, "listener");
-	ends[i][0] = socket(family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
-	if (ends[i][0] < 0 || connect(ends[i][0], (void *)&a, len) || getsockname(ends[i][0], (void *)&b, &len))
+	b.sin6_family = a.sin6_family;
+	inet_pton(a.sin6_family, other_address(family),
+		  family == 4 ? (void *)&((struct sockaddr_in *)&b)->sin_addr : &b.sin6_addr);
+	ends[i][0] = socket(a.sin6_family, SOCK_STREAM, 0);
+	if (ends[i][0] < 0 || bind(ends[i][0], (void *)&b, len) || connect(ends[i][0], (void *)&a, len) ||
+	    getsockname(ends[i][0], (void *)&b, &len))
 		err(1, "connection");
 	ends[i][1] = accept(listener[i], NULL, NULL);
 	if (ends[i][1] < 0)
@@ -153,7 +175,6 @@ int main(void)
 		{ "others pass", others_pass },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	link_id = net_open();
 	skel = dp_open();
@@ -161,7 +182,5 @@ int main(void)
 	listen_both(listener);
 	connect_pair(4);
 	connect_pair(6);
-	passed = cunit_run("icmp", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("icmp", tests);
 }

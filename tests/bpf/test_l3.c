@@ -3,11 +3,10 @@
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 
-#include "cunit.h"
 #include "live.h"
+#include "program_test.h"
 #include "variants.h"
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1, .backlog = 64, .accept = MPGATE_ACCEPT_KEYED };
 static __u32 link_id;
@@ -49,7 +48,8 @@ static bool wait_for(int family, __u8 flags, struct frame *f)
 
 static void a_syn_is_steered(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .family = family };
 		struct frame f;
 
@@ -65,7 +65,8 @@ static void every_header_variant(bool guard)
 {
 	__u16 sport = guard ? 40000 : 30000;
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (size_t i = 0; i < VARIANTS; i++) {
 			struct packet p = variants[i];
 
@@ -98,7 +99,8 @@ static void every_header_variant_is_steered(void)
 static void a_reject_comes_back(void)
 {
 	dp_peer(skel, 4, 0);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .family = family, .sport = CLIENT_PORT + 1, .data = "early", .data_len = 5 };
 		struct frame f;
 
@@ -151,10 +153,7 @@ int main(void)
 		{ "guard checks too", guard_checks_too },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("l3", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("l3", tests);
 }

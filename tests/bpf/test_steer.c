@@ -5,11 +5,9 @@
  */
 #include <bpf/bpf_endian.h>
 
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 #include "variants.h"
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1, .backlog = 64 };
 static __u32 link_id;
@@ -44,7 +42,8 @@ static void expect(const struct packet *p, int want)
 
 static void every_header_variant_is_steered(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (size_t i = 0; i < VARIANTS; i++) {
 			struct packet p = variants[i];
 			struct frame f;
@@ -85,7 +84,8 @@ static void what_is_not_for_us_passes(void)
 		{ { .name = "a direct rule", .dport = 1 }, MPGATE_R_RULE_DIRECT },
 	};
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 			struct packet p = cases[i].p;
 			struct frame f;
@@ -113,7 +113,8 @@ static void extension_headers_have_their_limits(void)
 
 static void truncated_packets_pass(void)
 {
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .name = "truncated", .family = family, .vlans = 1, .ip_options = 1 };
 		struct frame f;
 
@@ -161,7 +162,8 @@ static void what_is_not_forwarded_passes(void)
 	static const char *const kinds[] = { "blackhole", "prohibit" };
 	static const char *const forwarding[] = { "ipv4", "ipv6" };
 
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		const char *to = family == 4 ? "203.0.113.5/32" : "2001:db8::5/128";
 		const char *sysctl = forwarding[family == 6];
 		struct packet p = { .name = "no forwarding", .family = family };
@@ -206,6 +208,8 @@ static void check_rst(const struct frame *syn, const struct frame *rst, int fami
 	CU_ASSERT(b->rst && b->ack && !b->syn && !b->fin && !b->psh);
 	CU_ASSERT_EQUAL(ntohl(b->ack_seq), ntohl(a->seq) + 1 + (syn->len - syn->tcp - a->doff * 4));
 	CU_ASSERT_EQUAL(b->seq, 0);
+	CU_ASSERT(b->doff == a->doff && b->window == 0);
+	CU_ASSERT_EQUAL(ib[family == 4 ? 8 : 7], 64); /* the TTL */
 	CU_ASSERT_EQUAL(tcp_sum(rst, family), 0);
 	if (family == 4)
 		CU_ASSERT_EQUAL(checksum(ib, (ib[0] & 15) * 4, 0), 0);
@@ -224,7 +228,8 @@ static void a_peer_that_is_down_opens_or_rejects(void)
 	dp_peer(skel, 3, 0);
 	dp_peer(skel, 4, 0);
 	policy_make(skel, &reject, 1, 10, link_id, MPGATE_RULE_REJECT);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		for (size_t i = 0; i < sizeof(variants) / sizeof(*variants); i++) {
 			struct packet p = variants[i];
 			struct frame f;
@@ -287,7 +292,8 @@ static void a_peer_is_left_alone(void)
 	__u32 number = 1;
 
 	inet_pton(AF_INET6, at[1], v6.b);
-	for (int family = 4; family <= 6; family += 2) {
+	EACH_FAMILY(family)
+	{
 		struct packet p = { .name = "to a peer", .family = family, .dst = at[family == 6] };
 		struct mpgate_addr *a = family == 4 ? &v4 : &v6;
 
@@ -409,11 +415,8 @@ int main(void)
 		  only_a_worker_that_is_alive_and_listens_gets_clients },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("steer", tests, NULL, NULL);
 	print_insns();
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("steer", tests);
 }

@@ -5,18 +5,21 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 
 #include <lib/addr.h>
 
+#define LISTENER4 "127.0.1.1"
+#define LISTENER6 "fd77:1:2:3:4:5:6:7"
+#define CLIENT_OWN4 "127.0.8.9"
+#define CLIENT_OWN6 "fd77:8:9:a:b:c:d:e"
 #define TCPOPT_MSS 2
+#define TCPOPT_SCALE 3
 #define TCPOPT_MPTCP 30
 #ifndef SOL_MPTCP
 #define SOL_MPTCP 284
 #endif
 
-static struct mpgate_bpf *skel;
 static int listener; /* of the last connection */
 static char cgroup[128];
 
@@ -31,28 +34,41 @@ static unsigned entries(void)
 	return n;
 }
 
+static struct sockaddr_in6 address_of(int family, const char *text)
+{
+	struct sockaddr_in6 a = { .sin6_family = family };
+
+	inet_pton(family, text, family == AF_INET ? (void *)&((struct sockaddr_in *)&a)->sin_addr : &a.sin6_addr);
+	return a;
+}
+
 /* Connects over loopback; returns the client, and in *len the number of bytes of options kept for it, -1: no entry. */
 static int connect_once(int family, int proto, struct mpgate_synack *entry, int *len)
 {
-	struct sockaddr_storage a = { .ss_family = family };
+	struct sockaddr_in6 to = address_of(family, family == AF_INET ? LISTENER4 : LISTENER6);
+	struct sockaddr_in6 from = address_of(family, family == AF_INET ? CLIENT_OWN4 : CLIENT_OWN6);
 	socklen_t alen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 	int l = socket(family, SOCK_STREAM, proto), c = socket(family, SOCK_STREAM, proto);
 	struct mpgate_tuple tuple = {};
 
-	if (family == AF_INET)
-		((struct sockaddr_in *)&a)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	else
-		((struct sockaddr_in6 *)&a)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
-	if (bind(l, (void *)&a, alen) || listen(l, 1) || getsockname(l, (void *)&a, &alen) ||
-	    connect(c, (void *)&a, alen))
+	if (bind(l, (void *)&to, alen) || listen(l, 1) || getsockname(l, (void *)&to, &alen) ||
+	    bind(c, (void *)&from, alen) || connect(c, (void *)&to, alen) || getsockname(c, (void *)&from, &alen))
 		err(1, "connection");
-	addr_from_sockaddr((void *)&a, &tuple.daddr, &tuple.dport);
-	if (getsockname(c, (void *)&a, &alen))
-		err(1, "getsockname");
-	addr_from_sockaddr((void *)&a, &tuple.saddr, &tuple.sport);
+	addr_from_sockaddr((void *)&to, &tuple.daddr, &tuple.dport);
+	addr_from_sockaddr((void *)&from, &tuple.saddr, &tuple.sport);
 	*len = bpf_map_lookup_elem(bpf_map__fd(skel->maps.synack), &tuple, entry) ? -1 : entry->len;
 	listener = l;
 	return c;
+}
+
+/* One option behind the other, up to the end. */
+static bool well_formed(const struct mpgate_synack *e)
+{
+	int i = 0;
+
+	while (i < e->len && e->options[i])
+		i += e->options[i] == 1 ? 1 : e->options[i + 1] < 2 ? e->len + 1 : e->options[i + 1];
+	return i == e->len;
 }
 
 static bool has_option(const struct mpgate_synack *e, uint8_t kind)
@@ -75,7 +91,9 @@ static void options_of_a_connection_are_kept(void)
 
 		CU_ASSERT_FATAL(len >= 4);
 		CU_ASSERT_EQUAL(len % 4, 0);
+		CU_ASSERT(well_formed(&e));
 		CU_ASSERT(has_option(&e, TCPOPT_MSS));
+		CU_ASSERT(has_option(&e, TCPOPT_SCALE));
 		CU_ASSERT_EQUAL(has_option(&e, TCPOPT_MPTCP), protos[i >> 1] != 0);
 		for (int j = len; j < 40; j++)
 			CU_ASSERT_EQUAL(e.options[j], 0);
@@ -134,7 +152,7 @@ static void setup(void)
 
 	if (unshare(CLONE_NEWNET))
 		err(1, "unshare");
-	sh("ip link set lo up");
+	sh("ip link set lo up && ip addr add " LISTENER6 " dev lo nodad && ip addr add " CLIENT_OWN6 " dev lo nodad");
 	skel = dp_open();
 	snprintf(cgroup, sizeof(cgroup), "%s/mpg-synack-%d", root, getpid());
 	if (mkdir(cgroup, 0755))
@@ -154,10 +172,7 @@ int main(void)
 		{ "a join leaves nothing", a_join_leaves_nothing },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
 
 	setup();
-	passed = cunit_run("synack", tests, NULL, NULL);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("synack", tests);
 }
