@@ -17,6 +17,7 @@
  *	guard_xdp		xdp	bpf/guard.bpf.c
  *	gate			xdp	bpf/gate.bpf.c
  *	read_synack		sockops	bpf/synack.bpf.c
+ *	put_back		tc	bpf/putback.bpf.c
  */
 #ifndef MPGATE_MAPS_H
 #define MPGATE_MAPS_H
@@ -110,6 +111,18 @@ struct {
 	__type(key, __u32); /* hash of the client */
 	__type(value, __u64); /* not less: whoever maps an array finds its values 8 bytes apart */
 } flow_clients __weak SEC(".maps");
+
+struct held_ring_inner {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* the supervisor makes larger ones */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MPGATE_MAX_WORKERS);
+	__type(key, __u32); /* worker */
+	__array(values, struct held_ring_inner);
+} held_rings __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -9,6 +9,8 @@ static __always_inline int steer_and_count(struct __sk_buff *skb, bool l3)
 	enum mpgate_reason reason = steer_packet(skb, l3, &seg, &answer, false);
 
 	count(reason);
+	if (reason == MPGATE_R_HELD || reason == MPGATE_R_HELD_AGAIN)
+		return TC_ACT_SHOT;
 	if (!answer.reset)
 		return TC_ACT_UNSPEC;
 	count(MPGATE_R_RESET);

@@ -2,7 +2,9 @@
 /*
  * The way of a packet through steer (docs/dataplane.md). It is shared by the program that acts and by the one that only
  * explains; `dry` is constant in each. All exits pass the packet on with TC_ACT_UNSPEC, so that programs after this one
- * still run: assignment and mark stay with the packet. The one other exit is the RST of a rule that says reject.
+ * still run: assignment and mark stay with the packet. The other exits are the RST (of a rule that says reject, or of
+ * the server by the word of the hub) and the SYN that is held, which is dropped here and comes back
+ * (bpf/putback.bpf.c).
  */
 #ifndef MPGATE_STEER_H
 #define MPGATE_STEER_H
@@ -205,35 +207,121 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }
 
-/* A SYN that is to be carried: noted as a flow, and given to its client's worker. */
+/* Copies a SYN for its worker. False: it has no room for more. */
+static __always_inline bool steer_copy(struct __sk_buff *skb, const struct segment *seg,
+				       const struct mpgate_tuple *tuple, const struct mpgate_flow *flow)
+{
+	__u32 worker = flow->worker, len = skb->len - seg->ip_off;
+	void *ring = bpf_map_lookup_elem(&held_rings, &worker);
+	struct mpgate_held *h = ring ? bpf_ringbuf_reserve(ring, sizeof(*h), 0) : NULL;
+
+	if (!h)
+		return false;
+	h->tuple = *tuple;
+	h->flow = *flow;
+	h->len = 0;
+	h->tcp_off = seg->tcp_off - seg->ip_off;
+	__builtin_memset(h->macs, 0, sizeof(h->macs));
+	if (seg->ip_off)
+		bpf_skb_load_bytes(skb, 0, h->macs, sizeof(h->macs));
+	if (len > 0 && len <= sizeof(h->packet) && !bpf_skb_load_bytes(skb, seg->ip_off, h->packet, len))
+		h->len = len;
+	bpf_ringbuf_submit(h, 0);
+	return true;
+}
+
+/*
+ * Is there a worker that listens, and that was there already at that time? Its socket is looked for, too: of a daemon
+ * that was killed the maps stay as they were.
+ */
+static __always_inline bool steer_is_served(struct __sk_buff *skb, const struct mpgate_settings *set,
+					    const struct segment *seg, __u32 worker, __u64 time)
+{
+	struct mpgate_listener *listener = bpf_map_lookup_elem(&listeners, &worker);
+
+	return listener && time >= listener->since &&
+	       steer_give(skb, set, seg, worker, MPGATE_R_HELD, true) == MPGATE_R_HELD;
+}
+
+/* Hands a flow that is in the table as held to its worker. */
+static __always_inline enum mpgate_reason steer_hold(struct __sk_buff *skb, const struct mpgate_settings *set,
+						     const struct segment *seg, const struct mpgate_tuple *tuple,
+						     struct mpgate_flow *flow, struct mpgate_explained *answer)
+{
+	enum mpgate_reason reason = MPGATE_R_NO_LISTENER;
+
+	if (steer_is_served(skb, set, seg, flow->worker, flow->time)) {
+		if (steer_copy(skb, seg, tuple, flow))
+			return MPGATE_R_HELD;
+		reason = MPGATE_R_HELD_FULL;
+	}
+	reason = steer_cannot(answer, flow->rule_flags, reason);
+	flow_remove(tuple, flow);
+	return reason;
+}
+
+/* A SYN of a flow that is in the table: put back by its worker, or said again. */
+static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, const struct mpgate_settings *set,
+						      const struct segment *seg, const struct mpgate_tuple *tuple,
+						      struct mpgate_flow *flow, struct mpgate_explained *answer)
+{
+	struct mpgate_flow copy;
+
+	switch (flow->state) {
+	case MPGATE_FLOW_HELD:
+		if (steer_is_served(skb, set, seg, flow->worker, flow->time))
+			return MPGATE_R_HELD_AGAIN;
+		/* That worker is gone, and what it knew. */
+		flow->time = bpf_ktime_get_ns();
+		flow->worker = flow_worker(flow_client(seg, set->client_seed));
+		copy = *flow;
+		return steer_hold(skb, set, seg, tuple, &copy, answer);
+	case MPGATE_FLOW_REFUSED:
+		answer->reset = true;
+		copy = *flow;
+		flow_remove(tuple, &copy);
+		return MPGATE_R_REFUSED;
+	case MPGATE_FLOW_RELEASED:
+		return MPGATE_R_RELEASED;
+	case MPGATE_FLOW_APPROVED:
+		flow->state = MPGATE_FLOW_STEERED;
+		flow->time = bpf_ktime_get_ns();
+		syn_epoch_add(set->backlog);
+		return steer_known(skb, set, seg, flow, answer, MPGATE_R_APPROVED);
+	default:
+		flow->time = bpf_ktime_get_ns();
+		return steer_known(skb, set, seg, flow, answer, MPGATE_R_STEERED_AGAIN);
+	}
+}
+
+/* A SYN that is to be carried: noted as a flow, and given to its client's worker, or held. */
 static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const struct mpgate_settings *set,
 						    const struct segment *seg, const struct mpgate_tuple *tuple,
 						    const struct mpgate_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
+	bool honest = set->holds && rule->flags & MPGATE_RULE_HONEST;
 	struct mpgate_flow flow = {}, *known;
 	enum mpgate_reason reason;
 
 	flow.rule_id = rule->id;
 	flow.peer = answer->peer;
 	flow.dscp = seg->dscp;
-	flow.state = MPGATE_FLOW_STEERED;
+	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
 	flow.rule_flags = rule->flags;
 	flow.worker = flow_worker(client);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
-	known = bpf_map_lookup_elem(&flows, tuple);
 	/* The entry is there before the packet goes on: the worker may accept at once. */
-	if (!known && !flow_add(tuple, &flow)) {
+	if (!flow_add(tuple, &flow)) {
 		known = bpf_map_lookup_elem(&flows, tuple);
 		if (!known)
 			return steer_cannot(answer, flow.rule_flags, MPGATE_R_TABLE_FULL);
+		return steer_again(skb, set, seg, tuple, known, answer);
 	}
-	if (known) {
-		known->time = flow.time;
-		return steer_known(skb, set, seg, known, answer, MPGATE_R_STEERED_AGAIN);
-	}
+	if (honest)
+		return steer_hold(skb, set, seg, tuple, &flow, answer);
 	reason = steer_give(skb, set, seg, flow.worker, MPGATE_R_STEERED, false);
 	if (reason == MPGATE_R_STEERED) {
 		syn_epoch_add(set->backlog);
@@ -248,9 +336,10 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 						    const struct segment *seg, struct mpgate_explained *answer,
 						    bool dry)
 {
-	enum mpgate_reason reason = MPGATE_R_NO_RULE;
+	enum mpgate_reason reason = MPGATE_R_NO_RULE, done;
 	struct mpgate_tuple tuple = {};
 	const struct mpgate_rule *rule;
+	struct mpgate_flow *known;
 	__u32 slot, index;
 	void *map;
 
@@ -282,13 +371,19 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return reason;
 	if (set->undelivered)
 		return steer_cannot(answer, rule->flags, MPGATE_R_UNDELIVERED);
+	known = dry ? NULL : bpf_map_lookup_elem(&flows, &tuple);
+	if (known) {
+		answer->peer = known->peer;
+		return steer_again(skb, set, seg, &tuple, known, answer);
+	}
 	answer->peer = steer_peer(slot, rule->group);
 	if (answer->peer == MPGATE_NO_PEER)
 		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, rule, answer);
-	reason = steer_give(skb, set, seg, flow_worker(flow_client(seg, set->client_seed)), MPGATE_R_STEERED, true);
-	return reason == MPGATE_R_STEERED ? reason : steer_cannot(answer, rule->flags, reason);
+	done = set->holds && rule->flags & MPGATE_RULE_HONEST ? MPGATE_R_HELD : MPGATE_R_STEERED;
+	reason = steer_give(skb, set, seg, flow_worker(flow_client(seg, set->client_seed)), done, true);
+	return reason == done ? reason : steer_cannot(answer, rule->flags, reason);
 }
 
 /* Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. */
@@ -302,7 +397,7 @@ static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, con
 		return MPGATE_R_OTHER;
 	segment_tuple(seg, &tuple);
 	flow = bpf_map_lookup_elem(&flows, &tuple);
-	if (!flow)
+	if (!flow || flow->state != MPGATE_FLOW_STEERED)
 		return MPGATE_R_OTHER;
 	return steer_known(skb, set, seg, flow, answer, MPGATE_R_STEERED_ACK);
 }

@@ -83,7 +83,7 @@ restore() {
 
 # as_lan KIND EXPECTED
 as_lan() {
-	local f words=${2#*:}
+	local f words=${2#*:} approved
 	configure lan
 	case $2 in
 	refused:*)
@@ -106,6 +106,16 @@ as_lan() {
 			;;
 		*) check "$1 as lan, IPv$f: a client is served" wait_for 10 served ;;
 		esac
+	done
+	[ "$2" = bonded ] || return
+	sed -i 's/connect: early/connect: honest/' "$TMP/gw.yaml"
+	ctl gw reload >"$TMP/reload.out" 2>&1 || diag "$(cat "$TMP/reload.out")"
+	for f in 4 6; do
+		kind_family $f
+		approved=$(counter gw reasons approved)
+		check "$1 as lan, IPv$f, honest: bonded" wait_for 10 greeted_by "$HUB_IP"
+		check "$1 as lan, IPv$f, honest: its SYN came back" counted gw reasons approved "$approved"
+		is "$(load conn "$SERVER_IP" 7999)" refused "$1 as lan, IPv$f, honest: a closed port is refused"
 	done
 }
 

@@ -90,6 +90,13 @@ struct mpgate_tuple {
 	X(STEERED, "steered", "SYN given to a worker")                                                                 \
 	X(STEERED_ACK, "steered-ack", "third packet under SYN cookies given to a worker")                              \
 	X(STEERED_AGAIN, "steered-again", "SYN that no listener took, said again and given to its worker again")       \
+	X(HELD, "held", "SYN held until its server has answered")                                                      \
+	X(HELD_AGAIN, "held-again", "SYN that is held, said again: dropped")                                           \
+	X(HELD_FULL, "held-full", "a worker has more held SYNs than it has taken: not carried")                        \
+	X(PUT_BACK, "put-back", "held SYN whose verdict is there: put back on its link; counted beside the verdict")   \
+	X(APPROVED, "approved", "SYN whose server has accepted: given to its worker")                                  \
+	X(REFUSED, "refused", "SYN whose server has refused: reset")                                                   \
+	X(RELEASED, "released", "SYN that was held and is not carried: passed")                                        \
 	X(RESET, "reset", "not carried, and the rule says reject: reset; counted beside the reason")                   \
 	X(GATE_HIT, "gate-hit", "classified early, at XDP; counted beside the reason")                                 \
 	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
@@ -134,7 +141,7 @@ struct mpgate_settings {
 	__u32 undelivered; /* not 0: what is given to workers does not reach them, so nothing new is */
 	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
 	__u32 replay_buckets; /* entries of `guard_replay`, a power of two; 0: nothing is remembered */
-	__u32 zero;
+	__u32 holds; /* not 0: SYNs can be held, and put back */
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_BOOTTIME, and never less than it was */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
 };
@@ -143,6 +150,8 @@ struct mpgate_settings {
 struct mpgate_listener {
 	__be16 port;
 	__u16 alive; /* 0: skip this worker */
+	__u32 zero;
+	__u64 since; /* ns, CLOCK_MONOTONIC: SYNs that were held before are no longer known to it */
 };
 
 /* links (a map of each generation): ifindex -> what is done there. */
@@ -180,6 +189,7 @@ enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
 
 #define MPGATE_RULE_REJECT 1U /* if-down: reject */
 #define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
+#define MPGATE_RULE_HONEST 4U /* hold the SYN until the server has answered */
 
 struct mpgate_rule {
 	__u16 action; /* enum mpgate_action */
@@ -216,6 +226,10 @@ struct mpgate_peer {
  */
 enum mpgate_flow_state {
 	MPGATE_FLOW_STEERED = 1, /* its SYN was given to `worker` */
+	MPGATE_FLOW_HELD, /* `worker` has a copy of its SYN, which was dropped; it writes one of the next */
+	MPGATE_FLOW_APPROVED, /* the next SYN is for `worker`'s listener */
+	MPGATE_FLOW_REFUSED, /* ... is reset */
+	MPGATE_FLOW_RELEASED, /* ... goes on its way */
 };
 
 struct mpgate_flow {
@@ -227,7 +241,20 @@ struct mpgate_flow {
 	__u32 rule_flags; /* of the rule when the SYN came: MPGATE_RULE_* */
 	__u32 worker;
 	__u32 client; /* index in `flow_clients` */
-	__u64 time; /* ns, CLOCK_MONOTONIC, of the last SYN */
+	__u64 time; /* ns, CLOCK_MONOTONIC, of the last SYN; held: of the first */
+};
+
+/* held_rings (a ring of each worker): a SYN that is held. */
+#define MPGATE_HELD_MACS 12 /* bytes: both addresses of an Ethernet header */
+#define MPGATE_HELD_PACKET 192 /* bytes: longer ones have data, which nobody would take */
+
+struct mpgate_held {
+	struct mpgate_tuple tuple;
+	struct mpgate_flow flow;
+	__u16 len; /* of packet; 0: it is too long to be put back, and its client has to say it again */
+	__u16 tcp_off; /* in packet */
+	__u8 macs[MPGATE_HELD_MACS]; /* all zero: the link has no Ethernet header */
+	__u8 packet[MPGATE_HELD_PACKET]; /* from the IP header on; there may be padding behind it */
 };
 
 /* client_workers: slot of a client -> worker, so chosen that a worker that dies moves its own clients only. */

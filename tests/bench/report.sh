@@ -104,6 +104,11 @@ row() {
 		"$(ratio "time to first byte, ms" mpgate "time to first byte, ms" plain)" most 0.63
 	goal "the same without connections opened ahead (\`ready: 0\`)" \
 		"$(ratio "time to first byte with ready: 0, ms" mpgate "time to first byte, ms" plain)" most 0.63
+	goal "time to connect, honest / plain TCP" "$(ratio "time to connect, honest, ms" mpgate "time to connect, ms" plain)" most 1.03
+	goal "time to first byte, honest / plain TCP" \
+		"$(ratio "time to first byte, honest, ms" mpgate "time to first byte, ms" plain)" most 1.03
+	goal "honest connections per second / haproxy256" \
+		"$(ratio "connections per second, honest" mpgate "connections per second" haproxy256)" least 1.2
 	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5

@@ -58,7 +58,7 @@ bulk_of() {
 rate_of() {
 	local out
 	out=$(load -c 16 -t "$SECONDS_EACH" rate $SERVER4 7001) || return
-	record "connections per second" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
+	record "connections per second$1" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
 }
 
 # The gateway's processes alone when idle, then what each of IDLE connections adds to all processes.
@@ -97,11 +97,23 @@ shaped() {
 	wait $!
 }
 
-first_byte() {
+# delay_of connect|first: the median of 15 requests.
+delay_of() {
 	local i
 	for ((i = 0; i < 15; i++)); do
-		load -n 1000 get $SERVER4 80 | field first_ms
+		load -n 1000 get $SERVER4 80 | field "$1_ms"
 	done | sort -n | sed -n 8p
+}
+delay_figures() {
+	record "time to connect${1:-}, ms" "$(delay_of connect)"
+	record "time to first byte${1:-}, ms" "$(delay_of first)"
+}
+HONEST="${DEFAULT_POLICY/early/honest}"
+# honest COMMAND...: once more with mpgate as it is by default.
+honest() {
+	SETUP=mpgate
+	POLICY=$HONEST mpgate_start && "$@"
+	mpgate_stop
 }
 
 each() {
@@ -118,7 +130,7 @@ each() {
 unshaped_figures() {
 	bulk_of 1
 	bulk_of 8
-	rate_of
+	rate_of ""
 }
 wanted() { [[ " $FIGURES " == *" $1 "* ]]; }
 shaped_figures() {
@@ -136,7 +148,7 @@ if [ "$FIGURES" = "$ALL_FIGURES" ]; then
 	: >"$OUT"
 else
 	for figures in 'unshaped:flows,\|connections per' 'memory:PSS KiB\|idle connection' 'shaped:shaped\|small request' \
-		'delays:time to first'; do
+		'delays:time to'; do
 		wanted "${figures%%:*}" && sed -i "/${figures#*:}/d" "$OUT"
 	done
 fi
@@ -146,7 +158,10 @@ net_build && servers_start || exit 1
 # slow; that would measure the order of the setups.
 for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
 for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
-	wanted unshaped && each unshaped_figures
+	if wanted unshaped; then
+		each unshaped_figures
+		honest rate_of ", honest"
+	fi
 	# In processes that have carried nothing yet.
 	wanted memory && each memory
 	wanted shaped || continue
@@ -167,10 +182,11 @@ mkdir -p "$RUN"
 if wanted delays; then
 	WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
 	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
-		each eval 'record "time to first byte, ms" "$(first_byte)"'
+		each delay_figures
 		SETUP=mpgate
-		PEER_MORE='    ready: 0' mpgate_start && record "time to first byte with ready: 0, ms" "$(first_byte)"
+		PEER_MORE='    ready: 0' mpgate_start && delay_figures " with ready: 0"
 		mpgate_stop
+		honest delay_figures ", honest"
 	done
 	stop "${PIDS[@]}"
 	PIDS=()

@@ -60,7 +60,7 @@ static void test_defaults(void)
 	CU_ASSERT_STRING_EQUAL(cfg->groups[0].name, "hub1");
 	CU_ASSERT_EQUAL(cfg->rules[0].link, -1);
 	CU_ASSERT_EQUAL(cfg->rules[0].group, 0);
-	CU_ASSERT_EQUAL(cfg->rules[0].connect, CFG_EARLY);
+	CU_ASSERT_EQUAL(cfg->rules[0].connect, CFG_HONEST);
 	CU_ASSERT_EQUAL(cfg->rules[0].if_down, CFG_IF_DOWN_DIRECT);
 	CU_ASSERT_EQUAL(cfg->rules[0].line, 7);
 	CU_ASSERT_FALSE(cfg->rules[0].take_mptcp);

@@ -59,8 +59,6 @@ static const struct {
 	{ "\npublish: yes\n", "2: publish is not available in this version" },
 	{ "policy:\n  default: proxy\n", "2: default: proxy is not available in this version" },
 	{ "peers:\n- name: a\n  mode: transparent\n", "3: mode: transparent is not available in this version" },
-	{ RULES "  - name: r\n    action: proxy\n    via: hub1\n    connect: honest\n",
-	  "10: connect: honest is not available in this version" },
 	/* numbers and names */
 	{ "instance: a/b\n", "1: instance 'a/b': a name is made of letters, digits, '-', '_' and '.'" },
 	{ "instance: a.b\n", "1: instance 'a.b': '.' is not allowed here" },

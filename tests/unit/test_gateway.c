@@ -277,30 +277,6 @@ static void test_too_many_connections(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
-/* --- a leg that comes later */
-static void test_accepted_joins_dialed(void)
-{
-	struct mpgate_tuple t = {
-		.saddr = world_addr(client), .daddr = world_addr(server), .sport = htons(4000), .dport = htons(80)
-	};
-	struct conn *c;
-	struct sock *s;
-
-	start();
-	c = conn_new(w, GW_DIAL, LEG_LOCAL);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
-	c->request.tuple = t;
-	conn_enter(w, c);
-	conn_timer(w, c, TIMER_PEER);
-	s = open_client(-1, 0, NULL);
-	CU_ASSERT_EQUAL(w->connections, 1);
-	CU_ASSERT_EQUAL(&world.socks[c->local.fd - WORLD_FIRST_FD], s);
-	/* The same tuple again has nobody to join. */
-	open_client(-1, 0, NULL);
-	CU_ASSERT_EQUAL(w->connections, 2);
-	CU_ASSERT_TRUE(world_end());
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -317,7 +293,6 @@ int main(void)
 		{ "no room for the first bytes", test_no_room_for_first_bytes },
 		{ "accepting fails", test_accept_fails },
 		{ "too many connections", test_too_many_connections },
-		{ "what is accepted joins what was dialed", test_accepted_joins_dialed },
 		CU_TEST_INFO_NULL,
 	};
 

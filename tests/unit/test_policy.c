@@ -436,9 +436,10 @@ static void test_rules_and_groups(void)
 	cfg->rules[1].proxy = false;
 	cfg->rules[1].group = -1;
 	cfg->rules[1].take_mptcp = true;
+	cfg->rules[1].connect = CFG_EARLY;
 	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
 	CU_ASSERT_EQUAL(img.rules[0].action, MPGATE_PROXY);
-	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_REJECT);
+	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_REJECT | MPGATE_RULE_HONEST);
 	CU_ASSERT_EQUAL(img.rules[0].id, 1000);
 	CU_ASSERT_STRING_EQUAL(img.rules[0].name, "r0");
 	CU_ASSERT_EQUAL(img.rules[1].action, MPGATE_DIRECT);

@@ -80,6 +80,36 @@ static void test_first_segment(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* As many as were wanted in a second; half of that after a while; none of it where none are to be opened. */
+static void test_demand(void)
+{
+	enum { BURST = 12, HALF = BURST / 2 };
+	struct sock *c[BURST];
+
+	for (unsigned ready = 0; ready < 2; ready++) {
+		world_new();
+		world.config.peers[0].ready = (uint8_t)ready;
+		w = world_start();
+		for (unsigned i = 0; i < BURST; i++) {
+			c[i] = world_client("10.0.0.5", "198.51.100.7", 0, 1, GET);
+			c[i]->tuple.sport = htons((uint16_t)(5000 + i));
+		}
+		world_settle();
+		CU_ASSERT_EQUAL(world_dialed_count(), BURST);
+		CU_ASSERT_EQUAL(w->stats->ready_opened, 0);
+		sock_connected(world_dialed(0));
+		world_settle();
+		CU_ASSERT_EQUAL(w->stats->ready_opened, ready * BURST);
+		/* They live half as long as a hub waits; then what the next connection finds is by what was. */
+		world_pass(w->snap->header_s * 1000ULL);
+		world_pass(30000);
+		ready_wanted(w, 0);
+		ready_fill(w, 0, 0);
+		CU_ASSERT_EQUAL(w->stats->ready_opened, ready * (BURST + HALF));
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
 static void test_not_there_yet(void)
 {
 	struct sock *c;
@@ -234,6 +264,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "used", test_used },
 		{ "a small first segment", test_first_segment },
+		{ "as many as were wanted", test_demand },
 		{ "not there yet", test_not_there_yet },
 		{ "dead when it is used", test_dead },
 		{ "cannot be written to", test_cannot_be_written },

@@ -171,6 +171,33 @@ static void test_start(void)
 	CU_ASSERT_TRUE(crew_end());
 }
 
+/* Where SYNs can be held each process has a ring of its own, or it does not start: nobody would read it. */
+static void test_rings(void)
+{
+	struct worker_start m;
+	off_t size[PACKET_FDS];
+
+	crew_new();
+	crew.holds = true;
+	CU_ASSERT_EQUAL_FATAL(crew_start(), 0);
+	for (unsigned i = 0; i < CREW; i++) {
+		CU_ASSERT_EQUAL(take_start(i, &m, size), 4 + 2 + worker(i)->listener_count);
+		CU_ASSERT_EQUAL(m.holds, 1);
+		CU_ASSERT_EQUAL(size[4], SIZE_RING + (off_t)i);
+		CU_ASSERT_EQUAL(size[5], SIZE_HOLD);
+	}
+	crew_ends(0, SIGKILL);
+	loop_pass(1000);
+	take_start(0, &m, size);
+	CU_ASSERT_EQUAL(size[4], SIZE_RING + (off_t)CREW);
+	CU_ASSERT_TRUE(crew.steer[0].alive);
+	crew.ring_fails = ENOMEM;
+	crew_ends(0, SIGKILL);
+	loop_pass(5000);
+	CU_ASSERT_FALSE(crew.steer[0].alive);
+	CU_ASSERT_TRUE(crew_end());
+}
+
 /* How many SYNs steer gives to a worker before SYN cookies may be in use. */
 static void test_backlog(void)
 {
@@ -430,6 +457,7 @@ int main(void)
 		{ "listeners", test_listeners },
 		{ "listeners that cannot be opened", test_listeners_that_fail },
 		{ "what a worker starts with", test_start },
+		{ "a ring for each process", test_rings },
 		{ "the backlog that steer goes by", test_backlog },
 		{ "what workers report", test_reports },
 		{ "a worker that floods", test_flood },

@@ -23,7 +23,7 @@
 
 struct crew crew;
 static unsigned before; /* descriptors */
-static int shared[4]; /* what all are given, by size - 1 */
+static int shared[SIZE_HOLD]; /* what all are given, by size - 1 */
 
 static unsigned open_descriptors(void)
 {
@@ -208,6 +208,19 @@ int datapath_synack_fd(const struct datapath *dp)
 	return shared[SIZE_SYNACK - 1];
 }
 
+int datapath_hold_fd(const struct datapath *dp)
+{
+	(void)dp;
+	return crew.holds ? shared[SIZE_HOLD - 1] : -1;
+}
+
+int datapath_hold_ring(struct datapath *dp, unsigned worker)
+{
+	(void)dp;
+	CHECK(worker < CREW && crew.holds);
+	return crew.ring_fails ? -crew.ring_fails : sized_fd(SIZE_RING + (off_t)crew.rings++);
+}
+
 void peers_suspect(struct supervisor *s, unsigned slot)
 {
 	CHECK(slot < s->peer_slots);
@@ -235,7 +248,7 @@ void crew_new(void)
 	s->cgroup_fd = -1;
 	s->peer_slots = 4;
 	s->rule_count = 2;
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < SIZE_HOLD; i++)
 		shared[i] = sized_fd(i + 1);
 	s->snapshot_fd = shared[SIZE_SNAPSHOT - 1];
 	s->replay_buckets = 1;
@@ -264,7 +277,7 @@ bool crew_end(void)
 	loop_pass(0);
 	munmap(s->shm, shared_size(s->replay_buckets));
 	close(s->shm_fd);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < SIZE_HOLD; i++)
 		close(shared[i]);
 	return open_descriptors() == before;
 }

@@ -16,7 +16,7 @@
 #define FIRST_PID 1000 /* of worker 0's first process */
 
 /* Sizes of the descriptors that all workers are given, and of the first listener; each has a number of its own. */
-enum { SIZE_SNAPSHOT = 1, SIZE_FLOWS, SIZE_CLIENTS, SIZE_SYNACK, SIZE_LISTENERS = 100 };
+enum { SIZE_SNAPSHOT = 1, SIZE_FLOWS, SIZE_CLIENTS, SIZE_SYNACK, SIZE_HOLD, SIZE_RING = 50, SIZE_LISTENERS = 100 };
 
 /* A process of a worker. */
 struct proc {
@@ -55,6 +55,9 @@ struct crew {
 	unsigned suspected[4], proved; /* by slot; messages */
 	struct mpgate_addr source; /* that proved a key last */
 	pid_t in_cgroup; /* last */
+	bool holds; /* SYNs can be held */
+	unsigned rings; /* made; each is larger by a byte than the one before, from SIZE_RING on */
+	int ring_fails; /* errno */
 };
 
 extern struct crew crew;

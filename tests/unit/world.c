@@ -376,6 +376,15 @@ bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
 		memcpy(value, &world.synack, sizeof(world.synack));
 		return world.synack.len;
 	}
+	for (unsigned i = 0; i < world.syn_count; i++) {
+		struct syn *s = &world.syns[i];
+
+		if (!s->entry || memcmp(&s->tuple, tuple, sizeof(*tuple)) != 0)
+			continue;
+		memcpy(value, &s->flow, sizeof(s->flow));
+		s->entry = false;
+		return true;
+	}
 	for (unsigned i = 0; i < world.sock_count; i++) {
 		struct sock *s = &world.socks[i];
 
@@ -386,6 +395,43 @@ bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
 		return true;
 	}
 	return false;
+}
+
+bool io_replace(int map, const struct mpgate_tuple *tuple, const void *value)
+{
+	CHECK(map == FLOWS_MAP);
+	for (unsigned i = 0; i < world.syn_count; i++) {
+		struct syn *s = &world.syns[i];
+
+		if (!s->entry || memcmp(&s->tuple, tuple, sizeof(*tuple)) != 0)
+			continue;
+		memcpy(&s->flow, value, sizeof(s->flow));
+		return true;
+	}
+	return false;
+}
+
+/* To the first whose entry is there, as one SYN at a time is looked at. */
+bool io_put(int fd, const void *frame, size_t len)
+{
+	CHECK(fd == HOLD_FD && len <= WORLD_FRAME);
+	for (unsigned i = 0; i < world.syn_count; i++) {
+		struct syn *s = &world.syns[i];
+
+		if (!s->entry)
+			continue;
+		memcpy(s->put, frame, len);
+		s->put_len = len;
+		s->put_count++;
+		return true;
+	}
+	return false;
+}
+
+/* world_syn() hands them over itself. */
+void io_ring_take(struct io_ring *ring)
+{
+	(void)ring;
 }
 
 static bool has_queue(unsigned listener)

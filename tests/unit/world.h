@@ -18,6 +18,8 @@
 #define WORLD_FIRST_FD 1000 /* of the first socket */
 #define WORLD_PEERS 2
 #define WORLD_MESSAGES 16
+#define WORLD_SYNS 8
+#define WORLD_FRAME 512
 
 enum world_end { OPEN, CLOSED_IN_ORDER, CLOSED_BY_RESET };
 
@@ -63,6 +65,16 @@ struct sock {
 	uint64_t tag;
 };
 
+/* A SYN that steer holds: its entry in the table, and what was put back of it. */
+struct syn {
+	bool entry; /* it is there */
+	struct mpgate_tuple tuple;
+	struct mpgate_flow flow;
+	unsigned put_count;
+	size_t put_len; /* of the last frame */
+	uint8_t put[WORLD_FRAME];
+};
+
 /* The next call of each kind fails with that errno, once; 0: it does not. */
 struct world_faults {
 	int socket, dial, bind, watch, accept, send, local;
@@ -73,6 +85,8 @@ struct world {
 	uint32_t wall; /* s */
 	struct sock socks[WORLD_SOCKETS];
 	unsigned sock_count;
+	struct syn syns[WORLD_SYNS];
+	unsigned syn_count;
 	struct world_faults fail;
 	size_t syn_room; /* bytes that a SYN takes; 0: this kernel cannot */
 	size_t room; /* bytes that a new socket takes; SIZE_MAX: all */
@@ -126,6 +140,12 @@ void world_pass(uint64_t ms);
  */
 struct sock *world_client(const char *from, const char *to, int peer, uint32_t rule, const char *says);
 struct sock *world_caller(const char *from, bool young, const void *data, size_t len);
+/*
+ * A SYN from port 4000 of the client to port 80 of the server that steer holds, by a rule for a peer; and the client's
+ * connection when that SYN was given to our listener.
+ */
+struct syn *world_syn(const char *from, const char *to, unsigned peer, uint32_t rule);
+struct sock *world_accepted(const struct syn *s);
 /* The nth socket that the worker dialed, from 0; NULL: there is none. */
 struct sock *world_dialed(unsigned n);
 unsigned world_dialed_count(void);

@@ -5,7 +5,7 @@
 
 #include "world.h"
 
-enum { EPOLL_FD = 3, CONTROL_FD, FLOWS_MAP, SYNACK_MAP, RESERVE_FD };
+enum { EPOLL_FD = 3, CONTROL_FD, FLOWS_MAP, SYNACK_MAP, RESERVE_FD, HOLD_FD };
 
 struct sock *sock_of(int fd);
 int sock_new(bool listener); /* its descriptor */

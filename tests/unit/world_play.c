@@ -2,13 +2,18 @@
 /* What happens around a worker: its start and end, its clients, peers, servers. See world.h. */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <lib/checksum.h>
 #include <lib/convert.h>
 #include <mpgated/net/io.h>
+#include <mpgated/worker/held.h>
 #include <mpgated/worker/request.h>
 
 #include "../fuzz/check.h"
@@ -222,6 +227,7 @@ struct worker *world_start(void)
 	w->flow_clients = calloc(MPGATE_CLIENT_COUNTERS, sizeof(*w->flow_clients));
 	CHECK(w->flow_clients);
 	w->synack_fd = SYNACK_MAP;
+	w->hold_fd = HOLD_FD;
 	w->shm = mmap(NULL, shared_size(REPLAY), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(w->shm != MAP_FAILED);
 	w->shm->wall_offset = world.wall * 1000000000ULL - world.clock * 1000000;
@@ -246,7 +252,7 @@ static bool clean(const struct worker *w)
 {
 	bool ok = !w->connections && !w->stats->connections && !w->parked_bytes && list_empty(&w->runnable) &&
 		  list_empty(&w->ready) && list_empty(&w->blocked) && !w->still_bytes &&
-		  world.reserved == w->reserve_count;
+		  world.reserved == w->reserve_count && !w->held;
 
 	ok &= !w->strangers[0].count && !w->strangers[1].count;
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
@@ -290,6 +296,7 @@ bool world_end(void)
 	munmap(w->shm, shared_size(REPLAY));
 	free(w->buf);
 	free(w->cookies);
+	free(w->demands);
 	free(w->flow_clients);
 	free(w);
 	return ok;
@@ -347,6 +354,51 @@ struct sock *world_client(const char *from, const char *to, int peer, uint32_t r
 	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer };
 	if (says)
 		sock_say(s, says, strlen(says));
+	return s;
+}
+
+struct syn *world_syn(const char *from, const char *to, unsigned peer, uint32_t rule)
+{
+	struct syn *s = &world.syns[world.syn_count++];
+	struct mpgate_held h = { .macs = "\1\2\3\4\5\6\7\10\11\12\13" };
+	struct tcphdr tcp = { .th_off = sizeof(tcp) / 4, .th_flags = TH_SYN };
+	struct ip6_hdr ip6 = { .ip6_flow = htonl(6U << 28), .ip6_nxt = IPPROTO_TCP, .ip6_plen = htons(sizeof(tcp)) };
+	struct iphdr ip4 = { .version = 4, .ihl = 5, .protocol = IPPROTO_TCP };
+	bool v4;
+
+	CHECK(world.syn_count <= WORLD_SYNS);
+	*s = (struct syn){ .entry = true };
+	s->tuple.saddr = world_addr(from);
+	s->tuple.daddr = world_addr(to);
+	s->tuple.sport = tcp.th_sport = htons(4000);
+	s->tuple.dport = tcp.th_dport = htons(80);
+	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer, .state = MPGATE_FLOW_HELD };
+	world.worker->flow_clients[0]++;
+	v4 = addr_is_v4(&s->tuple.daddr);
+	h.tuple = s->tuple;
+	h.flow = s->flow;
+	h.tcp_off = v4 ? sizeof(ip4) : sizeof(ip6);
+	h.len = (uint16_t)(h.tcp_off + sizeof(tcp));
+	ip4.tot_len = htons(h.len);
+	/* As virtual links leave it. */
+	tcp.th_sum = checksum_fold(checksum_pseudo(&s->tuple.saddr, &s->tuple.daddr, IPPROTO_TCP, sizeof(tcp)));
+	if (v4)
+		memcpy(h.packet, &ip4, sizeof(ip4));
+	else
+		memcpy(h.packet, &ip6, sizeof(ip6));
+	memcpy(h.packet + h.tcp_off, &tcp, sizeof(tcp));
+	held_open(world.worker, &h);
+	return s;
+}
+
+struct sock *world_accepted(const struct syn *syn)
+{
+	struct sock *s = sock_of(sock_new(false));
+
+	s->tuple = syn->tuple;
+	s->queue = WORLD_FIRST_FD;
+	s->connected = true;
+	s->is_mptcp = false;
 	return s;
 }
 

@@ -334,7 +334,8 @@ static int compile_rules(const struct config *cfg, const uint32_t *rule_id, stru
 		rule->action = from->proxy ? MPGATE_PROXY : MPGATE_DIRECT;
 		rule->group = from->proxy ? (uint16_t)from->group : 0;
 		rule->flags = (from->if_down == CFG_IF_DOWN_REJECT ? MPGATE_RULE_REJECT : 0) |
-			      (from->take_mptcp ? MPGATE_RULE_TAKE_MPTCP : 0);
+			      (from->take_mptcp ? MPGATE_RULE_TAKE_MPTCP : 0) |
+			      (from->connect == CFG_HONEST ? MPGATE_RULE_HONEST : 0);
 		rule->id = rule_id[i];
 		memcpy(rule->name, from->name, strnlen(from->name, sizeof(rule->name) - 1));
 	}

@@ -27,7 +27,7 @@ enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD
 enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 enum cfg_source { CFG_SHARE, CFG_PRESERVE };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
-enum cfg_connect { CFG_EARLY, CFG_HONEST };
+enum cfg_connect { CFG_HONEST, CFG_EARLY };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
 
 struct cfg_link {

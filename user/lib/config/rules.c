@@ -233,9 +233,6 @@ static int build_action(struct build *b, unsigned i)
 	rule->connect = raw->connect;
 	rule->if_down = raw->if_down;
 	rule->take_mptcp = raw->mptcp == RAW_MPTCP_PROXY;
-	if (raw->connect == CFG_HONEST)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].connect", i),
-				"connect: honest is not available in this version");
 	if (!rule->proxy)
 		return raw->via ? cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
 					   "rule '%s': via needs action: proxy", raw->name)

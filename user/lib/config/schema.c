@@ -28,7 +28,7 @@ const cyaml_strval_t cfg_accept_words[3] = { { "keyed", CFG_ACCEPT_KEYED },
 					     { "open", CFG_ACCEPT_OPEN } };
 const cyaml_strval_t cfg_source_words[2] = { { "share", CFG_SHARE }, { "preserve", CFG_PRESERVE } };
 const cyaml_strval_t cfg_dialect_words[2] = { { "mpgate", CFG_DIALECT_MPGATE }, { "rfc8803", CFG_DIALECT_RFC8803 } };
-const cyaml_strval_t cfg_connect_words[2] = { { "early", CFG_EARLY }, { "honest", CFG_HONEST } };
+const cyaml_strval_t cfg_connect_words[2] = { { "honest", CFG_HONEST }, { "early", CFG_EARLY } };
 const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
 const cyaml_strval_t cfg_action_words[2] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 const cyaml_strval_t cfg_mptcp_words[2] = { { "pass", RAW_MPTCP_PASS }, { "proxy", RAW_MPTCP_PROXY } };

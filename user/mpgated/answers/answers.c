@@ -22,9 +22,9 @@ static const char *const syn_data_names[] = {
 	[SYN_DATA_UNKNOWN] = "unknown", [SYN_DATA_YES] = "yes", [SYN_DATA_NO] = "no"
 };
 static const char *const flow_states[] = {
-	[GW_FIRST] = "connecting",  [GW_DIAL] = "connecting", [GW_ANSWER] = "connecting",
-	[GW_DIRECT] = "connecting", [HUB_HEADER] = "header",  [HUB_DIAL] = "connecting",
-	[HUB_LINGER] = "closing",   [RELAY] = "relaying",     [CLOSED] = "closing"
+	[GW_FIRST] = "connecting",    [GW_DIAL] = "connecting", [GW_ANSWER] = "connecting", [GW_DIRECT] = "connecting",
+	[GW_APPROVED] = "connecting", [HUB_HEADER] = "header",	[HUB_DIAL] = "connecting",  [HUB_LINGER] = "closing",
+	[RELAY] = "relaying",	      [CLOSED] = "closing"
 };
 
 static bool addr_is_set(const struct mpgate_addr *a)

@@ -99,14 +99,22 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 int datapath_inject(const struct datapath *dp, unsigned ifindex, const void *frame, size_t len);
 
 /*
+ * What a worker needs for SYNs that are held: a new ring that brings them, in place of that of the process before it
+ * (the caller's; -errno), and a descriptor: frames written there go back to where their flow came from. That is -1
+ * where nothing can be held, and then there are no rings either.
+ */
+int datapath_hold_ring(struct datapath *dp, unsigned worker);
+int datapath_hold_fd(const struct datapath *dp);
+
+/*
  * Removes flows that no worker has taken in time. To be called every few seconds: a call looks at half of a full table
  * at most, and the next one goes on there.
  */
 int datapath_sweep_flows(struct datapath *dp);
 
 /*
- * Descriptors that workers inherit: `flows` (read and delete), `flow_clients` (to be mapped) and `synack` (read); -1:
- * not available.
+ * Descriptors that workers inherit: `flows` (read, write and delete), `flow_clients` (to be mapped) and `synack`
+ * (read); -1: not available.
  */
 int datapath_flows_fd(const struct datapath *dp);
 int datapath_flow_clients_fd(const struct datapath *dp);

@@ -55,6 +55,7 @@ int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, boo
 
 	if (worker >= MPGATE_MAX_WORKERS)
 		return -E2BIG;
+	l.since = dp->since[worker];
 	/* Never is a client sent to a worker whose listener is not told yet, or no more. */
 	if (alive)
 		err = dp_write_entry(dp, DP_MAP_listeners, worker, &l);

@@ -35,6 +35,7 @@
 	X(guard_replay)                                                                                                \
 	X(guard_known)                                                                                                 \
 	X(guard_rate)                                                                                                  \
+	X(held_rings)                                                                                                  \
 	X(synack)                                                                                                      \
 	X(explained)
 #define DP_GEN_MAPS(X)                                                                                                 \
@@ -72,6 +73,7 @@ enum dp_prog {
 	DP_HOLD_JOINS,
 	DP_SYNACK,
 	DP_EXPLAIN,
+	DP_PUT_BACK,
 	DP_PROG_COUNT
 };
 
@@ -131,6 +133,8 @@ struct datapath {
 	uint64_t set_back; /* seconds: how far the clock is known to be behind what guard goes by */
 	int inner_links, inner_hits;
 	int synack_link;
+	int hold_fd; /* what is written there is put back; -1: nothing can be held */
+	uint64_t since[MPGATE_MAX_WORKERS]; /* ns: when its process got its ring */
 	struct dp_link links[MPGATE_MAX_LINKS];
 	struct datapath_feature features[DP_FEATURE_COUNT];
 };
@@ -159,6 +163,10 @@ int dp_write_entry(struct datapath *dp, enum dp_map map, unsigned index, const v
 /* flows.c */
 int dp_flows_open(struct datapath *dp);
 void dp_flows_close(struct datapath *dp);
+
+/* hold.c: makes the device that held SYNs are put back through; without one, connect: honest is early. */
+void dp_hold_open(struct datapath *dp);
+void dp_hold_close(struct datapath *dp);
 
 /* pin.c */
 int dp_pin_check(const char *instance);

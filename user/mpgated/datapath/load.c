@@ -27,6 +27,8 @@ static const struct {
 	[DP_HOLD_JOINS] = { "hold_joins", false, "a join that meets a busy connection may bring wrong bytes" },
 	[DP_SYNACK] = { "read_synack", false, "the Extended TCP Header is not sent" },
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
+	[DP_PUT_BACK] = { "put_back", false,
+			  "connect: honest is early: clients are answered before their servers are" },
 };
 
 #define VERIFIER_LINES 30 /* of one message that are logged */

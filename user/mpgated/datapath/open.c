@@ -7,7 +7,7 @@
 
 static void set_closed(struct datapath *dp)
 {
-	dp->btf_fd = dp->inner_links = dp->inner_hits = dp->synack_link = -1;
+	dp->hold_fd = dp->btf_fd = dp->inner_links = dp->inner_hits = dp->synack_link = -1;
 	for (unsigned i = 0; i < DP_MAP_COUNT; i++)
 		dp->map[i] = -1;
 	for (unsigned i = 0; i < DP_GEN_COUNT; i++)
@@ -51,6 +51,7 @@ int datapath_open(const char *instance, unsigned replay_buckets, struct datapath
 	dp->features[DP_FEATURE_TCX] =
 		(struct datapath_feature){ "tcx", dp->tcx, dp->tcx ? NULL : "programs are attached as clsact filters",
 					   dp->tcx ? 0 : EOPNOTSUPP };
+	dp_hold_open(dp);
 	*out = dp;
 	return 0;
 }
@@ -66,6 +67,7 @@ void datapath_close(struct datapath *dp)
 	dp_close_fd(&dp->synack_link);
 	dp_close_fd(&dp->inner_links);
 	dp_close_fd(&dp->inner_hits);
+	dp_hold_close(dp);
 	dp_flows_close(dp);
 	dp_unload(dp);
 	instance[strcspn(instance, "/")] = '\0';

@@ -7,7 +7,7 @@
 
 #include <mpgated/ipc/shared.h>
 
-#define PACKET_FDS 16U /* at most, in one packet */
+#define PACKET_FDS 20U /* at most, in one packet */
 
 /* Sends len bytes and n descriptors, which stay the caller's. Never waits. 0 or -errno. */
 int packet_send(int socket, const void *data, size_t len, const int *fds, unsigned n);

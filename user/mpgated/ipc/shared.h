@@ -25,6 +25,10 @@
 #define WORKER_COUNTERS(X)                                                                                             \
 	X(steered, "accepted-steered", "connections accepted from steer")                                              \
 	X(convert, "accepted-convert", "connections accepted on the Convert port")                                     \
+	X(held, "held", "SYNs taken over while steer holds them")                                                      \
+	X(approved, "approved", "held SYNs whose server accepted: put back for us")                                    \
+	X(released, "released", "held SYNs put back for the normal route, since their peer failed")                    \
+	X(silent, "silent", "held SYNs whose server did not answer: nothing is said, either")                          \
 	X(relayed, "relayed", "connections that reached the relay")                                                    \
 	X(closed, "closed", "relayed connections that ended in order")                                                 \
 	X(reset, "reset", "relayed connections that ended with a reset")                                               \
@@ -156,13 +160,14 @@ struct flow_record {
 	uint64_t bytes_up, bytes_down;
 };
 
-/* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, flows,
- * flow_clients, synack if any, listeners. */
+/* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, flows, flow_clients, synack if
+ * any, its ring and the device of held SYNs if any, listeners. */
 struct worker_start {
 	uint32_t index;
 	uint32_t listeners; /* how many */
 	uint32_t convert; /* bits, from the lowest: which of them are for Convert */
 	uint16_t synack; /* 1: there is that map */
+	uint16_t holds; /* 1: SYNs can be held */
 	__be16 steer_port; /* of the listeners that are for steered connections */
 };
 

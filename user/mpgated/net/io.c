@@ -2,8 +2,10 @@
 #include <mpgated/net/io.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -81,6 +83,50 @@ uint64_t io_random(void)
 bool io_take(int map, const struct mpgate_tuple *tuple, void *value)
 {
 	return bpf_map_lookup_and_delete_elem(map, tuple, value) == 0;
+}
+
+bool io_replace(int map, const struct mpgate_tuple *tuple, const void *value)
+{
+	return bpf_map_update_elem(map, tuple, value, BPF_EXIST) == 0;
+}
+
+struct io_ring {
+	struct ring_buffer *buffer;
+	io_held fn;
+	void *arg;
+};
+
+static int take_one(void *ring, void *data, size_t size)
+{
+	const struct io_ring *r = ring;
+
+	if (size == sizeof(struct mpgate_held))
+		r->fn(r->arg, data);
+	return 0;
+}
+
+struct io_ring *io_ring_open(int map, io_held fn, void *arg)
+{
+	struct io_ring *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct io_ring){ .fn = fn, .arg = arg };
+	r->buffer = ring_buffer__new(map, take_one, r, NULL);
+	if (r->buffer)
+		return r;
+	free(r);
+	return NULL;
+}
+
+void io_ring_take(struct io_ring *ring)
+{
+	ring_buffer__consume(ring->buffer);
+}
+
+bool io_put(int fd, const void *frame, size_t len)
+{
+	return write(fd, frame, len) == (ssize_t)len;
 }
 
 int io_reserve(int fd)

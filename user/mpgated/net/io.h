@@ -9,6 +9,7 @@
 #define MPGATED_IO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -29,6 +30,17 @@ uint64_t io_random(void);
 
 /* Takes the value under a connection's tuple out of a BPF map. False: there is none. */
 bool io_take(int map, const struct mpgate_tuple *tuple, void *value);
+
+/* Replaces the value that stands there. False: there is none any more. */
+bool io_replace(int map, const struct mpgate_tuple *tuple, const void *value);
+
+/* SYNs that steer holds, from a ring; fn has each until it returns. io_ring_open() before the sandbox; NULL: errno. */
+struct io_ring;
+typedef void (*io_held)(void *arg, const struct mpgate_held *held);
+struct io_ring *io_ring_open(int map, io_held fn, void *arg);
+void io_ring_take(struct io_ring *ring);
+/* A frame for the device that puts it back. False: it did not get there. */
+bool io_put(int fd, const void *frame, size_t len);
 
 /* A second descriptor of what fd is, held in reserve; -errno. */
 int io_reserve(int fd);

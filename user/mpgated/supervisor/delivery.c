@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <lib/checksum.h>
+
 #define NOBODY4 "192.0.2.254" /* RFC 5737 */
 #define NOBODY6 "2001:db8:ffff:ffff::fffe" /* RFC 3849 */
 #define NEIGHBOURS 8U /* addresses near the link's own, of which one is taken that is not ours */
@@ -81,22 +83,6 @@ static bool neighbour(const struct ifaddrs *all, const char *name, bool v4, stru
 	return false;
 }
 
-static uint32_t sum(uint32_t s, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		s += i % 2 ? p[i] : (uint32_t)p[i] << 8;
-	return s;
-}
-
-static uint16_t checksum(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons((uint16_t)~s);
-}
-
 static size_t put_ip(uint8_t *p, const struct mpgate_tuple *t)
 {
 	struct ip6_hdr ip6 = { .ip6_flow = htonl(IPV6_VERSION), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = 1 };
@@ -106,7 +92,7 @@ static size_t put_ip(uint8_t *p, const struct mpgate_tuple *t)
 		ip4.tot_len = htons(sizeof(ip4) + sizeof(struct tcphdr));
 		memcpy(&ip4.saddr, t->saddr.b + V4_OFFSET, sizeof(ip4.saddr));
 		memcpy(&ip4.daddr, t->daddr.b + V4_OFFSET, sizeof(ip4.daddr));
-		ip4.check = checksum(sum(0, &ip4, sizeof(ip4)));
+		ip4.check = (__be16)~checksum_fold(checksum_add(0, &ip4, sizeof(ip4)));
 		memcpy(p, &ip4, sizeof(ip4));
 		return sizeof(ip4);
 	}
@@ -122,18 +108,16 @@ static size_t make_frame(union frame *f, const uint8_t mac[ETH_ALEN], const stru
 {
 	struct tcphdr tcp = { .th_sport = t->sport, .th_dport = t->dport, .th_off = 5, .th_flags = TH_SYN };
 	bool v4 = addr_is_v4(&t->daddr);
-	size_t at = ETH_HLEN, skip = v4 ? V4_OFFSET : 0;
-	uint32_t pseudo = IPPROTO_TCP + sizeof(tcp);
+	size_t at = ETH_HLEN;
 
 	memset(f, 0, sizeof(*f));
 	memcpy(f->eth.h_dest, mac, ETH_ALEN);
 	f->eth.h_source[0] = 0x02; /* locally administered */
 	f->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
 	at += put_ip(f->bytes + at, t);
-	pseudo = sum(pseudo, t->saddr.b + skip, sizeof(t->saddr) - skip);
-	pseudo = sum(pseudo, t->daddr.b + skip, sizeof(t->daddr) - skip);
 	tcp.th_win = htons(WINDOW);
-	tcp.th_sum = checksum(sum(pseudo, &tcp, sizeof(tcp)));
+	tcp.th_sum = (__be16)~checksum_fold(
+		checksum_add(checksum_pseudo(&t->saddr, &t->daddr, IPPROTO_TCP, sizeof(tcp)), &tcp, sizeof(tcp)));
 	memcpy(f->bytes + at, &tcp, sizeof(tcp));
 	return at + sizeof(tcp);
 }

@@ -66,6 +66,7 @@ struct worker_proc {
 	struct flow_record *flows; /* that answer, NULL: none */
 	unsigned flow_count;
 	bool more_flows;
+	int ring_fd; /* while it is being started */
 	__be16 port; /* of its steering listeners */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;

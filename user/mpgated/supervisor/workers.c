@@ -33,7 +33,7 @@
 #define KEEPALIVE_CLIENT 4U
 #define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
-_Static_assert(4 + 1 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
+_Static_assert(4 + 1 + 2 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
 
 /* The child is the first member. */
 static struct worker_proc *worker_of(struct child *c)
@@ -124,7 +124,7 @@ int workers_listen(struct supervisor *s)
 		struct worker_proc *p = &s->workers[i];
 		int ret;
 
-		*p = (struct worker_proc){ .sup = s, .child = { .socket = -1 } };
+		*p = (struct worker_proc){ .sup = s, .ring_fd = -1, .child = { .socket = -1 } };
 		ret = listen_steer(p);
 		if (ret) {
 			log_error("cannot listen for steered connections: %s", strerror(-ret));
@@ -181,6 +181,11 @@ static int send_start(const struct worker_proc *p)
 	fds[n++] = datapath_flow_clients_fd(s->dp);
 	if (s->synack)
 		fds[n++] = datapath_synack_fd(s->dp);
+	start.holds = p->ring_fd >= 0;
+	if (start.holds) {
+		fds[n++] = p->ring_fd;
+		fds[n++] = datapath_hold_fd(s->dp);
+	}
 	for (unsigned i = 0; i < p->listener_count; i++) {
 		fds[n++] = p->listeners[i].fd;
 		start.convert |= (uint32_t)p->listeners[i].convert << i;
@@ -196,10 +201,22 @@ static int worker_begin(struct child *c)
 
 	if (s->cgroup_fd >= 0)
 		cgroup_add(s->cgroup_fd, c->pid);
+	int ret;
+
 	p->full = p->silent = p->behind = false;
 	p->reports_left = REPORTS_MAX;
+	/* A new ring for each process: what the one before had not taken is held anew when it is said again. */
+	if (datapath_hold_fd(s->dp) >= 0) {
+		ret = p->ring_fd = datapath_hold_ring(s->dp, c->index);
+		if (ret < 0)
+			return ret;
+	}
 	set_alive(p);
-	return send_start(p);
+	ret = send_start(p);
+	if (p->ring_fd >= 0)
+		close(p->ring_fd);
+	p->ring_fd = -1;
+	return ret;
 }
 
 static struct report_bounds bounds_of(const struct worker_proc *p)

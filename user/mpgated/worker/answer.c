@@ -105,6 +105,30 @@ static bool answer_stale(struct worker *w, struct conn *c, const struct convert_
 	return true;
 }
 
+/* What the peer's Error means for a SYN that waits. Of other errors its server is not to blame. */
+static void answer_verdict(struct conn *c, const struct convert_msg *m)
+{
+	if (m->error == CONVERT_E_RESET) {
+		c->held->verdict = VERDICT_REFUSE;
+	} else if (m->error == CONVERT_E_UNREACHABLE) {
+		c->held->verdict = VERDICT_UNREACHABLE;
+		c->held->code = m->error_value.len ? m->error_value.data[0] : 0;
+	} else if (m->error == CONVERT_E_NETWORK) {
+		c->held->verdict = VERDICT_SILENT;
+	}
+}
+
+/* The server has accepted: now the client is. Where that comes to nothing, nobody is told. */
+static void answer_approve(struct worker *w, struct conn *c)
+{
+	c->state = GW_APPROVED;
+	c->held->verdict = VERDICT_SILENT;
+	conn_timer(w, c, TIMER_CONNECT);
+	/* Its client has to begin anew. */
+	if (!verdict_approve(w, c))
+		conn_close(w, c, true);
+}
+
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
@@ -139,6 +163,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 		w->stats->connect_timeout++;
 	else
 		w->stats->convert_error++;
+	if (c->held)
+		answer_verdict(c, m);
 	if (m->error == CONVERT_E_NOT_AUTHORIZED)
 		report_peer_refused(w, c->request.slot);
 	report_note(w, c, "the peer says: %s", convert_error_name(m->error));
@@ -150,7 +176,7 @@ static void read_answer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
 	/* Where the first bytes need not be kept, c->request.first can hold the begin of an answer in their place. */
-	struct parked *held = dial_keeps_first(c) ? NULL : &c->request.first;
+	struct parked *held = dial_keeps_first(c) || c->held ? NULL : &c->request.first;
 	size_t have = c->request.part ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	struct convert_fault fault;
@@ -213,7 +239,10 @@ static void read_answer(struct worker *w, struct conn *c)
 			return;
 		}
 	}
-	relay_start(w, c);
+	if (c->held)
+		answer_approve(w, c);
+	else
+		relay_start(w, c);
 }
 
 void answer_event(struct worker *w, struct conn *c)
@@ -221,7 +250,7 @@ void answer_event(struct worker *w, struct conn *c)
 	int ret = 0;
 
 	if (!c->request.hold)
-		ret = dial_keeps_first(c) ? leg_flush(w, &c->peer) : relay_up(w, c);
+		ret = dial_keeps_first(c) || c->held ? leg_flush(w, &c->peer) : relay_up(w, c);
 	if (ret && ret != -EAGAIN) {
 		if (c->request.again) {
 			answer_missing(w, c);

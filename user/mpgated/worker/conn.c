@@ -194,6 +194,8 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 {
 	if (c->state == RELAY || c->state == GW_ANSWER)
 		conn_check_fallback(w, c);
+	if (c->held)
+		verdict_end(w, c);
 	leg_close(w, &c->local, reset);
 	leg_close(w, &c->peer, reset);
 	conn_uncount(w, c);

@@ -8,6 +8,7 @@
  * The life of a connection:
  *   gateway: GW_FIRST (the client's first bytes) -> GW_DIAL (towards the peer) -> GW_ANSWER (its answer) -> RELAY
  *                                                     \-> GW_DIRECT (the peer failed) -> RELAY
+ *            held: GW_DIAL -> GW_ANSWER -> GW_APPROVED (the SYN is put back, the client is to be accepted) -> RELAY
  *            GW_READY (opened ahead; its peer leg becomes that of a connection in GW_FIRST)
  *   hub:     HUB_HEADER (the Convert message) -> HUB_DIAL (towards the server) -> RELAY
  *                     \-> HUB_LINGER (an Error was sent) <-/
@@ -25,7 +26,19 @@
 #include <stddef.h>
 #include <string.h>
 
-enum conn_state { GW_FIRST, GW_DIAL, GW_ANSWER, GW_DIRECT, GW_READY, HUB_HEADER, HUB_DIAL, HUB_LINGER, RELAY, CLOSED };
+enum conn_state {
+	GW_FIRST,
+	GW_DIAL,
+	GW_ANSWER,
+	GW_APPROVED,
+	GW_DIRECT,
+	GW_READY,
+	HUB_HEADER,
+	HUB_DIAL,
+	HUB_LINGER,
+	RELAY,
+	CLOSED
+};
 
 /* Bytes that wait for a socket to become writable; no memory while empty. */
 struct parked {
@@ -119,6 +132,24 @@ struct conn_request {
 	struct parked first;
 };
 
+/* What becomes of a SYN that steer holds. */
+enum verdict {
+	VERDICT_RELEASE, /* it goes on its way, or is reset where the rule says reject */
+	VERDICT_REFUSE, /* the server's RST */
+	VERDICT_UNREACHABLE, /* an ICMP error */
+	VERDICT_SILENT, /* nothing is said; its client may say it again */
+};
+
+/* A SYN that steer holds: the flow as it is in the table, and the frame that is put back. */
+struct held {
+	struct mpgate_flow flow;
+	uint8_t verdict; /* enum verdict, when its connection ends before it is accepted */
+	uint8_t code; /* of the ICMP error */
+	uint16_t tcp_off; /* from the IP header on */
+	uint16_t len; /* of the frame; 0: there is none, the client has to say it again */
+	uint8_t frame[]; /* with an Ethernet header, made up where the link has none */
+};
+
 /* A connection with a full leg. */
 struct conn_still {
 	struct list list; /* in worker.blocked, or empty */
@@ -134,6 +165,7 @@ struct conn_still {
 struct conn {
 	struct leg local, peer; /* keep local first: see TAG_PEER */
 	struct conn_request request;
+	struct held *held; /* gateway: its opener is a SYN that waits; NULL: it has been accepted */
 	struct list timer; /* in worker.timers[class], ordered by armed */
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct conn_still still;
@@ -189,6 +221,7 @@ static inline unsigned client_slot(const struct mpgate_addr *a)
 #define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
 #define RESERVE_MIN 3
 #define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
+#define HELD_MOST 1024U /* held SYNs of one worker: who forges sources makes a hub dial for no more at a time */
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
 
 /* A pool of connections that have proven nothing yet, and those of one source in it, by hash. */
@@ -221,11 +254,21 @@ struct issued_cookie {
 	uint8_t data[253];
 };
 
+/* How many connections at a time lately wanted a peer. */
+struct demand {
+	uint16_t slot;
+	uint16_t uses, peak; /* in the second that began at since; in one of those before, halved as time goes by */
+	uint64_t since; /* ms */
+};
+
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
 
 struct worker {
 	unsigned index;
 	int epoll, control, flows_fd, synack_fd;
+	int hold_fd; /* frames written there are put back; -1: nothing is held */
+	struct io_ring *ring; /* of held SYNs; NULL: none */
+	unsigned held; /* how many of them there are now */
 	uint64_t *flow_clients; /* the map: how many entries of `flows` are a client's */
 	int reserve[RESERVE_MAX]; /* descriptors for when there are no others */
 	unsigned reserve_count, reserve_size; /* how many there are, and should be */
@@ -262,6 +305,8 @@ struct worker {
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
+	struct demand *demands; /* gateway, one a peer */
+	unsigned demand_count;
 	struct issued_cookie *cookies; /* gateway: those that converters issued, one a peer */
 	unsigned cookie_count;
 };
@@ -348,6 +393,16 @@ void report_peer_refused(struct worker *w, unsigned slot);
 int report_proved(struct worker *w, const struct mpgate_addr *source);
 /* A message about one connection, at most 10 a second. */
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* verdict.c */
+/* Makes c the connection of that SYN. 0, -ENOMEM or -EPROTO: it is none. */
+int verdict_hold(struct worker *w, struct conn *c, const struct mpgate_held *h);
+/* Its server has accepted: steer is to give it to us. False: steer knows nothing of it any more. */
+bool verdict_approve(struct worker *w, struct conn *c);
+/* Says what became of it (c->held->verdict), and forgets it. */
+void verdict_end(struct worker *w, struct conn *c);
+/* It was accepted: its entry in the table goes. */
+void verdict_taken(struct worker *w, struct conn *c);
 
 /* conn.c */
 void conn_init(struct worker *w); /* the lists of a worker that is all zero otherwise */

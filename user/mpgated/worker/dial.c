@@ -42,6 +42,11 @@ void dial_direct(struct worker *w, struct conn *c)
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
 	int family = addr_is_v4(dst) ? AF_INET : AF_INET6, ret;
 
+	/* A SYN that waits goes by itself. */
+	if (c->held) {
+		conn_close(w, c, true);
+		return;
+	}
 	if (flow_must_reset(w, c)) {
 		report_note(w, c, "it cannot be carried, and the rule says reject");
 		conn_close(w, c, true);
@@ -131,6 +136,8 @@ void dial_peer(struct worker *w, struct conn *c)
 
 	c->state = GW_DIAL;
 	conn_timer(w, c, TIMER_PEER);
+	if (!c->request.again)
+		ready_wanted(w, c->request.slot);
 	if (len)
 		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {

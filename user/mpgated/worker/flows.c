@@ -2,15 +2,30 @@
 #include <mpgated/net/io.h>
 #include <mpgated/worker/flows.h>
 
+/* False: there is none. */
+static bool take(struct worker *w, const struct mpgate_tuple *tuple, struct mpgate_flow *f)
+{
+	if (!io_take(w->flows_fd, tuple, f))
+		return false;
+	/* Another worker can write to the map, so what is read from it is checked. */
+	if (f->client < MPGATE_CLIENT_COUNTERS)
+		__atomic_sub_fetch(&w->flow_clients[f->client], 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+void flow_drop(struct worker *w, const struct mpgate_tuple *tuple)
+{
+	struct mpgate_flow f;
+
+	take(w, tuple, &f);
+}
+
 bool flow_take(struct worker *w, struct conn *c)
 {
 	struct mpgate_flow f;
 
-	if (!io_take(w->flows_fd, &c->request.tuple, &f))
+	if (!take(w, &c->request.tuple, &f))
 		return false;
-	/* Another worker can write to the map, so what is read from it is checked. */
-	if (f.client < MPGATE_CLIENT_COUNTERS)
-		__atomic_sub_fetch(&w->flow_clients[f.client], 1, __ATOMIC_RELAXED);
 	if (f.peer >= MPGATE_MAX_PEERS)
 		return false;
 	c->request.rule_id = f.rule_id;

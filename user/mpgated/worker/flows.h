@@ -7,6 +7,8 @@
 
 /* Takes the entry of c's tuple: rule, peer, DSCP. False: there is none. */
 bool flow_take(struct worker *w, struct conn *c);
+/* Nobody needs the entry of that tuple any more. */
+void flow_drop(struct worker *w, const struct mpgate_tuple *tuple);
 /* c cannot be carried: is it reset, rather than go direct? */
 bool flow_must_reset(const struct worker *w, const struct conn *c);
 

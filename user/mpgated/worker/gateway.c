@@ -66,19 +66,21 @@ static void gateway_unknown(struct worker *w, struct conn *c)
 		dial_direct(w, c);
 }
 
-/* The opener of a connection whose other leg was dialed before; false: there is none that waits for it. */
+/* The opener of a connection whose SYN was held; false: there is none that waits for it. */
 static bool gateway_joined(struct worker *w, int fd, const struct mpgate_tuple *tuple)
 {
 	struct conn *c = conn_find(w, tuple);
 
-	/* A relay's leg may have come to its end already. */
-	if (!c || c->local.fd >= 0 || c->state == RELAY)
+	if (!c || !c->held)
 		return false;
 	leg_accepted(&c->local, fd, true);
-	if (leg_watch(w, c, &c->local) < 0)
+	verdict_taken(w, c);
+	if (leg_watch(w, c, &c->local) < 0) {
+		w->stats->resource++;
 		conn_close(w, c, true);
-	else
-		conn_again(w, c);
+	} else {
+		relay_start(w, c);
+	}
 	return true;
 }
 
@@ -142,6 +144,9 @@ void gateway_event(struct worker *w, struct conn *c)
 		answer_event(w, c);
 		return;
 	}
+	/* What the server says, or its end, waits for the client. */
+	if (c->state == GW_APPROVED)
+		return;
 	if (c->state == GW_DIAL && c->request.sent == SENT_AHEAD) {
 		answer_ahead(w, c);
 		return;
@@ -177,9 +182,15 @@ void gateway_timeout(struct worker *w, struct conn *c)
 		else
 			dial_again(w, c);
 		break;
+	case GW_APPROVED:
+		w->stats->client_gone++;
+		conn_close(w, c, true);
+		break;
 	default:
 		w->stats->connect_timeout++;
 		report_note(w, c, "no answer in time");
+		if (c->held)
+			c->held->verdict = VERDICT_SILENT;
 		conn_close(w, c, true);
 	}
 }

@@ -24,6 +24,7 @@ static void conn_event(struct worker *w, struct conn *c)
 	case GW_FIRST:
 	case GW_DIAL:
 	case GW_ANSWER:
+	case GW_APPROVED:
 	case GW_DIRECT:
 		gateway_event(w, c);
 		break;
@@ -49,6 +50,7 @@ static void conn_timeout(struct worker *w, struct conn *c)
 	case GW_FIRST:
 	case GW_DIAL:
 	case GW_ANSWER:
+	case GW_APPROVED:
 	case GW_DIRECT:
 		gateway_timeout(w, c);
 		break;
@@ -184,6 +186,8 @@ bool loop_turn(struct worker *w)
 		if (ev[i].data.u64 == (uint64_t)(uintptr_t)w) {
 			if (!worker_message(w))
 				orphaned(w);
+		} else if (ev[i].data.u64 == (uint64_t)(uintptr_t)&w->ring) {
+			io_ring_take(w->ring);
 		} else if (!listener_event(w, ev[i].data.u64)) {
 			dispatch(w, &ev[i]);
 		}

@@ -7,13 +7,19 @@
  * that data in the SYN saves one access round trip of the two that this saves.
  *
  * They are opened when the peer was just used, and live half as long as a hub
- * waits for a Convert message: a gateway at rest has none.
+ * waits for a Convert message: a gateway at rest has none. How many follows
+ * what was wanted in a second lately: the second page that a browser opens
+ * finds as many as the first one had to wait for.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/ready.h>
+
+#define BURST_MS 1000 /* what comes in that time comes at a time */
+#define HALVED_MS 30000 /* so often what was wanted is half forgotten */
 
 static struct conn *next_of(const struct worker *w, const struct list *l, unsigned slot)
 {
@@ -79,16 +85,58 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 	return 0;
 }
 
+static struct demand *demand_find(const struct worker *w, unsigned slot)
+{
+	for (unsigned i = 0; i < w->demand_count; i++)
+		if (w->demands[i].slot == slot)
+			return &w->demands[i];
+	return NULL;
+}
+
+void ready_wanted(struct worker *w, unsigned slot)
+{
+	struct demand *d = demand_find(w, slot);
+	uint64_t halvings;
+
+	if (!d) {
+		d = reallocarray(w->demands, w->demand_count + 1, sizeof(*d));
+		if (!d)
+			return;
+		w->demands = d;
+		d += w->demand_count++;
+		*d = (struct demand){ .slot = (uint16_t)slot, .since = w->now };
+	}
+	if (w->now >= d->since + BURST_MS) {
+		halvings = (w->now - d->since) / HALVED_MS;
+		d->peak = halvings < 16 ? (uint16_t)(d->peak >> halvings) : 0;
+		d->uses = 0;
+		d->since = w->now;
+	}
+	if (d->uses < UINT16_MAX)
+		d->uses++;
+	if (d->peak < d->uses)
+		d->peak = d->uses;
+}
+
+static unsigned wanted(const struct worker *w, const struct snapshot_peer *p)
+{
+	const struct demand *d = demand_find(w, p->slot);
+	unsigned peak = !d || !p->ready ? 0 : d->peak < READY_MOST ? d->peak : READY_MOST;
+
+	return peak > p->ready ? peak : p->ready;
+}
+
 void ready_fill(struct worker *w, unsigned slot, unsigned address)
 {
 	const struct snapshot_peer *p = conn_peer(w, slot);
-	unsigned have = 0;
+	unsigned have = 0, want;
 
 	if (!p || !p->address_count)
 		return;
+	want = wanted(w, p);
 	for (struct conn *r = next_of(w, &w->ready, slot); r; r = next_of(w, &r->run, slot))
 		have++;
-	while (w->accepting && !w->full && have++ < p->ready && w->connections < w->snap->connections)
+	while (w->accepting && !w->full && have++ < want && w->connections < w->snap->connections)
 		if (open_one(w, p, address % p->address_count) < 0)
 			return;
 }

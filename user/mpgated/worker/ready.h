@@ -7,7 +7,13 @@
 
 /* Gives c an established connection to its peer as its peer leg, and the request its address, if there is one. */
 bool ready_take(struct worker *w, struct conn *c);
-/* Opens as many to an address of the peer as its configuration says. */
+/* A connection wants that peer. */
+void ready_wanted(struct worker *w, unsigned slot);
+/*
+ * Opens as many to an address of the peer as its configuration says, or as were wanted in a second lately, up to
+ * READY_MOST. None where the configuration says 0.
+ */
+#define READY_MOST 64U
 void ready_fill(struct worker *w, unsigned slot, unsigned address);
 /* Closes those of a peer; slot -1: all. */
 void ready_drop(struct worker *w, int slot);

@@ -54,6 +54,7 @@ static const struct confine_call calls[] = {
 	CALL(bind),
 	/* The maps whose descriptors it was given; it can open and make none. */
 	CALL1(bpf, EQ(0, BPF_MAP_LOOKUP_AND_DELETE_ELEM)),
+	CALL1(bpf, EQ(0, BPF_MAP_UPDATE_ELEM)),
 	CALL(brk),
 	CALL(clock_gettime),
 	CALL(close),

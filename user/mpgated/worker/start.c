@@ -49,16 +49,22 @@ static int take_start(struct worker_args *args, struct listener *listeners)
 	if (ret <= 0)
 		return ret ? ret : -EPIPE;
 	if (start.index >= MPGATE_MAX_WORKERS || start.listeners > WORKER_LISTENERS || start.synack > 1 ||
-	    n != FIXED_FDS + start.synack + start.listeners)
+	    start.holds > 1 || n != FIXED_FDS + start.synack + 2U * start.holds + start.listeners)
 		return -EPROTO;
 	*args = (struct worker_args){ .index = start.index,
 				      .control = START_SOCKET,
 				      .snapshot_fd = fds[1],
 				      .flows_fd = fds[2],
 				      .synack_fd = start.synack ? fds[at++] : -1,
+				      .ring_fd = -1,
+				      .hold_fd = -1,
 				      .steer_port = { start.steer_port, start.steer_port },
 				      .listeners = listeners,
 				      .listener_count = start.listeners };
+	if (start.holds) {
+		args->ring_fd = fds[at++];
+		args->hold_fd = fds[at++];
+	}
 	for (unsigned i = 0; i < start.listeners; i++) {
 		listeners[i] = (struct listener){ .fd = fds[at + i], .convert = start.convert >> i & 1 };
 		if (!is_listener(listeners[i].fd))

@@ -11,6 +11,7 @@
 #include <lib/log.h>
 #include <mpgated/ipc/start.h>
 #include <mpgated/net/io.h>
+#include <mpgated/worker/held.h>
 #include <mpgated/worker/worker.h>
 
 static int watch(struct worker *w, int fd, const void *tag)
@@ -27,6 +28,12 @@ static void init_reserve(struct worker *w)
 	w->early = (int)(limit.rlim_cur - w->reserve_size);
 }
 
+static int init_ring(struct worker *w, int fd)
+{
+	w->ring = io_ring_open(fd, held_open, w);
+	return w->ring ? watch(w, fd, &w->ring) : -errno;
+}
+
 static int init(struct worker *w, const struct worker_args *args)
 {
 	int ret;
@@ -36,6 +43,7 @@ static int init(struct worker *w, const struct worker_args *args)
 	w->flows_fd = args->flows_fd;
 	w->flow_clients = args->flow_clients;
 	w->synack_fd = args->synack_fd;
+	w->hold_fd = args->hold_fd;
 	w->shm = args->shm;
 	w->stats = &args->shm->workers[args->index];
 	w->steer_port[0] = args->steer_port[0];
@@ -51,6 +59,8 @@ static int init(struct worker *w, const struct worker_args *args)
 	close(args->snapshot_fd);
 	if (!ret)
 		ret = watch(w, w->control, w);
+	if (!ret && args->ring_fd >= 0)
+		ret = init_ring(w, args->ring_fd);
 	for (unsigned i = 0; !ret && i < args->listener_count; i++) {
 		w->listeners[i] = args->listeners[i];
 		ret = watch(w, w->listeners[i].fd, &w->listeners[i]);

@@ -9,6 +9,7 @@ struct worker_args {
 	unsigned index;
 	int control; /* SEQPACKET to the supervisor */
 	int flows_fd, synack_fd; /* maps; -1: none */
+	int ring_fd, hold_fd; /* of held SYNs: a map that brings them, a device that puts them back; -1: none */
 	uint64_t *flow_clients; /* another, mapped */
 	const struct listener *listeners;
 	unsigned listener_count;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/worker/held.h>
+
+#include <mpgated/worker/dial.h>
+#include <mpgated/worker/flows.h>
+
+/*
+ * Is that SYN being worked on? steer hands one over again when its entry's time was over, or when it thinks that we have
+ * started anew. The verdict, if there is one, is said again then.
+ */
+static bool is_known(struct worker *w, const struct mpgate_tuple *t)
+{
+	struct conn *c = conn_find(w, t);
+
+	if (!c || !c->held)
+		return false;
+	if (c->state == GW_APPROVED && !verdict_approve(w, c))
+		conn_close(w, c, true);
+	return true;
+}
+
+void held_open(void *arg, const struct mpgate_held *h)
+{
+	struct worker *w = arg;
+	struct conn *c;
+
+	if (is_known(w, &h->tuple))
+		return;
+	w->stats->held++;
+	c = conn_new(w, GW_DIAL, LEG_LOCAL);
+	if (!c || verdict_hold(w, c, h) < 0) {
+		/* The client says it again. */
+		flow_drop(w, &h->tuple);
+		if (c)
+			conn_close(w, c, true);
+		return;
+	}
+	c->request.tuple = h->tuple;
+	c->request.rule_id = h->flow.rule_id;
+	c->request.slot = h->flow.peer;
+	c->request.dscp = h->flow.dscp;
+	c->request.reject = h->flow.rule_flags & MPGATE_RULE_REJECT;
+	c->request.peers_changed = w->peers_changed;
+	conn_enter(w, c);
+	if (!w->accepting || w->held > HELD_MOST || worker_load(w) > w->snap->connections || reserve_touched(w)) {
+		w->stats->resource++;
+		conn_close(w, c, true);
+		report_full(w);
+		return;
+	}
+	dial_peer(w, c);
+}
