@@ -74,7 +74,7 @@ start() {
 	STARTED=$!
 	wait_for 20 begun $port "$3"
 }
-hold() {
+stand_still() {
 	mkfifo "$TMP/in" && exec 9<>"$TMP/in"
 	kill -STOP "$STILL_SERVER"
 }
@@ -96,7 +96,7 @@ for f in 4 6; do
 	client=CLIENT$f other=OTHER$f
 	alone=$(bulk "${!other}")
 	for way in down up; do
-		hold
+		stand_still
 		check "IPv$f $way: $READERS that nobody reads" start $way many $READERS $BYTES "${!client}"
 		many=$STARTED
 		check "IPv$f $way: come to rest" wait_for 20 quiet
@@ -112,7 +112,7 @@ for f in 4 6; do
 
 	# The client that holds most loses them, and nobody else.
 	limit gw $LIMIT_MIB >"$TMP/reload.out"
-	hold
+	stand_still
 	gw=$(counter gw relay still) hub=$(counter hub relay still)
 	start down few 2 $LITTLE "${!other}"
 	few=$STARTED
@@ -126,7 +126,7 @@ for f in 4 6; do
 	limit gw >"$TMP/reload.out"
 
 	limit hub $LIMIT_MIB >"$TMP/reload.out"
-	hold
+	stand_still
 	start up many $READERS $BYTES "${!client}"
 	many=$STARTED
 	check "IPv$f: the same at the hub" wait_for 30 counted hub relay still "$hub"

@@ -5,8 +5,8 @@
 #include <mpgated/worker/flows.h>
 
 /*
- * Is that SYN being worked on? steer hands one over again when its entry's time was over, or when it thinks that we have
- * started anew. The verdict, if there is one, is said again then.
+ * Is that SYN being worked on? steer hands one over again when its entry's time was over, or when it thinks that we
+ * have started anew. The verdict, if there is one, is said again then.
  */
 static bool is_known(struct worker *w, const struct mpgate_tuple *t)
 {
