@@ -224,8 +224,13 @@ static __always_inline bool steer_copy(struct __sk_buff *skb, const struct segme
 	__builtin_memset(h->macs, 0, sizeof(h->macs));
 	if (seg->ip_off)
 		bpf_skb_load_bytes(skb, 0, h->macs, sizeof(h->macs));
-	if (len > 0 && len <= sizeof(h->packet) && !bpf_skb_load_bytes(skb, seg->ip_off, h->packet, len))
-		h->len = len;
+	if (len <= sizeof(h->packet)) {
+		/* The same number, as verifiers want to see that it is neither 0 nor too large. */
+		asm volatile("" : "+r"(len));
+		len = ((len - 1) & (sizeof(h->packet) - 1)) + 1;
+		if (!bpf_skb_load_bytes(skb, seg->ip_off, h->packet, len))
+			h->len = len;
+	}
 	bpf_ringbuf_submit(h, 0);
 	return true;
 }

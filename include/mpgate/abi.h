@@ -246,7 +246,7 @@ struct mpgate_flow {
 
 /* held_rings (a ring of each worker): a SYN that is held. */
 #define MPGATE_HELD_MACS 12 /* bytes: both addresses of an Ethernet header */
-#define MPGATE_HELD_PACKET 192 /* bytes: longer ones have data, which nobody would take */
+#define MPGATE_HELD_PACKET 256 /* bytes, a power of two: longer ones have data, which nobody would take */
 
 struct mpgate_held {
 	struct mpgate_tuple tuple;
