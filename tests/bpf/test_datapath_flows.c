@@ -109,20 +109,28 @@ static uint32_t worker_of(struct datapath *dp, uint32_t slot)
 static void test_clients_follow_the_workers(void)
 {
 	struct datapath *dp = open_or_die();
+	struct mpgate_listener l = { 0 };
+	const uint32_t one = 1;
 	unsigned n[3] = { 0 };
 
 	for (unsigned w = 0; w < 3; w++)
-		CU_ASSERT_EQUAL(datapath_set_listener(dp, w, htons(4242), true), 0);
+		CU_ASSERT_EQUAL(datapath_set_listener(dp, w, htons(4242), true, false), 0);
 	for (uint32_t slot = 0; slot < MPGATE_CLIENT_SLOTS; slot++) {
 		CU_ASSERT_FATAL(worker_of(dp, slot) < 3);
 		n[worker_of(dp, slot)]++;
 	}
 	CU_ASSERT(n[0] && n[1] && n[2]);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 1, htons(4242), false), 0);
+	/* A full one gets no clients any more, and what it is at work on finds it. */
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 1, htons(4242), true, true), 0);
 	for (uint32_t slot = 0; slot < MPGATE_CLIENT_SLOTS; slot++)
 		CU_ASSERT_NOT_EQUAL(worker_of(dp, slot), 1);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, htons(4242), false), 0);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 2, htons(4242), false), 0);
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(dp->map[DP_MAP_listeners], &one, &l), 0);
+	CU_ASSERT_EQUAL(l.alive, 1);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 1, htons(4242), false, true), 0);
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(dp->map[DP_MAP_listeners], &one, &l), 0);
+	CU_ASSERT_EQUAL(l.alive, 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, htons(4242), false, false), 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 2, htons(4242), false, false), 0);
 	CU_ASSERT_EQUAL(worker_of(dp, 0), MPGATE_NO_WORKER);
 	datapath_close(dp);
 }

@@ -240,13 +240,13 @@ static void test_single_values(void)
 	uint32_t key = 3;
 	int listeners = pinned_map("listeners"), peers = pinned_map("peers");
 
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 3, htons(4242), true), 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 3, htons(4242), true, false), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(listeners, &key, &l), 0);
 	CU_ASSERT(l.port == htons(4242) && l.alive == 1);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 3, htons(4242), false), 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 3, htons(4242), false, false), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(listeners, &key, &l), 0);
 	CU_ASSERT_EQUAL(l.alive, 0);
-	CU_ASSERT(datapath_set_listener(dp, MPGATE_MAX_WORKERS, 0, true) < 0);
+	CU_ASSERT(datapath_set_listener(dp, MPGATE_MAX_WORKERS, 0, true, false) < 0);
 	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, true), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(peers, &key, &p), 0);
 	CU_ASSERT_EQUAL(p.up, 1);
@@ -387,13 +387,13 @@ static void explain_family(struct datapath *dp, struct sample *s, int family)
 	int fd = listen_loopback(family, &port);
 
 	CU_ASSERT_EQUAL(datapath_set_policy(dp, &s->cfg, &s->img, &dev, &l3), 0);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, true), 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, true, false), 0);
 	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, false), 0);
 	expect(dp, &t, MPGATE_R_PEER_DOWN, 0, -1);
 	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, true), 0);
 	expect(dp, &t, MPGATE_R_STEERED, 0, SAMPLE_PEER);
 	expect(dp, &excepted, MPGATE_R_NO_RULE, -1, -1);
-	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, false), 0);
+	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, false, false), 0);
 	expect(dp, &t, MPGATE_R_NO_LISTENER, 0, SAMPLE_PEER);
 	CU_ASSERT_EQUAL(datapath_link_gone(dp, dev), 0);
 	expect(dp, &t, MPGATE_R_NO_LINK, -1, -1);

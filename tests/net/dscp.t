@@ -17,20 +17,26 @@ scenario
 marked() { packets "$1" "($SYN4 and $3 and $DSCP4 = $(($2 << 2))) or ($SYN6 and $3 and $DSCP6 = $(($2 << 6)))"; }
 all() { packets "$1" "($SYN4 and $2) or ($SYN6 and $2)"; }
 
-for f in 4 6; do
-	family $f
-	for code in $CODE_POINT 0; do
-		name="IPv$f, code point $code"
-		# Nothing else is dialed meanwhile.
-		kill -STOP "${DAEMON[gw]}"
-		capture dscp "$ROUTER" hub0 tcp
-		is "$(load -d "$code" conn "$SERVER_IP" 7001)" ok "$name: a connection"
-		capture_end dscp
-		kill -CONT "${DAEMON[gw]}"
-		is "$(all dscp "dst port 8803")" "$(marked dscp "$code" "dst port 8803")" "$name: it is between the proxies"
-		check "$name: of which there are SYNs" [ "$(all dscp "dst port 8803")" -gt 0 ]
-		is "$(marked dscp "$code" "dst host $SERVER_IP")" 1 "$name: it arrives at the server"
-		is "$(all dscp "dst host $SERVER_IP")" 1 "$name: once"
+for mode in early honest; do
+	joins=0
+	check "connect: $mode" connect_as $mode
+	for f in 4 6; do
+		family $f
+		for code in $CODE_POINT 0; do
+			name="IPv$f, $mode, code point $code"
+			# Nothing else is dialed meanwhile.
+			kill -STOP "${DAEMON[gw]}"
+			capture dscp "$ROUTER" hub0 tcp
+			check "$name: a connection, for long enough" load -d "$code" -n 100 -t 0.5 rr "$SERVER_IP" 7001
+			capture_end dscp
+			kill -CONT "${DAEMON[gw]}"
+			is "$(all dscp "dst port 8803")" "$(marked dscp "$code" "dst port 8803")" "$name: it is between the proxies"
+			check "$name: of which there are SYNs" [ "$(all dscp "dst port 8803")" -gt 0 ]
+			joins=$((joins + $(all dscp "dst port 8803") - 1))
+			is "$(marked dscp "$code" "dst host $SERVER_IP")" 1 "$name: it arrives at the server"
+			is "$(all dscp "dst host $SERVER_IP")" 1 "$name: once"
+		done
 	done
+	check "$mode: other subflows were among them" [ $joins -gt 0 ]
 done
 done_testing

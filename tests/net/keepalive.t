@@ -10,6 +10,10 @@
 # subflow a minute more.
 GATEWAY_TIMEOUTS='keepalive: 1'
 HUB_MORE='timeouts: { keepalive: 1 }'
+# Half of the connections are honest, half are early.
+# shellcheck disable=SC2034 # read by pair_configs
+POLICY='    - { name: honest, to-port: [ "7001" ], action: proxy, via: hub, connect: honest }
+    - { name: early, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
 PEER_S=9 CLIENT_S=36 LAST_SUBFLOW_S=60 SPARE_S=15
 scenario
 works=$(ctl gw --json status | jq '.features[] | select(.name == "mptcp-keepalive") | .works')
@@ -21,30 +25,39 @@ appear() { on "$1" nft delete table inet gone; }
 
 # held: a connection of each family that says nothing after its first byte.
 held() {
-	local f
+	local f port
 	exec 9<>"$TMP/hold.in"
 	for f in 4 6; do
 		family "$f"
-		load -n 1 hold "$SERVER_IP" 7001 <"$TMP/hold.in" >"$TMP/hold.$f" 2>&1 9>&- &
-		PIDS+=($!)
-		wait_for 10 grep -q held "$TMP/hold.$f" || { cat "$TMP/hold.$f" && return 1; }
+		for port in 7001 7003; do
+			load -n 1 hold "$SERVER_IP" "$port" <"$TMP/hold.in" >"$TMP/hold.$f.$port" 2>&1 9>&- &
+			PIDS+=($!)
+			wait_for 10 grep -q held "$TMP/hold.$f.$port" || { cat "$TMP/hold.$f.$port" && return 1; }
+		done
 	done
 }
 mkfifo "$TMP/hold.in"
 
 check "connections of both families" held
-check "they are with the gateway" flows gw 2
-check "and with the hub" flows hub 2
+check "they are with the gateway" flows gw 4
+check "and with the hub" flows hub 4
 read -rt $((PEER_S + 3)) <> <(:) || :
-check "idle ones stay" flows gw 2
+check "idle ones stay" flows gw 4
 vanish "$CLIENT"
 check "the client vanishes: its connections end at the gateway" wait_for $((CLIENT_S + SPARE_S)) flows gw 0
 check "and at the hub" wait_for 5 flows hub 0
 appear "$CLIENT"
 
+check "connections of both families again" held
+check "they are with the gateway" wait_for 5 flows gw 4
+vanish "$SERVER"
+check "the server vanishes: its connections end at the hub" wait_for $((PEER_S + SPARE_S)) flows hub 0
+check "and clients are told by the gateway" wait_for $SPARE_S flows gw 0
+appear "$SERVER"
+
 if [ "$works" = true ]; then
 	check "connections of both families again" held
-	check "they are with the hub" wait_for 5 flows hub 2
+	check "they are with the hub" wait_for 5 flows hub 4
 	vanish "$GATEWAY"
 	check "the gateway vanishes: its connections end at the hub" \
 		wait_for $((PEER_S + LAST_SUBFLOW_S + SPARE_S)) flows hub 0

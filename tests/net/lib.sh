@@ -438,6 +438,12 @@ ctl() {
 	"$CTL" -i "$MPG_PREFIX$instance" "$@"
 }
 
+# connect_as honest|early: how the rules of the gateway connect from now on, by a reload.
+connect_as() {
+	sed -i "s/connect: [a-z]*/connect: $1/" "$TMP/gw.yaml"
+	ctl gw reload
+}
+
 # peer_is up|down: what the gateway thinks of the hub.
 peer_is() { [ "$(ctl gw --json peers list | jq -r '.peers[] | select(.name == "hub") | .state')" = "$1" ]; }
 

@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A hop of 1,300 bytes behind which two have 1,500: ICMP errors about steered connections reach their sockets, on the side
+# A hop of some 1,300 bytes behind which two have 1,500: ICMP errors about steered connections reach their sockets, on the side
 # of the client and on the side of the server (source: preserve).
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-#   client eth0 ── h0 hop1 m0 ═1300═ m1 hop2 h1 ── lan0 gateway
+#   client eth0 ── h0 hop1 m0 ═narrow═ m1 hop2 h1 ── lan0 gateway
 HOP1=${MPG_PREFIX}hop1 HOP2=${MPG_PREFIX}hop2
 ALL_NS+=("$HOP1" "$HOP2")
-NARROW=1300
+declare -A NARROW=([early]=1300 [honest]=1290) # each time anew: what the kernel has learned of a path stays
 BYTES=300000
 # shellcheck disable=SC2034 # read by net_build
 WITH_ROUTER=1
@@ -23,8 +23,6 @@ hops_build() {
 	link_veth "$CLIENT" eth0 "$HOP1" h0
 	link_veth "$HOP1" m0 "$HOP2" m1
 	link_veth "$HOP2" h1 "$GATEWAY" lan0
-	ip -n "$HOP1" link set m0 mtu $NARROW
-	ip -n "$HOP2" link set m1 mtu $NARROW
 	addr "$CLIENT" eth0 1 2
 	addr "$HOP1" h0 1 1
 	addr "$HOP1" m0 2 1
@@ -39,6 +37,10 @@ hops_build() {
 	ip -n "$GATEWAY" route add 10.60.1.0/24 via 10.60.3.2
 	ip -n "$GATEWAY" -6 route add fd60:1::/64 via fd60:3::2
 }
+narrow() {
+	ip -n "$HOP1" link set m0 mtu "$1"
+	ip -n "$HOP2" link set m1 mtu "$1"
+}
 
 net_init
 if ! { net_build && hops_build && servers_start && pair_start; }; then
@@ -46,24 +48,20 @@ if ! { net_build && hops_build && servers_start && pair_start; }; then
 	exit 1
 fi
 
-# The path is narrow each time anew: what the gateway has learned is forgotten.
-forget() {
-	ip -n "$1" route flush cache
-	ip -n "$1" -6 route flush cache
-}
-
-for f in 4 6; do
-	family $f
-	before=$(counter gw reasons steered)
-	errors=$(counter gw reasons icmp-error)
-	forget "$GATEWAY"
-	check "IPv$f: a download through the narrow hop" timeout 20 nsenter --net="/run/netns/$CLIENT" \
-		"$TOOLS/tcpload" -n $BYTES get "$SERVER_IP" 80
-	forget "$GATEWAY"
-	check "IPv$f: both ways at once" timeout 20 nsenter --net="/run/netns/$CLIENT" \
-		"$TOOLS/tcpload" -n $BYTES echo "$SERVER_IP" 7001
-	is $(($(counter gw reasons steered) - before)) 2 "IPv$f: both were steered"
-	check "IPv$f: the hop's errors reached their sockets" counted gw reasons icmp-error "$errors"
+for mode in early honest; do
+	check "connect: $mode" connect_as $mode
+	narrow "${NARROW[$mode]}"
+	for f in 4 6; do
+		family $f
+		before=$(counter gw relay relayed)
+		errors=$(counter gw reasons icmp-error)
+		check "IPv$f, $mode: a download through the narrow hop" timeout 20 nsenter --net="/run/netns/$CLIENT" \
+			"$TOOLS/tcpload" -n $BYTES get "$SERVER_IP" 80
+		check "IPv$f, $mode: both ways at once" timeout 20 nsenter --net="/run/netns/$CLIENT" \
+			"$TOOLS/tcpload" -n $BYTES echo "$SERVER_IP" 7001
+		is $(($(counter gw relay relayed) - before)) 2 "IPv$f, $mode: both went by the hub"
+		check "IPv$f, $mode: the hop's errors reached their sockets" counted gw reasons icmp-error "$errors"
+	done
 done
 
 # Between hub and server: the errors are for the client, whose address the hub uses.
@@ -72,7 +70,7 @@ sed -i -e 's/source: share/source: preserve/' \
 check "source: preserve" ctl hub reload
 ip -n "$ROUTER" route replace 10.60.1.0/24 via 10.60.30.2
 ip -n "$ROUTER" -6 route replace fd60:1::/64 via fd60:30::2
-ip -n "$ROUTER" link set srv0 mtu $NARROW
+ip -n "$ROUTER" link set srv0 mtu "${NARROW[early]}"
 for f in 4 6; do
 	family $f
 	before=$(counter hub reasons icmp-error)

@@ -31,6 +31,17 @@ for f in 4 6; do
 	check "IPv$f: they end well" let_go
 	check "IPv$f: new ones go by the hub again" wait_for 10 greeted_by "$HUB_IP"
 done
+
+# Those that are held need one more each when their clients are answered.
+check "connect: honest" connect_as honest
+for f in 4 6; do
+	family $f
+	for i in 1 2 3 4; do
+		check "IPv$f, honest: $BEYOND connections at once work, $i" load -c $BEYOND -n 1000 echo "$SERVER_IP" 7001
+	done
+done
+is "$(counter gw relay client-gone)" 0 "no server was dialed for in vain"
+check "connect: early" connect_as early
 daemon_stop gw
 daemon_stop hub
 

@@ -70,4 +70,24 @@ static inline double now_ms(void)
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
+/* What went wrong, in a word that a script can compare. */
+static inline const char *why(void)
+{
+	switch (errno) {
+	case ECONNREFUSED:
+		return "refused";
+	case ECONNRESET:
+	case EPIPE:
+		return "reset";
+	case ETIMEDOUT:
+	case EAGAIN:
+	case EINPROGRESS:
+		return "timeout";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return "unreachable";
+	}
+	return strerror(errno);
+}
+
 #endif

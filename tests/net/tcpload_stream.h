@@ -42,25 +42,6 @@ static bool set_from(const char *text)
 	return true;
 }
 
-static const char *why(void)
-{
-	switch (errno) {
-	case ECONNREFUSED:
-		return "refused";
-	case ECONNRESET:
-	case EPIPE:
-		return "reset";
-	case ETIMEDOUT:
-	case EAGAIN:
-	case EINPROGRESS:
-		return "timeout";
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-		return "unreachable";
-	}
-	return strerror(errno);
-}
-
 static int dial(struct job *j)
 {
 	const struct timeval limit = { .tv_sec = RECV_TIMEOUT_S };

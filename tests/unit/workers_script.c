@@ -166,11 +166,11 @@ int sysctl_get(const char *name, int *value)
 }
 
 /* --- steer and peers */
-int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive)
+int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive, bool full)
 {
 	(void)dp;
 	CHECK(worker < CREW);
-	crew.steer[worker].alive = alive;
+	crew.steer[worker].alive = alive && !full;
 	crew.steer[worker].port = port;
 	crew.steer[worker].told++;
 	return 0;

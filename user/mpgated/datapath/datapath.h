@@ -47,8 +47,11 @@ int datapath_set_policy(struct datapath *dp, const struct config *cfg, const str
 int datapath_link_up(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3, uint32_t bitmap);
 int datapath_link_gone(struct datapath *dp, unsigned ifindex);
 
-/* Clients are spread anew over the workers that are alive; only those of a worker that comes or goes move. */
-int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive);
+/*
+ * Clients are spread anew over the workers that are alive and not full; only those of a worker that comes or goes move.
+ * A full one is still given what it has approved, or was given before.
+ */
+int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive, bool full);
 int datapath_set_backlog(struct datapath *dp, unsigned backlog); /* of a listener, before it uses SYN cookies */
 int datapath_set_mark(struct datapath *dp, uint32_t value, uint32_t mask); /* of packets of local connections */
 /* True: no new connection is given to a worker, since it would not get there. */

@@ -41,14 +41,14 @@ static int spread(struct datapath *dp)
 
 	for (uint32_t i = 0; i < MPGATE_CLIENT_SLOTS; i++)
 		keys[i] = i;
-	spread_clients(dp->alive, workers);
+	spread_clients(dp->takes, workers);
 	err = bpf_map_update_batch(dp->map[DP_MAP_client_workers], keys, workers, &count, &opts);
 	if (err)
 		log_error("map client_workers: %s", strerror(-err));
 	return err;
 }
 
-int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive)
+int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, bool alive, bool full)
 {
 	struct mpgate_listener l = { .port = port, .alive = alive };
 	int err = 0;
@@ -59,8 +59,8 @@ int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, boo
 	/* Never is a client sent to a worker whose listener is not told yet, or no more. */
 	if (alive)
 		err = dp_write_entry(dp, DP_MAP_listeners, worker, &l);
-	if (!err && dp->alive[worker] != alive) {
-		dp->alive[worker] = alive;
+	if (!err && dp->takes[worker] != (alive && !full)) {
+		dp->takes[worker] = alive && !full;
 		err = spread(dp);
 	}
 	if (!alive && !err)

@@ -125,7 +125,7 @@ struct datapath {
 	int btf_fd;
 	bool tcx; /* false: clsact filters */
 	struct mpgate_settings settings;
-	bool alive[MPGATE_MAX_WORKERS];
+	bool takes[MPGATE_MAX_WORKERS]; /* workers that take new clients */
 	uint32_t peer_addrs_number; /* of the configuration whose peers are in the map */
 	uint64_t *flow_clients; /* the map, which programs and workers change at the same time */
 	struct dp_sweep sweep;

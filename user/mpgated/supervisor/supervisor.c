@@ -199,7 +199,7 @@ static void stop(struct supervisor *s)
 	sigprocmask(SIG_BLOCK, &again, NULL);
 	s->stopping = true;
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
-		datapath_set_listener(s->dp, i, 0, false);
+		datapath_set_listener(s->dp, i, 0, false, false);
 	workers_stop(s);
 	flows_close(s);
 	if (s->dp)

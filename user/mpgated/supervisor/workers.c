@@ -45,7 +45,7 @@ static void set_alive(const struct worker_proc *p)
 {
 	struct supervisor *s = p->sup;
 
-	datapath_set_listener(s->dp, p->child.index, p->port, p->child.pid && !p->full && !p->silent && !s->stopping);
+	datapath_set_listener(s->dp, p->child.index, p->port, p->child.pid && !p->silent && !s->stopping, p->full);
 }
 
 static void add_listener(struct worker_proc *p, int fd, bool convert)

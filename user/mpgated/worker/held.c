@@ -42,11 +42,15 @@ void held_open(void *arg, const struct mpgate_held *h)
 	c->request.reject = h->flow.rule_flags & MPGATE_RULE_REJECT;
 	c->request.peers_changed = w->peers_changed;
 	conn_enter(w, c);
-	if (!w->accepting || w->held > HELD_MOST || worker_load(w) > w->snap->connections || reserve_touched(w)) {
+	if (!w->accepting || w->full || w->held > HELD_MOST || worker_load(w) > w->snap->connections ||
+	    reserve_touched(w)) {
 		w->stats->resource++;
 		conn_close(w, c, true);
 		report_full(w);
 		return;
 	}
 	dial_peer(w, c);
+	/* Each that is held needs one more descriptor, for its client. */
+	if (c->state != CLOSED && !w->full && c->peer.fd + (int)w->held >= w->early)
+		reserve_early(w);
 }
