@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The table of flows (struct mpgate_flow in mpgate/abi.h): who opens them, how many one client may have, and whether
- * SYN cookies may have left some of them without a socket.
+ * The table of flows (struct mpgate_flow in mpgate/abi.h): who opens them, how many one client may have, the copy of a
+ * SYN that is held, and whether SYN cookies may have left some flows without a socket.
  */
 #ifndef MPGATE_FLOWS_H
 #define MPGATE_FLOWS_H
@@ -63,6 +63,34 @@ static __always_inline void flow_remove(const struct mpgate_tuple *tuple, const 
 {
 	if (!bpf_map_delete_elem(&flows, tuple))
 		flow_uncount(flow->client);
+}
+
+/* Copies a SYN for its worker. False: it has no room for more. */
+static __always_inline bool flow_copy_syn(struct __sk_buff *skb, const struct segment *seg,
+					  const struct mpgate_tuple *tuple, const struct mpgate_flow *flow)
+{
+	__u32 worker = flow->worker, len = skb->len - seg->ip_off;
+	void *ring = bpf_map_lookup_elem(&held_rings, &worker);
+	struct mpgate_held *h = ring ? bpf_ringbuf_reserve(ring, sizeof(*h), 0) : NULL;
+
+	if (!h)
+		return false;
+	h->tuple = *tuple;
+	h->flow = *flow;
+	h->len = 0;
+	h->tcp_off = seg->tcp_off - seg->ip_off;
+	__builtin_memset(h->macs, 0, sizeof(h->macs));
+	if (seg->ip_off)
+		bpf_skb_load_bytes(skb, 0, h->macs, sizeof(h->macs));
+	if (len <= sizeof(h->packet)) {
+		/* The same number, as verifiers want to see that it is neither 0 nor too large. */
+		asm volatile("" : "+r"(len));
+		len = ((len - 1) & (sizeof(h->packet) - 1)) + 1;
+		if (!bpf_skb_load_bytes(skb, seg->ip_off, h->packet, len))
+			h->len = len;
+	}
+	bpf_ringbuf_submit(h, 0);
+	return true;
 }
 
 static __always_inline __u32 syn_epoch(void)

@@ -207,34 +207,6 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }
 
-/* Copies a SYN for its worker. False: it has no room for more. */
-static __always_inline bool steer_copy(struct __sk_buff *skb, const struct segment *seg,
-				       const struct mpgate_tuple *tuple, const struct mpgate_flow *flow)
-{
-	__u32 worker = flow->worker, len = skb->len - seg->ip_off;
-	void *ring = bpf_map_lookup_elem(&held_rings, &worker);
-	struct mpgate_held *h = ring ? bpf_ringbuf_reserve(ring, sizeof(*h), 0) : NULL;
-
-	if (!h)
-		return false;
-	h->tuple = *tuple;
-	h->flow = *flow;
-	h->len = 0;
-	h->tcp_off = seg->tcp_off - seg->ip_off;
-	__builtin_memset(h->macs, 0, sizeof(h->macs));
-	if (seg->ip_off)
-		bpf_skb_load_bytes(skb, 0, h->macs, sizeof(h->macs));
-	if (len <= sizeof(h->packet)) {
-		/* The same number, as verifiers want to see that it is neither 0 nor too large. */
-		asm volatile("" : "+r"(len));
-		len = ((len - 1) & (sizeof(h->packet) - 1)) + 1;
-		if (!bpf_skb_load_bytes(skb, seg->ip_off, h->packet, len))
-			h->len = len;
-	}
-	bpf_ringbuf_submit(h, 0);
-	return true;
-}
-
 /*
  * Is there a worker that listens, and that was there already at that time? Its socket is looked for, too: of a daemon
  * that was killed the maps stay as they were.
@@ -256,7 +228,7 @@ static __always_inline enum mpgate_reason steer_hold(struct __sk_buff *skb, cons
 	enum mpgate_reason reason = MPGATE_R_NO_LISTENER;
 
 	if (steer_is_served(skb, set, seg, flow->worker, flow->time)) {
-		if (steer_copy(skb, seg, tuple, flow))
+		if (flow_copy_syn(skb, seg, tuple, flow))
 			return MPGATE_R_HELD;
 		reason = MPGATE_R_HELD_FULL;
 	}
