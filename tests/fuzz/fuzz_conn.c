@@ -153,6 +153,29 @@ static void caller(void)
 		say(s, next());
 }
 
+/* A SYN that steer holds; and the client of one that was approved. */
+static void held(void)
+{
+	unsigned how = next();
+
+	if (world.syn_count < WORLD_SYNS)
+		world_syn(how & 1 ? "10.0.0.5" : "2001:db8::5", how & 1 ? "198.51.100.7" : "2001:db8:2::7", !!(how & 2),
+			  how & 4 ? 2 : 1);
+}
+
+static void approved(void)
+{
+	const struct syn *syn = &world.syns[next() % WORLD_SYNS];
+	unsigned how = next();
+	struct sock *s;
+
+	if (!syn->entry || syn->flow.state != MPGATE_FLOW_APPROVED)
+		return;
+	s = world_accepted(syn);
+	if (how & 1)
+		say(s, how);
+}
+
 static void fault(void)
 {
 	static const int errors[] = { EMFILE, ENOBUFS, ECONNRESET, EPIPE, ENETUNREACH, EADDRNOTAVAIL, EACCES };
@@ -225,7 +248,7 @@ static void step(struct worker *w)
 {
 	struct sock *s;
 
-	switch (next() % 9) {
+	switch (next() % 11) {
 	case 0:
 		if (world.sock_count < WORLD_SOCKETS / 2)
 			client();
@@ -249,6 +272,13 @@ static void step(struct worker *w)
 	case 6:
 		w->shm->peers[next() % WORLD_PEERS].syn_data = next() % 3;
 		world.syn_room = next() * 8;
+		break;
+	case 7:
+		held();
+		break;
+	case 8:
+		if (world.sock_count < WORLD_SOCKETS / 2)
+			approved();
 		break;
 	default:
 		/* Mostly one of the latest. */
