@@ -2,8 +2,10 @@
 /* mpgated -c FILE [--check], and the processes that it starts of itself (ipc/start.h). */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -32,17 +34,18 @@ static int usage(FILE *to)
 static unsigned link_speed(const char *name)
 {
 	char path[sizeof("/sys/class/net//speed") + IFNAMSIZ];
-	int mbit = 0;
+	char text[16] = "";
+	long mbit = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	if (fscanf(f, "%d", &mbit) != 1 || mbit < 0)
-		mbit = 0;
+	if (fgets(text, sizeof(text), f))
+		mbit = strtol(text, NULL, 10);
 	fclose(f);
-	return (unsigned)mbit;
+	return mbit > 0 && mbit <= INT_MAX ? (unsigned)mbit : 0;
 }
 
 static int check(const char *path)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,32 @@ static int open_locked(const char *path)
 	}
 }
 
+static bool parse_number(const char *text, int *out)
+{
+	char *end;
+	long v;
+
+	if (!text)
+		return false;
+	errno = 0;
+	v = strtol(text, &end, 10);
+	if (end == text || *end || errno || v < INT_MIN || v > INT_MAX)
+		return false;
+	*out = (int)v;
+	return true;
+}
+
+static bool parse_line(char *line, struct original *e)
+{
+	char *save = NULL, *name = strtok_r(line, " ", &save);
+
+	if (!name || strlen(name) >= sizeof(e->name) || strstr(name, "../"))
+		return false;
+	memcpy(e->name, name, strlen(name) + 1);
+	return parse_number(strtok_r(NULL, " ", &save), &e->before) &&
+	       parse_number(strtok_r(NULL, " ", &save), &e->set);
+}
+
 /* Lines of "NAME BEFORE SET". What is no such line ends it. */
 static int parse(char *text, struct nl_list *out)
 {
@@ -61,7 +88,7 @@ static int parse(char *text, struct nl_list *out)
 	for (char *line = strtok_r(text, "\n", &save); line && !err; line = strtok_r(NULL, "\n", &save)) {
 		struct original e = { 0 };
 
-		if (sscanf(line, "%63s %d %d", e.name, &e.before, &e.set) != 3 || strstr(e.name, "../"))
+		if (!parse_line(line, &e))
 			break;
 		err = nl_list_add(out, &e, sizeof(e));
 	}
@@ -96,8 +123,8 @@ static int save(const struct originals *o)
 
 	if (len >= MOST_BYTES)
 		return -ENOSPC;
-	memcpy(text + len, END, strlen(END));
-	len += strlen(END);
+	memcpy(text + len, END, sizeof(END) - 1);
+	len += sizeof(END) - 1;
 	if (pwrite(o->fd, text, len, 0) != (ssize_t)len)
 		return errno ? -errno : -EIO;
 	return ftruncate(o->fd, (off_t)len) < 0 ? -errno : 0;

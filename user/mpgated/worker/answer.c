@@ -177,7 +177,7 @@ static void read_answer(struct worker *w, struct conn *c)
 	const struct snapshot_peer *p = request_peer(w, c);
 	/* Where the first bytes need not be kept, c->request.first can hold the begin of an answer in their place. */
 	struct parked *held = dial_keeps_first(c) || c->held ? NULL : &c->request.first;
-	size_t have = c->request.part ? held->len : 0;
+	size_t have = held && c->request.part ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
 	struct convert_fault fault;
 	struct convert_msg m;
