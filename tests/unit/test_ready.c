@@ -80,7 +80,7 @@ static void test_first_segment(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
-/* As many as were wanted in a second; half of that after a while; none of it where none are to be opened. */
+/* As many as a burst missed; half of that after a while; none of it where none are to be opened. */
 static void test_demand(void)
 {
 	enum { BURST = 12, HALF = BURST / 2 };
@@ -103,11 +103,40 @@ static void test_demand(void)
 		/* They live half as long as a hub waits; then what the next connection finds is by what was. */
 		world_pass(w->snap->header_s * 1000ULL);
 		world_pass(30000);
-		ready_wanted(w, 0);
+		ready_wanted(w, 0, false);
 		ready_fill(w, 0, 0);
 		CU_ASSERT_EQUAL(w->stats->ready_opened, ready * (BURST + HALF));
 		CU_ASSERT_TRUE(world_end());
 	}
+}
+
+/* A peer that ends what waits has no room for so many. */
+static void test_ended_by_peer(void)
+{
+	enum { MISSED = 8 };
+	struct sock *p;
+
+	world_new();
+	world.config.peers[0].ready = 1;
+	w = world_start();
+	/* The first may have come after a rest. */
+	for (unsigned i = 0; i < MISSED; i++)
+		ready_wanted(w, 0, false);
+	/* Who finds one has not missed it. */
+	ready_wanted(w, 0, true);
+	ready_fill(w, 0, 0);
+	CU_ASSERT_EQUAL_FATAL(world_dialed_count(), MISSED);
+	p = world_dialed(0);
+	sock_connected(p);
+	sock_fin(p);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	for (unsigned i = 1; i < MISSED; i++)
+		sock_connected(world_dialed(i));
+	world_pass(w->snap->header_s * 1000ULL);
+	ready_fill(w, 0, 0);
+	CU_ASSERT_EQUAL(world_dialed_count(), MISSED + MISSED / 2);
+	CU_ASSERT_TRUE(world_end());
 }
 
 static void test_not_there_yet(void)
@@ -264,7 +293,8 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "used", test_used },
 		{ "a small first segment", test_first_segment },
-		{ "as many as were wanted", test_demand },
+		{ "as many as were missed", test_demand },
+		{ "a peer that ends them", test_ended_by_peer },
 		{ "not there yet", test_not_there_yet },
 		{ "dead when it is used", test_dead },
 		{ "cannot be written to", test_cannot_be_written },

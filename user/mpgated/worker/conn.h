@@ -254,11 +254,11 @@ struct issued_cookie {
 	uint8_t data[253];
 };
 
-/* How many connections at a time lately wanted a peer. */
+/* How many connections to a peer would have been of use lately, had they been opened ahead. */
 struct demand {
 	uint16_t slot;
-	uint16_t uses, peak; /* in the second that began at since; in one of those before, halved as time goes by */
-	uint64_t since; /* ms */
+	uint16_t want; /* halved as time goes by */
+	uint64_t changed, used; /* ms: when that was changed last, when the peer was used last */
 };
 
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */

@@ -122,6 +122,7 @@ static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, si
 	}
 	c->request.sent = SENT_AHEAD;
 	w->stats->ready_used++;
+	ready_wanted(w, c->request.slot, true);
 	ready_fill(w, c->request.slot, w->shm->peers[c->request.slot].address);
 	return true;
 }
@@ -136,14 +137,14 @@ void dial_peer(struct worker *w, struct conn *c)
 
 	c->state = GW_DIAL;
 	conn_timer(w, c, TIMER_PEER);
-	if (!c->request.again)
-		ready_wanted(w, c->request.slot);
 	if (len)
 		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {
 		memcpy(data - m, msg, (size_t)m);
 		if (send_ahead(w, c, data - m, (size_t)m + len))
 			return;
+		if (!c->request.again)
+			ready_wanted(w, c->request.slot, false);
 	}
 	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {
 		c->request.address =

@@ -8,8 +8,8 @@
  *
  * They are opened when the peer was just used, and live half as long as a hub
  * waits for a Convert message: a gateway at rest has none. How many follows
- * what was wanted in a second lately: the second page that a browser opens
- * finds as many as the first one had to wait for.
+ * what was missed lately: the second page that a browser opens finds as many
+ * as the first one had to wait for.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/ready.h>
 
-#define BURST_MS 1000 /* what comes in that time comes at a time */
-#define HALVED_MS 30000 /* so often what was wanted is half forgotten */
+#define BURST_MS 1000 /* who comes so soon after another comes in a burst */
+#define HALVED_MS 30000 /* so often what was missed is half forgotten */
 
 static struct conn *next_of(const struct worker *w, const struct list *l, unsigned slot)
 {
@@ -93,37 +93,54 @@ static struct demand *demand_find(const struct worker *w, unsigned slot)
 	return NULL;
 }
 
-void ready_wanted(struct worker *w, unsigned slot)
+static void forget(struct demand *d, uint64_t now)
 {
-	struct demand *d = demand_find(w, slot);
-	uint64_t halvings;
+	uint64_t halvings = (now - d->changed) / HALVED_MS;
 
+	if (!halvings)
+		return;
+	d->want = halvings < 16 ? (uint16_t)(d->want >> halvings) : 0;
+	d->changed = now;
+}
+
+void ready_wanted(struct worker *w, unsigned slot, bool found)
+{
+	const struct snapshot_peer *p = conn_peer(w, slot);
+	struct demand *d = demand_find(w, slot);
+
+	if (!p || !p->ready)
+		return;
 	if (!d) {
 		d = reallocarray(w->demands, w->demand_count + 1, sizeof(*d));
 		if (!d)
 			return;
 		w->demands = d;
 		d += w->demand_count++;
-		*d = (struct demand){ .slot = (uint16_t)slot, .since = w->now };
+		*d = (struct demand){ .slot = (uint16_t)slot, .changed = w->now };
 	}
-	if (w->now >= d->since + BURST_MS) {
-		halvings = (w->now - d->since) / HALVED_MS;
-		d->peak = halvings < 16 ? (uint16_t)(d->peak >> halvings) : 0;
-		d->uses = 0;
-		d->since = w->now;
+	forget(d, w->now);
+	/* The first after a rest finds none in any case. */
+	if (!found && d->used && w->now < d->used + BURST_MS && d->want < READY_MOST) {
+		d->want = (uint16_t)((d->want > p->ready ? d->want : p->ready) + 1);
+		d->changed = w->now;
 	}
-	if (d->uses < UINT16_MAX)
-		d->uses++;
-	if (d->peak < d->uses)
-		d->peak = d->uses;
+	d->used = w->now;
+}
+
+/* The peer ends what it has no room for. */
+static void wanted_less(struct worker *w, unsigned slot)
+{
+	struct demand *d = demand_find(w, slot);
+
+	if (d)
+		d->want /= 2;
 }
 
 static unsigned wanted(const struct worker *w, const struct snapshot_peer *p)
 {
 	const struct demand *d = demand_find(w, p->slot);
-	unsigned peak = !d || !p->ready ? 0 : d->peak < READY_MOST ? d->peak : READY_MOST;
 
-	return peak > p->ready ? peak : p->ready;
+	return d && p->ready && d->want > p->ready ? d->want : p->ready;
 }
 
 void ready_fill(struct worker *w, unsigned slot, unsigned address)
@@ -155,6 +172,8 @@ void ready_drop(struct worker *w, int slot)
 void ready_event(struct worker *w, struct conn *r)
 {
 	/* The peer says nothing before it is asked: this is its end. */
-	if (r->peer.in || r->peer.hangup)
-		conn_close(w, r, true);
+	if (!r->peer.in && !r->peer.hangup)
+		return;
+	wanted_less(w, r->request.slot);
+	conn_close(w, r, true);
 }
