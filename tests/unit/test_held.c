@@ -313,6 +313,40 @@ static void late(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* Its client was taken by a rule that is not honest any more: no peer's answer becomes what the server says. */
+static void taken_early(void)
+{
+	struct sock *c, *p;
+	struct syn *s;
+
+	start();
+	s = hold(1);
+	sock_connected(world_dialed(0));
+	world_settle();
+	s->entry = false;
+	c = open_client(0, 1, GET);
+	CU_ASSERT_EQUAL(w->stats->relayed, 0);
+	CU_ASSERT_EQUAL_FATAL(world_dialed_count(), 2);
+	p = world_dialed(1);
+	sock_connected(p);
+	world_settle();
+	sock_answer(p, -1);
+	sock_say(p, REPLY, strlen(REPLY));
+	world_settle();
+	EQUAL_TEXT(c->out, REPLY);
+	sock_answer(world_dialed(0), -1);
+	world_settle();
+	EQUAL_TEXT(c->out, REPLY);
+	CU_ASSERT_EQUAL(world_dialed(0)->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->connections, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_taken_early(void)
+{
+	each_family(taken_early);
+}
+
 static void test_late(void)
 {
 	each_family(late);
@@ -380,6 +414,7 @@ int main(void)
 		{ "the server goes meanwhile", test_server_gone },
 		{ "handed over twice", test_twice },
 		{ "the entry's time was over", test_late },
+		{ "its client was taken by another rule", test_taken_early },
 		{ "no room", test_full },
 		{ "too many held", test_spray },
 		CU_TEST_INFO_NULL,

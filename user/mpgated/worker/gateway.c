@@ -66,12 +66,15 @@ static void gateway_unknown(struct worker *w, struct conn *c)
 		dial_direct(w, c);
 }
 
-/* The opener of a connection whose SYN was held; false: there is none that waits for it. */
+/*
+ * The opener of a connection whose SYN was held; false: there is none that waits for it. One whose server has not
+ * answered yet waits for nobody: its entry's time was over, and a rule that is not honest any more took its client.
+ */
 static bool gateway_joined(struct worker *w, int fd, const struct mpgate_tuple *tuple)
 {
 	struct conn *c = conn_find(w, tuple);
 
-	if (!c || !c->held)
+	if (!c || c->state != GW_APPROVED)
 		return false;
 	leg_accepted(&c->local, fd, true);
 	verdict_taken(w, c);
