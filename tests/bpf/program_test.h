@@ -18,6 +18,23 @@ HARNESS __u64 counted(enum mpgate_reason reason)
 	return c[reason];
 }
 
+/* What explain says of a packet that comes in there. */
+HARNESS struct mpgate_explained explain(const struct packet *p, __u32 ifindex)
+{
+	struct mpgate_explained answer;
+	__u32 zero = 0;
+	struct frame f;
+	struct run r;
+
+	build(&f, p);
+	dp_run(skel, skel->progs.explain, &f, ifindex, false, &r);
+	CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+	CU_ASSERT_EQUAL(r.reason, -1); /* a question is not counted */
+	CU_ASSERT_EQUAL(r.mark, 0x5678);
+	bpf_map_lookup_elem(bpf_map__fd(skel->maps.explained), &zero, &answer);
+	return answer;
+}
+
 /* Runs the tests and takes the programs down; what main() returns. */
 static int run_tests(const char *suite, CU_TestInfo *tests)
 {

@@ -13,23 +13,10 @@ static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1 };
 static __u32 link_id, none; /* none: the bitmap without rules */
 
-static struct mpgate_explained ask(const struct packet *p)
-{
-	struct mpgate_explained answer;
-	__u32 zero = 0;
-	struct frame f;
-	struct run r;
-
-	build(&f, p);
-	dp_run(skel, skel->progs.explain, &f, link_id, false, &r);
-	bpf_map_lookup_elem(bpf_map__fd(skel->maps.explained), &zero, &answer);
-	return answer;
-}
-
 /* The rule of a SYN, or MPGATE_NO_RULE: then no rule matched, and nothing else is the reason. */
 static __u32 rule_of(const struct packet *p)
 {
-	struct mpgate_explained answer = ask(p);
+	struct mpgate_explained answer = explain(p, link_id);
 
 	if (answer.rule == MPGATE_NO_RULE)
 		CU_ASSERT_EQUAL(answer.reason, MPGATE_R_NO_RULE);
@@ -91,7 +78,7 @@ static void each_field_has_its_say(void)
 		link_set(MPGATE_LINK_CLASSIFY, none);
 		expect_rule("link", family, &p, false);
 		link_set(0, ALL_BITMAP);
-		CU_ASSERT_EQUAL(ask(&p).reason, MPGATE_R_NO_LINK);
+		CU_ASSERT_EQUAL(explain(&p, link_id).reason, MPGATE_R_NO_LINK);
 		link_set(MPGATE_LINK_CLASSIFY, ALL_BITMAP);
 		for (int side = 0; side < 4; side++) {
 			policy.p.any[side / 2][side % 2] = none;

@@ -3,14 +3,12 @@
  * SYNs that steer holds: what the worker gets of them, what each verdict does to the next, and the way back. In test
  * runs the kernel refuses every assignment: what would be given to a listener is counted so.
  */
-#include "cunit.h"
-#include "harness.h"
+#include "program_test.h"
 #include "variants.h"
 
 #define WORKER 0
 #define RING_BYTES (128 << 10)
 
-static struct mpgate_bpf *skel;
 static struct test_policy policy;
 static struct mpgate_settings settings = { .loaded = 1, .backlog = 64, .holds = 1, .client_seed = 42 };
 static __u32 link_id;
@@ -118,11 +116,9 @@ static void set_state(enum mpgate_flow_state state)
 	map_set(skel->maps.flows, &got.tuple, &got.flow);
 }
 
-#define EACH(family) for (int family = 4; family <= 6; family += 2)
-
 static void a_worker_gets_all_of_it(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		for (size_t i = 0; i < VARIANTS; i++) {
 			struct packet p = variants[i];
@@ -155,7 +151,7 @@ static void data_does_not_fit(void)
 {
 	static const char data[1000];
 
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct packet p = { .name = "SYN with data", .family = family, .data = data, .data_len = sizeof(data) };
 		struct frame f;
@@ -171,7 +167,7 @@ static void data_does_not_fit(void)
 
 static void said_again_it_is_dropped(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct frame f;
 		struct packet p = hold(family, &f);
@@ -188,7 +184,7 @@ static void said_again_it_is_dropped(void)
 
 static void a_worker_that_began_since_gets_it_anew(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct frame f;
 		struct packet p = hold(family, &f);
@@ -218,7 +214,7 @@ static void a_worker_without_a_socket_gets_nothing(void)
 {
 	__be16 real = port;
 
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct packet p = { .name = "SYN", .family = family };
 		struct frame f;
@@ -245,7 +241,7 @@ static void a_worker_without_a_socket_gets_nothing(void)
 
 static void verdicts(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct frame f;
 		struct packet p = hold(family, &f);
@@ -284,7 +280,7 @@ static void verdicts(void)
 /* Before the verdict nothing of it may reach a listener, whatever a client sends. */
 static void only_a_syn_counts(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct frame f;
 		struct packet p = hold(family, &f);
@@ -302,7 +298,7 @@ static void only_a_syn_counts(void)
 
 static void a_full_ring_lets_go(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct packet p = { .name = "SYN", .family = family };
 		unsigned held = 0;
@@ -328,7 +324,7 @@ static void without_a_way_back_nothing_is_held(void)
 {
 	settings.holds = 0;
 	dp_settings(skel, &settings);
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct packet p = { .name = "SYN", .family = family };
 		struct frame f;
@@ -352,7 +348,7 @@ static struct run back(const struct frame *f)
 
 static void what_is_a_flow_of_ours_goes_back(void)
 {
-	EACH(family)
+	EACH_FAMILY(family)
 	{
 		struct packet p = { .name = "SYN", .family = family };
 		struct frame f;
@@ -402,11 +398,10 @@ int main(void)
 		{ "what is a flow of ours goes back", what_is_a_flow_of_ours_goes_back },
 		CU_TEST_INFO_NULL,
 	};
-	bool passed;
+	int status;
 
 	setup();
-	passed = cunit_run("held", tests, NULL, NULL);
+	status = run_tests("held", tests);
 	ring_buffer__free(ring);
-	mpgate_bpf__destroy(skel);
-	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status;
 }

@@ -15,25 +15,9 @@ static int listener[2];
 
 static const __u8 opt_capable[] = { 2, 4, 5, 0xb4, 30, 4, 1, 0 };
 static const __u8 opt_join[] = { 1, 1, 1, 1, 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
-static struct mpgate_explained ask(const struct packet *p)
-{
-	struct mpgate_explained answer;
-	__u32 zero = 0;
-	struct frame f;
-	struct run r;
-
-	build(&f, p);
-	dp_run(skel, skel->progs.explain, &f, link_id, false, &r);
-	CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
-	CU_ASSERT_EQUAL(r.reason, -1); /* a question is not counted */
-	CU_ASSERT_EQUAL(r.mark, 0x5678);
-	bpf_map_lookup_elem(bpf_map__fd(skel->maps.explained), &zero, &answer);
-	return answer;
-}
-
 static void expect(const struct packet *p, int want)
 {
-	struct mpgate_explained answer = ask(p);
+	struct mpgate_explained answer = explain(p, link_id);
 
 	if (answer.reason != (__u32)want)
 		printf("\n    %s: %s, not %s", p->name, reason_name(answer.reason), reason_name(want));
@@ -121,7 +105,7 @@ static void truncated_packets_pass(void)
 		build(&f, &p);
 		for (unsigned len = ETH_HLEN; len < f.len; len++) {
 			p.truncate = len;
-			struct mpgate_explained answer = ask(&p);
+			struct mpgate_explained answer = explain(&p, link_id);
 
 			CU_ASSERT_EQUAL(answer.reason, MPGATE_R_MALFORMED);
 		}
@@ -221,10 +205,10 @@ static void a_peer_that_is_down_opens_or_rejects(void)
 {
 	struct test_policy reject;
 
-	CU_ASSERT_EQUAL(ask(&variants[0]).peer, 4);
+	CU_ASSERT_EQUAL(explain(&variants[0], link_id).peer, 4);
 	dp_peer(skel, 3, 1);
-	CU_ASSERT_EQUAL(ask(&variants[0]).peer, 3);
-	CU_ASSERT_EQUAL(ask(&variants[0]).rule, 9);
+	CU_ASSERT_EQUAL(explain(&variants[0], link_id).peer, 3);
+	CU_ASSERT_EQUAL(explain(&variants[0], link_id).rule, 9);
 	dp_peer(skel, 3, 0);
 	dp_peer(skel, 4, 0);
 	policy_make(skel, &reject, 1, 10, link_id, MPGATE_RULE_REJECT);
@@ -356,7 +340,7 @@ static void the_last_of_1024_rules_is_found(void)
 	settings.generation = 1;
 	dp_settings(skel, &settings);
 	expect(&variants[0], MPGATE_R_STEERED);
-	CU_ASSERT_EQUAL(ask(&variants[0]).rule, MPGATE_MAX_RULES - 1);
+	CU_ASSERT_EQUAL(explain(&variants[0], link_id).rule, MPGATE_MAX_RULES - 1);
 	expect(&(struct packet){ .name = "taken", .options = opt_capable, .options_len = sizeof(opt_capable) },
 	       MPGATE_R_STEERED);
 	expect(&(struct packet){ .name = "never taken", .options = opt_join, .options_len = sizeof(opt_join) },

@@ -8,7 +8,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 
-#include <lib/checksum.h>
+#include <lib/packet.h>
 
 #include "gateway_script.h"
 

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <lib/checksum.h>
+#include <lib/packet.h>
 #include <lib/convert.h>
 #include <mpgated/net/io.h>
 #include <mpgated/worker/held.h>

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <lib/checksum.h>
+#include <lib/packet.h>
 
 #define NOBODY4 "192.0.2.254" /* RFC 5737 */
 #define NOBODY6 "2001:db8:ffff:ffff::fffe" /* RFC 3849 */
@@ -35,8 +35,6 @@
 #define EPHEMERAL 49152U
 #define ROUNDS 100U /* ms that the packet may take, on another CPU */
 #define TRIES 2U
-#define V4_OFFSET 12 /* of the IPv4 address in a v4-mapped one */
-#define IPV6_VERSION 0x60000000U /* with class and flow label 0 */
 #define MS_NS 1000000
 #define WINDOW 1024U
 
@@ -83,26 +81,6 @@ static bool neighbour(const struct ifaddrs *all, const char *name, bool v4, stru
 	return false;
 }
 
-static size_t put_ip(uint8_t *p, const struct mpgate_tuple *t)
-{
-	struct ip6_hdr ip6 = { .ip6_flow = htonl(IPV6_VERSION), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = 1 };
-	struct iphdr ip4 = { .version = IPVERSION, .ihl = sizeof(ip4) / 4, .protocol = IPPROTO_TCP, .ttl = 1 };
-
-	if (addr_is_v4(&t->daddr)) {
-		ip4.tot_len = htons(sizeof(ip4) + sizeof(struct tcphdr));
-		memcpy(&ip4.saddr, t->saddr.b + V4_OFFSET, sizeof(ip4.saddr));
-		memcpy(&ip4.daddr, t->daddr.b + V4_OFFSET, sizeof(ip4.daddr));
-		ip4.check = (__be16)~checksum_fold(checksum_add(0, &ip4, sizeof(ip4)));
-		memcpy(p, &ip4, sizeof(ip4));
-		return sizeof(ip4);
-	}
-	ip6.ip6_plen = htons(sizeof(struct tcphdr));
-	memcpy(&ip6.ip6_src, t->saddr.b, sizeof(ip6.ip6_src));
-	memcpy(&ip6.ip6_dst, t->daddr.b, sizeof(ip6.ip6_dst));
-	memcpy(p, &ip6, sizeof(ip6));
-	return sizeof(ip6);
-}
-
 /* Writes the SYN and returns its length. */
 static size_t make_frame(union frame *f, const uint8_t mac[ETH_ALEN], const struct mpgate_tuple *t)
 {
@@ -114,7 +92,7 @@ static size_t make_frame(union frame *f, const uint8_t mac[ETH_ALEN], const stru
 	memcpy(f->eth.h_dest, mac, ETH_ALEN);
 	f->eth.h_source[0] = 0x02; /* locally administered */
 	f->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
-	at += put_ip(f->bytes + at, t);
+	at += packet_put_ip(f->bytes + at, &t->saddr, &t->daddr, IPPROTO_TCP, 1, sizeof(tcp));
 	tcp.th_win = htons(WINDOW);
 	tcp.th_sum = (__be16)~checksum_fold(
 		checksum_add(checksum_pseudo(&t->saddr, &t->daddr, IPPROTO_TCP, sizeof(tcp)), &tcp, sizeof(tcp)));

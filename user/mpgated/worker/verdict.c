@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lib/checksum.h>
+#include <lib/packet.h>
 #include <mpgated/net/io.h>
 #include <mpgated/worker/conn.h>
 #include <mpgated/worker/flows.h>
