@@ -416,11 +416,17 @@ pair_configs() {
 	END
 }
 
-# scenario: everything up: network, servers, hub and gateway, or the script ends as failed.
+# scenario: everything up: network, servers, hub and gateway, or the script ends as failed; stage: all but the daemons.
 scenario() {
 	net_init
 	net_build && servers_start && pair_start && return
 	echo "Bail out! the network or a daemon does not start"
+	exit 1
+}
+stage() {
+	net_init
+	net_build && servers_start && pair_configs && return
+	echo "Bail out! the network does not start"
 	exit 1
 }
 

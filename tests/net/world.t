@@ -64,6 +64,9 @@ in_mid_download() { # LINK: it is cut, while both are used
 	return $status
 }
 
+# As rules are by default; what goes to 7001, 7002 and 7998 is early.
+POLICY='    - { name: early, to-port: [ "7001-7002", "7998" ], action: proxy, via: hub, connect: early }
+    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub }'
 GATEWAY_MORE=
 net_init
 if ! { WITH_ROUTER=1 net_build && world && servers_start && pair_configs; }; then
@@ -92,7 +95,8 @@ for f in 4 6; do
 	shares "IPv$f: a download" sent load -n $SIZE get "$SERVER_IP" 80
 	shares "IPv$f: an upload" got load -n $SIZE sink "$SERVER_IP" 7002
 	check "IPv$f: many echoes, 20 at a time" echoes
-	is "$(load conn "$SERVER_IP" 7999)" reset "IPv$f: a closed port: the client is reset"
+	is "$(load conn "$SERVER_IP" 7999)" refused "IPv$f: a closed port is refused"
+	is "$(load conn "$SERVER_IP" 7998)" reset "IPv$f: early: the client is reset"
 	for link in 1 0; do
 		check "IPv$f: link $link is cut: the download ends well" in_mid_download $link
 	done
