@@ -82,7 +82,7 @@ row() {
 		taken once a round, one setup after the other; ratios are made within a round. Given are median and (least to most).
 
 		The setups: **plain** is routed TCP. **haproxy** is two HAProxy under \`mptcpize\`, nft TPROXY in front of the first,
-		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`. **mpgate** is this.
+		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`. **mpgate** is this, with \`connect: early\` where nothing else is said.
 
 		## Against the goals
 		| figure | measured | goal | met |
