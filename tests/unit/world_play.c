@@ -296,7 +296,6 @@ bool world_end(void)
 	munmap(w->shm, shared_size(REPLAY));
 	free(w->buf);
 	free(w->cookies);
-	free(w->demands);
 	free(w->flow_clients);
 	free(w);
 	return ok;

@@ -256,7 +256,6 @@ struct issued_cookie {
 
 /* How many connections to a peer would have been of use lately, had they been opened ahead. */
 struct demand {
-	uint16_t slot;
 	uint16_t want; /* halved as time goes by */
 	uint64_t changed, used; /* ms: when that was changed last, when the peer was used last */
 };
@@ -305,8 +304,7 @@ struct worker {
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
-	struct demand *demands; /* gateway, one a peer */
-	unsigned demand_count;
+	struct demand demand[MPGATE_MAX_PEERS]; /* gateway, by slot */
 	struct issued_cookie *cookies; /* gateway: those that converters issued, one a peer */
 	unsigned cookie_count;
 };

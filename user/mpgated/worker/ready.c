@@ -12,7 +12,6 @@
  * as the first one had to wait for.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <mpgated/net/tcp.h>
@@ -85,14 +84,6 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 	return 0;
 }
 
-static struct demand *demand_find(const struct worker *w, unsigned slot)
-{
-	for (unsigned i = 0; i < w->demand_count; i++)
-		if (w->demands[i].slot == slot)
-			return &w->demands[i];
-	return NULL;
-}
-
 static void forget(struct demand *d, uint64_t now)
 {
 	uint64_t halvings = (now - d->changed) / HALVED_MS;
@@ -106,18 +97,10 @@ static void forget(struct demand *d, uint64_t now)
 void ready_wanted(struct worker *w, unsigned slot, bool found)
 {
 	const struct snapshot_peer *p = conn_peer(w, slot);
-	struct demand *d = demand_find(w, slot);
+	struct demand *d = &w->demand[slot];
 
 	if (!p || !p->ready)
 		return;
-	if (!d) {
-		d = reallocarray(w->demands, w->demand_count + 1, sizeof(*d));
-		if (!d)
-			return;
-		w->demands = d;
-		d += w->demand_count++;
-		*d = (struct demand){ .slot = (uint16_t)slot, .changed = w->now };
-	}
 	forget(d, w->now);
 	/* The first after a rest finds none in any case. */
 	if (!found && d->used && w->now < d->used + BURST_MS && d->want < READY_MOST) {
@@ -127,20 +110,11 @@ void ready_wanted(struct worker *w, unsigned slot, bool found)
 	d->used = w->now;
 }
 
-/* The peer ends what it has no room for. */
-static void wanted_less(struct worker *w, unsigned slot)
-{
-	struct demand *d = demand_find(w, slot);
-
-	if (d)
-		d->want /= 2;
-}
-
 static unsigned wanted(const struct worker *w, const struct snapshot_peer *p)
 {
-	const struct demand *d = demand_find(w, p->slot);
+	const struct demand *d = &w->demand[p->slot];
 
-	return d && p->ready && d->want > p->ready ? d->want : p->ready;
+	return p->ready && d->want > p->ready ? d->want : p->ready;
 }
 
 void ready_fill(struct worker *w, unsigned slot, unsigned address)
@@ -174,6 +148,7 @@ void ready_event(struct worker *w, struct conn *r)
 	/* The peer says nothing before it is asked: this is its end. */
 	if (!r->peer.in && !r->peer.hangup)
 		return;
-	wanted_less(w, r->request.slot);
+	/* The peer ends what it has no room for. */
+	w->demand[r->request.slot].want /= 2;
 	conn_close(w, r, true);
 }
