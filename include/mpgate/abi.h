@@ -190,6 +190,7 @@ enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
 #define MPGATE_RULE_REJECT 1U /* if-down: reject */
 #define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
 #define MPGATE_RULE_HONEST 4U /* hold the SYN until the server has answered */
+#define MPGATE_RULE_PUBLISHED 8U /* of the hub's own address: it is for no normal route */
 
 struct mpgate_rule {
 	__u16 action; /* enum mpgate_action */

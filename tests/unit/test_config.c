@@ -55,6 +55,9 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->peers[0].port, 8803);
 	CU_ASSERT_EQUAL(cfg->peers[0].dialect, CFG_DIALECT_MPGATE);
 	CU_ASSERT_EQUAL(cfg->peers[0].ready, 2);
+	CU_ASSERT_EQUAL(cfg->peers[0].park, 0);
+	CU_ASSERT_EQUAL(cfg->peers[0].accept_to.count, 0);
+	CU_ASSERT_EQUAL(cfg->published, 0);
 	CU_ASSERT_EQUAL(cfg->group_count, 1);
 	CU_ASSERT_TRUE(cfg->groups[0].implied);
 	CU_ASSERT_STRING_EQUAL(cfg->groups[0].name, "hub1");
@@ -98,7 +101,7 @@ static const char full[] =
 	"peers:\n"
 	"- { name: hub1, address: [ 192.0.2.10, \"2001:db8::10\" ], port: 99, key-file: a.key, previous-key-file: "
 	"b.key,\n"
-	"    allow-source: [ 192.168.1.0/24, \"fd01::/64\" ] }\n"
+	"    allow-source: [ 192.168.1.0/24, \"fd01::/64\" ], park: 4, accept-to: [ 192.168.7.0/24, \"fd07::/64\" ] }\n"
 	"- { name: hub2, address: [ 192.0.2.11 ], dialect: rfc8803, mode: explicit, ready: 3 }\n"
 	"- { name: cpe2, key-file: \"odd: name #1\\u00e9.key\", allow-source: [ 10.9.0.0/16 ] }\n"
 	"groups:\n- { name: hubs, peers: [ hub2, hub1 ] }\n"
@@ -109,7 +112,12 @@ static const char full[] =
 	"  - { name: r2, link: lan0, from: [ 10.1.0.0/16, \"fd01::/16\" ], from-set: cloud, to-set: cloud,\n"
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
-	"publish: []\n"
+	"publish:\n"
+	"- { name: p1, address: [ 198.51.100.25 ], port: [ 25, 587 ], to: 192.168.1.10, via: hub1 }\n"
+	"- { name: p2, address: [ \"2001:db8::25\", 198.51.100.25 ], port: [ 8000-8099 ], to: \"fd00::10\",\n"
+	"    to-port: 9000-9099, via: hub1, link: net0, from: [ 10.0.0.0/8, \"fd00::/8\" ], from-set: cloud,\n"
+	"    dscp: [ ef ], connect: early, if-down: reject }\n"
+	"- { name: p3, address: [ 198.51.100.25 ], port: [ 80 ], to: 192.168.1.10, to-port: 8080, via: hub1 }\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
@@ -142,19 +150,22 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->peers[0].allow_source.count, 2);
 	CU_ASSERT_EQUAL(cfg->peers[1].allow_source.count, 0);
 	CU_ASSERT_EQUAL(cfg->peers[0].same_key, -1);
+	CU_ASSERT_EQUAL(cfg->peers[0].park, 4);
+	CU_ASSERT_EQUAL(cfg->peers[0].accept_to.count, 2);
 	CU_ASSERT_EQUAL(cfg->limits.request_rate, 70);
 	CU_ASSERT_EQUAL(cfg->group_count, 2);
 	CU_ASSERT_EQUAL(cfg->groups[0].peers[0], 1);
 	CU_ASSERT_EQUAL(cfg->sets[0].prefixes.count, 4);
-	CU_ASSERT_EQUAL(cfg->rules[0].port_count, 2);
-	CU_ASSERT_EQUAL(cfg->rules[0].ports[0].from, 22);
-	CU_ASSERT_EQUAL(cfg->rules[0].ports[0].to, 23);
-	CU_ASSERT_EQUAL(cfg->rules[1].dscp_count, COUNT(dscp));
-	CU_ASSERT_EQUAL(memcmp(cfg->rules[1].dscp, dscp, sizeof(dscp)), 0);
-	CU_ASSERT_EQUAL(cfg->rules[1].if_down, CFG_IF_DOWN_REJECT);
-	CU_ASSERT_TRUE(cfg->rules[1].take_mptcp);
-	CU_ASSERT_EQUAL(cfg->rules[1].to_set, 0);
-	CU_ASSERT_EQUAL(cfg->rules[2].group, 1);
+	CU_ASSERT_EQUAL(cfg->published, 3);
+	CU_ASSERT_EQUAL(cfg->rules[3].port_count, 2);
+	CU_ASSERT_EQUAL(cfg->rules[3].ports[0].from, 22);
+	CU_ASSERT_EQUAL(cfg->rules[3].ports[0].to, 23);
+	CU_ASSERT_EQUAL(cfg->rules[4].dscp_count, COUNT(dscp));
+	CU_ASSERT_EQUAL(memcmp(cfg->rules[4].dscp, dscp, sizeof(dscp)), 0);
+	CU_ASSERT_EQUAL(cfg->rules[4].if_down, CFG_IF_DOWN_REJECT);
+	CU_ASSERT_TRUE(cfg->rules[4].take_mptcp);
+	CU_ASSERT_EQUAL(cfg->rules[4].to_set, 0);
+	CU_ASSERT_EQUAL(cfg->rules[5].group, 1);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
 	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 3);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);
@@ -185,7 +196,9 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       same_prefixes(&a->to, &b->to) && a->from_set == b->from_set && a->to_set == b->to_set &&
 	       a->from_given == b->from_given && a->to_given == b->to_given && SAME_BYTES(a, b, ports, port_count) &&
 	       SAME_BYTES(a, b, dscp, dscp_count) && a->proxy == b->proxy && a->group == b->group &&
-	       a->connect == b->connect && a->if_down == b->if_down && a->take_mptcp == b->take_mptcp;
+	       a->connect == b->connect && a->if_down == b->if_down && a->take_mptcp == b->take_mptcp &&
+	       a->published == b->published && memcmp(&a->target, &b->target, sizeof(a->target)) == 0 &&
+	       a->target_port == b->target_port;
 }
 
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)
@@ -200,7 +213,8 @@ static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
 {
 	return same_text(a->name, b->name) && SAME_BYTES(a, b, address, address_count) && a->port == b->port &&
 	       same_text(a->key_file, b->key_file) && same_text(a->previous_key_file, b->previous_key_file) &&
-	       a->dialect == b->dialect && a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source);
+	       a->dialect == b->dialect && a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source) &&
+	       a->park == b->park && same_prefixes(&a->accept_to, &b->accept_to);
 }
 
 /* The second of two whose keys have one name pays for it, wherever the name stands, and nobody else. */
@@ -247,7 +261,8 @@ static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 static bool same_lists(const struct config *a, const struct config *b)
 {
 	bool same = a->link_count == b->link_count && a->peer_count == b->peer_count &&
-		    a->group_count == b->group_count && a->set_count == b->set_count && a->rule_count == b->rule_count;
+		    a->group_count == b->group_count && a->set_count == b->set_count &&
+		    a->rule_count == b->rule_count && a->published == b->published;
 	unsigned i;
 
 	for (i = 0; same && i < a->link_count; i++)

@@ -55,8 +55,6 @@ static const struct {
 	  "1.1.1.5, 1.1.1.6, 1.1.1.7, 1.1.1.8, 1.1.1.9 ] }\n",
 	  "1: more than 8 addresses" },
 	/* not in this version */
-	{ "\npublish: [ { address: 192.0.2.1 } ]\n", "2: publish is not available in this version" },
-	{ "\npublish: yes\n", "2: publish is not available in this version" },
 	{ "policy:\n  default: proxy\n", "2: default: proxy is not available in this version" },
 	{ "peers:\n- name: a\n  mode: transparent\n", "3: mode: transparent is not available in this version" },
 	/* numbers and names */

@@ -2,6 +2,8 @@
 /* The configuration reader: how much it takes at most, and from where. */
 #include "config_test.h"
 
+#define PUBLISH "publish: [ { name: p, address: [ 192.0.2.9 ], port: [ 80 ], to: 10.0.0.1, via: hub1 } ]\n"
+
 /* A text of `count` items made from a format with one number. */
 static char *repeat(const char *head, const char *format, unsigned count)
 {
@@ -41,6 +43,11 @@ static void test_limits(void)
 		{ "prefix-sets:\n", "- { name: s%, prefixes: [ 10.0.0.0/8 ] }\n", 2 * MPGATE_MAX_RULES,
 		  "1: 2049 prefix sets are more than 2048" },
 		{ RULES, "  - { name: r%, to-port: [ % ]" VIA, MPGATE_MAX_RULES, "6: 1025 rules are more than 1024" },
+		{ PUBLISH RULES, "  - { name: r%, to-port: [ % ]" VIA, MPGATE_MAX_RULES - 1,
+		  "7: 1025 rules and publish entries are more than 1024" },
+		{ LINKS PEER "publish:\n",
+		  "- { name: p%, address: [ 192.0.2.9 ], port: [ % ], to: 10.0.0.1, via: hub1 }\n", MPGATE_MAX_RULES,
+		  "5: 1025 rules and publish entries are more than 1024" },
 		{ "convert:\n  allow-from:\n", "  - 2001:db8:%::/48\n", MPGATE_MAX_ALLOW,
 		  "2: allow-from: 4097 prefixes are more than 4096" },
 	};

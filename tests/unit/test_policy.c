@@ -59,14 +59,17 @@ static bool in_dscp(const struct cfg_rule *rule, uint8_t dscp)
 	return rule->dscp_count == 0 || memchr(rule->dscp, dscp, rule->dscp_count);
 }
 
+static bool in_link(const struct config *cfg, const struct cfg_rule *rule, unsigned link)
+{
+	return rule->link < 0 ? rule->published || cfg->links[link].role == CFG_LAN : (unsigned)rule->link == link;
+}
+
 static int match_linear(const struct config *cfg, const struct packet *p)
 {
-	if (cfg->links[p->link].role != CFG_LAN)
-		return -1;
 	for (unsigned i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *r = &cfg->rules[i];
 
-		if ((r->link < 0 || (unsigned)r->link == p->link) && in_ports(r, p->port) && in_dscp(r, p->dscp) &&
+		if (in_link(cfg, r, p->link) && in_ports(r, p->port) && in_dscp(r, p->dscp) &&
 		    in_side(cfg, &r->from, r->from_set, r->from_given, &p->addr[MPGATE_SRC]) &&
 		    in_side(cfg, &r->to, r->to_set, r->to_given, &p->addr[MPGATE_DST]))
 			return (int)i;
@@ -197,7 +200,8 @@ static void random_rule(const struct config *cfg, struct cfg_rule *rule, unsigne
 
 	snprintf(name, sizeof(name), "r%u", number);
 	rule->name = strdup(name);
-	rule->link = pick(3) ? -1 : (int)pick(2);
+	rule->published = pick(4) == 0;
+	rule->link = pick(3) ? -1 : (int)pick(rule->published ? 3 : 2);
 	rule->proxy = pick(2);
 	rule->group = rule->proxy ? 0 : -1;
 	random_side(cfg, &rule->from, &rule->from_set, &rule->from_given);
@@ -437,9 +441,12 @@ static void test_rules_and_groups(void)
 	cfg->rules[1].group = -1;
 	cfg->rules[1].take_mptcp = true;
 	cfg->rules[1].connect = CFG_EARLY;
+	cfg->rules[0].published = true;
+	cfg->rules[0].link = 0;
+	cfg->rules[1].published = false;
 	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
 	CU_ASSERT_EQUAL(img.rules[0].action, MPGATE_PROXY);
-	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_REJECT | MPGATE_RULE_HONEST);
+	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_REJECT | MPGATE_RULE_HONEST | MPGATE_RULE_PUBLISHED);
 	CU_ASSERT_EQUAL(img.rules[0].id, 1000);
 	CU_ASSERT_STRING_EQUAL(img.rules[0].name, "r0");
 	CU_ASSERT_EQUAL(img.rules[1].action, MPGATE_DIRECT);

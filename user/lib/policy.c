@@ -310,8 +310,8 @@ static int compile_links(const struct config *cfg, struct bitmap_pool *pool, str
 	for (i = 0; i < cfg->link_count && !r; i++) {
 		struct mpgate_bitmap map = { 0 };
 
-		for (k = 0; k < cfg->rule_count && cfg->links[i].role == CFG_LAN; k++)
-			if (cfg->rules[k].link < 0 || (unsigned)cfg->rules[k].link == i)
+		for (k = 0; k < cfg->rule_count; k++)
+			if (config_rule_takes(cfg, &cfg->rules[k], i))
 				set_rule(&map, k);
 		r = bitmap_pool_index(pool, &map, &img->link_bitmap[i]);
 	}
@@ -335,7 +335,8 @@ static int compile_rules(const struct config *cfg, const uint32_t *rule_id, stru
 		rule->group = from->proxy ? (uint16_t)from->group : 0;
 		rule->flags = (from->if_down == CFG_IF_DOWN_REJECT ? MPGATE_RULE_REJECT : 0) |
 			      (from->take_mptcp ? MPGATE_RULE_TAKE_MPTCP : 0) |
-			      (from->connect == CFG_HONEST ? MPGATE_RULE_HONEST : 0);
+			      (from->connect == CFG_HONEST ? MPGATE_RULE_HONEST : 0) |
+			      (from->published ? MPGATE_RULE_PUBLISHED : 0);
 		rule->id = rule_id[i];
 		memcpy(rule->name, from->name, strnlen(from->name, sizeof(rule->name) - 1));
 	}

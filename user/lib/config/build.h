@@ -15,6 +15,7 @@ struct build {
 	const char *dir; /* what relative paths are relative to */
 	struct cfg_error *err;
 	char place[128]; /* see cfg_at() */
+	char rule[32]; /* see cfg_rule_at() */
 };
 
 /* Formats a place for cfg_fail(); valid until the next call. */
@@ -47,7 +48,28 @@ int cfg_build_peers(struct build *b);
 int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);
 int cfg_build_sets(struct build *b);
+int cfg_build_publish(struct build *b);
 int cfg_build_rules(struct build *b);
+
+/* Of a rule of the policy or an entry of publish, by index into cfg->rules: its place and its text. */
+const char *cfg_rule_at(struct build *b, unsigned i);
+const struct raw_rule *cfg_rule_raw(const struct build *b, unsigned i);
+const char *cfg_rule_word(const struct cfg_rule *rule); /* for messages */
+/* What both have: the name, the link, the source, the ports, DSCP, connect and if-down. */
+int cfg_build_rule(struct build *b, unsigned i);
+/* The group that `via` names, or one made for the peer that it names. */
+int cfg_build_via(struct build *b, unsigned i);
+/* Refuses a rule whose source and destination are never of one IP version. */
+int cfg_check_versions(struct build *b, unsigned i);
+/* A port, or "port-port". */
+int cfg_build_range(struct build *b, const char *place, const char *text, struct cfg_port_range *out);
+
+/*
+ * A list of addresses at the place "<place>[i]". unicast: why a loopback address is none of them; NULL: the list may
+ * have all kinds.
+ */
+int cfg_build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max,
+			const char *unicast, struct mpgate_addr **out, unsigned *out_count);
 
 /* A whole file; regular: nothing but a regular file, NUL-terminated and malloc'ed; 0 or -errno. */
 int cfg_read_file(const char *path, bool regular, char **out, size_t *len);

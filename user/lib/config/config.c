@@ -2,7 +2,7 @@
 /*
  * From text to struct config, in three steps: the document with its lines
  * (where.c), libcyaml's load by the schema (schema.c), and the
- * checks that give it a meaning (parts.c, sets.c, rules.c).
+ * checks that give it a meaning (parts.c, sets.c, publish.c, rules.c).
  */
 #include <lib/config/config.h>
 
@@ -74,8 +74,6 @@ static int load_raw(struct build *b, const char *text, size_t len, struct raw_co
 
 static int check_reserved(struct build *b)
 {
-	if (!where_says_nothing(&b->where, "publish"))
-		return cfg_fail(b, "publish", "publish is not available in this version");
 	if (b->raw->policy.def == RAW_PROXY)
 		return cfg_fail(b, "policy.default", "default: proxy is not available in this version");
 	return 0;
@@ -84,8 +82,8 @@ static int check_reserved(struct build *b)
 static int build_all(struct build *b)
 {
 	static int (*const parts[])(struct build *) = {
-		check_reserved,	  cfg_build_links, cfg_build_convert, cfg_build_peers,
-		cfg_build_groups, cfg_build_sets,  cfg_build_rules,   cfg_check_overlap,
+		check_reserved, cfg_build_links,   cfg_build_convert, cfg_build_peers,	 cfg_build_groups,
+		cfg_build_sets, cfg_build_publish, cfg_build_rules,   cfg_check_overlap,
 	};
 	unsigned i;
 	int r = 0;
@@ -180,6 +178,7 @@ static void free_peers(struct config *cfg)
 		free(cfg->peers[i].key_file);
 		free(cfg->peers[i].previous_key_file);
 		free(cfg->peers[i].allow_source.p);
+		free(cfg->peers[i].accept_to.p);
 	}
 	free(cfg->peers);
 	for (i = 0; i < cfg->group_count; i++) {

@@ -70,6 +70,9 @@ struct cfg_peer {
 	unsigned ready; /* connections a worker opens ahead, while the peer is in use */
 	enum cfg_dialect dialect;
 	struct cfg_prefixes allow_source; /* which hosts' addresses it may have preserved; empty: none */
+	unsigned park; /* connections that each worker keeps open to it, over which it opens others to us */
+	struct cfg_prefixes
+		accept_to; /* where it may connect to when it opens connections to us; empty: convert.allow-to */
 	int same_key; /* index of an earlier peer, one of whose keys has the name of one of ours; -1: none */
 };
 
@@ -91,7 +94,7 @@ struct cfg_port_range {
 
 struct cfg_rule {
 	char *name;
-	int link; /* index into config.links; -1: any lan link */
+	int link; /* index into config.links; -1: any lan link, of a published one any link at all */
 	struct cfg_prefixes from, to; /* prefixes given in the rule itself */
 	int from_set, to_set; /* index into config.sets, matched as well; -1: none */
 	bool from_given, to_given; /* false: matches any source, any destination */
@@ -104,6 +107,9 @@ struct cfg_rule {
 	enum cfg_connect connect;
 	enum cfg_if_down if_down;
 	bool take_mptcp; /* `mptcp: proxy` */
+	bool published; /* an entry of `publish` */
+	struct mpgate_addr target; /* published: where the peer connects to */
+	uint16_t target_port; /* published: for the first port of ports[0]; 0: the port outside */
 	unsigned line; /* of the rule in the file */
 };
 
@@ -121,8 +127,9 @@ struct config {
 	struct cfg_prefix_set *sets;
 	unsigned set_count;
 	bool default_proxy; /* reserved: policy.default is `direct` */
-	struct cfg_rule *rules;
+	struct cfg_rule *rules; /* entries of `publish`, then policy.rules */
 	unsigned rule_count;
+	unsigned published; /* of these, entries of `publish` */
 	struct {
 		unsigned first_bytes_ms; /* early connect: how long the client's first bytes are awaited */
 		unsigned peer; /* for a peer's handshake; then the connection goes on without it */
@@ -159,6 +166,14 @@ int config_load(const char *path, struct config **out, struct cfg_error *err);
 /* The same from memory; dir is what relative paths are relative to, name is for messages. */
 int config_parse(const char *text, size_t len, const char *name, const char *dir, struct config **out,
 		 struct cfg_error *err);
+/* Whether the rule takes connections that come in on this link. */
+static inline bool config_rule_takes(const struct config *cfg, const struct cfg_rule *rule, unsigned link)
+{
+	if (rule->link >= 0)
+		return (unsigned)rule->link == link;
+	return rule->published || cfg->links[link].role == CFG_LAN;
+}
+
 /*
  * 1: this peer is not used, since its key cannot be told from that of another; text says why. 0: it is. The other
  * peers of a configuration do not suffer from it.

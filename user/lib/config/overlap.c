@@ -83,14 +83,14 @@ static bool dscp_covers(const struct cfg_rule *outer, const struct cfg_rule *inn
 	return (in & ~o) == 0;
 }
 
-/* A rule without a link takes all lan links; where there is one only, it makes no difference. */
 static bool link_covers(const struct config *cfg, const struct cfg_rule *outer, const struct cfg_rule *inner)
 {
-	unsigned i, lan = 0;
+	unsigned i;
 
 	for (i = 0; i < cfg->link_count; i++)
-		lan += cfg->links[i].role == CFG_LAN;
-	return outer->link < 0 || outer->link == inner->link || lan == 1;
+		if (config_rule_takes(cfg, inner, i) && !config_rule_takes(cfg, outer, i))
+			return false;
+	return true;
 }
 
 static bool rule_covers(const struct config *cfg, const struct cfg_rule *outer, const struct cfg_rule *inner)
@@ -111,8 +111,9 @@ int cfg_check_overlap(struct build *b)
 	for (i = 1; i < cfg->rule_count; i++)
 		for (k = 0; k < i; k++)
 			if (rule_covers(cfg, &cfg->rules[k], &cfg->rules[i]))
-				return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
-						"rule '%s' can never match: rule '%s' (line %u) covers it",
-						cfg->rules[i].name, cfg->rules[k].name, cfg->rules[k].line);
+				return cfg_fail(b, cfg_rule_at(b, i),
+						"%s '%s' can never match: %s '%s' (line %u) covers it",
+						cfg_rule_word(&cfg->rules[i]), cfg->rules[i].name,
+						cfg_rule_word(&cfg->rules[k]), cfg->rules[k].name, cfg->rules[k].line);
 	return 0;
 }

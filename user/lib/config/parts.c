@@ -27,6 +27,7 @@
 #define MAX_BUFFER_MIB 65536
 #define MAX_PORT 65535
 #define MAX_READY 8 /* of a worker, ahead; each is a socket or more of the peer */
+#define MAX_PARK 32 /* of a worker, all the time */
 
 static unsigned cpu_count(void)
 {
@@ -212,9 +213,8 @@ static bool is_link_local(const struct mpgate_addr *a)
 	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
-/* A list of addresses at the place "<place>[i]". */
-static int build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max, bool unicast,
-			   struct mpgate_addr **out, unsigned *out_count)
+int cfg_build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max,
+			const char *unicast, struct mpgate_addr **out, unsigned *out_count)
 {
 	struct mpgate_addr *list = calloc(count + 1, sizeof(*list));
 	char item[160];
@@ -228,7 +228,7 @@ static int build_addresses(struct build *b, const char *place, char **texts, uns
 	for (i = 0; i < count && !r; i++) {
 		snprintf(item, sizeof(item), "%s[%u]", place, i);
 		if (addr_parse(texts[i], &list[i]) == 0 && unicast && is_loopback(&list[i]))
-			r = cfg_fail(b, item, "'%s' is a loopback address: a peer is another machine", texts[i]);
+			r = cfg_fail(b, item, "'%s' is a loopback address: %s", texts[i], unicast);
 		else if (addr_parse(texts[i], &list[i]) < 0 || (unicast && addr_is_special(&list[i])))
 			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
 		else if (is_link_local(&list[i]))
@@ -289,8 +289,8 @@ int cfg_build_convert(struct build *b)
 	convert->listening = raw->listen_count > 0;
 	convert->accept = raw->accept;
 	convert->source = raw->source;
-	r = build_addresses(b, "convert.listen", raw->listen, raw->listen_count, CFG_LISTEN_ADDRESSES, false,
-			    &convert->listen, &convert->listen_count);
+	r = cfg_build_addresses(b, "convert.listen", raw->listen, raw->listen_count, CFG_LISTEN_ADDRESSES, NULL,
+				&convert->listen, &convert->listen_count);
 	if (!r)
 		r = cfg_take_number(b, "convert.port", raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
 	if (r)
@@ -326,6 +326,25 @@ int cfg_find_peer(const struct config *cfg, const char *name)
 	return -1;
 }
 
+static int check_park(struct build *b, unsigned i)
+{
+	const struct raw_peer *raw = &b->raw->peers[i];
+
+	if (raw->accept_to && !raw->key_file)
+		return cfg_fail(b, cfg_at(b, "peers[%u].accept-to", i), "peer '%s': accept-to needs a key-file",
+				raw->name);
+	if (!raw->park || !*raw->park)
+		return 0;
+	if (raw->dialect != CFG_DIALECT_MPGATE)
+		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs dialect mpgate", raw->name);
+	if (!raw->address_count)
+		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs an address", raw->name);
+	if (!raw->accept_to_count)
+		return cfg_fail(b, cfg_at(b, "peers[%u].park", i),
+				"peer '%s': park needs accept-to: the prefixes that it may connect to", raw->name);
+	return 0;
+}
+
 static int check_peer(struct build *b, unsigned i)
 {
 	const struct raw_peer *raw = &b->raw->peers[i];
@@ -351,7 +370,8 @@ static int check_peer(struct build *b, unsigned i)
 			b, cfg_at(b, "peers[%u].name", i),
 			"peer '%s' needs allow-source, since convert.source is preserve: the prefixes of its hosts",
 			raw->name);
-	return cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
+	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
+	return r ? r : check_park(b, i);
 }
 
 static int build_peer(struct build *b, unsigned i)
@@ -383,9 +403,16 @@ static int build_peer(struct build *b, unsigned i)
 	r = cfg_build_prefixes(b, place, raw->allow_source, raw->allow_source_count, &peer->allow_source);
 	if (r)
 		return r;
+	r = cfg_take_number(b, cfg_at(b, "peers[%u].park", i), raw->park, 0, 0, MAX_PARK, &peer->park);
+	if (r)
+		return r;
+	snprintf(place, sizeof(place), "peers[%u].accept-to", i);
+	r = cfg_build_prefixes(b, place, raw->accept_to, raw->accept_to_count, &peer->accept_to);
+	if (r)
+		return r;
 	snprintf(place, sizeof(place), "peers[%u].address", i);
-	return build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES, true, &peer->address,
-			       &peer->address_count);
+	return cfg_build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES,
+				   "a peer is another machine", &peer->address, &peer->address_count);
 }
 
 int cfg_build_peers(struct build *b)

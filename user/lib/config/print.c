@@ -167,6 +167,8 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		pair(p, "dialect", cfg_dialect_words[peer->dialect].str);
 		number(p, "ready", peer->ready);
 		prefixes(p, "allow-source", &peer->allow_source);
+		number(p, "park", peer->park);
+		prefixes(p, "accept-to", &peer->accept_to);
 		close_map(p);
 	}
 	close_list(p);
@@ -185,19 +187,22 @@ static void print_peers(struct printer *p, const struct config *cfg)
 	close_list(p);
 }
 
-static void print_ports(struct printer *p, const struct cfg_rule *rule)
+static const char *range(const struct cfg_port_range *r, char buf[16])
+{
+	snprintf(buf, 16, r->from == r->to ? "%u" : "%u-%u", r->from, r->to);
+	return buf;
+}
+
+static void print_ports(struct printer *p, const char *key, const struct cfg_rule *rule)
 {
 	char buf[16];
 	unsigned i;
 
 	if (!rule->port_count)
 		return;
-	open_list(p, "to-port", true);
-	for (i = 0; i < rule->port_count; i++) {
-		snprintf(buf, sizeof(buf), rule->ports[i].from == rule->ports[i].to ? "%u" : "%u-%u",
-			 rule->ports[i].from, rule->ports[i].to);
-		text(p, buf);
-	}
+	open_list(p, key, true);
+	for (i = 0; i < rule->port_count; i++)
+		text(p, range(&rule->ports[i], buf));
 	close_list(p);
 }
 
@@ -216,6 +221,29 @@ static void print_dscp(struct printer *p, const struct cfg_rule *rule)
 	close_list(p);
 }
 
+/* What an entry of publish has and a rule of the policy has not. */
+static void print_published(struct printer *p, const struct cfg_rule *rule)
+{
+	char buf[ADDR_TEXT];
+	unsigned i;
+
+	open_list(p, "address", true);
+	for (i = 0; i < rule->to.count; i++) {
+		prefix_print(&rule->to.p[i], buf);
+		buf[strcspn(buf, "/")] = '\0';
+		text(p, buf);
+	}
+	close_list(p);
+	print_ports(p, "port", rule);
+	pair(p, "to", addr_print(&rule->target, buf));
+	if (rule->target_port) {
+		unsigned more = rule->ports[0].to - rule->ports[0].from;
+		struct cfg_port_range to = { rule->target_port, (uint16_t)(rule->target_port + more) };
+
+		pair(p, "to-port", range(&to, buf));
+	}
+}
+
 static void print_rule(struct printer *p, const struct config *cfg, const struct cfg_rule *rule)
 {
 	open_map(p, NULL);
@@ -223,16 +251,20 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 	pair(p, "link", rule->link >= 0 ? cfg->links[rule->link].name : NULL);
 	prefixes(p, "from", &rule->from);
 	pair(p, "from-set", rule->from_set >= 0 ? cfg->sets[rule->from_set].name : NULL);
-	prefixes(p, "to", &rule->to);
-	pair(p, "to-set", rule->to_set >= 0 ? cfg->sets[rule->to_set].name : NULL);
-	print_ports(p, rule);
+	if (rule->published) {
+		print_published(p, rule);
+	} else {
+		prefixes(p, "to", &rule->to);
+		pair(p, "to-set", rule->to_set >= 0 ? cfg->sets[rule->to_set].name : NULL);
+		print_ports(p, "to-port", rule);
+		pair(p, "action", cfg_action_words[rule->proxy].str);
+		pair(p, "mptcp", cfg_mptcp_words[rule->take_mptcp].str);
+	}
 	print_dscp(p, rule);
-	pair(p, "action", cfg_action_words[rule->proxy].str);
 	if (rule->proxy)
 		pair(p, "via", cfg->groups[rule->group].name);
 	pair(p, "connect", cfg_connect_words[rule->connect].str);
 	pair(p, "if-down", cfg_if_down_words[rule->if_down].str);
-	pair(p, "mptcp", cfg_mptcp_words[rule->take_mptcp].str);
 	close_map(p);
 }
 
@@ -248,10 +280,14 @@ static void print_policy(struct printer *p, const struct config *cfg)
 		close_map(p);
 	}
 	close_list(p);
+	open_list(p, "publish", false);
+	for (i = 0; i < cfg->published; i++)
+		print_rule(p, cfg, &cfg->rules[i]);
+	close_list(p);
 	open_map(p, "policy");
 	pair(p, "default", cfg_action_words[cfg->default_proxy].str);
 	open_list(p, "rules", false);
-	for (i = 0; i < cfg->rule_count; i++)
+	for (i = cfg->published; i < cfg->rule_count; i++)
 		print_rule(p, cfg, &cfg->rules[i]);
 	close_list(p);
 	close_map(p);

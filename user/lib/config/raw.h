@@ -33,9 +33,9 @@ enum raw_mode { RAW_EXPLICIT, RAW_TRANSPARENT };
 
 struct raw_peer {
 	char *name;
-	char **address, **allow_source;
-	unsigned address_count, allow_source_count;
-	uint32_t *port, *ready;
+	char **address, **allow_source, **accept_to;
+	unsigned address_count, allow_source_count, accept_to_count;
+	uint32_t *port, *ready, *park;
 	enum raw_mode mode;
 	char *key_file, *previous_key_file;
 	enum cfg_dialect dialect;
@@ -56,8 +56,9 @@ struct raw_set {
 enum raw_action { RAW_DIRECT, RAW_PROXY };
 enum raw_mptcp { RAW_MPTCP_PASS, RAW_MPTCP_PROXY };
 
+/* A rule of the policy, or an entry of `publish`: its `address` and `port` are in to and to_port. */
 struct raw_rule {
-	char *name, *link, *from_set, *to_set, *via;
+	char *name, *link, *from_set, *to_set, *via, *target, *target_port;
 	char **from, **to, **to_port, **dscp;
 	unsigned from_count, to_count, to_port_count, dscp_count;
 	enum raw_action action;
@@ -83,6 +84,8 @@ struct raw_config {
 		struct raw_rule *rules;
 		unsigned rules_count;
 	} policy;
+	struct raw_rule *publish;
+	unsigned publish_count;
 	struct {
 		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed, *keepalive;
 	} timeouts;

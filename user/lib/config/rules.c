@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The rules of the policy. */
+/* The rules of the policy, and what the entries of publish share with them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +44,15 @@ static int parse_range(const char *text, struct cfg_port_range *out)
 	return to < from ? -ERANGE : 0;
 }
 
+int cfg_build_range(struct build *b, const char *place, const char *text, struct cfg_port_range *out)
+{
+	int r = parse_range(text, out);
+
+	return r ? cfg_fail(b, place, "'%s' is %s", text,
+			    r == -ERANGE ? "an empty range" : "no port or range of ports (1 to 65535)")
+		 : 0;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
 	const struct cfg_port_range *x = a, *y = b;
@@ -70,25 +79,25 @@ static void tidy_ranges(struct cfg_rule *rule)
 
 static int build_ports(struct build *b, unsigned i)
 {
-	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	const struct raw_rule *raw = cfg_rule_raw(b, i);
 	struct cfg_rule *rule = &b->cfg->rules[i];
+	const char *key = rule->published ? "port" : "to-port";
 	unsigned k;
+	int r;
 
 	if (!raw->to_port_count)
-		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].to-port", i));
+		return cfg_check_list(b, cfg_at(b, "%s.%s", cfg_rule_at(b, i), key));
 	if (raw->to_port_count > MAX_RANGES)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port", i), "to-port: more than %d ranges",
+		return cfg_fail(b, cfg_at(b, "%s.%s", cfg_rule_at(b, i), key), "%s: more than %d ranges", key,
 				MAX_RANGES);
 	rule->ports = calloc(raw->to_port_count, sizeof(*rule->ports));
 	if (!rule->ports)
 		return -ENOMEM;
 	for (k = 0; k < raw->to_port_count; k++) {
-		int r = parse_range(raw->to_port[k], &rule->ports[k]);
-
+		r = cfg_build_range(b, cfg_at(b, "%s.%s[%u]", cfg_rule_at(b, i), key, k), raw->to_port[k],
+				    &rule->ports[k]);
 		if (r)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u].to-port[%u]", i, k), "'%s' is %s",
-					raw->to_port[k],
-					r == -ERANGE ? "an empty range" : "no port or range of ports (1 to 65535)");
+			return r;
 	}
 	rule->port_count = raw->to_port_count;
 	tidy_ranges(rule);
@@ -97,18 +106,18 @@ static int build_ports(struct build *b, unsigned i)
 
 static int build_dscp(struct build *b, unsigned i)
 {
-	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	const struct raw_rule *raw = cfg_rule_raw(b, i);
 	struct cfg_rule *rule = &b->cfg->rules[i];
 	uint64_t seen = 0;
 	unsigned k;
 
 	if (!raw->dscp_count)
-		return cfg_check_list(b, cfg_at(b, "policy.rules[%u].dscp", i));
+		return cfg_check_list(b, cfg_at(b, "%s.dscp", cfg_rule_at(b, i)));
 	for (k = 0; k < raw->dscp_count; k++) {
 		int value = dscp_parse(raw->dscp[k]);
 
 		if (value < 0)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u].dscp[%u]", i, k),
+			return cfg_fail(b, cfg_at(b, "%s.dscp[%u]", cfg_rule_at(b, i), k),
 					"'%s' is no DSCP (0 to 63, or a name such as ef, af41, cs1)", raw->dscp[k]);
 		seen |= 1ULL << value;
 	}
@@ -128,7 +137,7 @@ static int build_side(struct build *b, unsigned i, const char *key, char **texts
 	char place[64];
 	int r;
 
-	snprintf(place, sizeof(place), "policy.rules[%u].%s", i, key);
+	snprintf(place, sizeof(place), "%s.%s", cfg_rule_at(b, i), key);
 	r = cfg_build_prefixes(b, place, texts, count, out);
 	if (r)
 		return r;
@@ -138,7 +147,7 @@ static int build_side(struct build *b, unsigned i, const char *key, char **texts
 		return 0;
 	*set = cfg_find_set(b->cfg, set_name);
 	if (*set < 0)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].%s-set", i, key), "there is no prefix set '%s'",
+		return cfg_fail(b, cfg_at(b, "%s.%s-set", cfg_rule_at(b, i), key), "there is no prefix set '%s'",
 				set_name);
 	return 0;
 }
@@ -158,45 +167,23 @@ static unsigned side_families(const struct config *cfg, const struct cfg_prefixe
 	return families;
 }
 
-static int build_match(struct build *b, unsigned i)
+int cfg_check_versions(struct build *b, unsigned i)
 {
-	const struct raw_rule *raw = &b->raw->policy.rules[i];
-	struct cfg_rule *rule = &b->cfg->rules[i];
-	int r;
+	const struct cfg_rule *rule = &b->cfg->rules[i];
 
-	rule->link = -1;
-	if (raw->link) {
-		rule->link = cfg_find_link(b->cfg, raw->link);
-		if (rule->link < 0)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u].link", i), "there is no link '%s'", raw->link);
-		if (b->cfg->links[rule->link].role != CFG_LAN)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u].link", i),
-					"rule '%s' can never match: link '%s' has not role lan", raw->name, raw->link);
-	}
-	r = build_side(b, i, "from", raw->from, raw->from_count, raw->from_set, &rule->from, &rule->from_set,
-		       &rule->from_given);
-	if (!r)
-		r = build_side(b, i, "to", raw->to, raw->to_count, raw->to_set, &rule->to, &rule->to_set,
-			       &rule->to_given);
-	if (!r)
-		r = build_ports(b, i);
-	if (!r)
-		r = build_dscp(b, i);
-	if (r)
-		return r;
-	if (!(side_families(b->cfg, &rule->from, rule->from_set, rule->from_given) &
-	      side_families(b->cfg, &rule->to, rule->to_set, rule->to_given)))
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
-				"rule '%s' can never match: source and destination are never of one IP version",
-				raw->name);
-	return 0;
+	if (side_families(b->cfg, &rule->from, rule->from_set, rule->from_given) &
+	    side_families(b->cfg, &rule->to, rule->to_set, rule->to_given))
+		return 0;
+	return cfg_fail(b, cfg_rule_at(b, i),
+			"%s '%s' can never match: source and destination are never of one IP version",
+			cfg_rule_word(rule), rule->name);
 }
 
-/* The group that `via` names, or one made for the peer that it names. */
-static int find_via(struct build *b, unsigned i, int *out)
+int cfg_build_via(struct build *b, unsigned i)
 {
-	const char *via = b->raw->policy.rules[i].via;
+	const char *via = cfg_rule_raw(b, i)->via;
 	struct config *cfg = b->cfg;
+	int *out = &cfg->rules[i].group;
 	struct cfg_group *group;
 	int peer;
 
@@ -205,9 +192,9 @@ static int find_via(struct build *b, unsigned i, int *out)
 		return 0;
 	peer = cfg_find_peer(cfg, via);
 	if (peer < 0)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i), "there is no group or peer '%s'", via);
+		return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)), "there is no group or peer '%s'", via);
 	if (cfg->group_count == MPGATE_MAX_GROUPS)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+		return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 				"more than %d groups, peers that rules name included", MPGATE_MAX_GROUPS);
 	group = &cfg->groups[cfg->group_count];
 	group->implied = true;
@@ -222,7 +209,7 @@ static int find_via(struct build *b, unsigned i, int *out)
 
 static int build_action(struct build *b, unsigned i)
 {
-	const struct raw_rule *raw = &b->raw->policy.rules[i];
+	const struct raw_rule *raw = cfg_rule_raw(b, i);
 	struct cfg_rule *rule = &b->cfg->rules[i];
 	const struct cfg_group *group;
 	unsigned k;
@@ -230,74 +217,129 @@ static int build_action(struct build *b, unsigned i)
 
 	rule->group = -1;
 	rule->proxy = raw->action == RAW_PROXY;
-	rule->connect = raw->connect;
-	rule->if_down = raw->if_down;
 	rule->take_mptcp = raw->mptcp == RAW_MPTCP_PROXY;
 	if (!rule->proxy)
-		return raw->via ? cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+		return raw->via ? cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					   "rule '%s': via needs action: proxy", raw->name)
 				: 0;
 	if (!raw->via)
-		return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i), "rule '%s': action: proxy needs via", raw->name);
-	r = find_via(b, i, &rule->group);
+		return cfg_fail(b, cfg_rule_at(b, i), "rule '%s': action: proxy needs via", raw->name);
+	r = cfg_build_via(b, i);
 	if (r)
 		return r;
 	group = &b->cfg->groups[rule->group];
 	for (k = 0; k < group->peer_count; k++)
 		if (!b->cfg->peers[group->peers[k]].address_count)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u].via", i),
+			return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					"rule '%s': peer '%s' has no address to send connections to", raw->name,
 					b->cfg->peers[group->peers[k]].name);
 	return 0;
 }
 
-static int build_rule(struct build *b, unsigned i)
+const char *cfg_rule_at(struct build *b, unsigned i)
 {
-	const struct raw_rule *raw = &b->raw->policy.rules[i];
-	struct cfg_rule *rule = &b->cfg->rules[i];
+	unsigned published = b->raw->publish_count;
+
+	if (i < published)
+		snprintf(b->rule, sizeof(b->rule), "publish[%u]", i);
+	else
+		snprintf(b->rule, sizeof(b->rule), "policy.rules[%u]", i - published);
+	return b->rule;
+}
+
+const char *cfg_rule_word(const struct cfg_rule *rule)
+{
+	return rule->published ? "publish" : "rule";
+}
+
+const struct raw_rule *cfg_rule_raw(const struct build *b, unsigned i)
+{
+	unsigned published = b->raw->publish_count;
+
+	return i < published ? &b->raw->publish[i] : &b->raw->policy.rules[i - published];
+}
+
+static int check_name(struct build *b, unsigned i)
+{
+	const char *name = cfg_rule_raw(b, i)->name, *place = cfg_at(b, "%s.name", cfg_rule_at(b, i));
+	const struct cfg_rule *rules = b->cfg->rules;
 	unsigned k;
-	int r = cfg_check_name(b, cfg_at(b, "policy.rules[%u].name", i), "rule", raw->name, CFG_NAME_MAX);
+	int r = cfg_check_name(b, place, cfg_rule_word(&rules[i]), name, CFG_NAME_MAX);
 
 	for (k = 0; k < i && !r; k++)
-		if (strcmp(b->cfg->rules[k].name, raw->name) == 0)
-			r = cfg_fail(b, cfg_at(b, "policy.rules[%u].name", i), "rule '%s' is there twice", raw->name);
+		if (strcmp(rules[k].name, name) == 0)
+			r = cfg_fail(b, place, "%s '%s' %s", cfg_rule_word(&rules[i]), name,
+				     rules[k].published == rules[i].published ? "is there twice"
+									      : "has the name of a publish entry");
+	return r;
+}
+
+int cfg_build_rule(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = cfg_rule_raw(b, i);
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	int r;
+
+	rule->published = i < b->raw->publish_count;
+	r = check_name(b, i);
 	if (r)
 		return r;
 	b->cfg->rule_count = i + 1;
-	rule->line = where_line(&b->where, cfg_at(b, "policy.rules[%u]", i));
-	r = cfg_copy_text(&rule->name, raw->name);
+	rule->line = where_line(&b->where, cfg_rule_at(b, i));
+	rule->link = rule->to_set = -1;
+	rule->connect = raw->connect;
+	rule->if_down = raw->if_down;
+	if (cfg_copy_text(&rule->name, raw->name) < 0)
+		return -ENOMEM;
+	if (raw->link) {
+		rule->link = cfg_find_link(b->cfg, raw->link);
+		if (rule->link < 0)
+			return cfg_fail(b, cfg_at(b, "%s.link", cfg_rule_at(b, i)), "there is no link '%s'", raw->link);
+	}
+	r = build_side(b, i, "from", raw->from, raw->from_count, raw->from_set, &rule->from, &rule->from_set,
+		       &rule->from_given);
 	if (!r)
-		r = build_match(b, i);
+		r = build_ports(b, i);
+	return r ? r : build_dscp(b, i);
+}
+
+static int build_policy_rule(struct build *b, unsigned i)
+{
+	const struct raw_rule *raw = cfg_rule_raw(b, i);
+	struct cfg_rule *rule = &b->cfg->rules[i];
+	int r = cfg_build_rule(b, i);
+
+	if (!r && rule->link >= 0 && b->cfg->links[rule->link].role != CFG_LAN)
+		r = cfg_fail(b, cfg_at(b, "%s.link", cfg_rule_at(b, i)),
+			     "rule '%s' can never match: link '%s' has not role lan", raw->name, raw->link);
+	if (!r)
+		r = build_side(b, i, "to", raw->to, raw->to_count, raw->to_set, &rule->to, &rule->to_set,
+			       &rule->to_given);
+	if (!r)
+		r = cfg_check_versions(b, i);
 	return r ? r : build_action(b, i);
 }
 
 int cfg_build_rules(struct build *b)
 {
-	const struct raw_config *raw = b->raw;
+	unsigned count = b->cfg->published + b->raw->policy.rules_count, i;
 	bool lan = false, path = false;
-	unsigned i;
 	int r;
 
-	if (raw->policy.rules_count > MPGATE_MAX_RULES)
-		return cfg_fail(b, "policy.rules", "%u rules are more than %d", raw->policy.rules_count,
-				MPGATE_MAX_RULES);
 	for (i = 0; i < b->cfg->link_count; i++) {
 		lan |= b->cfg->links[i].role == CFG_LAN;
 		path |= b->cfg->links[i].role == CFG_PATH;
 	}
-	b->cfg->rules = calloc(raw->policy.rules_count + 1, sizeof(*b->cfg->rules));
-	if (!b->cfg->rules)
-		return -ENOMEM;
-	for (i = 0; i < raw->policy.rules_count; i++) {
-		r = build_rule(b, i);
+	for (i = b->cfg->published; i < count; i++) {
+		r = build_policy_rule(b, i);
 		if (r)
 			return r;
 		if (b->cfg->rules[i].proxy && !lan)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
-					"rule '%s' can never match: no link has role lan", b->cfg->rules[i].name);
+			return cfg_fail(b, cfg_rule_at(b, i), "rule '%s' can never match: no link has role lan",
+					b->cfg->rules[i].name);
 		if (b->cfg->rules[i].proxy && !path)
-			return cfg_fail(b, cfg_at(b, "policy.rules[%u]", i),
-					"rule '%s' has nothing to bond: no link has role path", b->cfg->rules[i].name);
+			return cfg_fail(b, cfg_rule_at(b, i), "rule '%s' has nothing to bond: no link has role path",
+					b->cfg->rules[i].name);
 	}
 	return 0;
 }

@@ -9,7 +9,8 @@
 #define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPT_PTR, type, member)
 #define WORD(key, flags, type, member, words)                                                                          \
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT | (flags), type, member, words, CYAML_ARRAY_LEN(words))
-#define TEXTS(key, type, member) CYAML_FIELD_SEQUENCE(key, OPT_PTR, type, member, &text_entry, 0, CYAML_UNLIMITED)
+#define TEXTS(key, flags, type, member)                                                                                \
+	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), type, member, &text_entry, 0, CYAML_UNLIMITED)
 #define MAPS(key, flags, type, member, count, entry)                                                                   \
 	CYAML_FIELD_SEQUENCE_COUNT(key, CYAML_FLAG_POINTER | (flags), type, member, count, entry, 0, CYAML_UNLIMITED)
 
@@ -54,12 +55,12 @@ static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_
 								     link_fields) };
 
 static const cyaml_schema_field_t convert_fields[] = {
-	TEXTS("listen", struct raw_convert, listen),
+	TEXTS("listen", OPT, struct raw_convert, listen),
 	NUMBER("port", struct raw_convert, port),
 	WORD("accept", OPT, struct raw_convert, accept, cfg_accept_words),
-	TEXTS("allow-from", struct raw_convert, allow_from),
+	TEXTS("allow-from", OPT, struct raw_convert, allow_from),
 	WORD("source", OPT, struct raw_convert, source, cfg_source_words),
-	TEXTS("allow-to", struct raw_convert, allow_to),
+	TEXTS("allow-to", OPT, struct raw_convert, allow_to),
 	NUMBER("window", struct raw_convert, window),
 	NUMBER("unchecked-syn-rate", struct raw_convert, unchecked_rate),
 	NUMBER("pending-per-client", struct raw_convert, pending),
@@ -68,14 +69,16 @@ static const cyaml_schema_field_t convert_fields[] = {
 
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", 0, struct raw_peer, name),
-	TEXTS("address", struct raw_peer, address),
+	TEXTS("address", OPT, struct raw_peer, address),
 	NUMBER("port", struct raw_peer, port),
 	WORD("mode", OPT, struct raw_peer, mode, mode_words),
 	TEXT("key-file", OPT, struct raw_peer, key_file),
 	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
 	WORD("dialect", OPT, struct raw_peer, dialect, cfg_dialect_words),
 	NUMBER("ready", struct raw_peer, ready),
-	TEXTS("allow-source", struct raw_peer, allow_source),
+	TEXTS("allow-source", OPT, struct raw_peer, allow_source),
+	NUMBER("park", struct raw_peer, park),
+	TEXTS("accept-to", OPT, struct raw_peer, accept_to),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_peer,
@@ -83,7 +86,7 @@ static const cyaml_schema_value_t peer_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_
 
 static const cyaml_schema_field_t group_fields[] = {
 	TEXT("name", 0, struct raw_group, name),
-	TEXTS("peers", struct raw_group, peers),
+	TEXTS("peers", OPT, struct raw_group, peers),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t group_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_group,
@@ -92,7 +95,7 @@ static const cyaml_schema_value_t group_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG
 static const cyaml_schema_field_t set_fields[] = {
 	TEXT("name", 0, struct raw_set, name),
 	TEXT("file", OPT, struct raw_set, file),
-	TEXTS("prefixes", struct raw_set, prefixes),
+	TEXTS("prefixes", OPT, struct raw_set, prefixes),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t set_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_set, set_fields) };
@@ -100,12 +103,12 @@ static const cyaml_schema_value_t set_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_D
 static const cyaml_schema_field_t rule_fields[] = {
 	TEXT("name", 0, struct raw_rule, name),
 	TEXT("link", OPT, struct raw_rule, link),
-	TEXTS("from", struct raw_rule, from),
+	TEXTS("from", OPT, struct raw_rule, from),
 	TEXT("from-set", OPT, struct raw_rule, from_set),
-	TEXTS("to", struct raw_rule, to),
+	TEXTS("to", OPT, struct raw_rule, to),
 	TEXT("to-set", OPT, struct raw_rule, to_set),
-	TEXTS("to-port", struct raw_rule, to_port),
-	TEXTS("dscp", struct raw_rule, dscp),
+	TEXTS("to-port", OPT, struct raw_rule, to_port),
+	TEXTS("dscp", OPT, struct raw_rule, dscp),
 	WORD("action", 0, struct raw_rule, action, cfg_action_words),
 	TEXT("via", OPT, struct raw_rule, via),
 	WORD("connect", OPT, struct raw_rule, connect, cfg_connect_words),
@@ -115,6 +118,24 @@ static const cyaml_schema_field_t rule_fields[] = {
 };
 static const cyaml_schema_value_t rule_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_rule,
 								     rule_fields) };
+
+static const cyaml_schema_field_t publish_fields[] = {
+	TEXT("name", 0, struct raw_rule, name),
+	TEXTS("address", 0, struct raw_rule, to),
+	TEXTS("port", 0, struct raw_rule, to_port),
+	TEXT("to", 0, struct raw_rule, target),
+	TEXT("to-port", OPT, struct raw_rule, target_port),
+	TEXT("via", 0, struct raw_rule, via),
+	TEXT("link", OPT, struct raw_rule, link),
+	TEXTS("from", OPT, struct raw_rule, from),
+	TEXT("from-set", OPT, struct raw_rule, from_set),
+	TEXTS("dscp", OPT, struct raw_rule, dscp),
+	WORD("connect", OPT, struct raw_rule, connect, cfg_connect_words),
+	WORD("if-down", OPT, struct raw_rule, if_down, cfg_if_down_words),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t publish_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_rule,
+									publish_fields) };
 
 static const cyaml_schema_field_t policy_fields[] = {
 	WORD("default", OPT, struct raw_config, policy.def, cfg_action_words),
@@ -174,7 +195,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	MAPS("groups", OPT, struct raw_config, groups, groups_count, &group_entry),
 	MAPS("prefix-sets", OPT, struct raw_config, sets, sets_count, &set_entry),
 	SECTION("policy", policy_fields),
-	CYAML_FIELD_IGNORE("publish", CYAML_FLAG_OPTIONAL),
+	MAPS("publish", OPT, struct raw_config, publish, publish_count, &publish_entry),
 	SECTION("timeouts", timeout_fields),
 	SECTION("limits", limit_fields),
 	SECTION("metrics", metrics_fields),

@@ -209,14 +209,6 @@ static bool is_empty_list(const yaml_node_t *node)
 	return node->type == YAML_SEQUENCE_NODE && node->data.sequence.items.start == node->data.sequence.items.top;
 }
 
-bool where_says_nothing(const struct where *w, const char *place)
-{
-	unsigned line;
-	const yaml_node_t *node = walk(w, place, &line);
-
-	return !node || is_empty_list(node);
-}
-
 bool where_is_empty(const struct where *w, const char *place)
 {
 	unsigned line;

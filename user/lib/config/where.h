@@ -27,8 +27,6 @@ void where_close(struct where *w);
 unsigned where_line(const struct where *w, const char *place);
 /* Whether the place is a list without items; libcyaml does not tell it from one that is absent. */
 bool where_is_empty(const struct where *w, const char *place);
-/* Whether the place is absent or a list without items. */
-bool where_says_nothing(const struct where *w, const char *place);
 
 /*
  * Holds the document against the schema, and says in plain words what does not fit: keys that are not known (with those

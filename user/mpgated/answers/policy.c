@@ -36,13 +36,16 @@ json_t *method_policy_show(void *arg, const json_t *parameters, const char **err
 	return o;
 }
 
-/* The link a question is about: the named one, or the first lan link that is up. -1: none. */
+/* The link a question is about: the named one, or the first that is up and has rules. -1: none. */
 static int explain_link(const struct supervisor *s, const char *name)
 {
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
 		const struct paths_link *l = paths_get(s->paths, i);
 
-		if (l->ifindex && (name ? !strcmp(l->name, name) : s->cfg->links[i].role == CFG_LAN && l->up))
+		bool asked = name ? !strcmp(l->name, name)
+				  : l->up && (s->cfg->links[i].role == CFG_LAN || s->link_bitmap[i]);
+
+		if (l->ifindex && asked)
 			return (int)i;
 	}
 	return -1;
@@ -70,7 +73,8 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 		return method_fail(error, why, "source and destination are of different families");
 	i = explain_link(s, link);
 	if (i < 0)
-		return method_fail(error, why, link ? "no such link is configured and present" : "no lan link is up");
+		return method_fail(error, why,
+				   link ? "no such link is configured and present" : "no link with rules is up");
 	if (link_kind_unfit(&paths_get(s->paths, (unsigned)i)->kind, s->cfg->links[i].role, unfit, sizeof(unfit)))
 		return method_fail(error, why, unfit);
 	t.sport = htons((uint16_t)(sport ? sport : 49152));
