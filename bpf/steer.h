@@ -127,7 +127,7 @@ static __always_inline enum mpgate_reason steer_route(struct __sk_buff *skb, con
 	return MPGATE_R_OTHER;
 }
 
-/* Slot of the first peer of the group that is up, or MPGATE_NO_PEER. */
+/* Slot of the first peer of the group that can be reached, or MPGATE_NO_PEER. */
 static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 {
 	void *map = GEN_MAP(gen_groups, slot);
@@ -146,10 +146,28 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 			break;
 		key = group->peers[i];
 		peer = bpf_map_lookup_elem(&peers, &key);
-		if (peer && peer->up)
+		if (peer && (peer->up || peer->parked))
 			return key;
 	}
 	return MPGATE_NO_PEER;
+}
+
+/*
+ * The worker for a new flow: its client's. A peer that only workers with a parked connection can reach has one of
+ * those, the next one from there on.
+ */
+static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
+{
+	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
+	__u32 worker = flow_worker(client), turn = worker & (MPGATE_MAX_WORKERS - 1);
+	__u64 parked;
+
+	if (!peer || peer->up || !peer->parked)
+		return worker;
+	parked = peer->parked;
+	if (turn)
+		parked = parked >> turn | parked << (MPGATE_MAX_WORKERS - turn);
+	return (turn + lowest_bit(parked)) & (MPGATE_MAX_WORKERS - 1);
 }
 
 /* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */
@@ -287,7 +305,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
 	flow.rule_flags = rule->flags;
-	flow.worker = flow_worker(client);
+	flow.worker = steer_worker(client, answer->peer);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
 	/* The entry is there before the packet goes on: the worker may accept at once. */
@@ -343,7 +361,8 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	segment_tuple(seg, &tuple);
 	if (bpf_map_lookup_elem(&peer_addrs, &tuple.daddr))
 		return MPGATE_R_PEER_ADDRESS;
-	reason = steer_route(skb, seg);
+	/* What is published is often an address of our own. */
+	reason = rule->flags & MPGATE_RULE_PUBLISHED ? MPGATE_R_OTHER : steer_route(skb, seg);
 	if (reason != MPGATE_R_OTHER)
 		return reason;
 	if (set->undelivered)
@@ -359,7 +378,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, rule, answer);
 	done = set->holds && rule->flags & MPGATE_RULE_HONEST ? MPGATE_R_HELD : MPGATE_R_STEERED;
-	reason = steer_give(skb, set, seg, flow_worker(flow_client(seg, set->client_seed)), done, true);
+	reason = steer_give(skb, set, seg, steer_worker(flow_client(seg, set->client_seed), answer->peer), done, true);
 	return reason == done ? reason : steer_cannot(answer, rule->flags, reason);
 }
 

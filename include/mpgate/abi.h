@@ -218,6 +218,8 @@ struct mpgate_policy {
 /* peers: slot -> may connections be sent to it? */
 struct mpgate_peer {
 	__u32 up;
+	__u32 zero;
+	__u64 parked; /* bit i: worker i has connections that it opened for our requests */
 };
 
 /*

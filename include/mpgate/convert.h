@@ -25,6 +25,7 @@ enum convert_type {
 	CONVERT_ORIG_SOURCE = 192,
 	CONVERT_FLOW_ATTRS = 193,
 	CONVERT_CLOCK = 194,
+	CONVERT_PARK = 195,
 };
 
 #define CONVERT_CONNECT_WORDS 5 /* Connect and Original Source without options */

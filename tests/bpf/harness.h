@@ -349,7 +349,9 @@ HARNESS void policy_close(struct test_policy *t)
 
 HARNESS void dp_peer(struct mpgate_bpf *skel, __u32 slot, __u32 up)
 {
-	map_set(skel->maps.peers, &slot, &up);
+	const struct mpgate_peer peer = { .up = up };
+
+	map_set(skel->maps.peers, &slot, &peer);
 }
 
 /* All clients go to this worker. */

@@ -247,9 +247,9 @@ static void test_single_values(void)
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(listeners, &key, &l), 0);
 	CU_ASSERT_EQUAL(l.alive, 0);
 	CU_ASSERT(datapath_set_listener(dp, MPGATE_MAX_WORKERS, 0, true, false) < 0);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, true), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, true, 5), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(peers, &key, &p), 0);
-	CU_ASSERT_EQUAL(p.up, 1);
+	CU_ASSERT(p.up == 1 && p.parked == 5);
 	CU_ASSERT_EQUAL(datapath_set_backlog(dp, 128 * (unsigned)libbpf_num_possible_cpus()), 0);
 	CU_ASSERT_EQUAL(datapath_sync_clock(dp), 0);
 	s = settings_now();
@@ -388,9 +388,9 @@ static void explain_family(struct datapath *dp, struct sample *s, int family)
 
 	CU_ASSERT_EQUAL(datapath_set_policy(dp, &s->cfg, &s->img, &dev, &l3), 0);
 	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, true, false), 0);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, false), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, false, 0), 0);
 	expect(dp, &t, MPGATE_R_PEER_DOWN, 0, -1);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, true), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, true, 0), 0);
 	expect(dp, &t, MPGATE_R_STEERED, 0, SAMPLE_PEER);
 	expect(dp, &excepted, MPGATE_R_NO_RULE, -1, -1);
 	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, false, false), 0);

@@ -16,11 +16,12 @@ const struct health_result script_no_syn_data = { .plain_known = true, .syn_data
 const struct health_result script_silent = { .error = "silent" };
 
 /* --- what peers.c calls */
-int datapath_set_peer(struct datapath *dp, unsigned slot, bool up)
+int datapath_set_peer(struct datapath *dp, unsigned slot, bool up, uint64_t parked)
 {
 	(void)dp;
 	CHECK(slot < MPGATE_MAX_PEERS);
 	script.up[slot] = up;
+	script.parked[slot] = parked;
 	return 0;
 }
 

@@ -253,9 +253,9 @@ static bool source(const char *text)
 
 static bool destination(const char *text)
 {
-	struct mpgate_addr a = addr(text);
+	const struct request r = { .msg = { .dst = addr(text) } };
 
-	return access_destination(&worker, &a);
+	return access_destination(&worker, &r);
 }
 
 static void test_sources(void)

@@ -250,12 +250,12 @@ static bool type_known(uint8_t type, bool private_tlvs)
 {
 	if (side_now == CONVERT_CLIENT)
 		return type == 20 || type == 21 || type == 30;
-	return type == 1 || type == 10 || type == 22 || (private_tlvs && (type == 192 || type == 193));
+	return type == 1 || type == 10 || type == 22 || (private_tlvs && (type == 192 || type == 193 || type == 195));
 }
 
 static bool length_fits(uint8_t type, unsigned words)
 {
-	if (type == 1)
+	if (type == 1 || type == 195)
 		return words == 1;
 	if (type == 192)
 		return words == 5;
@@ -297,7 +297,7 @@ static int want(const uint8_t *b, size_t len, bool private_tlvs)
 		if (b[at] == 193 && b[at + 2] > 63)
 			return malformed;
 	}
-	if (side_now == CONVERT_CONVERTER && !seen[1] && !seen[10])
+	if (side_now == CONVERT_CONVERTER && (seen[195] ? seen[1] || seen[10] : !seen[1] && !seen[10]))
 		return malformed;
 	return WANT_OK;
 }

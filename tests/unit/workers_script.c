@@ -221,6 +221,18 @@ int datapath_hold_ring(struct datapath *dp, unsigned worker)
 	return crew.ring_fails ? -crew.ring_fails : sized_fd(SIZE_RING + (off_t)crew.rings++);
 }
 
+void peers_parked(struct supervisor *s, unsigned slot)
+{
+	(void)s;
+	(void)slot;
+}
+
+void peers_worker_gone(struct supervisor *s, unsigned worker)
+{
+	(void)s;
+	(void)worker;
+}
+
 void peers_suspect(struct supervisor *s, unsigned slot)
 {
 	CHECK(slot < s->peer_slots);

@@ -31,6 +31,7 @@ static const struct tlv_rule {
 	  CONVERT_HAS_ORIG_SOURCE },
 	/* Longer ones carry attributes that a later version added; those are not looked at. */
 	{ CONVERT_FLOW_ATTRS, 1, UINT8_MAX, CONVERT_CONVERTER, true, CONVERT_HAS_FLOW_ATTRS },
+	{ CONVERT_PARK, 1, 1, CONVERT_CONVERTER, true, CONVERT_HAS_PARK },
 	{ CONVERT_EXT_TCP_HEADER, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXT_TCP_HEADER },
 	{ CONVERT_EXTENSIONS, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXTENSIONS },
 	{ CONVERT_ERROR, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_ERROR },
@@ -119,6 +120,9 @@ static bool take_tlv(const uint8_t *tlv, size_t len, struct convert_msg *msg)
 		msg->tcp_options = (struct convert_bytes){ tlv + CONVERT_CONNECT_LEN, len - CONVERT_CONNECT_LEN };
 		msg->connect_tlv = (struct convert_bytes){ tlv, len };
 		return !addr_is_special(&msg->dst);
+	case CONVERT_PARK:
+		msg->connect_tlv = (struct convert_bytes){ tlv, len };
+		break;
 	case CONVERT_ORIG_SOURCE:
 		get_endpoint(tlv, &msg->src, &msg->src_port);
 		msg->source_tlv = (struct convert_bytes){ tlv, len };
@@ -178,6 +182,7 @@ enum convert_result convert_parse(enum convert_side side, bool private_tlvs, con
 	struct convert_msg m = { 0 };
 	enum convert_result r;
 	size_t at = CONVERT_HEADER_LEN;
+	unsigned asks;
 
 	r = parse_header(&p, len, &m.len);
 	if (r != CONVERT_OK)
@@ -189,8 +194,10 @@ enum convert_result convert_parse(enum convert_side side, bool private_tlvs, con
 		if (r != CONVERT_OK)
 			return r;
 	}
-	/* Every message of a client asks for one of the two; the other TLVs only go with it. */
-	if (side == CONVERT_CONVERTER && !(m.has & (CONVERT_HAS_CONNECT | CONVERT_HAS_INFO)))
+	/* Every message of a client asks for one of these, and for nothing beside Park; the other TLVs only go with it.
+	 */
+	asks = m.has & (CONVERT_HAS_CONNECT | CONVERT_HAS_INFO | CONVERT_HAS_PARK);
+	if (side == CONVERT_CONVERTER && (!asks || (asks & CONVERT_HAS_PARK && asks != CONVERT_HAS_PARK)))
 		return refuse(&p, CONVERT_E_MALFORMED);
 	*msg = m;
 	return CONVERT_OK;
@@ -279,6 +286,11 @@ void convert_put_connect(struct convert_writer *w, const struct mpgate_addr *dst
 	put_endpoint(v, dst, port);
 	if (len)
 		memcpy(v + endpoint, options->data, len);
+}
+
+void convert_put_park(struct convert_writer *w)
+{
+	put_bytes(w, CONVERT_PARK, 2, NULL, 0);
 }
 
 void convert_put_orig_source(struct convert_writer *w, const struct mpgate_addr *src, __be16 port)

@@ -28,6 +28,7 @@ enum convert_side {
 #define CONVERT_HAS_ORIG_SOURCE 0x40U
 #define CONVERT_HAS_FLOW_ATTRS 0x80U
 #define CONVERT_HAS_CLOCK 0x100U
+#define CONVERT_HAS_PARK 0x200U
 
 struct convert_bytes {
 	const uint8_t *data; /* into the parsed buffer */
@@ -41,7 +42,7 @@ struct convert_msg {
 	struct mpgate_addr dst; /* Connect */
 	__be16 dst_port;
 	struct convert_bytes tcp_options; /* Connect: after the address; may hold padding zeros */
-	struct convert_bytes connect_tlv; /* whole TLVs, for the cookie's tag */
+	struct convert_bytes connect_tlv; /* whole TLVs, for the cookie's tag; Park stands in the place of Connect */
 	struct convert_bytes source_tlv;
 	struct mpgate_addr src; /* Original Source */
 	__be16 src_port;
@@ -70,8 +71,9 @@ struct convert_fault {
 
 /*
  * Parses the message at the start of the stream. private says whether the private TLVs (192 and up) are known to us
- * on this connection; else they are unsupported messages. A client's message without Connect or Info is malformed. tcp
- * options of Connect are checked with convert_options_next() by who acts on them.
+ * on this connection; else they are unsupported messages. A client's message without Connect, Info or Park is
+ * malformed, and so is one with Park and one of the others. tcp options of Connect are checked with
+ * convert_options_next() by who acts on them.
  */
 enum convert_result convert_parse(enum convert_side side, bool private_tlvs, const uint8_t *buf, size_t len,
 				  struct convert_msg *msg, struct convert_fault *fault);
@@ -96,6 +98,8 @@ void convert_put_info(struct convert_writer *w);
 /* options: NULL or TCP options to ask for, copied and padded. */
 void convert_put_connect(struct convert_writer *w, const struct mpgate_addr *dst, __be16 port,
 			 const struct convert_bytes *options);
+/* This connection is for requests of the receiver. */
+void convert_put_park(struct convert_writer *w);
 void convert_put_orig_source(struct convert_writer *w, const struct mpgate_addr *src, __be16 port);
 void convert_put_flow_attrs(struct convert_writer *w, uint8_t dscp, uint8_t flags);
 void convert_put_cookie(struct convert_writer *w, const void *cookie, size_t len);

@@ -293,12 +293,13 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 	return reply;
 }
 
-static uint64_t peer_connections(const struct supervisor *s, unsigned slot)
+/* A peer's share of what workers count by peer. */
+static uint64_t peer_sum(const struct supervisor *s, const uint32_t counts[][MPGATE_MAX_PEERS], unsigned slot)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < s->worker_count; i++)
-		n += s->shm->relayed[i][slot];
+		n += counts[i][slot];
 	return n;
 }
 
@@ -361,7 +362,8 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		/* None is planned while one is under way. */
 		if (p->state == PEER_DOWN && p->next_try != UINT64_MAX)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
-		json_set_int(o, "connections", peer_connections(s, p->slot));
+		json_set_int(o, "connections", peer_sum(s, s->shm->relayed, p->slot));
+		json_set_int(o, "parked", peer_sum(s, s->shm->parked, p->slot));
 		if (p->keyed) {
 			snprintf(text, sizeof(text), "%08x", p->send.id);
 			json_set_text(o, "key_id", text);

@@ -4,12 +4,20 @@
 #define NS_PER_SECOND 1000000000ULL
 #define SLACK 4U /* places for each cookie */
 
+bool shared_accepts(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		if (cfg->peers[i].park)
+			return true;
+	return cfg->convert.listening;
+}
+
 unsigned shared_replay_buckets(const struct config *cfg)
 {
 	uint64_t places = (uint64_t)cfg->limits.request_rate * (2 * cfg->convert.window + 1) * SLACK;
 	unsigned buckets = 1;
 
-	if (!cfg->convert.listening)
+	if (!shared_accepts(cfg))
 		return 1;
 	while ((uint64_t)buckets * MPGATE_REPLAY_WAYS < places && buckets < REPLAY_MAX_BUCKETS)
 		buckets *= 2;

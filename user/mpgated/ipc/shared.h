@@ -4,8 +4,8 @@
  * pair, the memory both map, and the snapshot of the configuration that
  * workers run on.
  *
- * Who writes what: a worker writes its own struct worker_stats and row of
- * `relayed` (the supervisor clears both after a crash) and the replay table;
+ * Who writes what: a worker writes its own struct worker_stats and rows of
+ * `relayed` and `parked` (the supervisor clears all after a crash) and the replay table;
  * both write peers. All fields are aligned
  * words, so a reader sees an old or a new value, never a mix. The supervisor
  * takes nothing for granted of what workers can write: what it reads may be
@@ -60,6 +60,9 @@
 	  "used cookies forgotten before their time: more requests a second than limits.request-rate")                 \
 	X(stale, "stale-cookie", "Convert requests of a right key by a wrong clock: told the time")                    \
 	X(cookie_issued, "cookie-issued", "cookies handed out")                                                        \
+	X(parked, "parked", "connections that peers keep open for us: taken in")                                       \
+	X(parked_opened, "parked-opened", "connections that we keep open for peers: opened")                           \
+	X(back, "accepted-parked", "requests of peers over connections that we keep open for them")                    \
 	X(info, "info", "Info requests answered")                                                                      \
 	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
 	X(still, "still", "connections reset, since readers that stand still held more than limits.kernel-mib")        \
@@ -95,6 +98,7 @@ struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
+	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
 	uint64_t proven[PROVEN_SLOTS]; /* sources that have lately proven to have a key, see strangers.c */
 	/* Used cookies, for what guard could not see: snapshot.replay_buckets; words written by compare and swap. */
@@ -103,9 +107,11 @@ struct shared_memory {
 
 #define REPLAY_MAX_BUCKETS (1U << 24) /* 1 GiB */
 
+/* Do requests come in, at a port of our own or over connections that we park with peers? */
+bool shared_accepts(const struct config *cfg);
 /*
  * Buckets for the cookies used in twice the window at `limits.request-rate`, a power of two: four times as many places
- * as cookies, so that a full bucket is rare (2 of 10,000 requests). 1 when no Convert is accepted.
+ * as cookies, so that a full bucket is rare (2 of 10,000 requests). 1 when no requests come in.
  */
 unsigned shared_replay_buckets(const struct config *cfg);
 size_t shared_size(unsigned replay_buckets);
@@ -124,6 +130,7 @@ enum message_type {
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
+	MSG_PARKED, /* from a worker: the first connection of peer `slot` is parked with it, or the last is gone */
 	MSG_PROVED, /* from a worker: a request from `source` proved a key */
 	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
@@ -178,6 +185,8 @@ struct snapshot_peer {
 	__be16 port;
 	uint8_t address_count;
 	uint8_t ready; /* connections opened ahead, a worker */
+	uint8_t park; /* connections kept open for it, a worker */
+	uint8_t zero[7];
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	struct subkey send; /* for our cookies; valid with SNAPSHOT_PEER_KEYED */
 };
@@ -189,11 +198,16 @@ struct snapshot_key {
 	uint32_t slot;
 	uint32_t private_tlvs;
 	uint32_t source_first, source_count; /* in snapshot.allow_source */
+	uint32_t to_first, to_count; /* in snapshot.accept_to; none: it goes by allow_to */
 };
 
 struct snapshot_rule {
 	uint32_t id;
 	uint32_t reject; /* if-down: reject */
+	/* An entry of `publish`: where the peer is to connect to; `port` of the outside is `target_port` there. */
+	uint32_t published;
+	struct mpgate_addr target;
+	uint16_t port, target_port;
 };
 
 struct snapshot_array {
@@ -213,7 +227,7 @@ struct snapshot {
 	uint64_t kernel_bytes; /* held at most for readers that stand still, a worker */
 	struct subkey issuing; /* secret of issued cookies */
 	struct snapshot_array peers, keys, rules; /* peers sorted by slot, keys by id */
-	struct snapshot_array allow_from, allow_to, allow_source; /* struct prefix; the last by key */
+	struct snapshot_array allow_from, allow_to, allow_source, accept_to; /* struct prefix; the last two by key */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
 };
 

@@ -2,7 +2,7 @@
 /*
  * Peers. One that we dial is probed over each of its ways (probe.c, health.c); what is found goes to steer, to the
  * workers and to the paths. Until the first answer, and when no way is up, rules that name the peer fall open. Peers
- * without an address dial us and need no state here.
+ * without an address dial us, and can be reached while they have connections parked with some worker.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,16 +23,23 @@ static void timer_due(uv_timer_t *t)
 	run_probes(t->data);
 }
 
+static void tell_steer(const struct peer *p)
+{
+	datapath_set_peer(p->sup->dp, p->slot, p->state == PEER_UP, p->parked);
+}
+
 static void set_state(struct peer *p, enum peer_state state, const char *why)
 {
-	if (p->state != state) {
+	enum peer_state before = p->state;
+
+	p->state = state;
+	if (before != state) {
 		if (state == PEER_UP)
 			log_info("peer %s is up", p->name);
 		else if (state == PEER_DOWN)
 			log_warn("peer %s is down: %s", p->name, why);
-		datapath_set_peer(p->sup->dp, p->slot, state == PEER_UP);
+		tell_steer(p);
 	}
-	p->state = state;
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 }
 
@@ -199,6 +206,57 @@ static bool in_use(struct supervisor *s, unsigned slot)
 	return used;
 }
 
+static void set_parked(struct peer *p, uint64_t parked)
+{
+	if (parked == p->parked)
+		return;
+	if (!p->address_count && !parked != !p->parked)
+		log_info("peer %s %s", p->name,
+			 parked ? "has parked connections" : "has no parked connection any more");
+	p->parked = parked;
+	tell_steer(p);
+}
+
+static uint64_t parked_now(const struct supervisor *s, unsigned slot)
+{
+	uint64_t parked = 0;
+
+	for (unsigned i = 0; i < s->worker_count; i++)
+		parked |= (uint64_t)(s->shm->parked[i][slot] > 0) << i;
+	return parked;
+}
+
+void peers_parked(struct supervisor *s, unsigned slot)
+{
+	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
+
+	if (!p || !p->name)
+		return;
+	p->parked_since |= parked_now(s, slot);
+	set_parked(p, p->parked | p->parked_since);
+}
+
+/* A worker that had some since the last look is about to have others: what was used up is replaced. */
+static void look_at_parked(struct peer *p)
+{
+	uint64_t now = parked_now(p->sup, p->slot);
+
+	set_parked(p, now | p->parked_since);
+	p->parked_since = now;
+}
+
+void peers_worker_gone(struct supervisor *s, unsigned worker)
+{
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		struct peer *p = &s->peers[i];
+
+		if (!(p->parked >> worker & 1))
+			continue;
+		p->parked_since &= ~(1ULL << worker);
+		set_parked(p, p->parked & ~(1ULL << worker));
+	}
+}
+
 /* Peers in use are probed more often, so that a path that dies without a word is noticed soon. All peers together tell
  * of a path. */
 static void look_around(uv_timer_t *t)
@@ -208,6 +266,8 @@ static void look_around(uv_timer_t *t)
 	for (unsigned i = 0; i < s->peer_slots; i++) {
 		struct peer *p = &s->peers[i];
 
+		if (p->name)
+			look_at_parked(p);
 		if (!p->name || !p->address_count || !in_use(s, i))
 			continue;
 		health_used(&p->health, uv_now(&s->loop));
@@ -446,7 +506,7 @@ static void peer_free(struct peer *p)
 	p->name = NULL;
 	key_wipe(&p->send, sizeof(p->send));
 	key_wipe(&p->next_send, sizeof(p->next_send));
-	datapath_set_peer(p->sup->dp, p->slot, false);
+	datapath_set_peer(p->sup->dp, p->slot, false, 0);
 	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);

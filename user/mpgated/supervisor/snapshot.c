@@ -113,20 +113,29 @@ static int compare_keys(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Keys lie in the order of their peers, whose prefixes add_sources() puts one behind the other. */
+/* Keys lie in the order of their peers, whose prefixes add_prefixes() puts one behind the other. */
 static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
 	const struct keyring *k = &s->keyring;
 	struct snapshot_key *out = add(image, size, a, k->count, sizeof(*out));
-	unsigned first = 0, peer = 0;
+	unsigned source = 0, to = 0, peer = 0;
 
 	for (unsigned i = 0; out && i < k->count; i++) {
 		const struct cfg_peer *owner = &s->cfg->peers[k->owner[i]];
 
-		while (peer < k->owner[i])
-			first += s->cfg->peers[peer++].allow_source.count;
-		out[i] = (struct snapshot_key){ k->keys[i].key, k->keys[i].peer, owner->dialect == CFG_DIALECT_MPGATE,
-						first, owner->allow_source.count };
+		for (; peer < k->owner[i]; peer++) {
+			source += s->cfg->peers[peer].allow_source.count;
+			to += s->cfg->peers[peer].accept_to.count;
+		}
+		out[i] = (struct snapshot_key){
+			.key = k->keys[i].key,
+			.slot = k->keys[i].peer,
+			.private_tlvs = owner->dialect == CFG_DIALECT_MPGATE,
+			.source_first = source,
+			.source_count = owner->allow_source.count,
+			.to_first = to,
+			.to_count = owner->accept_to.count,
+		};
 	}
 	if (out)
 		qsort(out, k->count, sizeof(*out), compare_keys);
@@ -138,16 +147,22 @@ static int compare_slots(const void *a, const void *b)
 	return (int)((const struct snapshot_peer *)a)->slot - (int)((const struct snapshot_peer *)b)->slot;
 }
 
-static int add_sources(const struct config *cfg, uint8_t **image, uint32_t *size, struct snapshot_array *a)
+static const struct cfg_prefixes *peer_prefixes(const struct cfg_peer *p, bool to)
+{
+	return to ? &p->accept_to : &p->allow_source;
+}
+
+/* Those of all peers: accept-to, or else allow-source. */
+static int add_prefixes(const struct config *cfg, bool to, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
 	unsigned count = 0;
 	struct prefix *out;
 
 	for (unsigned i = 0; i < cfg->peer_count; i++)
-		count += cfg->peers[i].allow_source.count;
+		count += peer_prefixes(&cfg->peers[i], to)->count;
 	out = add(image, size, a, count, sizeof(*out));
 	for (unsigned i = 0; out && i < cfg->peer_count; i++) {
-		const struct cfg_prefixes *from = &cfg->peers[i].allow_source;
+		const struct cfg_prefixes *from = peer_prefixes(&cfg->peers[i], to);
 
 		if (from->count)
 			memcpy(out, from->p, from->count * sizeof(*out));
@@ -169,6 +184,7 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 		out[i].port = p->port;
 		out[i].address_count = (uint8_t)p->address_count;
 		out[i].ready = (uint8_t)s->cfg->peers[i].ready;
+		out[i].park = (uint8_t)s->cfg->peers[i].park;
 		memcpy(out[i].address, p->address, sizeof(out[i].address));
 		out[i].send = p->send;
 	}
@@ -182,8 +198,17 @@ static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size
 	struct snapshot_rule *out = add(image, size, a, s->cfg->rule_count, sizeof(*out));
 
 	for (unsigned i = 0; out && i < s->cfg->rule_count; i++) {
-		out[i].id = s->rule_id[i];
-		out[i].reject = s->cfg->rules[i].if_down == CFG_IF_DOWN_REJECT;
+		const struct cfg_rule *r = &s->cfg->rules[i];
+		uint16_t port = r->published ? r->ports[0].from : 0;
+
+		out[i] = (struct snapshot_rule){
+			.id = s->rule_id[i],
+			.reject = r->if_down == CFG_IF_DOWN_REJECT,
+			.published = r->published,
+			.target = r->target,
+			.port = port,
+			.target_port = r->target_port ? r->target_port : port,
+		};
 	}
 	return out ? 0 : -ENOMEM;
 }
@@ -245,7 +270,9 @@ int snapshot_make(struct supervisor *s)
 		ret = add_copy(&image, &size, &head.allow_to, s->cfg->convert.allow_to.p,
 			       s->cfg->convert.allow_to.count, sizeof(struct prefix));
 	if (!ret)
-		ret = add_sources(s->cfg, &image, &size, &head.allow_source);
+		ret = add_prefixes(s->cfg, false, &image, &size, &head.allow_source);
+	if (!ret)
+		ret = add_prefixes(s->cfg, true, &image, &size, &head.accept_to);
 	if (!ret)
 		ret = add_copy(&image, &size, &head.local, s->local, s->local_count, sizeof(*s->local));
 	if (!ret) {

@@ -251,6 +251,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 
 	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED) {
 		peers_suspect(p->sup, m->slot);
+	} else if (m->type == MSG_PARKED) {
+		peers_parked(p->sup, m->slot);
 	} else if (m->type == MSG_PROVED) {
 		datapath_know_source(p->sup->dp, &m->source);
 	} else if (m->type == MSG_FLOWS) {
@@ -284,6 +286,8 @@ static void worker_ended(struct child *c, int status, unsigned delay)
 
 	s->shm->workers[c->index].connections = 0;
 	memset(s->shm->relayed[c->index], 0, sizeof(s->shm->relayed[c->index]));
+	memset(s->shm->parked[c->index], 0, sizeof(s->shm->parked[c->index]));
+	peers_worker_gone(s, c->index);
 	flows_lost(p);
 	set_alive(p);
 	if (!s->stopping)

@@ -103,16 +103,26 @@ bool access_preserved(const struct worker *w, const struct request *r)
 	return false;
 }
 
-bool access_destination(const struct worker *w, const struct mpgate_addr *dst)
+bool access_preserves(const struct worker *w, const struct request *r)
+{
+	/* A peer that may open connections to us, and speak for others' hosts, does. */
+	return r->msg.has & CONVERT_HAS_ORIG_SOURCE &&
+	       (w->snap->preserve || (r->keyed && r->key->to_count && r->key->source_count));
+}
+
+bool access_destination(const struct worker *w, const struct request *r)
 {
 	const struct snapshot *s = w->snap;
-	const struct prefix *to = snapshot_at(s, s->allow_to);
+	bool own = r->keyed && r->key->to_count;
+	const struct prefix *to = snapshot_at(s, own ? s->accept_to : s->allow_to);
+	unsigned count = own ? r->key->to_count : s->allow_to.count;
 
 	/* Services of the hub itself are not for those who come through it. */
-	if (is_local(s, dst))
+	if (is_local(s, &r->msg.dst))
 		return false;
-	for (unsigned i = 0; i < s->allow_to.count; i++)
-		if (prefix_contains(&to[i], dst))
+	to += own ? r->key->to_first : 0;
+	for (unsigned i = 0; i < count; i++)
+		if (prefix_contains(&to[i], &r->msg.dst))
 			return true;
 	return false;
 }

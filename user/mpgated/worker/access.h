@@ -41,7 +41,9 @@ enum access access_request(struct worker *w, struct request *r, const struct mpg
 bool access_preserved(const struct worker *w, const struct request *r);
 /* Is a client's address one that may speak Convert to us (allow-from)? */
 bool access_source(const struct worker *w, const struct mpgate_addr *a);
-/* May a connection go there (allow-to, and never this machine itself)? */
-bool access_destination(const struct worker *w, const struct mpgate_addr *dst);
+/* Is its Original Source to be the source towards the server? */
+bool access_preserves(const struct worker *w, const struct request *r);
+/* May a connection go there (the peer's accept-to, or else allow-to, and never this machine itself)? */
+bool access_destination(const struct worker *w, const struct request *r);
 
 #endif

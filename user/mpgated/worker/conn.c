@@ -19,6 +19,8 @@ void conn_init(struct worker *w)
 		list_init(&w->timers[i]);
 	list_init(&w->runnable);
 	list_init(&w->ready);
+	list_init(&w->parking);
+	list_init(&w->waiting);
 	list_init(&w->dead);
 	list_init(&w->blocked);
 	for (unsigned i = 0; i < 2; i++) {
@@ -190,6 +192,13 @@ void conn_known(struct conn *c)
 	c->pool = NULL;
 }
 
+static void conn_unpark(struct worker *w, struct conn *c)
+{
+	c->parked = false;
+	if (!--w->shm->parked[w->index][c->request.slot])
+		report_parked(w, c->request.slot);
+}
+
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
 	if (c->state == RELAY || c->state == GW_ANSWER)
@@ -205,6 +214,10 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]--;
 	conn_known(c);
+	if (c->parked)
+		conn_unpark(w, c);
+	if (c->state == GW_PARKING || c->state == GW_PARKED)
+		w->parking_look = 0;
 	c->state = CLOSED;
 	conn_leave(c);
 	list_del(&c->run);

@@ -9,9 +9,11 @@
  *   gateway: GW_FIRST (the client's first bytes) -> GW_DIAL (towards the peer) -> GW_ANSWER (its answer) -> RELAY
  *                                                     \-> GW_DIRECT (the peer failed) -> RELAY
  *            held: GW_DIAL -> GW_ANSWER -> GW_APPROVED (the SYN is put back, the client is to be accepted) -> RELAY
- *            GW_READY (opened ahead; its peer leg becomes that of a connection in GW_FIRST)
+ *            GW_READY (opened ahead, or parked by the peer; its peer leg becomes that of another connection)
+ *            GW_PARKING (opened for requests of the peer) -> GW_PARKED (the peer has taken it in) -> HUB_HEADER
  *   hub:     HUB_HEADER (the Convert message) -> HUB_DIAL (towards the server) -> RELAY
- *                     \-> HUB_LINGER (an Error was sent) <-/
+ *                     |-> HUB_LINGER (an Error was sent) <-/
+ *                     \-> GW_READY (the peer parks it)
  *
  * A closed connection stays allocated until the batch of events it was closed
  * in is done, so that a later event of the same batch finds it (conn.state).
@@ -33,6 +35,8 @@ enum conn_state {
 	GW_APPROVED,
 	GW_DIRECT,
 	GW_READY,
+	GW_PARKING,
+	GW_PARKED,
 	HUB_HEADER,
 	HUB_DIAL,
 	HUB_LINGER,
@@ -108,6 +112,7 @@ struct conn_request {
 	uint8_t dscp;
 	/* gateway */
 	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
+	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
@@ -125,6 +130,7 @@ struct conn_request {
 	uint16_t pending; /* its place in worker.pending, where it is counted; PENDING_SLOTS: it is not */
 	uint8_t answer; /* ANSWER_* */
 	bool granted; /* its message was taken */
+	bool back; /* over a connection that we opened, and keep for requests of the peer */
 	/*
 	 * gateway: the client's first bytes while the peer may still fail; GW_ANSWER and HUB_HEADER: an incomplete
 	 * message
@@ -169,7 +175,8 @@ struct conn {
 	struct list timer; /* in worker.timers[class], ordered by armed */
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct conn_still still;
-	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready */
+	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready; GW_PARK*: in worker.parking;
+			    GW_DIAL without a peer leg: in worker.waiting */
 	struct strangers *pool; /* see strangers.c; NULL: it is in none */
 	struct source *source;
 	struct list stranger, same; /* in pool, in source; oldest first */
@@ -178,6 +185,7 @@ struct conn {
 	uint8_t class; /* enum timer_class */
 	uint8_t state; /* enum conn_state */
 	uint8_t opener; /* enum leg_name */
+	bool parked; /* GW_READY: the peer opened it; counted in shared_memory.parked */
 	uint32_t opened; /* s */
 	uint64_t bytes_up, bytes_down;
 };
@@ -260,6 +268,13 @@ struct demand {
 	uint64_t changed, used; /* ms: when that was changed last, when the peer was used last */
 };
 
+/* What is parked with a peer. */
+struct parking {
+	struct demand demand; /* of the peer, for connections to us */
+	uint16_t failed; /* how often in a row none could be */
+	uint64_t retry; /* ms: when that is tried again */
+};
+
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
 
 struct worker {
@@ -287,7 +302,10 @@ struct worker {
 	uint64_t now; /* ms, CLOCK_MONOTONIC, of this batch */
 	struct list timers[TIMER_CLASSES];
 	struct list runnable; /* connections that still had work after RELAY_ROUNDS */
-	struct list ready; /* connections to peers opened ahead, oldest first */
+	struct list ready; /* connections to peers opened ahead, by us or by them, oldest first */
+	struct list waiting; /* held SYNs, for a connection that their peer parks with us */
+	struct list parking; /* connections that we open, and keep, for requests of peers */
+	uint64_t parking_look; /* ms: when more of them may be due */
 	struct list dead; /* through conn.timer */
 	struct list *free; /* through conn.timer.next */
 	unsigned free_count;
@@ -305,6 +323,7 @@ struct worker {
 	uint32_t note_second, notes;
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
 	struct demand demand[MPGATE_MAX_PEERS]; /* gateway, by slot */
+	struct parking parkings[MPGATE_MAX_PEERS]; /* the same */
 	struct issued_cookie *cookies; /* gateway: those that converters issued, one a peer */
 	unsigned cookie_count;
 };
@@ -384,6 +403,8 @@ struct conn *still_over(struct worker *w);
 void report_full(struct worker *w);
 void report_peer_failed(struct worker *w, unsigned slot, int err);
 void report_peer_refused(struct worker *w, unsigned slot);
+/* The first connection of that peer is parked with us, or the last is gone. */
+void report_parked(struct worker *w, unsigned slot);
 /*
  * A request from this source (addr_client()) proved a key: guard is to know, since what else comes from there, joins
  * above all, shows none. 0 or -errno: it could not be told.

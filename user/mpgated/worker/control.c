@@ -10,6 +10,7 @@
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/parking.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/worker.h>
 
@@ -36,12 +37,14 @@ int worker_snapshot(struct worker *w, int fd)
 	/* It may be no more than an address of this machine that came or went. */
 	if (w->snap && !same_peers(w->snap, map)) {
 		ready_drop(w, -1);
+		parking_drop(w);
 		w->cookie_count = 0;
 		w->peers_changed++;
 	}
 	if (w->snap)
 		munmap((void *)(uintptr_t)w->snap, w->snap->size);
 	w->snap = map;
+	w->parking_look = 0;
 	return 0;
 }
 
@@ -68,6 +71,12 @@ struct found {
 	uint32_t opened;
 };
 
+/* Is c kept for others? */
+static bool is_spare(const struct conn *c)
+{
+	return c->state == GW_READY || c->state == GW_PARKING || c->state == GW_PARKED;
+}
+
 /* All connections that carry something, or will: their number, in *out, malloc'ed. */
 static size_t collect_flows(struct worker *w, struct found **out)
 {
@@ -78,7 +87,7 @@ static size_t collect_flows(struct worker *w, struct found **out)
 		for (struct list *l = w->timers[class].next; l != &w->timers[class]; l = l->next) {
 			struct conn *c = list_entry(l, struct conn, timer);
 
-			if (c->state != GW_READY && n < w->connections)
+			if (!is_spare(c) && n < w->connections)
 				all[n++] = (struct found){ c, c->opened };
 		}
 	*out = all;
@@ -158,6 +167,8 @@ void worker_stop_accepting(struct worker *w)
 		tcp_close(w->listeners[i].fd);
 	w->listener_count = 0;
 	w->accepting = false;
+	ready_drop(w, -1);
+	parking_drop(w);
 }
 
 bool worker_message(struct worker *w)

@@ -146,6 +146,11 @@ void dial_peer(struct worker *w, struct conn *c)
 		if (!c->request.again)
 			ready_wanted(w, c->request.slot, false);
 	}
+	/* All that the peer has parked with us are taken: it opens others at once. */
+	if (m > 0 && !p->address_count && c->held && !c->request.again) {
+		list_add_tail(&w->waiting, &c->run);
+		return;
+	}
 	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {
 		c->request.address =
 			(uint8_t)((w->shm->peers[c->request.slot].address + c->request.attempt) % p->address_count);
@@ -171,10 +176,29 @@ void dial_peer(struct worker *w, struct conn *c)
 	dial_direct(w, c);
 }
 
+void dial_waiting(struct worker *w, unsigned slot)
+{
+	for (struct list *l = w->waiting.next; l != &w->waiting; l = l->next) {
+		struct conn *c = list_entry(l, struct conn, run);
+
+		if (c->request.slot != slot)
+			continue;
+		list_del(&c->run);
+		dial_peer(w, c);
+		return;
+	}
+}
+
 void dial_failed(struct worker *w, struct conn *c, int err)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
 
+	/* It has waited for the peer to park another one. Its client may say its SYN again. */
+	if (c->peer.fd < 0 && c->held) {
+		c->held->verdict = VERDICT_SILENT;
+		conn_close(w, c, true);
+		return;
+	}
 	dial_leave(w, c);
 	c->request.attempt++;
 	c->request.again = true;

@@ -16,6 +16,8 @@ void dial_failed(struct worker *w, struct conn *c, int err);
 void dial_again(struct worker *w, struct conn *c);
 /* Plain TCP to the server in the peer's place, with the bytes that were kept; a reset when the rule says reject. */
 void dial_direct(struct worker *w, struct conn *c);
+/* A peer has parked a connection with us: one that waits for that has it. */
+void dial_waiting(struct worker *w, unsigned slot);
 /* Tells the supervisor that c's peer failed. */
 void dial_blame(struct worker *w, const struct conn *c, int err);
 /*

@@ -32,6 +32,7 @@ bool flow_take(struct worker *w, struct conn *c)
 	c->request.slot = f.peer;
 	c->request.dscp = f.dscp;
 	c->request.reject = f.rule_flags & MPGATE_RULE_REJECT;
+	c->request.published = f.rule_flags & MPGATE_RULE_PUBLISHED;
 	return true;
 }
 

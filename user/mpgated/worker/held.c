@@ -40,6 +40,7 @@ void held_open(void *arg, const struct mpgate_held *h)
 	c->request.slot = h->flow.peer;
 	c->request.dscp = h->flow.dscp;
 	c->request.reject = h->flow.rule_flags & MPGATE_RULE_REJECT;
+	c->request.published = h->flow.rule_flags & MPGATE_RULE_PUBLISHED;
 	c->request.peers_changed = w->peers_changed;
 	conn_enter(w, c);
 	if (!w->accepting || w->full || w->held > HELD_MOST || worker_load(w) > w->snap->connections ||

@@ -15,7 +15,9 @@
 #include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/access.h>
+#include <mpgated/worker/dial.h>
 #include <mpgated/worker/hub.h>
+#include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/strangers.h>
 
@@ -210,12 +212,6 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
 }
 
-/* Is the endpoint's own address the source towards the server? */
-static bool preserves(const struct worker *w, const struct request *r)
-{
-	return w->snap->preserve && (r->msg.has & CONVERT_HAS_ORIG_SOURCE);
-}
-
 static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
 {
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
@@ -228,7 +224,7 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, dst, c->request.dscp);
-	if (preserves(w, r)) {
+	if (access_preserves(w, r)) {
 		if (addr_is_v4(&r->msg.src) != v4)
 			return -EAFNOSUPPORT;
 		ret = tcp_bind_foreign(fd, &r->msg.src, r->msg.src_port);
@@ -255,11 +251,11 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 			 ret == -EINVAL ? 1 : bad_count);
 		return;
 	}
-	if (!access_destination(w, &m->dst)) {
+	if (!access_destination(w, r)) {
 		hub_refuse(w, c, "destination not allowed");
 		return;
 	}
-	if (preserves(w, r) && !access_preserved(w, r)) {
+	if (access_preserves(w, r) && !access_preserved(w, r)) {
 		hub_refuse(w, c, "source not in the peer's allow-source");
 		return;
 	}
@@ -301,6 +297,25 @@ static void hub_info(struct worker *w, struct conn *c)
 	hub_event(w, c);
 }
 
+/* The peer keeps this connection open for requests of ours. */
+static void hub_park(struct worker *w, struct conn *c)
+{
+	uint8_t msg[CONVERT_HEADER_LEN], retry = RETRY_SECONDS;
+	struct convert_writer wr;
+
+	leg_settle(&c->peer);
+	if (ready_park(w, c) < 0) {
+		w->stats->resource++;
+		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
+		return;
+	}
+	convert_begin(&wr, msg, sizeof(msg));
+	if (leg_write(w, c, &c->peer, msg, (size_t)convert_end(&wr)) < 0)
+		conn_close(w, c, true);
+	else
+		dial_waiting(w, c->request.slot);
+}
+
 /* A whole message stands at buf, with have bytes in all. */
 static void hub_request(struct worker *w, struct conn *c, struct request *r, const uint8_t *buf, size_t have)
 {
@@ -312,6 +327,11 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	c->request.tuple.dport = r->msg.dst_port;
 	if (!authorize(w, c, r, &client))
 		return;
+	/* What we opened is for who has our peer's key, whatever else is accepted at our own port. */
+	if (c->request.back && !(r->keyed && r->key->slot == c->request.slot)) {
+		hub_refuse(w, c, "not the key of the peer that this connection was opened for");
+		return;
+	}
 	c->request.granted = true;
 	if (r->keyed)
 		stranger_proves(w, c, &client);
@@ -331,8 +351,10 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	}
 	if (r->msg.has & CONVERT_HAS_CONNECT)
 		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
+	else if (r->msg.has & CONVERT_HAS_PARK)
+		hub_park(w, c);
 	else
-		hub_info(w, c); /* the parser refuses a request with neither */
+		hub_info(w, c); /* the parser refuses a request with none of these */
 }
 
 static void hub_header(struct worker *w, struct conn *c)

@@ -12,6 +12,7 @@
 #include <mpgated/net/io.h>
 #include <mpgated/worker/gateway.h>
 #include <mpgated/worker/hub.h>
+#include <mpgated/worker/parking.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/worker.h>
@@ -30,6 +31,10 @@ static void conn_event(struct worker *w, struct conn *c)
 		break;
 	case GW_READY:
 		ready_event(w, c);
+		break;
+	case GW_PARKING:
+	case GW_PARKED:
+		parking_event(w, c);
 		break;
 	case HUB_HEADER:
 	case HUB_DIAL:
@@ -54,7 +59,11 @@ static void conn_timeout(struct worker *w, struct conn *c)
 	case GW_DIRECT:
 		gateway_timeout(w, c);
 		break;
+	case GW_PARKING:
+		parking_timeout(w, c);
+		break;
 	case GW_READY:
+	case GW_PARKED:
 		conn_close(w, c, true);
 		break;
 	case HUB_HEADER:
@@ -86,7 +95,7 @@ static int64_t run_still(struct worker *w)
 /* Fires what is due; returns how long to sleep, -1: no timer. */
 static int run_timers(struct worker *w)
 {
-	int64_t sleep = run_still(w);
+	int64_t sleep = earlier(run_still(w), parking_look(w));
 
 	for (unsigned class = 0; class < TIMER_CLASSES; class ++) {
 		struct list *head = &w->timers[class];

@@ -10,6 +10,8 @@
  * waits for a Convert message: a gateway at rest has none. How many follows
  * what was missed lately: the second page that a browser opens finds as many
  * as the first one had to wait for.
+ *
+ * What a peer has parked with us (parking.c is its end) is used in the same way: it is there already.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -33,18 +35,19 @@ static struct conn *next_of(const struct worker *w, const struct list *l, unsign
 
 bool ready_take(struct worker *w, struct conn *c)
 {
+	struct mpgate_addr address;
 	struct conn *r;
 
 	for (r = next_of(w, &w->ready, c->request.slot); r; r = next_of(w, &r->run, c->request.slot)) {
 		if (!r->peer.out || r->peer.in)
 			continue;
+		address = r->request.tuple.saddr;
 		c->peer = r->peer;
 		c->request.address = r->request.address;
 		r->peer.fd = -1;
 		conn_close(w, r, false);
 		if (c->request.dscp)
-			tcp_set_dscp(c->peer.fd, &conn_peer(w, c->request.slot)->address[c->request.address],
-				     c->request.dscp);
+			tcp_set_dscp(c->peer.fd, &address, c->request.dscp);
 		if (leg_watch_again(w, c, &c->peer) == 0)
 			return true;
 		tcp_reset(c->peer.fd, true);
@@ -54,19 +57,21 @@ bool ready_take(struct worker *w, struct conn *c)
 	return false;
 }
 
-static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned address)
+struct conn *ready_open(struct worker *w, const struct snapshot_peer *p, unsigned address, enum conn_state state)
 {
 	const struct mpgate_addr *a = &p->address[address];
 	int fd = tcp_socket(addr_is_v4(a) ? AF_INET : AF_INET6, true), ret;
 	struct conn *r;
 
 	if (fd < 0)
-		return fd;
-	r = conn_new(w, GW_READY, LEG_LOCAL);
+		return NULL;
+	r = conn_new(w, state, LEG_PEER);
 	if (!r) {
 		tcp_close(fd);
-		return -ENOMEM;
+		return NULL;
 	}
+	r->request.tuple.saddr = *a;
+	r->request.tuple.sport = p->port;
 	r->request.slot = p->slot;
 	r->request.address = (uint8_t)address;
 	leg_dialed(&r->peer, fd, true);
@@ -76,11 +81,36 @@ static int open_one(struct worker *w, const struct snapshot_peer *p, unsigned ad
 		ret = leg_watch(w, r, &r->peer);
 	if (ret) {
 		conn_close(w, r, true);
-		return ret;
+		return NULL;
 	}
+	return r;
+}
+
+static bool open_one(struct worker *w, const struct snapshot_peer *p, unsigned address)
+{
+	struct conn *r = ready_open(w, p, address, GW_READY);
+
+	if (!r)
+		return false;
 	list_add_tail(&w->ready, &r->run);
 	conn_timer(w, r, TIMER_READY);
 	w->stats->ready_opened++;
+	return true;
+}
+
+int ready_park(struct worker *w, struct conn *c)
+{
+	uint32_t *count = &w->shm->parked[w->index][c->request.slot];
+
+	if (*count >= READY_MOST)
+		return -EBUSY;
+	c->state = GW_READY;
+	c->parked = true;
+	list_add_tail(&w->ready, &c->run);
+	conn_timer(w, c, TIMER_IDLE);
+	w->stats->parked++;
+	if (!(*count)++)
+		report_parked(w, c->request.slot);
 	return 0;
 }
 
@@ -94,27 +124,28 @@ static void forget(struct demand *d, uint64_t now)
 	d->changed = now;
 }
 
+unsigned demand_wanted(const struct demand *d, unsigned least)
+{
+	return least && d->want > least ? d->want : least;
+}
+
+void demand_note(struct demand *d, unsigned least, bool found, uint64_t now)
+{
+	forget(d, now);
+	/* The first after a rest finds none in any case. */
+	if (!found && d->used && now < d->used + BURST_MS && d->want < READY_MOST) {
+		d->want = (uint16_t)(demand_wanted(d, least) + 1);
+		d->changed = now;
+	}
+	d->used = now;
+}
+
 void ready_wanted(struct worker *w, unsigned slot, bool found)
 {
 	const struct snapshot_peer *p = conn_peer(w, slot);
-	struct demand *d = &w->demand[slot];
 
-	if (!p || !p->ready)
-		return;
-	forget(d, w->now);
-	/* The first after a rest finds none in any case. */
-	if (!found && d->used && w->now < d->used + BURST_MS && d->want < READY_MOST) {
-		d->want = (uint16_t)((d->want > p->ready ? d->want : p->ready) + 1);
-		d->changed = w->now;
-	}
-	d->used = w->now;
-}
-
-static unsigned wanted(const struct worker *w, const struct snapshot_peer *p)
-{
-	const struct demand *d = &w->demand[p->slot];
-
-	return p->ready && d->want > p->ready ? d->want : p->ready;
+	if (p && p->ready)
+		demand_note(&w->demand[slot], p->ready, found, w->now);
 }
 
 void ready_fill(struct worker *w, unsigned slot, unsigned address)
@@ -124,11 +155,11 @@ void ready_fill(struct worker *w, unsigned slot, unsigned address)
 
 	if (!p || !p->address_count)
 		return;
-	want = wanted(w, p);
+	want = demand_wanted(&w->demand[slot], p->ready);
 	for (struct conn *r = next_of(w, &w->ready, slot); r; r = next_of(w, &r->run, slot))
 		have++;
 	while (w->accepting && !w->full && have++ < want && w->connections < w->snap->connections)
-		if (open_one(w, p, address % p->address_count) < 0)
+		if (!open_one(w, p, address % p->address_count))
 			return;
 }
 

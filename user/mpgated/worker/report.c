@@ -36,6 +36,13 @@ void report_peer_refused(struct worker *w, unsigned slot)
 	message_send(w->control, &m, -1);
 }
 
+void report_parked(struct worker *w, unsigned slot)
+{
+	const struct message m = { .type = MSG_PARKED, .slot = slot };
+
+	message_send(w->control, &m, -1);
+}
+
 int report_proved(struct worker *w, const struct mpgate_addr *source)
 {
 	const struct message m = { .type = MSG_PROVED, .source = *source };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The Convert request of a gateway (RFC 8803, 6.2), and the cookies that converters without a shared key issued. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,51 @@ bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer 
 	return true;
 }
 
+static const struct snapshot_rule *find_rule(const struct worker *w, uint32_t id)
+{
+	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
+
+	for (unsigned i = 0; i < w->snap->rules.count; i++)
+		if (r[i].id == id)
+			return &r[i];
+	return NULL;
+}
+
+/* Where the peer is to connect to. False: it was published, and is no more. */
+static bool request_target(const struct worker *w, const struct conn *c, struct mpgate_addr *addr, __be16 *port)
+{
+	const struct snapshot_rule *r;
+
+	*addr = c->request.tuple.daddr;
+	*port = c->request.tuple.dport;
+	if (!c->request.published)
+		return true;
+	r = find_rule(w, c->request.rule_id);
+	if (!r || !r->published)
+		return false;
+	*addr = r->target;
+	*port = htons((uint16_t)(ntohs(*port) - r->port + r->target_port));
+	return true;
+}
+
+int request_park(struct worker *w, struct conn *c, const struct snapshot_peer *p, uint8_t *buf, size_t cap)
+{
+	const struct convert_bytes none = { 0 };
+	struct convert_bytes park = { .data = buf + CONVERT_HEADER_LEN };
+	struct convert_cookie cookie;
+	struct convert_writer wr;
+
+	convert_begin(&wr, buf, cap);
+	convert_put_park(&wr);
+	park.len = wr.len - CONVERT_HEADER_LEN;
+	c->request.keyed = true;
+	c->request.stamp = peer_time(&w->shm->peers[p->slot], io_wall_clock());
+	c->request.nonce = io_random();
+	cookie_make(&p->send, c->request.stamp, (const uint8_t *)&c->request.nonce, &park, &none, &cookie);
+	convert_put_cookie(&wr, &cookie, sizeof(cookie));
+	return convert_end(&wr);
+}
+
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf, size_t cap)
 {
 	const struct issued_cookie *issued = issued_find(w, c->request.slot);
@@ -84,10 +130,14 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
 	struct convert_bytes connect = { 0 }, source = { 0 };
 	struct convert_cookie cookie;
 	uint32_t now = peer_time(&w->shm->peers[c->request.slot], io_wall_clock());
+	struct mpgate_addr addr;
+	__be16 port;
 
+	if (!request_target(w, c, &addr, &port))
+		return -ENOENT;
 	convert_begin(&wr, buf, cap);
 	connect.data = buf + wr.len;
-	convert_put_connect(&wr, &c->request.tuple.daddr, c->request.tuple.dport, NULL);
+	convert_put_connect(&wr, &addr, port, NULL);
 	connect.len = (size_t)(buf + wr.len - connect.data);
 	if (p->flags & SNAPSHOT_PEER_PRIVATE) {
 		source.data = buf + wr.len;

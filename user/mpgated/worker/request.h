@@ -17,6 +17,8 @@ const struct snapshot_peer *request_peer(const struct worker *w, const struct co
  */
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf,
 		  size_t cap);
+/* The message that parks c, a connection that we keep open for requests of p. Its length or -errno. */
+int request_park(struct worker *w, struct conn *c, const struct snapshot_peer *p, uint8_t *buf, size_t cap);
 /*
  * Can the request be said with another cookie than the one that answer m, an Error, refuses or misses? One that is
  * refused is forgotten, and a new one asked for: c is dialed anew twice at most.
