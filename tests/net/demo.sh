@@ -69,6 +69,17 @@ first_byte() {
 	done | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f", v[int((NR + 1) / 2)] * 1000 }'
 }
 
+# closed ADDRESS: what the client hears of a closed port, as curl numbers it (7: refused), and after how many ms.
+closed() {
+	local status
+	TOOK=$(on "$CLIENT" curl -s -o /dev/null --max-time 10 -w '%{time_total}' "http://$1:81/") && die "port 81 is open"
+	status=$?
+	awk -v t="$TOOK" -v s="$status" 'BEGIN { printf "%s in %.1f ms", s == 7 ? "refused" : "curl " s, t * 1000 }'
+}
+
+# inbound ADDRESS PUBLISHED: who the client's own server says that comes when the server calls it by the hub.
+inbound() { on "$SERVER" "$TOOLS/tcpload" -f "$1" greet "$2" 7003 2>&1 | sed 's/^hello //;q'; }
+
 cut_b() {
 	[ -n "$TTY" ] && printf '\r\033[K'
 	echo "  -- link B is cut now: its packets vanish without a word --"
@@ -109,10 +120,12 @@ EM0=$LINK_A EM1=$LINK_B net_build || die "cannot build the network"
 echo "  link A: $LINK_A    link B: $LINK_B    (Mbit/s, ms one way, KiB of queue)"
 spawn server "$SERVER" "$TOOLS/tcpserve" http:80
 wait_for 5 on "$SERVER" curl -s -o /dev/null "http://$SERVER4/1" || die "the server does not serve"
+spawn inside "$CLIENT" "$TOOLS/tcpserve" greet:7003
 WANTED=$(on "$SERVER" curl -sS "http://$SERVER4/$BYTES/$SEED" | sha256sum)
 
 say "Plain TCP, one link at a time (no daemon runs)"
 FB_PLAIN=$(first_byte "$SERVER4")
+CLOSED_PLAIN=$(closed "$SERVER4")
 download "link A alone" "$SERVER4"
 A=$MBIT
 net_use 1
@@ -129,11 +142,16 @@ wait_for 10 hub_up || die "the gateway sees no hub: $("$CTL" -i "$INSTANCE" peer
 download "both links (IPv4)" "$SERVER4"
 BONDED=$MBIT
 FB_BONDED=$(first_byte "$SERVER4")
+CLOSED_BONDED=$(closed "$SERVER4")
+INBOUND4=$(inbound "$SERVER4" "$HUB4")
+INBOUND6=$(inbound "$SERVER6" "$HUB6")
+[ "$INBOUND4 $INBOUND6" = "$SERVER4 $SERVER6" ] || die "inbound: the client's server saw '$INBOUND4' and '$INBOUND6'"
 download "one cut midway (IPv6)" "[$SERVER6]" $((BYTES / 3)) cut_b
 CUT=$TOOK
 
 say "Result"
-awk -v a="$A" -v b="$B" -v both="$BONDED" -v fp="$FB_PLAIN" -v fb="$FB_BONDED" -v cut="$CUT" -v n="$BYTES" 'BEGIN {
+awk -v a="$A" -v b="$B" -v both="$BONDED" -v fp="$FB_PLAIN" -v fb="$FB_BONDED" -v cut="$CUT" -v n="$BYTES" \
+	-v cp="$CLOSED_PLAIN" -v cb="$CLOSED_BONDED" -v in4="$INBOUND4" -v in6="$INBOUND6" 'BEGIN {
 	f = "  %-46s %10s\n"
 	printf f, "link A alone, plain TCP", sprintf("%.1f Mbit/s", a)
 	printf f, "link B alone, plain TCP", sprintf("%.1f Mbit/s", b)
@@ -144,6 +162,10 @@ awk -v a="$A" -v b="$B" -v both="$BONDED" -v fp="$FB_PLAIN" -v fb="$FB_BONDED" -
 	printf f, "bytes verified by checksum in each download", n
 	printf f, "set-up (time to first byte), plain over A", fp " ms"
 	printf f, "set-up (time to first byte), bonded", fb " ms"
+	printf f, "a closed port, plain", cp
+	printf f, "a closed port, bonded", cb
+	printf f, "from the server in, by the hub (IPv4): it is", in4
+	printf f, "from the server in, by the hub (IPv6): it is", in6
 }'
 say "mpgatectl -i $INSTANCE status"
 "$CTL" -i "$INSTANCE" status || die "no status"

@@ -10,7 +10,9 @@
 LINES=('link A alone, plain TCP +[0-9.]+ Mbit/s' 'link B alone, plain TCP +[0-9.]+ Mbit/s' 'sum of both +[0-9.]+ Mbit/s'
 	'bonded, unmodified curl +[0-9.]+ Mbit/s' 'bonded / sum +[0-9.]+' 'link B cut in mid-download: finished in +[0-9.]+ s'
 	'bytes verified by checksum in each download +[1-9][0-9]*' 'set-up [(]time to first byte[)], plain over A +[0-9.]+ ms'
-	'set-up [(]time to first byte[)], bonded +[0-9.]+ ms')
+	'set-up [(]time to first byte[)], bonded +[0-9.]+ ms'
+	'a closed port, plain +refused in [0-9.]+ ms' 'a closed port, bonded +refused in [0-9.]+ ms'
+	'from the server in, by the hub [(]IPv4[)]: it is +10.60.40.2' 'from the server in, by the hub [(]IPv6[)]: it is +fd60:40::2')
 export DEMO_BYTES=3000000
 
 # The demo's namespaces have a prefix of their own; what it leaves goes with ours.

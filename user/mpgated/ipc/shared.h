@@ -27,6 +27,8 @@
 	X(convert, "accepted-convert", "connections accepted on the Convert port")                                     \
 	X(held, "held", "SYNs taken over while steer holds them")                                                      \
 	X(approved, "approved", "held SYNs whose server accepted: put back for us")                                    \
+	X(unasked, "unasked",                                                                                          \
+	  "held SYNs of published services let in before their server was asked, as many are held")                    \
 	X(released, "released", "held SYNs put back for the normal route, since their peer failed")                    \
 	X(silent, "silent", "held SYNs whose server did not answer: nothing is said, either")                          \
 	X(relayed, "relayed", "connections that reached the relay")                                                    \

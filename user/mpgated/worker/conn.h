@@ -144,6 +144,7 @@ enum verdict {
 	VERDICT_REFUSE, /* the server's RST */
 	VERDICT_UNREACHABLE, /* an ICMP error */
 	VERDICT_SILENT, /* nothing is said; its client may say it again */
+	VERDICT_EARLY, /* it is for our listener now, as if its rule said connect: early */
 };
 
 /* A SYN that steer holds: the flow as it is in the table, and the frame that is put back. */

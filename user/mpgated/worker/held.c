@@ -43,6 +43,15 @@ void held_open(void *arg, const struct mpgate_held *h)
 	c->request.published = h->flow.rule_flags & MPGATE_RULE_PUBLISHED;
 	c->request.peers_changed = w->peers_changed;
 	conn_enter(w, c);
+	/*
+	 * The network can send SYNs with any source, and each held one makes the peer dial. While many are held,
+	 * whoever comes has to show first that it is there; SYN cookies see to the rest.
+	 */
+	if (c->request.published && w->held > HELD_MOST / 2) {
+		c->held->verdict = VERDICT_EARLY;
+		conn_close(w, c, true);
+		return;
+	}
 	if (!w->accepting || w->full || w->held > HELD_MOST || worker_load(w) > w->snap->connections ||
 	    reserve_touched(w)) {
 		w->stats->resource++;

@@ -128,6 +128,10 @@ void verdict_end(struct worker *w, struct conn *c)
 		say_unreachable(w, c);
 		flow_drop(w, &c->request.tuple);
 		break;
+	case VERDICT_EARLY:
+		w->stats->unasked++;
+		put_back(w, c, MPGATE_FLOW_APPROVED);
+		break;
 	case VERDICT_SILENT:
 		w->stats->silent++;
 		flow_drop(w, &c->request.tuple);
