@@ -268,7 +268,7 @@ static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, con
 			return MPGATE_R_HELD_AGAIN;
 		/* That worker is gone, and what it knew. */
 		flow->time = bpf_ktime_get_ns();
-		flow->worker = flow_worker(flow_client(seg, set->client_seed));
+		flow->worker = steer_worker(flow_client(seg, set->client_seed), flow->peer);
 		copy = *flow;
 		return steer_hold(skb, set, seg, tuple, &copy, answer);
 	case MPGATE_FLOW_REFUSED:

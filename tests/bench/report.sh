@@ -109,6 +109,8 @@ row() {
 		"$(ratio "time to first byte, honest, ms" mpgate "time to first byte, ms" plain)" most 1.03
 	goal "honest connections per second / haproxy256" \
 		"$(ratio "connections per second, honest" mpgate "connections per second" haproxy256)" least 1.2
+	goal "time to connect, published / the same directly" \
+		"$(ratio "time to connect, published, ms" mpgate "time to connect, published, ms" plain)" most 1.03
 	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5

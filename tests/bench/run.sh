@@ -55,9 +55,10 @@ bulk_of() {
 	record "machine s per GB, $1 flows" "$(calc "($(machine_busy) - $busy) / $gb")"
 }
 
+# rate_of SUFFIX [COMMAND]: of the client to the server, or by another command to $TO.
 rate_of() {
 	local out
-	out=$(load -c 16 -t "$SECONDS_EACH" rate $SERVER4 7001) || return
+	out=$("${2:-load}" -c 16 -t "$SECONDS_EACH" rate "${TO:-$SERVER4}" 7001) || return
 	record "connections per second$1" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
 }
 
@@ -97,11 +98,11 @@ shaped() {
 	wait $!
 }
 
-# delay_of connect|first: the median of 15 requests.
+# delay_of connect|first [COMMAND]: the median of 15 requests.
 delay_of() {
 	local i
 	for ((i = 0; i < 15; i++)); do
-		load -n 1000 get $SERVER4 80 | field "$1_ms"
+		"${2:-load}" -n 1000 get "${TO:-$SERVER4}" 80 | field "$1_ms"
 	done | sort -n | sed -n 8p
 }
 delay_figures() {
@@ -115,6 +116,28 @@ honest() {
 	POLICY=$HONEST mpgate_start && "$@"
 	mpgate_stop
 }
+
+# The other way: from the server's place to a service behind the gateway, directly, and as the hub publishes it.
+outside() { on "$SERVER" "$TOOLS/tcpload" "$@"; }
+PUBLISHED="publish:
+  - { name: inside, address: [ $HUB4 ], port: [ \"80\", \"7001\" ], to: $CLIENT4, via: gw }"
+PARKED="    park: 2
+    accept-to: [ $CLIENT4 ]
+    allow-source: [ \"0.0.0.0/0\" ]"
+published() {
+	local inside
+	spawn inside "$CLIENT" "$TOOLS/tcpserve" http:80 echo:7001
+	inside=$SPAWNED
+	wait_for 5 outside conn "$CLIENT4" 7001
+	SETUP=plain
+	TO=$CLIENT4 "$@"
+	SETUP=mpgate
+	HUB_MORE=$PUBLISHED PEER_MORE=$PARKED mpgate_start && wait_for 10 outside conn "$HUB4" 7001 && TO=$HUB4 "$@"
+	mpgate_stop
+	stop "$inside"
+}
+published_rate() { rate_of ", published" outside; }
+published_delay() { record "time to connect, published, ms" "$(delay_of connect outside)"; }
 
 each() {
 	for SETUP in "${SETUPS[@]}"; do
@@ -161,6 +184,7 @@ for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 	if wanted unshaped; then
 		each unshaped_figures
 		honest rate_of ", honest"
+		published published_rate
 	fi
 	# In processes that have carried nothing yet.
 	wanted memory && each memory
@@ -187,6 +211,7 @@ if wanted delays; then
 		PEER_MORE='    ready: 0' mpgate_start && delay_figures " with ready: 0"
 		mpgate_stop
 		honest delay_figures ", honest"
+		published published_delay
 	done
 	stop "${PIDS[@]}"
 	PIDS=()

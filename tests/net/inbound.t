@@ -61,8 +61,11 @@ cat >"$TMP/gw2.yaml" <<-END
 	  - { name: hub, address: [ 10.60.30.2, "fd60:30::2" ], key-file: two.key, park: 1,
 	      accept-to: [ 10.60.51.0/24, "fd60:51::/64" ], allow-source: [ "0.0.0.0/0", "::/0" ] }
 END
-daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" &&
-	daemon_start gw2 "$GATEWAY2" "$TMP/gw2.yaml" || { echo "Bail out! a daemon does not start" && exit 1; }
+if ! daemon_start hub "$HUB" "$TMP/hub.yaml" || ! daemon_start gw "$GATEWAY" "$TMP/gw.yaml" ||
+	! daemon_start gw2 "$GATEWAY2" "$TMP/gw2.yaml"; then
+	echo "Bail out! a daemon does not start"
+	exit 1
+fi
 check "the hub finds the gateway that it dials" wait_for 30 peer gw '.state == "up"'
 check "the other one parks connections with it" wait_for 10 peer gw2 '.parked > 0 and .state == "passive"'
 

@@ -45,8 +45,10 @@ END
 spawn inside "$CLIENT" "$TOOLS/tcpserve" http:80 echo:7001 sink:7002 greet:7003 rst:7004 first:7005
 spawn inside-mptcp "$CLIENT" "$TOOLS/tcpserve" -m http:7080
 pair_configs
-daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" ||
-	{ echo "Bail out! a daemon does not start" && exit 1; }
+if ! daemon_start hub "$HUB" "$TMP/hub.yaml" || ! daemon_start gw "$GATEWAY" "$TMP/gw.yaml"; then
+	echo "Bail out! a daemon does not start"
+	exit 1
+fi
 
 check "the gateway parks connections with the hub" wait_for 10 parked 2
 for f in 4 6; do

@@ -506,6 +506,7 @@ static void peer_free(struct peer *p)
 	p->name = NULL;
 	key_wipe(&p->send, sizeof(p->send));
 	key_wipe(&p->next_send, sizeof(p->next_send));
+	p->parked = p->parked_since = 0;
 	datapath_set_peer(p->sup->dp, p->slot, false, 0);
 	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))

@@ -47,8 +47,9 @@ void dial_direct(struct worker *w, struct conn *c)
 		conn_close(w, c, true);
 		return;
 	}
-	if (flow_must_reset(w, c)) {
-		report_note(w, c, "it cannot be carried, and the rule says reject");
+	/* For what is published there is no normal route: its address is ours. */
+	if (c->request.published || flow_must_reset(w, c)) {
+		report_note(w, c, "it cannot be carried, and is not to go directly");
 		conn_close(w, c, true);
 		return;
 	}
@@ -147,7 +148,7 @@ void dial_peer(struct worker *w, struct conn *c)
 			ready_wanted(w, c->request.slot, false);
 	}
 	/* All that the peer has parked with us are taken: it opens others at once. */
-	if (m > 0 && !p->address_count && c->held && !c->request.again) {
+	if (m > 0 && !p->address_count && !c->request.again) {
 		list_add_tail(&w->waiting, &c->run);
 		return;
 	}
