@@ -468,6 +468,7 @@ int io_wait(int epoll, struct epoll_event *ev, int max, int timeout)
 
 	(void)epoll;
 	world.busy = !timeout;
+	world.sleep = timeout;
 	if (world.message_waits)
 		ev[n++] = (struct epoll_event){ .events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)world.worker };
 	for (unsigned i = 0; i < world.sock_count && n < max; i++) {

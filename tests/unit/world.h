@@ -87,6 +87,7 @@ struct world {
 	unsigned sock_count;
 	struct syn syns[WORLD_SYNS];
 	unsigned syn_count;
+	uint8_t rule_flags; /* of the rule by which steer takes what comes next */
 	struct world_faults fail;
 	size_t syn_room; /* bytes that a SYN takes; 0: this kernel cannot */
 	size_t room; /* bytes that a new socket takes; SIZE_MAX: all */
@@ -96,6 +97,7 @@ struct world {
 	int told_fd; /* a copy of the last descriptor that came with one; who looks at it closes it */
 	struct worker *worker;
 	bool busy; /* something happened in the last turn */
+	int sleep; /* ms: for so long the worker would sleep when nothing happened; -1: for ever */
 	unsigned reserved; /* descriptors that the worker holds in reserve */
 	unsigned descriptors; /* those and sockets without listeners, at most; 0: any number */
 	unsigned reserve_size; /* of the worker, from world_start() on */

@@ -251,8 +251,8 @@ struct worker *world_start(void)
 static bool clean(const struct worker *w)
 {
 	bool ok = !w->connections && !w->stats->connections && !w->parked_bytes && list_empty(&w->runnable) &&
-		  list_empty(&w->ready) && list_empty(&w->blocked) && !w->still_bytes &&
-		  world.reserved == w->reserve_count && !w->held;
+		  list_empty(&w->ready) && list_empty(&w->parking) && list_empty(&w->waiting) &&
+		  list_empty(&w->blocked) && !w->still_bytes && world.reserved == w->reserve_count && !w->held;
 
 	ok &= !w->strangers[0].count && !w->strangers[1].count;
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
@@ -260,7 +260,7 @@ static bool clean(const struct worker *w)
 	for (unsigned i = 0; i < CONN_CHAINS; i++)
 		ok &= !w->table[i];
 	for (unsigned i = 0; i < WORLD_PEERS; i++)
-		ok &= !w->shm->relayed[0][i];
+		ok &= !w->shm->relayed[0][i] && !w->shm->parked[0][i];
 	for (unsigned i = 0; i < world.sock_count; i++)
 		ok &= world.socks[i].listener || world.socks[i].queue >= 0 || world.socks[i].end != OPEN;
 	return ok;
@@ -350,7 +350,7 @@ struct sock *world_client(const char *from, const char *to, int peer, uint32_t r
 	s->connected = true;
 	s->is_mptcp = false;
 	s->announced = peer >= 0;
-	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer };
+	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer, .rule_flags = world.rule_flags };
 	if (says)
 		sock_say(s, says, strlen(says));
 	return s;
@@ -371,7 +371,9 @@ struct syn *world_syn(const char *from, const char *to, unsigned peer, uint32_t 
 	s->tuple.daddr = world_addr(to);
 	s->tuple.sport = tcp.th_sport = htons(4000);
 	s->tuple.dport = tcp.th_dport = htons(80);
-	s->flow = (struct mpgate_flow){ .rule_id = rule, .peer = (uint16_t)peer, .state = MPGATE_FLOW_HELD };
+	s->flow = (struct mpgate_flow){
+		.rule_id = rule, .peer = (uint16_t)peer, .rule_flags = world.rule_flags, .state = MPGATE_FLOW_HELD
+	};
 	world.worker->flow_clients[0]++;
 	v4 = addr_is_v4(&s->tuple.daddr);
 	h.tuple = s->tuple;

@@ -111,21 +111,25 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 	return (int)n;
 }
 
-/* Sends message and first bytes over a connection opened ahead, if there is one. */
-static bool send_ahead(struct worker *w, struct conn *c, const uint8_t *data, size_t len)
+/*
+ * Sends message and first bytes over a connection opened ahead, if there is one. What may have been carried out goes
+ * so to a peer that cannot be dialed: it is the same request.
+ */
+static bool send_ahead(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t *data, size_t len)
 {
-	if (c->request.again || !ready_take(w, c))
-		return false;
-	if (leg_write_first(w, c, &c->peer, data, len) < 0) {
-		dial_leave(w, c);
-		c->request.again = true;
-		return false;
+	while ((!c->request.again || !p->address_count) && ready_take(w, c)) {
+		if (leg_write_first(w, c, &c->peer, data, len) < 0) {
+			dial_leave(w, c);
+			c->request.again = true;
+			continue;
+		}
+		c->request.sent = SENT_AHEAD;
+		w->stats->ready_used++;
+		ready_wanted(w, c->request.slot, true);
+		ready_fill(w, c->request.slot, w->shm->peers[c->request.slot].address);
+		return true;
 	}
-	c->request.sent = SENT_AHEAD;
-	w->stats->ready_used++;
-	ready_wanted(w, c->request.slot, true);
-	ready_fill(w, c->request.slot, w->shm->peers[c->request.slot].address);
-	return true;
+	return false;
 }
 
 void dial_peer(struct worker *w, struct conn *c)
@@ -142,13 +146,15 @@ void dial_peer(struct worker *w, struct conn *c)
 		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {
 		memcpy(data - m, msg, (size_t)m);
-		if (send_ahead(w, c, data - m, (size_t)m + len))
+		if (send_ahead(w, c, p, data - m, (size_t)m + len))
 			return;
 		if (!c->request.again)
 			ready_wanted(w, c->request.slot, false);
 	}
-	/* All that the peer has parked with us are taken: it opens others at once. */
-	if (m > 0 && !p->address_count && !c->request.again) {
+	/* All that the peer has parked with us are taken, or dead: it opens others at once. */
+	if (m > 0 && !p->address_count) {
+		c->request.sent = SENT_HANDSHAKE;
+		list_del(&c->run);
 		list_add_tail(&w->waiting, &c->run);
 		return;
 	}
@@ -179,14 +185,17 @@ void dial_peer(struct worker *w, struct conn *c)
 
 void dial_waiting(struct worker *w, unsigned slot)
 {
-	for (struct list *l = w->waiting.next; l != &w->waiting; l = l->next) {
+	for (struct list *l = w->waiting.next, *next; l != &w->waiting; l = next) {
 		struct conn *c = list_entry(l, struct conn, run);
 
+		next = l->next;
 		if (c->request.slot != slot)
 			continue;
 		list_del(&c->run);
 		dial_peer(w, c);
-		return;
+		/* One that is published no more has not used it. */
+		if (c->state != CLOSED)
+			return;
 	}
 }
 

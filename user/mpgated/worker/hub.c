@@ -297,12 +297,18 @@ static void hub_info(struct worker *w, struct conn *c)
 	hub_event(w, c);
 }
 
-/* The peer keeps this connection open for requests of ours. */
-static void hub_park(struct worker *w, struct conn *c)
+/* The peer keeps this connection open for requests of ours. It says nothing more before it is asked. */
+static void hub_park(struct worker *w, struct conn *c, bool more)
 {
 	uint8_t msg[CONVERT_HEADER_LEN], retry = RETRY_SECONDS;
 	struct convert_writer wr;
+	int n;
 
+	if (more) {
+		w->stats->malformed++;
+		hub_fail(w, c, CONVERT_E_MALFORMED, "", 1);
+		return;
+	}
 	leg_settle(&c->peer);
 	if (ready_park(w, c) < 0) {
 		w->stats->resource++;
@@ -310,7 +316,9 @@ static void hub_park(struct worker *w, struct conn *c)
 		return;
 	}
 	convert_begin(&wr, msg, sizeof(msg));
-	if (leg_write(w, c, &c->peer, msg, (size_t)convert_end(&wr)) < 0)
+	n = convert_end(&wr);
+	/* Where there is more to be read, it is the end. */
+	if (n < 0 || tcp_send(c->peer.fd, msg, (size_t)n) != n || c->peer.in)
 		conn_close(w, c, true);
 	else
 		dial_waiting(w, c->request.slot);
@@ -352,7 +360,7 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	if (r->msg.has & CONVERT_HAS_CONNECT)
 		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
 	else if (r->msg.has & CONVERT_HAS_PARK)
-		hub_park(w, c);
+		hub_park(w, c, have > r->msg.len);
 	else
 		hub_info(w, c); /* the parser refuses a request with none of these */
 }

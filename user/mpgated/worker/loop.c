@@ -115,6 +115,9 @@ static int run_timers(struct worker *w)
 			conn_timeout(w, c);
 		}
 	}
+	/* A connection kept for a peer has run out of time. */
+	if (w->parking_look <= w->now)
+		return 0;
 	return sleep > 60000 ? 60000 : (int)sleep;
 }
 

@@ -7,6 +7,7 @@
 #include <mpgated/worker/parking.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include <lib/convert.h>
 #include <lib/log.h>
@@ -49,7 +50,7 @@ static unsigned count(const struct worker *w, unsigned slot)
 static uint64_t fill(struct worker *w, const struct snapshot_peer *p)
 {
 	struct parking *d = &w->parkings[p->slot];
-	unsigned want = demand_wanted(&d->demand, p->park);
+	unsigned want = demand_wanted(&d->demand, p->park, w->now);
 
 	for (unsigned have = count(w, p->slot); have < want; have++) {
 		struct conn *c;
@@ -169,6 +170,8 @@ void parking_event(struct worker *w, struct conn *c)
 			return;
 		if (!c->request.keyed)
 			say(w, c, p);
+		else if (leg_flush(w, &c->peer) < 0)
+			parking_failed(w, c, "it takes no message");
 		if (c->state == GW_PARKING && c->peer.in)
 			answer(w, c, p);
 	}
@@ -185,4 +188,6 @@ void parking_drop(struct worker *w)
 {
 	while (!list_empty(&w->parking))
 		conn_close(w, list_entry(w->parking.next, struct conn, run), true);
+	/* It may have been another peer's. */
+	memset(w->parkings, 0, sizeof(w->parkings));
 }

@@ -39,7 +39,7 @@ bool ready_take(struct worker *w, struct conn *c)
 	struct conn *r;
 
 	for (r = next_of(w, &w->ready, c->request.slot); r; r = next_of(w, &r->run, c->request.slot)) {
-		if (!r->peer.out || r->peer.in)
+		if (!r->peer.out || r->peer.in || r->peer.young)
 			continue;
 		address = r->request.tuple.saddr;
 		c->peer = r->peer;
@@ -104,8 +104,11 @@ int ready_park(struct worker *w, struct conn *c)
 
 	if (*count >= READY_MOST)
 		return -EBUSY;
+	if (c->request.first.data)
+		unpark(w, &c->request.first);
 	c->state = GW_READY;
 	c->parked = true;
+	list_del(&c->run);
 	list_add_tail(&w->ready, &c->run);
 	conn_timer(w, c, TIMER_IDLE);
 	w->stats->parked++;
@@ -124,17 +127,19 @@ static void forget(struct demand *d, uint64_t now)
 	d->changed = now;
 }
 
-unsigned demand_wanted(const struct demand *d, unsigned least)
+unsigned demand_wanted(struct demand *d, unsigned least, uint64_t now)
 {
+	forget(d, now);
 	return least && d->want > least ? d->want : least;
 }
 
 void demand_note(struct demand *d, unsigned least, bool found, uint64_t now)
 {
-	forget(d, now);
+	unsigned want = demand_wanted(d, least, now);
+
 	/* The first after a rest finds none in any case. */
 	if (!found && d->used && now < d->used + BURST_MS && d->want < READY_MOST) {
-		d->want = (uint16_t)(demand_wanted(d, least) + 1);
+		d->want = (uint16_t)(want + 1);
 		d->changed = now;
 	}
 	d->used = now;
@@ -155,7 +160,7 @@ void ready_fill(struct worker *w, unsigned slot, unsigned address)
 
 	if (!p || !p->address_count)
 		return;
-	want = demand_wanted(&w->demand[slot], p->ready);
+	want = demand_wanted(&w->demand[slot], p->ready, w->now);
 	for (struct conn *r = next_of(w, &w->ready, slot); r; r = next_of(w, &r->run, slot))
 		have++;
 	while (w->accepting && !w->full && have++ < want && w->connections < w->snap->connections)

@@ -14,7 +14,7 @@ void ready_wanted(struct worker *w, unsigned slot, bool found);
  * raises it, time lets it sink.
  */
 void demand_note(struct demand *d, unsigned least, bool found, uint64_t now);
-unsigned demand_wanted(const struct demand *d, unsigned least);
+unsigned demand_wanted(struct demand *d, unsigned least, uint64_t now);
 /*
  * Opens as many to an address of the peer as its configuration says, or as were missed lately by those who came in a
  * burst, up to READY_MOST. None where the configuration says 0.
