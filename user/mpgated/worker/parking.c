@@ -72,13 +72,16 @@ int64_t parking_look(struct worker *w)
 	const struct snapshot_peer *p = snapshot_at(w->snap, w->snap->peers);
 
 	if (w->now >= w->parking_look) {
-		w->parking_look = NEVER;
+		uint64_t next = NEVER;
+
 		for (unsigned i = 0; i < w->snap->peers.count; i++) {
 			uint64_t due = p[i].park && p[i].address_count ? fill(w, &p[i]) : NEVER;
 
-			if (due < w->parking_look)
-				w->parking_look = due;
+			if (due < next)
+				next = due;
 		}
+		/* Those that could not even be dialed have asked for it to be at once. */
+		w->parking_look = next;
 	}
 	return w->parking_look == NEVER ? -1 : (int64_t)(w->parking_look - w->now);
 }
