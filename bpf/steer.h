@@ -146,7 +146,7 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 			break;
 		key = group->peers[i];
 		peer = bpf_map_lookup_elem(&peers, &key);
-		if (peer && (peer->up || peer->parked))
+		if (peer && (peer->up || peer->parks))
 			return key;
 	}
 	return MPGATE_NO_PEER;
@@ -154,7 +154,7 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 
 /*
  * The worker for a new flow: its client's. A peer that only workers with a parked connection can reach has one of
- * those, the next one from there on.
+ * those, the next one from there on, if there is any now.
  */
 static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
 {
@@ -267,8 +267,11 @@ static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, con
 		if (steer_is_served(skb, set, seg, flow->worker, flow->time))
 			return MPGATE_R_HELD_AGAIN;
 		/* That worker is gone, and what it knew. */
-		flow->time = bpf_ktime_get_ns();
 		flow->worker = steer_worker(flow_client(seg, set->client_seed), flow->peer);
+		/* fall through */
+	case MPGATE_FLOW_MOVED:
+		flow->state = MPGATE_FLOW_HELD;
+		flow->time = bpf_ktime_get_ns();
 		copy = *flow;
 		return steer_hold(skb, set, seg, tuple, &copy, answer);
 	case MPGATE_FLOW_REFUSED:

@@ -218,7 +218,7 @@ struct mpgate_policy {
 /* peers: slot -> may connections be sent to it? */
 struct mpgate_peer {
 	__u32 up;
-	__u32 zero;
+	__u32 parks; /* it has opened connections for our requests, and is about to open others */
 	__u64 parked; /* bit i: worker i has connections that it opened for our requests */
 };
 
@@ -230,6 +230,7 @@ struct mpgate_peer {
 enum mpgate_flow_state {
 	MPGATE_FLOW_STEERED = 1, /* its SYN was given to `worker` */
 	MPGATE_FLOW_HELD, /* `worker` has a copy of its SYN, which was dropped; it writes one of the next */
+	MPGATE_FLOW_MOVED, /* the next SYN is held for `worker`, which is another one */
 	MPGATE_FLOW_APPROVED, /* the next SYN is for `worker`'s listener */
 	MPGATE_FLOW_REFUSED, /* ... is reset */
 	MPGATE_FLOW_RELEASED, /* ... goes on its way */

@@ -235,6 +235,7 @@ static void test_single_values(void)
 {
 	struct datapath *dp = open_or_die();
 	struct mpgate_listener l = { 0 };
+	const struct mpgate_peer set = { .up = 1, .parks = 1, .parked = 5 };
 	struct mpgate_peer p = { 0 };
 	struct mpgate_settings s;
 	uint32_t key = 3;
@@ -247,9 +248,9 @@ static void test_single_values(void)
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(listeners, &key, &l), 0);
 	CU_ASSERT_EQUAL(l.alive, 0);
 	CU_ASSERT(datapath_set_listener(dp, MPGATE_MAX_WORKERS, 0, true, false) < 0);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, true, 5), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, 3, &set), 0);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(peers, &key, &p), 0);
-	CU_ASSERT(p.up == 1 && p.parked == 5);
+	CU_ASSERT_EQUAL(memcmp(&p, &set, sizeof(p)), 0);
 	CU_ASSERT_EQUAL(datapath_set_backlog(dp, 128 * (unsigned)libbpf_num_possible_cpus()), 0);
 	CU_ASSERT_EQUAL(datapath_sync_clock(dp), 0);
 	s = settings_now();
@@ -383,14 +384,15 @@ static void explain_family(struct datapath *dp, struct sample *s, int family)
 	struct mpgate_tuple t = v4 ? tuple_of("10.1.2.3", "192.0.2.1") : tuple_of("2001:db8:1::3", "2001:db8:2::1");
 	struct mpgate_tuple excepted =
 		v4 ? tuple_of("10.1.2.3", "192.0.2.66") : tuple_of("2001:db8:1::3", "2001:db8:2::66");
+	const struct mpgate_peer down = { 0 }, up = { .up = 1 };
 	__be16 port = 0;
 	int fd = listen_loopback(family, &port);
 
 	CU_ASSERT_EQUAL(datapath_set_policy(dp, &s->cfg, &s->img, &dev, &l3), 0);
 	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, true, false), 0);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, false, 0), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, &down), 0);
 	expect(dp, &t, MPGATE_R_PEER_DOWN, 0, -1);
-	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, true, 0), 0);
+	CU_ASSERT_EQUAL(datapath_set_peer(dp, SAMPLE_PEER, &up), 0);
 	expect(dp, &t, MPGATE_R_STEERED, 0, SAMPLE_PEER);
 	expect(dp, &excepted, MPGATE_R_NO_RULE, -1, -1);
 	CU_ASSERT_EQUAL(datapath_set_listener(dp, 0, port, false, false), 0);

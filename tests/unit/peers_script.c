@@ -16,12 +16,11 @@ const struct health_result script_no_syn_data = { .plain_known = true, .syn_data
 const struct health_result script_silent = { .error = "silent" };
 
 /* --- what peers.c calls */
-int datapath_set_peer(struct datapath *dp, unsigned slot, bool up, uint64_t parked)
+int datapath_set_peer(struct datapath *dp, unsigned slot, const struct mpgate_peer *peer)
 {
 	(void)dp;
 	CHECK(slot < MPGATE_MAX_PEERS);
-	script.up[slot] = up;
-	script.parked[slot] = parked;
+	script.told[slot] = *peer;
 	return 0;
 }
 

@@ -28,8 +28,7 @@ struct script {
 	struct paths_link link[SCRIPT_LINKS]; /* found by name, whatever the configuration's order is */
 	unsigned link_count;
 	enum paths_health told[MPGATE_MAX_LINKS][2]; /* to the paths, by index in the configuration and family */
-	bool up[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
-	uint64_t parked[MPGATE_MAX_PEERS];
+	struct mpgate_peer told[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
 	int fails; /* errno with which probes cannot be made, 0: they can */
 	unsigned begun; /* probes, so far */
 };

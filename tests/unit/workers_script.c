@@ -227,10 +227,9 @@ void peers_parked(struct supervisor *s, unsigned slot)
 	(void)slot;
 }
 
-void peers_worker_gone(struct supervisor *s, unsigned worker)
+void peers_worker_gone(struct supervisor *s)
 {
 	(void)s;
-	(void)worker;
 }
 
 void peers_suspect(struct supervisor *s, unsigned slot)

@@ -56,7 +56,7 @@ int datapath_set_backlog(struct datapath *dp, unsigned backlog); /* of a listene
 int datapath_set_mark(struct datapath *dp, uint32_t value, uint32_t mask); /* of packets of local connections */
 /* True: no new connection is given to a worker, since it would not get there. */
 int datapath_set_undelivered(struct datapath *dp, bool undelivered);
-int datapath_set_peer(struct datapath *dp, unsigned slot, bool up, uint64_t parked);
+int datapath_set_peer(struct datapath *dp, unsigned slot, const struct mpgate_peer *peer);
 /* The addresses of all peers of cfg: steer passes what goes there. Replaces those of the configuration before. */
 int datapath_set_peer_addrs(struct datapath *dp, const struct config *cfg);
 int datapath_set_convert(struct datapath *dp, const struct config *cfg); /* accept, port, window, rate, allow-from */

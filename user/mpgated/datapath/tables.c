@@ -58,11 +58,9 @@ int datapath_set_undelivered(struct datapath *dp, bool undelivered)
 	return dp_write_settings(dp, &s);
 }
 
-int datapath_set_peer(struct datapath *dp, unsigned slot, bool up, uint64_t parked)
+int datapath_set_peer(struct datapath *dp, unsigned slot, const struct mpgate_peer *peer)
 {
-	struct mpgate_peer p = { .up = up, .parked = parked };
-
-	return dp_write_entry(dp, DP_MAP_peers, slot, &p);
+	return dp_write_entry(dp, DP_MAP_peers, slot, peer);
 }
 
 /* Sums count per-CPU counters of a map into sums; sums is untouched on failure. */

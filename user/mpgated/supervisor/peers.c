@@ -25,7 +25,9 @@ static void timer_due(uv_timer_t *t)
 
 static void tell_steer(const struct peer *p)
 {
-	datapath_set_peer(p->sup->dp, p->slot, p->state == PEER_UP, p->parked);
+	const struct mpgate_peer told = { .up = p->state == PEER_UP, .parks = p->parks, .parked = p->parked };
+
+	datapath_set_peer(p->sup->dp, p->slot, &told);
 }
 
 static void set_state(struct peer *p, enum peer_state state, const char *why)
@@ -206,14 +208,14 @@ static bool in_use(struct supervisor *s, unsigned slot)
 	return used;
 }
 
-static void set_parked(struct peer *p, uint64_t parked)
+static void set_parked(struct peer *p, uint64_t parked, bool parks)
 {
-	if (parked == p->parked)
+	if (parked == p->parked && parks == p->parks)
 		return;
-	if (!p->address_count && !parked != !p->parked)
-		log_info("peer %s %s", p->name,
-			 parked ? "has parked connections" : "has no parked connection any more");
+	if (!p->address_count && parks != p->parks)
+		log_info("peer %s %s", p->name, parks ? "has parked connections" : "has no parked connection any more");
 	p->parked = parked;
+	p->parks = parks;
 	tell_steer(p);
 }
 
@@ -229,32 +231,28 @@ static uint64_t parked_now(const struct supervisor *s, unsigned slot)
 void peers_parked(struct supervisor *s, unsigned slot)
 {
 	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
+	uint64_t now;
 
 	if (!p || !p->name)
 		return;
-	p->parked_since |= parked_now(s, slot);
-	set_parked(p, p->parked | p->parked_since);
+	now = parked_now(s, slot);
+	p->parked_since |= now != 0;
+	set_parked(p, now, p->parks || now);
 }
 
-/* A worker that had some since the last look is about to have others: what was used up is replaced. */
+/* Who had some since the last look is about to open others: what was used up is replaced. */
 static void look_at_parked(struct peer *p)
 {
 	uint64_t now = parked_now(p->sup, p->slot);
 
-	set_parked(p, now | p->parked_since);
-	p->parked_since = now;
+	set_parked(p, now, now || p->parked_since);
+	p->parked_since = now != 0;
 }
 
-void peers_worker_gone(struct supervisor *s, unsigned worker)
+void peers_worker_gone(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->peer_slots; i++) {
-		struct peer *p = &s->peers[i];
-
-		if (!(p->parked >> worker & 1))
-			continue;
-		p->parked_since &= ~(1ULL << worker);
-		set_parked(p, p->parked & ~(1ULL << worker));
-	}
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		peers_parked(s, i);
 }
 
 /* Peers in use are probed more often, so that a path that dies without a word is noticed soon. All peers together tell
@@ -506,8 +504,10 @@ static void peer_free(struct peer *p)
 	p->name = NULL;
 	key_wipe(&p->send, sizeof(p->send));
 	key_wipe(&p->next_send, sizeof(p->next_send));
-	p->parked = p->parked_since = 0;
-	datapath_set_peer(p->sup->dp, p->slot, false, 0);
+	p->state = PEER_UNKNOWN;
+	p->parked = 0;
+	p->parks = p->parked_since = false;
+	tell_steer(p);
 	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);

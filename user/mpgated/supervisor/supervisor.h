@@ -39,8 +39,8 @@ struct peer {
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	unsigned address_count;
 	enum peer_state state;
-	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests, or had lately */
-	uint64_t parked_since; /* the same, since the last look */
+	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests */
+	bool parks, parked_since; /* there are some, or were lately; since the last look */
 	char last_error[128];
 	struct health health;
 	int first; /* the way that workers were told to take, -1: none yet */
@@ -196,7 +196,7 @@ void peers_settle(struct supervisor *s);
 void peers_suspect(struct supervisor *s, unsigned slot);
 /* A worker has the first connection that this peer opened for our requests, or no more: steer is to know. */
 void peers_parked(struct supervisor *s, unsigned slot);
-void peers_worker_gone(struct supervisor *s, unsigned worker); /* with all that was parked there */
+void peers_worker_gone(struct supervisor *s); /* with all that was parked there */
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);

@@ -145,6 +145,7 @@ enum verdict {
 	VERDICT_UNREACHABLE, /* an ICMP error */
 	VERDICT_SILENT, /* nothing is said; its client may say it again */
 	VERDICT_EARLY, /* it is for our listener now, as if its rule said connect: early */
+	VERDICT_MOVE, /* it is for another worker, held.flow.worker */
 };
 
 /* A SYN that steer holds: the flow as it is in the table, and the frame that is put back. */
@@ -304,7 +305,8 @@ struct worker {
 	struct list timers[TIMER_CLASSES];
 	struct list runnable; /* connections that still had work after RELAY_ROUNDS */
 	struct list ready; /* connections to peers opened ahead, by us or by them, oldest first */
-	struct list waiting; /* held SYNs, for a connection that their peer parks with us */
+	struct list waiting; /* for a connection that their peer parks with us */
+	uint64_t waiting_look; /* ms: when those are looked at next */
 	struct list parking; /* connections that we open, and keep, for requests of peers */
 	uint64_t parking_look; /* ms: when more of them may be due */
 	struct list dead; /* through conn.timer */

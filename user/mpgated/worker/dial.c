@@ -16,6 +16,8 @@
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/request.h>
 
+#define WAITING_MS 5 /* so often those that wait for a parked connection look whether others have one */
+
 void dial_blame(struct worker *w, const struct conn *c, int err)
 {
 	if (request_peer(w, c))
@@ -132,6 +134,36 @@ static bool send_ahead(struct worker *w, struct conn *c, const struct snapshot_p
 	return false;
 }
 
+/*
+ * All that the peer has parked with us are taken, or dead. It opens others at once, but at which worker they arrive is
+ * chance. A SYN that is held goes to one that has some; true: c is closed. One that was sent before stays: it may have
+ * been carried out, and is known by its nonce here.
+ */
+static bool dial_elsewhere(struct worker *w, struct conn *c)
+{
+	for (unsigned i = 0; c->held && !c->request.again && i < MPGATE_MAX_WORKERS; i++) {
+		if (i == w->index || !w->shm->parked[i][c->request.slot])
+			continue;
+		c->held->flow.worker = i;
+		c->held->verdict = VERDICT_MOVE;
+		conn_close(w, c, true);
+		return true;
+	}
+	return false;
+}
+
+int64_t dial_look(struct worker *w)
+{
+	if (w->now >= w->waiting_look) {
+		w->waiting_look = w->now + WAITING_MS;
+		for (struct list *l = w->waiting.next, *next; l != &w->waiting; l = next) {
+			next = l->next;
+			dial_elsewhere(w, list_entry(l, struct conn, run));
+		}
+	}
+	return list_empty(&w->waiting) ? -1 : (int64_t)(w->waiting_look - w->now);
+}
+
 void dial_peer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
@@ -151,11 +183,11 @@ void dial_peer(struct worker *w, struct conn *c)
 		if (!c->request.again)
 			ready_wanted(w, c->request.slot, false);
 	}
-	/* All that the peer has parked with us are taken, or dead: it opens others at once. */
 	if (m > 0 && !p->address_count) {
 		c->request.sent = SENT_HANDSHAKE;
 		list_del(&c->run);
-		list_add_tail(&w->waiting, &c->run);
+		if (!dial_elsewhere(w, c))
+			list_add_tail(&w->waiting, &c->run);
 		return;
 	}
 	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {

@@ -18,6 +18,8 @@ void dial_again(struct worker *w, struct conn *c);
 void dial_direct(struct worker *w, struct conn *c);
 /* A peer has parked a connection with us: one that waits for that has it. */
 void dial_waiting(struct worker *w, unsigned slot);
+/* Looks whether those that wait can be served by others meanwhile. The time until the next look, ms; -1: none waits. */
+int64_t dial_look(struct worker *w);
 /* Tells the supervisor that c's peer failed. */
 void dial_blame(struct worker *w, const struct conn *c, int err);
 /*

@@ -10,6 +10,7 @@
  */
 #include <lib/log.h>
 #include <mpgated/net/io.h>
+#include <mpgated/worker/dial.h>
 #include <mpgated/worker/gateway.h>
 #include <mpgated/worker/hub.h>
 #include <mpgated/worker/parking.h>
@@ -95,7 +96,7 @@ static int64_t run_still(struct worker *w)
 /* Fires what is due; returns how long to sleep, -1: no timer. */
 static int run_timers(struct worker *w)
 {
-	int64_t sleep = earlier(run_still(w), parking_look(w));
+	int64_t sleep = earlier(run_still(w), earlier(parking_look(w), dial_look(w)));
 
 	for (unsigned class = 0; class < TIMER_CLASSES; class ++) {
 		struct list *head = &w->timers[class];

@@ -132,6 +132,9 @@ void verdict_end(struct worker *w, struct conn *c)
 		w->stats->unasked++;
 		put_back(w, c, MPGATE_FLOW_APPROVED);
 		break;
+	case VERDICT_MOVE:
+		put_back(w, c, MPGATE_FLOW_MOVED);
+		break;
 	case VERDICT_SILENT:
 		w->stats->silent++;
 		flow_drop(w, &c->request.tuple);
