@@ -170,6 +170,17 @@ static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
 	return (turn + lowest_bit(parked)) & (MPGATE_MAX_WORKERS - 1);
 }
 
+/*
+ * Is the SYN held? Also where the rule says early, when the peer can be reached over parked connections only: a held
+ * one can still go to a worker that has some.
+ */
+static __always_inline bool steer_holds(const struct mpgate_settings *set, const struct mpgate_rule *rule, __u32 slot)
+{
+	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
+
+	return set->holds && (rule->flags & MPGATE_RULE_HONEST || (peer && !peer->up));
+}
+
 /* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */
 static __always_inline bool steer_is_mptcp(struct __sk_buff *skb, const struct segment *seg, bool take_capable)
 {
@@ -298,7 +309,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 						    const struct mpgate_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
-	bool honest = set->holds && rule->flags & MPGATE_RULE_HONEST;
+	bool honest = steer_holds(set, rule, answer->peer);
 	struct mpgate_flow flow = {}, *known;
 	enum mpgate_reason reason;
 
@@ -380,7 +391,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, rule, answer);
-	done = set->holds && rule->flags & MPGATE_RULE_HONEST ? MPGATE_R_HELD : MPGATE_R_STEERED;
+	done = steer_holds(set, rule, answer->peer) ? MPGATE_R_HELD : MPGATE_R_STEERED;
 	reason = steer_give(skb, set, seg, steer_worker(flow_client(seg, set->client_seed), answer->peer), done, true);
 	return reason == done ? reason : steer_cannot(answer, rule->flags, reason);
 }

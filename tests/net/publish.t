@@ -58,7 +58,7 @@ for f in 4 6; do
 	check "IPv$f: the inside server ends first" outside -n 100000 first "$HUB_IP" 7005
 	check "IPv$f: a download" outside -n 5000000 get "$HUB_IP" 80
 	check "IPv$f: at another port inside" greeted 8003 "$SERVER_IP"
-	check "IPv$f: early" outside -n 100000 echo "$HUB_IP" 8301
+	check "IPv$f: a rule that says early" outside -n 100000 echo "$HUB_IP" 8301
 	check "IPv$f: who speaks MPTCP from outside" outside -m -n 100000 echo "$HUB_IP" 7001
 	says 7099 refused "IPv$f: a closed port looks closed"
 	says 7004 reset "IPv$f: a reset is a reset"
@@ -76,6 +76,7 @@ done
 for f in 4 6; do
 	family $f
 	check "IPv$f: 100 at once" outside -c 100 -n 100 echo "$HUB_IP" 7001
+	check "IPv$f: 100 at once where the rule says early" outside -c 100 -n 100 echo "$HUB_IP" 8301
 done
 
 # Both access links carry it.
