@@ -37,8 +37,8 @@ static void test_shortage(void)
 	for (unsigned i = 0; i < sizeof(fails) / sizeof(fails[0]); i++) {
 		world_new();
 		world.config.peers[0].park = PARK;
-		*fails[i] = ENOSPC;
 		w = world_start();
+		*fails[i] = ENOSPC;
 		world_settle();
 		CU_ASSERT_EQUAL(parking_open(), 0);
 		CU_ASSERT_EQUAL(world.sleep, 1000);

@@ -142,7 +142,7 @@ static void test_server_fails(void)
 }
 
 /* --- who has not the key of that peer */
-static enum cfg_accept accept;
+static uint32_t accepted;
 
 static void script_key(void)
 {
@@ -151,23 +151,24 @@ static void script_key(void)
 		size_t len;
 
 		/* What is accepted from others at our own port does not matter. */
-		world.config.head.accept = accept;
+		world.config.head.accept = accepted;
 		world.config.head.allow_to = world.config.head.accept_to;
 		world_reload();
 		len = who ? request_by(1) : request_plain(NULL);
 		sock_say(p, asks, len);
 		world_settle();
-		check_refused(p, !who && accept == CFG_ACCEPT_ISSUED ? CONVERT_E_NO_COOKIE : CONVERT_E_NOT_AUTHORIZED);
+		check_refused(p,
+			      !who && accepted == CFG_ACCEPT_ISSUED ? CONVERT_E_NO_COOKIE : CONVERT_E_NOT_AUTHORIZED);
 		CU_ASSERT_TRUE(world_end());
 	}
 }
 
 static void test_key(void)
 {
-	static const enum cfg_accept all[] = { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
+	static const uint32_t all[] = { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		accept = all[i];
+		accepted = all[i];
 		each_family(script_key);
 	}
 }
@@ -212,7 +213,6 @@ static void test_replayed(void)
 	world_settle();
 	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
 	CU_ASSERT_EQUAL(w->stats->replayed, 1);
-	CU_ASSERT_EQUAL(parking_count(), 4);
 	CU_ASSERT_TRUE(world_end());
 }
 
