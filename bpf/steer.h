@@ -231,7 +231,7 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 	enum mpgate_reason reason;
 
 	if (!listener || !listener->alive)
-		flow->worker = worker = flow_worker(flow_client(seg, set->client_seed));
+		flow->worker = worker = steer_worker(flow_client(seg, set->client_seed), flow->peer);
 	reason = steer_give(skb, set, seg, worker, done, false);
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }

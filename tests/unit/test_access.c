@@ -21,7 +21,7 @@
 static struct {
 	struct snapshot head;
 	struct snapshot_key keys[PEERS];
-	struct prefix from[2], to[2], sources[3];
+	struct prefix from[2], to[2], sources[3], accept_to[3];
 	struct mpgate_addr local[2];
 } snap;
 #define BUCKETS 64U
@@ -287,6 +287,68 @@ static void test_destinations(void)
 	CU_ASSERT_FALSE(destination("2001:db8::9"));
 }
 
+static bool by_key(unsigned key, const char *text)
+{
+	const struct request r = { .keyed = true, .key = &snap.keys[key], .msg = { .dst = addr(text) } };
+
+	return access_destination(&worker, &r);
+}
+
+/* A peer with a list of its own goes by that alone. */
+static void test_accept_to(void)
+{
+	CU_ASSERT_EQUAL(prefix_parse("10.60.1.0/24", &snap.accept_to[0]), 0);
+	CU_ASSERT_EQUAL(prefix_parse("fd60:1::/64", &snap.accept_to[1]), 0);
+	CU_ASSERT_EQUAL(prefix_parse("198.51.0.0/16", &snap.accept_to[2]), 0);
+	snap.head.accept_to = array(offsetof(typeof(snap), accept_to), 3);
+	snap.keys[0].to_count = 2;
+	snap.keys[1].to_first = 2;
+	snap.keys[1].to_count = 1;
+	CU_ASSERT(by_key(0, "10.60.1.1") && by_key(0, "fd60:1::1"));
+	CU_ASSERT_FALSE(by_key(0, "10.60.2.1"));
+	CU_ASSERT_FALSE(by_key(0, "fd60:2::1"));
+	CU_ASSERT_FALSE(by_key(0, "198.51.100.1")); /* in allow-to, and in another's */
+	CU_ASSERT(by_key(1, "198.51.101.1"));
+	CU_ASSERT_FALSE(by_key(1, "198.51.100.9")); /* our own */
+	CU_ASSERT_FALSE(by_key(1, "10.60.1.1"));
+	CU_ASSERT_FALSE(by_key(1, "2001:db8::1"));
+	/* Others go by allow-to, with a key or without one. */
+	CU_ASSERT(by_key(2, "198.51.100.1") && destination("198.51.100.1"));
+	CU_ASSERT_FALSE(by_key(2, "10.60.1.1"));
+	CU_ASSERT_FALSE(destination("10.60.1.1"));
+}
+
+static bool preserves(unsigned key, bool keyed, uint32_t has)
+{
+	const struct request r = { .keyed = keyed, .key = keyed ? &snap.keys[key] : NULL, .msg = { .has = has } };
+
+	return access_preserves(&worker, &r);
+}
+
+/* As whom a server is dialed: for all by the configuration, or for a peer that has both lists. */
+static void test_preserves(void)
+{
+	static const uint32_t with = CONVERT_HAS_ORIG_SOURCE;
+
+	snap.keys[0].source_count = snap.keys[1].source_count = 1;
+	snap.keys[2].source_count = 2;
+	snap.keys[0].to_count = snap.keys[1].to_count = 1;
+	snap.keys[1].source_count = snap.keys[2].to_count = 0;
+	CU_ASSERT(preserves(0, true, with));
+	CU_ASSERT_FALSE(preserves(0, true, 0));
+	CU_ASSERT_FALSE(preserves(1, true, with));
+	CU_ASSERT_FALSE(preserves(2, true, with));
+	CU_ASSERT_FALSE(preserves(0, false, with));
+	snap.head.preserve = true;
+	for (unsigned i = 0; i < PEERS; i++) {
+		CU_ASSERT(preserves(i, true, with));
+		CU_ASSERT_FALSE(preserves(i, true, 0));
+	}
+	CU_ASSERT(preserves(0, false, with));
+	CU_ASSERT_FALSE(preserves(0, false, 0));
+	snap.head.preserve = false;
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "keyed", test_keyed },
@@ -296,6 +358,8 @@ int main(void)
 				{ "preserved sources", test_preserved },
 				{ "sources", test_sources },
 				{ "destinations", test_destinations },
+				{ "destinations of a peer", test_accept_to },
+				{ "whose sources are kept", test_preserves },
 				CU_TEST_INFO_NULL };
 
 	worker.shm = mmap(NULL, shared_size(BUCKETS), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
