@@ -52,9 +52,9 @@ static const struct view paths_view =
 static const struct view peers_view =
 	VIEW(NULL,
 	     TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
-		   PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"), PLAIN("SYN DATA", "syn_data"),
-		   PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"), AGE("RETRY", "next_try_s"),
-		   PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")),
+		   PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"),
+		   PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
+		   AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")),
 	     TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
 		   PLAIN("STATE", "state"), PLAIN("SYN DATA", "syn_data"), PLAIN("FIRST", "first"),
 		   PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
