@@ -22,7 +22,7 @@ static const __u8 opt_join[] = { 1, 1, 1, 1, 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 
 
 static void peer_set(__u32 slot, __u32 up, __u64 parked)
 {
-	const struct mpgate_peer peer = { .up = up, .parked = parked };
+	const struct mpgate_peer peer = { .up = up, .parks = parked != 0, .parked = parked };
 
 	map_set(skel->maps.peers, &slot, &peer);
 }

@@ -20,7 +20,7 @@ int datapath_set_peer(struct datapath *dp, unsigned slot, const struct mpgate_pe
 {
 	(void)dp;
 	CHECK(slot < MPGATE_MAX_PEERS);
-	script.told[slot] = *peer;
+	script.steer[slot] = *peer;
 	return 0;
 }
 

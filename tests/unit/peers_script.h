@@ -28,7 +28,7 @@ struct script {
 	struct paths_link link[SCRIPT_LINKS]; /* found by name, whatever the configuration's order is */
 	unsigned link_count;
 	enum paths_health told[MPGATE_MAX_LINKS][2]; /* to the paths, by index in the configuration and family */
-	struct mpgate_peer told[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
+	struct mpgate_peer steer[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
 	int fails; /* errno with which probes cannot be made, 0: they can */
 	unsigned begun; /* probes, so far */
 };

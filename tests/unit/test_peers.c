@@ -50,13 +50,13 @@ static void test_up_and_down(void)
 	struct peer *p = new_hub();
 
 	CU_ASSERT_EQUAL(p->state, PEER_UNKNOWN);
-	CU_ASSERT_FALSE(script.told[p->slot].up);
+	CU_ASSERT_FALSE(script.steer[p->slot].up);
 	CU_ASSERT_EQUAL(script.s.probes, 2);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_silent));
 	CU_ASSERT_EQUAL(p->state, PEER_UNKNOWN); /* the other one may answer */
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan1", &script_good));
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
-	CU_ASSERT_TRUE(script.told[p->slot].up);
+	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");
 	loop_pass(HEALTH_PAUSE_MS);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_good));
@@ -65,16 +65,16 @@ static void test_up_and_down(void)
 	loop_pass(HEALTH_IDLE_MS);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_silent));
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
-	CU_ASSERT_TRUE(script.told[p->slot].up);
+	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan1", &script_silent));
 	CU_ASSERT_EQUAL(p->state, PEER_DOWN);
-	CU_ASSERT_FALSE(script.told[p->slot].up);
+	CU_ASSERT_FALSE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "silent");
 
 	loop_pass(HEALTH_BACKOFF_MAX_MS);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan1", &script_good));
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
-	CU_ASSERT_TRUE(script.told[p->slot].up);
+	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");
 	CU_ASSERT_TRUE(script_end());
 }

@@ -50,7 +50,7 @@ static void test_kept(void)
 	CU_ASSERT_EQUAL(script.s.peer_slot[2], hub->slot);
 	CU_ASSERT_EQUAL(script.s.peer_slot[1], hub2->slot);
 	CU_ASSERT_EQUAL(hub->state, PEER_UP);
-	CU_ASSERT_TRUE(script.told[hub->slot].up);
+	CU_ASSERT_TRUE(script.steer[hub->slot].up);
 	CU_ASSERT_EQUAL(hub->health.way[0].state, HEALTH_UP);
 	CU_ASSERT_PTR_EQUAL(script_probe("hub", 0, "wan0"), b);
 	CU_ASSERT_EQUAL(script.s.shm->peers[hub->slot].clock, 77);
@@ -84,7 +84,7 @@ static void test_another_one(void)
 		load(text);
 		CU_ASSERT_PTR_EQUAL(script_peer("hub"), p);
 		CU_ASSERT_EQUAL(p->state, PEER_UNKNOWN);
-		CU_ASSERT_FALSE(script.told[p->slot].up);
+		CU_ASSERT_FALSE(script.steer[p->slot].up);
 		CU_ASSERT_EQUAL(script.s.shm->peers[p->slot].clock, 0);
 		CU_ASSERT_EQUAL(script.s.shm->peers[p->slot].syn_data, SYN_DATA_UNKNOWN);
 		CU_ASSERT_EQUAL(p->keyed, script.s.cfg->peers[0].key_file != NULL);
@@ -127,7 +127,7 @@ static void test_removed(void)
 	CU_ASSERT_EQUAL(script.s.probes, 3);
 	load(PEERS HUB2);
 	CU_ASSERT_PTR_NULL(script_peer("hub"));
-	CU_ASSERT_FALSE(script.told[slot].up);
+	CU_ASSERT_FALSE(script.steer[slot].up);
 	CU_ASSERT_EQUAL(script.s.probes, 1); /* of hub2 */
 	CU_ASSERT_EQUAL(memcmp(&hub->send, &none, sizeof(none)), 0);
 	CU_ASSERT_EQUAL(memcmp(&hub->next_send, &none, sizeof(none)), 0);
@@ -157,7 +157,7 @@ static void test_left_out(void)
 	load(PEERS "- { name: first, address: [ 192.0.2.3 ], key-file: copy.key }\n" HUB2 HUB(USUAL));
 	CU_ASSERT_PTR_EQUAL(script_peer("hub"), p);
 	CU_ASSERT_EQUAL(p->state, PEER_DOWN);
-	CU_ASSERT_FALSE(script.told[p->slot].up);
+	CU_ASSERT_FALSE(script.steer[p->slot].up);
 	CU_ASSERT_PTR_NOT_NULL(strstr(p->last_error, "left out: its key has the name of a key of peer first"));
 	CU_ASSERT_PTR_NULL(p->probes);
 	peers_suspect(&script.s, p->slot);
