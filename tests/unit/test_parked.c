@@ -59,6 +59,31 @@ static void test_each_peer(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* Its last bytes come when it is due for another look in any case, since a mark stood between the others: it is not
+ * kept, and no other suffers. */
+static void test_twice_due(void)
+{
+	struct sock *p, *other;
+
+	start_hub();
+	park_message(0);
+	p = world_caller("192.0.2.77", false, message, 3);
+	world_settle();
+	p->mark = 8;
+	sock_say(p, message + 3, 10);
+	loop_turn(w);
+	CU_ASSERT_EQUAL(p->in_off, 13);
+	sock_say(p, message + 13, length - 13);
+	world_settle();
+	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(parked_now(0), 0);
+	CU_ASSERT_EQUAL(told_parked(0), 2);
+	other = call_parked(0);
+	CU_ASSERT_EQUAL(other->end, OPEN);
+	CU_ASSERT_EQUAL(parked_now(0), 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
 /* --- who is refused */
 static void check_error(struct sock *p, uint8_t code)
 {
@@ -297,6 +322,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "taken in", test_taken },
 		{ "of each peer", test_each_peer },
+		{ "twice due", test_twice_due },
 		{ "without a key", test_no_key },
 		{ "too old, or said twice", test_old },
 		{ "with something beside it", test_beside },
