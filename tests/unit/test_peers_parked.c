@@ -86,6 +86,22 @@ static void test_in_use(void)
 	CU_ASSERT_TRUE(script_end());
 }
 
+/* SYNs wait, and each that comes is taken before anybody looks. */
+static void test_taken_at_once(void)
+{
+	struct peer *p = start(GATEWAY);
+
+	for (unsigned i = 0; i < 10; i++) {
+		peers_parked(&script.s, p->slot);
+		CU_ASSERT_TRUE(mask(p) == 0 && counts(p));
+		loop_pass(LOOK_MS);
+		CU_ASSERT_TRUE(counts(p));
+	}
+	loop_pass(LOOK_MS);
+	CU_ASSERT_FALSE(counts(p));
+	CU_ASSERT_TRUE(script_end());
+}
+
 static void test_worker_gone(void)
 {
 	struct peer *p = start(GATEWAY);
@@ -167,6 +183,7 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "they come and go", test_come_and_go },
 		{ "in use", test_in_use },
+		{ "taken at once", test_taken_at_once },
 		{ "a worker is gone", test_worker_gone },
 		{ "a peer with an address", test_with_address },
 		{ "of nobody", test_nobody },

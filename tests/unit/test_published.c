@@ -385,29 +385,88 @@ static void test_early(void)
 	world_cuts(script_early, CUTS);
 }
 
-/* Without any, it gets what the hub itself has there. */
+/* Without any it waits, and is reset when none comes: there is no other way to what is published. */
 static void script_early_alone(void)
 {
-	struct mpgate_addr to = world_addr(server);
-	struct sock *c, *s;
+	struct sock *c, *p;
 
 	start_hub();
 	c = world_client(client, server, 0, 1, GET);
 	world_settle();
-	s = world_dialed(0);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-	CU_ASSERT_EQUAL(memcmp(&s->to, &to, sizeof(to)), 0);
-	CU_ASSERT_FALSE(s->mptcp);
-	CU_ASSERT_EQUAL(w->stats->direct, 1);
-	sock_refuse(s, ECONNREFUSED);
-	world_settle();
+	world_pass(w->snap->peer_s * 1000ULL - 1);
+	CU_ASSERT_EQUAL(c->end, OPEN);
+	world_pass(1);
 	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	c = world_client(client, server, 0, 1, GET);
+	world_settle();
+	p = call_parked(0);
+	CU_ASSERT_TRUE(is_asked(p));
+	sock_answer(p, -1);
+	world_settle();
+	CU_ASSERT_EQUAL(c->end, OPEN);
+	CU_ASSERT_EQUAL(world_dialed_count(), 0);
+	CU_ASSERT_EQUAL(w->stats->direct, 0);
 	CU_ASSERT_TRUE(world_end());
 }
 
 static void test_early_alone(void)
 {
 	each_target(script_early_alone);
+}
+
+/* --- another worker has some: the SYN is for it. Not one that may have been carried out. */
+static void script_moved(void)
+{
+	struct syn *s;
+
+	start_hub();
+	w->shm->parked[3][0] = 1;
+	s = hold(0, 1);
+	CU_ASSERT_EQUAL(s->flow.state, MPGATE_FLOW_MOVED);
+	CU_ASSERT_EQUAL(s->flow.worker, 3);
+	CU_ASSERT_EQUAL(s->put_count, 1);
+	CU_ASSERT_EQUAL(w->connections, 0);
+	/* The same when it has waited for a while. */
+	w->shm->parked[3][0] = 0;
+	s = hold(1, 1);
+	world_pass(100);
+	CU_ASSERT_EQUAL(s->put_count, 0);
+	w->shm->parked[2][0] = 1;
+	world_pass(5);
+	CU_ASSERT_EQUAL(s->flow.state, MPGATE_FLOW_MOVED);
+	CU_ASSERT_EQUAL(s->flow.worker, 2);
+	CU_ASSERT_EQUAL(world_dialed_count(), 0);
+	w->shm->parked[2][0] = 0;
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_moved(void)
+{
+	each_target(script_moved);
+}
+
+/* --- so many are held that whoever comes has to show first that it is there */
+static void script_unasked(void)
+{
+	struct sock *p;
+	struct syn *s;
+
+	start_hub();
+	p = call_parked(0);
+	w->held = HELD_MOST / 2;
+	s = hold(0, 1);
+	CU_ASSERT_EQUAL(s->flow.state, MPGATE_FLOW_APPROVED);
+	CU_ASSERT_EQUAL(s->put_count, 1);
+	CU_ASSERT_EQUAL(w->stats->unasked, 1);
+	CU_ASSERT_FALSE(is_asked(p));
+	CU_ASSERT_EQUAL(w->held, HELD_MOST / 2);
+	w->held = 0;
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_unasked(void)
+{
+	each_target(script_unasked);
 }
 
 /* --- a peer that can be dialed as well: what it has parked costs no handshake */
@@ -446,6 +505,8 @@ int main(void)
 		{ "its handshake is not over", test_young },
 		{ "early", test_early },
 		{ "early, and none is parked", test_early_alone },
+		{ "another worker has some", test_moved },
+		{ "too many held", test_unasked },
 		{ "of a peer with an address", test_address },
 		CU_TEST_INFO_NULL,
 	};

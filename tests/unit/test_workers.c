@@ -228,6 +228,8 @@ static void test_reports(void)
 	crew_says(1, &(struct message){ .type = MSG_PEER_REFUSED, .slot = 3 }, -1);
 	CU_ASSERT_EQUAL(crew.suspected[2], 1);
 	CU_ASSERT_EQUAL(crew.suspected[3], 1);
+	crew_says(0, &(struct message){ .type = MSG_PARKED, .slot = 1 }, -1);
+	CU_ASSERT_EQUAL(crew.parked[1], 1);
 	addr_parse("192.0.2.77", &m.source);
 	crew_says(0, &m, -1);
 	CU_ASSERT_EQUAL(crew.proved, 1);
@@ -401,12 +403,15 @@ static void test_end(void)
 	crew.s.shm->workers[1].steered = 9;
 	crew.s.shm->relayed[1][2] = 7;
 	crew.s.shm->relayed[0][2] = 5;
+	crew.s.shm->parked[1][2] = crew.s.shm->parked[0][2] = 3;
 	crew_ends(1, SIGSEGV);
 	CU_ASSERT_FALSE(crew.steer[1].alive);
 	CU_ASSERT_EQUAL(crew.s.shm->workers[1].connections, 0);
 	CU_ASSERT_EQUAL(crew.s.shm->workers[1].steered, 9);
 	CU_ASSERT_EQUAL(crew.s.shm->relayed[1][2], 0);
 	CU_ASSERT_EQUAL(crew.s.shm->relayed[0][2], 5);
+	CU_ASSERT_TRUE(crew.s.shm->parked[1][2] == 0 && crew.s.shm->parked[0][2] == 3);
+	CU_ASSERT_EQUAL(crew.gone, 1);
 	workers_update(&crew.s); /* the next one starts with that */
 	CU_ASSERT_FALSE(worker(1)->behind);
 	loop_pass(0);

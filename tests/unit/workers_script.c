@@ -223,13 +223,14 @@ int datapath_hold_ring(struct datapath *dp, unsigned worker)
 
 void peers_parked(struct supervisor *s, unsigned slot)
 {
-	(void)s;
-	(void)slot;
+	CHECK(slot < s->peer_slots);
+	crew.parked[slot]++;
 }
 
 void peers_worker_gone(struct supervisor *s)
 {
 	(void)s;
+	crew.gone++;
 }
 
 void peers_suspect(struct supervisor *s, unsigned slot)

@@ -53,6 +53,7 @@ struct crew {
 	unsigned listeners;
 	int listen_error[CREW_LISTENERS]; /* errno with which the nth cannot be opened */
 	unsigned suspected[4], proved; /* by slot; messages */
+	unsigned parked[MPGATE_MAX_PEERS], gone; /* how often that was told: by slot, that a worker is gone */
 	struct mpgate_addr source; /* that proved a key last */
 	pid_t in_cgroup; /* last */
 	bool holds; /* SYNs can be held */

@@ -231,13 +231,12 @@ static uint64_t parked_now(const struct supervisor *s, unsigned slot)
 void peers_parked(struct supervisor *s, unsigned slot)
 {
 	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
-	uint64_t now;
 
 	if (!p || !p->name)
 		return;
-	now = parked_now(s, slot);
-	p->parked_since |= now != 0;
-	set_parked(p, now, p->parks || now);
+	/* What was parked may be in use already. */
+	p->parked_since = true;
+	set_parked(p, parked_now(s, slot), true);
 }
 
 /* Who had some since the last look is about to open others: what was used up is replaced. */
@@ -252,7 +251,8 @@ static void look_at_parked(struct peer *p)
 void peers_worker_gone(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->peer_slots; i++)
-		peers_parked(s, i);
+		if (s->peers[i].name)
+			set_parked(&s->peers[i], parked_now(s, i), s->peers[i].parks);
 }
 
 /* Peers in use are probed more often, so that a path that dies without a word is noticed soon. All peers together tell
