@@ -66,6 +66,8 @@ static int write_again(const struct convert_msg *m, uint8_t buf[CONVERT_MAX_LEN]
 	convert_begin(&w, buf, CONVERT_MAX_LEN);
 	if (m->has & CONVERT_HAS_INFO)
 		convert_put_info(&w);
+	if (m->has & CONVERT_HAS_PARK)
+		convert_put_park(&w);
 	if (m->has & CONVERT_HAS_CONNECT)
 		convert_put_connect(&w, &m->dst, m->dst_port, &m->tcp_options);
 	if (m->has & CONVERT_HAS_ORIG_SOURCE)

@@ -72,6 +72,10 @@ static void describe(const struct convert_msg *m, char *text)
 		add(text, "info");
 		sep = "; ";
 	}
+	if (m->has & CONVERT_HAS_PARK) {
+		add(text, "%spark", sep);
+		sep = "; ";
+	}
 	if (m->has & CONVERT_HAS_CONNECT) {
 		add(text, "%sconnect %s", sep, addr_print_port(&m->dst, m->dst_port, addr));
 		add_bytes(text, &m->tcp_options);
@@ -122,6 +126,8 @@ static void write_msg(const struct convert_msg *m, struct convert_writer *w)
 {
 	if (m->has & CONVERT_HAS_INFO)
 		convert_put_info(w);
+	if (m->has & CONVERT_HAS_PARK)
+		convert_put_park(w);
 	if (m->has & CONVERT_HAS_CONNECT)
 		convert_put_connect(w, &m->dst, m->dst_port, &m->tcp_options);
 	if (m->has & CONVERT_HAS_ORIG_SOURCE)
