@@ -10,6 +10,9 @@
 -- A message is only looked for where a direction of a TCP stream begins, in the SYN or behind it. The bytes behind it
 -- are given to the dissector of the server's port, as Connect names it. A further subflow of an MPTCP connection has
 -- no message: without the magic number at its start it is left to others.
+--
+-- A connection that is parked with a hub (Park) has two messages each way: what follows the hub's answer is a request of
+-- the hub, and what follows that the other's answer.
 
 local convert = Proto("convert", "0-RTT TCP Convert")
 
@@ -31,12 +34,13 @@ convert.prefs.follow = Pref.bool("Dissect what follows by the server's port", tr
 
 local T = {
 	INFO = 1, CONNECT = 10, EXT_TCP_HEADER = 20, EXTENSIONS = 21, COOKIE = 22, ERROR = 30,
-	ORIG_SOURCE = 192, FLOW_ATTRS = 193, CLOCK = 194,
+	ORIG_SOURCE = 192, FLOW_ATTRS = 193, CLOCK = 194, PARK = 195,
 }
 local type_names = {
 	[T.INFO] = "Info", [T.CONNECT] = "Connect", [T.EXT_TCP_HEADER] = "Extended TCP Header",
 	[T.EXTENSIONS] = "Supported TCP Extensions", [T.COOKIE] = "Cookie", [T.ERROR] = "Error",
 	[T.ORIG_SOURCE] = "Original Source", [T.FLOW_ATTRS] = "Flow Attributes", [T.CLOCK] = "Clock",
+	[T.PARK] = "Park",
 }
 local error_names = {
 	[0] = "Unsupported Version", [1] = "Malformed Message", [2] = "Unsupported Message", [3] = "Missing Cookie",
@@ -109,6 +113,7 @@ local tcp_stream = Field.new("tcp.stream")
 local tcp_seq = Field.new("tcp.seq")
 local tcp_seq_raw = Field.new("tcp.seq_raw")
 local tcp_syn = Field.new("tcp.flags.syn")
+local mptcp = Field.new("tcp.options.mptcp.subtype")
 
 -- The value of a field in the innermost header that has it, or nil.
 local function last(field)
@@ -227,7 +232,7 @@ local function cookie(tree, range, pinfo)
 	end
 end
 
-local function info(tree, tlv)
+local function reserved(tree, tlv)
 	tree:add(f.reserved, tlv(2, 2))
 end
 
@@ -311,7 +316,7 @@ end
 
 -- Words of each type at least and at most, who sends it, how it is shown.
 local tlvs = {
-	[T.INFO] = { 1, 1, "client", info },
+	[T.INFO] = { 1, 1, "client", reserved },
 	[T.CONNECT] = { 5, 255, "client", connect },
 	[T.EXT_TCP_HEADER] = { 1, 255, "converter", ext_tcp_header },
 	[T.EXTENSIONS] = { 1, 255, "converter", extensions },
@@ -320,6 +325,7 @@ local tlvs = {
 	[T.ORIG_SOURCE] = { 5, 5, "client", source },
 	[T.FLOW_ATTRS] = { 1, 255, "client", flow_attrs },
 	[T.CLOCK] = { 6, 6, "converter", clock },
+	[T.PARK] = { 1, 1, "client", reserved },
 }
 
 -- One TLV at the start of range, the rest of the message as far as it is there, of which left bytes should be. Returns
@@ -376,6 +382,15 @@ local function dissect_tlv(tree, range, left, pinfo, message)
 	return len > 0 and len <= left and len or nil
 end
 
+-- Does a client's message with these types ask for something, and for nothing beside Park?
+local function asks(seen)
+	local other = seen[T.INFO] or seen[T.CONNECT]
+	if seen[T.PARK] then
+		return not other
+	end
+	return other
+end
+
 -- A message at the start of tvb, which has its header at least; returns how many bytes of tvb it takes.
 local function dissect_message(tvb, pinfo, tree, message)
 	local total = tvb(1, 1):uint() * WORD
@@ -405,8 +420,9 @@ local function dissect_message(tvb, pinfo, tree, message)
 	if have < total then
 		top:add_proto_expert_info(e.cut)
 		message.says[#message.says + 1] = "cut"
-	elseif message.from == "client" and total > 0 and not message.seen[T.INFO] and not message.seen[T.CONNECT] then
-		top:add_proto_expert_info(e.malformed, "Neither Connect nor Info")
+	elseif message.from == "client" and total > 0 and not asks(message.seen) and (total > HEADER or not mptcp()) then
+		-- MPTCP may send a gateway's answer to its hub over another subflow than came the request by: a header alone.
+		top:add_proto_expert_info(e.malformed, "Neither Connect nor Info nor Park alone")
 		message.bad = true
 	elseif #message.says == 0 and not message.bad then
 		message.says[1] = "connected"
@@ -418,8 +434,9 @@ local function dissect_message(tvb, pinfo, tree, message)
 	return have
 end
 
--- What is known of each stream: whether it has messages, the server's port, and of each side whether something came
--- from it, whether the rest of a message is waited for, and in which frames there was one.
+-- What is known of each stream: whether it has messages, whether it was parked, whether the hub asks, the server's port,
+-- and of each side whether something came from it, how many messages, whether the rest of one is waited for, and by frame
+-- who speaks in them: a client, a converter.
 local streams = {}
 
 function convert.init()
@@ -430,18 +447,20 @@ local function side_of(pinfo)
 	local number = last(tcp_stream) or -1
 	local stream = streams[number] or { sides = {} }
 	local name = tostring(pinfo.src) .. " " .. pinfo.src_port
-	local side = stream.sides[name] or { frames = {} }
+	local side = stream.sides[name] or { frames = {}, messages = 0 }
 	streams[number], stream.sides[name] = stream, side
 	return stream, side
 end
 
 -- Does this payload begin where its direction does? Numbers are relative (1 is the first byte; 0 in a SYN), or as they
--- are on the wire: then what comes first is taken for the start. What is said again TCP gives to no dissector.
-local function at_start(side, syn)
+-- are on the wire: then what comes first is taken for the start. So it is behind a keep-alive (2), with which a capture of
+-- a parked connection may begin, and for what a gateway says to a request there. What is said again TCP gives to no
+-- dissector.
+local function at_start(stream, side, syn)
 	local seq, raw = last(tcp_seq), last(tcp_seq_raw)
 	local first = not side.begun
 	side.begun = true
-	return syn or not seq or seq <= 1 or seq == raw and first
+	return syn or not seq or seq <= 1 or first and (seq == raw or seq == 2 or stream.back)
 end
 
 -- As much of the header as is there, up to the magic number, is one.
@@ -466,12 +485,40 @@ local function follow(stream, rest, pinfo, tree)
 	data:call(rest, pinfo, tree)
 end
 
-local function sender(pinfo)
-	local port = convert.prefs.port
-	if pinfo.dst_port == port then
-		return pinfo.src_port ~= port and "client" or nil
+-- A request of a hub over a connection that was opened towards it: a Connect, and a keyed cookie behind it. So it is found
+-- in a capture, too, that lacks the start of the connection.
+local function asks_back(tvb)
+	local at, connects = HEADER, false
+	local most = math.min(tvb(1, 1):uint() * WORD, tvb:len())
+	while at + WORD < most do
+		local kind, len = tvb(at, 1):uint(), tvb(at + 1, 1):uint() * WORD
+		if kind == T.COOKIE and tvb(at + WORD, 1):uint() == KEYED_FORM then
+			return connects
+		end
+		if len == 0 then
+			return false
+		end
+		connects = connects or kind == T.CONNECT
+		at = at + len
 	end
-	return pinfo.src_port == port and "converter" or nil
+	return false
+end
+
+-- Who speaks at the start of tvb: by its port, but the other way round from a hub's request on.
+local function sender(tvb, pinfo, stream, side)
+	local port = convert.prefs.port
+	local to, from = pinfo.dst_port == port, pinfo.src_port == port
+	if to == from then
+		return nil
+	end
+	if from and (stream.parked and side.messages == 1 or asks_back(tvb)) then
+		stream.back = true
+		return "client"
+	end
+	if to and stream.back and (side.messages > 0 or not stream.parked) then
+		return "converter"
+	end
+	return to and "client" or "converter"
 end
 
 -- How many bytes of the message are still to come, as far as that is known and they can be waited for; else nil.
@@ -486,40 +533,78 @@ local function missing(tvb, pinfo)
 	return tvb(0, 1):uint() == VERSION and total > tvb:len() and total - tvb:len() or nil
 end
 
+-- What a hub says to Park is a header alone, and MPTCP may say it again as other bytes of the subflow: that is no request.
+local function may_ask(tvb, pinfo)
+	return pinfo.src_port ~= convert.prefs.port or tvb:len() < 2 or tvb(1, 1):uint() > 1
+end
+
+-- May the frame have a message at its start? On the first look that is found out, and kept for the next.
+local function may_begin(tvb, side, stream, pinfo, syn)
+	if pinfo.visited then
+		return side.frames[pinfo.number] ~= nil
+	end
+	return at_start(stream, side, syn) or side.waits or stream.parked and side.messages == 1 and may_ask(tvb, pinfo)
+end
+
+-- One message at the start of tvb, the nth of its frame. Returns how many bytes of tvb it takes, nil: it waits for more.
+local function one_message(tvb, pinfo, tree, stream, side, syn, nth)
+	local frames = side.frames[pinfo.number] or {}
+	side.frames[pinfo.number] = frames
+	stream.is_convert = true
+	local more = missing(tvb, pinfo)
+	side.waits = more ~= nil
+	if more then
+		return nil, more
+	end
+	if tvb:len() < HEADER then
+		tree:add(convert, tvb()):add_proto_expert_info(e.cut)
+		return tvb:len()
+	end
+	if not pinfo.visited or not frames[nth] then
+		frames[nth] = sender(tvb, pinfo, stream, side) or ""
+		side.messages = side.messages + 1
+	end
+	local message = { says = {}, seen = {}, syn = syn, from = frames[nth] ~= "" and frames[nth] or nil }
+	local len = dissect_message(tvb, pinfo, tree, message)
+	stream.port = message.port or stream.port
+	stream.parked = stream.parked or message.from == "client" and message.seen[T.PARK]
+	return len, nil, table.concat(message.says, ", ")
+end
+
 function convert.dissector(tvb, pinfo, tree)
 	local stream, side = side_of(pinfo)
 	local syn = last(tcp_syn) and true or false
-	local ours = side.frames[pinfo.number] or not pinfo.visited and (at_start(side, syn) or side.waits)
-	if tvb:len() == 0 or not ours or not like_header(tvb) then
+	if tvb:len() == 0 or not may_begin(tvb, side, stream, pinfo, syn) or not like_header(tvb) then
 		if not stream.is_convert then
 			return 0
 		end
 		follow(stream, tvb, pinfo, tree)
 		return tvb:len()
 	end
-	stream.is_convert = true
-	side.frames[pinfo.number] = true
-	local more = missing(tvb, pinfo)
-	side.waits = more ~= nil
-	if more then
-		pinfo.desegment_offset = 0
-		pinfo.desegment_len = more
-		return tvb:len()
-	end
+	local at, nth, says, waits = 0, 1, {}, false
+	repeat
+		local rest = tvb(at):tvb()
+		local len, more, said = one_message(rest, pinfo, tree, stream, side, syn, nth)
+		if more then
+			pinfo.desegment_offset, pinfo.desegment_len = at, more
+			if nth == 1 then
+				return tvb:len()
+			end
+			waits = true
+			break
+		end
+		at, nth = at + len, nth + 1
+		says[#says + 1] = said
+		-- A hub's first request may be in one segment with what it says to Park.
+	until at == tvb:len() or not stream.parked or nth > 2 or not like_header(tvb(at):tvb()) or
+		not pinfo.visited and side.messages ~= 1 or pinfo.visited and not side.frames[pinfo.number][nth]
 	pinfo.cols.protocol = "Convert"
-	if tvb:len() < HEADER then
-		tree:add(convert, tvb()):add_proto_expert_info(e.cut)
-		return tvb:len()
-	end
-	local message = { says = {}, seen = {}, syn = syn, from = sender(pinfo) }
-	local len = dissect_message(tvb, pinfo, tree, message)
-	stream.port = message.port or stream.port
-	local behind = tvb:len() - len
-	pinfo.cols.info = table.concat(message.says, ", ") .. (syn and " [SYN]" or "") ..
+	local behind = waits and 0 or tvb:len() - at
+	pinfo.cols.info = table.concat(says, ", ") .. (syn and " [SYN]" or "") ..
 		(behind > 0 and " + " .. behind .. " B " or "")
 	pinfo.cols.info:fence()
 	if behind > 0 then
-		follow(stream, tvb(len):tvb(), pinfo, tree)
+		follow(stream, tvb(at):tvb(), pinfo, tree)
 		pinfo.cols.protocol = "Convert"
 	end
 	return tvb:len()

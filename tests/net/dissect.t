@@ -38,16 +38,29 @@ LIMIT=400
 # A busy machine may give curl its turn later than the default of 1 ms.
 # shellcheck disable=SC2034 # read by pair_configs
 [ -n "${MPG_SLOW:-}" ] || GATEWAY_TIMEOUTS="first-bytes-ms: 50"
+# The hub has connections parked, too, over which it asks for a host behind the gateway.
+# shellcheck disable=SC2034 # so are these
+PEER_MORE='    ready: 0
+    park: 2
+    accept-to: [ 10.60.1.0/24, "fd60:1::/64" ]'
+# shellcheck disable=SC2034
+HUB_MORE='publish:
+  - { name: inside, address: [ 10.60.30.2 ], port: [ "7001" ], to: 10.60.1.2, via: gw }
+  - { name: inside6, address: [ "fd60:30::2" ], port: [ "7001" ], to: "fd60:1::2", via: gw }'
 scenario
+spawn inside "$CLIENT" "$TOOLS/tcpserve" echo:7001
+parked() { [ "$(ctl hub --json peers list | jq '.peers[0].parked')" -ge 1 ]; }
+check "the gateway parks connections with the hub" wait_for 10 parked
 KEY=0x$("$CTL" key show-id "$TMP/pair.key" | grep -oE '[0-9a-f]{8}' | head -n 1)
 
 probed() { [ -n "$(fields "$1" "$2 && convert.extension == 30" frame.number)" ]; }
 for f in 4 6; do
 	family $f
-	[ $f = 4 ] && ip=ip layer=ip || ip=ip6 layer=ipv6
+	[ $f = 4 ] && ip=ip layer=ip from=10.60.30.1 || ip=ip6 layer=ipv6 from=fd60:30::1
 	capture c$f "$ROUTER" hub0 tcp port 8803
 	check "IPv$f: a download" on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/100000"
 	load conn "$SERVER_IP" 7999 >/dev/null
+	check "IPv$f: sessions from the hub's side" on "$SERVER" "$TOOLS/tcpload" -c 20 -n 100 echo "$HUB_IP" 7001
 	check "IPv$f: the hub's answer to a probe is seen: MPTCP is served" wait_for 60 probed "c$f" "$layer"
 	capture_end c$f
 
@@ -73,6 +86,16 @@ for f in 4 6; do
 	like "$(fields c$f "convert.error.code" _ws.col.Info)" 'Error 96 \(Connection Reset\)' "IPv$f: and its name"
 	like "$(fields c$f 'convert.tlv.type == 1' convert.tlv.type convert.cookie.key | head -n 1)" "^1,22 $KEY$" \
 		"IPv$f: a probe: Info, with the key"
+	like "$(fields c$f 'convert.tlv.type == 195' convert.tlv.type convert.cookie.key convert.in_syn | head -n 1)" \
+		"^195,22 $KEY 0$" "IPv$f: a connection is parked: Park, with the key"
+	is "$(fields c$f 'convert.connect.port == 7001' "convert.connect.$ip" "convert.source.$ip" convert.cookie.key \
+		tcp.srcport | sort -u)" "$CLIENT_IP $from $KEY 8803" \
+		"IPv$f: requests of the hub: where, for whom, and by which key"
+	stream=$(fields c$f 'convert.tlv.type == 195' tcp.stream | while read -r s; do
+		fields c$f "convert.connect.port == 7001 && tcp.stream == $s" tcp.stream
+	done | head -n 1)
+	is "$(fields c$f "convert && tcp.stream == ${stream:-none}" convert.tlv.type convert.length | tr '\n' /)" \
+		"195,22 13/ 1/10,192,193,22 23/ 1/" "IPv$f: over one that was parked: Park, taken, request, connected"
 	is "$(fields c$f 'convert.malformed || convert.unknown || convert.cut' frame.number)" "" \
 		"IPv$f: nothing of it is malformed or not known"
 
@@ -89,12 +112,12 @@ done
 # converter's is 8803.
 CLIENT_HEX=c0000201 HUB_HEX=cb007101
 SYN=02 ACK=10
-segment() { # FROM STREAM SEQUENCE FLAGS HEX
+segment() { # FROM STREAM SEQUENCE FLAGS HEX [ACKNOWLEDGES]
 	local from=$CLIENT_HEX to=$HUB_HEX sport=$2 dport=8803
 	[ "$1" = client ] || { from=$HUB_HEX to=$CLIENT_HEX sport=8803 dport=$2; }
 	printf '000000'
-	printf '4500%04x000040004006%s%s%s%04x%04x%08x0000000050%s400000000000%s' $((40 + ${#5} / 2)) 0000 "$from" "$to" \
-		"$sport" "$dport" "$3" "$4" "$5" | sed 's/../ &/g'
+	printf '4500%04x000040004006%s%s%s%04x%04x%08x%08x50%s400000000000%s' $((40 + ${#5} / 2)) 0000 "$from" "$to" \
+		"$sport" "$dport" "$3" "${6:-0}" "$4" "$5" | sed 's/../ &/g'
 	printf '\n'
 }
 # made NAME: a capture of the segments on standard input.
@@ -178,8 +201,45 @@ for at in 1 3 5 20 $((${#WHOLE} / 2 - 1)); do
 	is "$(verdicts synmore)" "20000 ok" "so it is when the first part is in the SYN"
 done
 
-# What follows a message, and what is none.
+# A connection that is parked: Park, the hub's answer, its request, the answer to that, as they come in segments. A request
+# may be found in a capture that lacks what came before.
+PARK=$(awk '/ park and cookie$/ { print $3 }' "$TMP/vectors")
+TAKEN=01012263
 SAYS=68656c6c6f # hello
+REQUEST=${WHOLE/1609000000/1609000002} # a cookie of our form
+requested() { fields "$1" convert convert.tlv.type tcp.srcport | tr '\n' /; }
+# exchange SIDE HEX...: segments one after the other, each of which acknowledges all before it.
+exchange() {
+	local client=1001 converter=1001
+	segment client 20000 1000 $SYN "" && segment converter 20000 1000 12 "" 1001
+	while [ $# -gt 0 ]; do
+		if [ "$1" = client ]; then
+			segment client 20000 $client $ACK "$2" $converter
+			client=$((client + ${#2} / 2))
+		else
+			segment converter 20000 $converter $ACK "$2" $client
+			converter=$((converter + ${#2} / 2))
+		fi
+		shift 2
+	done
+}
+exchange client "$PARK" converter $TAKEN converter "$WHOLE" client "$TAKEN$SAYS" converter "$WHOLE" | made parked
+is "$(requested parked)" "195,22 20000/ 8803/10,192,193,22 8803/ 20000/" "a parked connection: four messages"
+is "$(fields parked data.data data.data | head -n 1)" $SAYS "and what follows the last is data"
+exchange client "$PARK" converter "$TAKEN$WHOLE" client $TAKEN | made together
+is "$(requested together)" "195,22 20000/10,192,193,22 8803/ 20000/" "the request is in one segment with the answer before it"
+exchange client "$PARK" converter "$TAKEN${WHOLE:0:40}" converter "${WHOLE:40}" client $TAKEN | made half
+is "$(fields half convert.connect.port tcp.srcport)" 8803 "half of the request is"
+exchange client "$PARK" converter $TAKEN converter "$REQUEST" client $TAKEN | made late
+editcap "$TMP/late.pcap" "$TMP/cut.pcap" 1-4 && mv "$TMP/cut.pcap" "$TMP/late.pcap"
+is "$(requested late)" "10,192,193,22 8803/ 20000/" "a capture that begins with the request"
+for name in parked together half late; do
+	is "$(verdicts $name)" "20000 ok" "$name: nothing of it is malformed"
+	check "$name: all of it can be shown" whole $name
+	check "$name: so it can at a second look" whole $name -2
+done
+
+# What follows a message, and what is none.
 in_two client 20000 "$WHOLE$SAYS" 20 | made rest
 is "$(fields rest data.data tcp.seq data.data)" "21 $SAYS" "what comes in one segment with the end of a message is data"
 {
