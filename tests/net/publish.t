@@ -79,6 +79,8 @@ for f in 4 6; do
 	check "IPv$f: 100 at once where the rule says early" outside -c 100 -n 100 echo "$HUB_IP" 8301
 done
 
+is "$(counter hub relay silent)" 0 "none of them had to say its SYN again"
+
 # Both access links carry it.
 family 4
 shape 0 40
