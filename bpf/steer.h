@@ -14,6 +14,7 @@
 #include "classify.h"
 #include "flows.h"
 #include "icmp.h"
+#include "reach.h"
 #include "reject.h"
 #include "stats.h"
 
@@ -125,60 +126,6 @@ static __always_inline enum mpgate_reason steer_route(struct __sk_buff *skb, con
 		return MPGATE_R_NO_ROUTE;
 	}
 	return MPGATE_R_OTHER;
-}
-
-/* Slot of the first peer of the group that can be reached, or MPGATE_NO_PEER. */
-static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
-{
-	void *map = GEN_MAP(gen_groups, slot);
-	const struct mpgate_group *group;
-
-	if (!map)
-		return MPGATE_NO_PEER;
-	group = bpf_map_lookup_elem(map, &group_index);
-	if (!group)
-		return MPGATE_NO_PEER;
-	for (__u32 i = 0; i < MPGATE_GROUP_PEERS; i++) {
-		const struct mpgate_peer *peer;
-		__u32 key;
-
-		if (i >= group->count)
-			break;
-		key = group->peers[i];
-		peer = bpf_map_lookup_elem(&peers, &key);
-		if (peer && (peer->up || peer->parks))
-			return key;
-	}
-	return MPGATE_NO_PEER;
-}
-
-/*
- * The worker for a new flow: its client's. A peer that only workers with a parked connection can reach has one of
- * those, the next one from there on, if there is any now.
- */
-static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
-{
-	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
-	__u32 worker = flow_worker(client), turn = worker & (MPGATE_MAX_WORKERS - 1);
-	__u64 parked;
-
-	if (!peer || peer->up || !peer->parked)
-		return worker;
-	parked = peer->parked;
-	if (turn)
-		parked = parked >> turn | parked << (MPGATE_MAX_WORKERS - turn);
-	return (turn + lowest_bit(parked)) & (MPGATE_MAX_WORKERS - 1);
-}
-
-/*
- * Is the SYN held? Also where the rule says early, when the peer can be reached over parked connections only: a held
- * one can still go to a worker that has some.
- */
-static __always_inline bool steer_holds(const struct mpgate_settings *set, const struct mpgate_rule *rule, __u32 slot)
-{
-	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
-
-	return set->holds && (rule->flags & MPGATE_RULE_HONEST || (peer && !peer->up));
 }
 
 /* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */

@@ -23,13 +23,6 @@ static void timer_due(uv_timer_t *t)
 	run_probes(t->data);
 }
 
-static void tell_steer(const struct peer *p)
-{
-	const struct mpgate_peer told = { .up = p->state == PEER_UP, .parks = p->parks, .parked = p->parked };
-
-	datapath_set_peer(p->sup->dp, p->slot, &told);
-}
-
 static void set_state(struct peer *p, enum peer_state state, const char *why)
 {
 	enum peer_state before = p->state;
@@ -40,7 +33,7 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 			log_info("peer %s is up", p->name);
 		else if (state == PEER_DOWN)
 			log_warn("peer %s is down: %s", p->name, why);
-		tell_steer(p);
+		peers_tell_steer(p);
 	}
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 }
@@ -208,53 +201,6 @@ static bool in_use(struct supervisor *s, unsigned slot)
 	return used;
 }
 
-static void set_parked(struct peer *p, uint64_t parked, bool parks)
-{
-	if (parked == p->parked && parks == p->parks)
-		return;
-	if (!p->address_count && parks != p->parks)
-		log_info("peer %s %s", p->name, parks ? "has parked connections" : "has no parked connection any more");
-	p->parked = parked;
-	p->parks = parks;
-	tell_steer(p);
-}
-
-static uint64_t parked_now(const struct supervisor *s, unsigned slot)
-{
-	uint64_t parked = 0;
-
-	for (unsigned i = 0; i < s->worker_count; i++)
-		parked |= (uint64_t)(s->shm->parked[i][slot] > 0) << i;
-	return parked;
-}
-
-void peers_parked(struct supervisor *s, unsigned slot)
-{
-	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
-
-	if (!p || !p->name)
-		return;
-	/* What was parked may be in use already. */
-	p->parked_since = true;
-	set_parked(p, parked_now(s, slot), true);
-}
-
-/* Who had some since the last look is about to open others: what was used up is replaced. */
-static void look_at_parked(struct peer *p)
-{
-	uint64_t now = parked_now(p->sup, p->slot);
-
-	set_parked(p, now, now || p->parked_since);
-	p->parked_since = now != 0;
-}
-
-void peers_worker_gone(struct supervisor *s)
-{
-	for (unsigned i = 0; i < s->peer_slots; i++)
-		if (s->peers[i].name)
-			set_parked(&s->peers[i], parked_now(s, i), s->peers[i].parks);
-}
-
 /* Peers in use are probed more often, so that a path that dies without a word is noticed soon. All peers together tell
  * of a path. */
 static void look_around(uv_timer_t *t)
@@ -265,7 +211,7 @@ static void look_around(uv_timer_t *t)
 		struct peer *p = &s->peers[i];
 
 		if (p->name)
-			look_at_parked(p);
+			peers_look_at_parked(p);
 		if (!p->name || !p->address_count || !in_use(s, i))
 			continue;
 		health_used(&p->health, uv_now(&s->loop));
@@ -507,7 +453,7 @@ static void peer_free(struct peer *p)
 	p->state = PEER_UNKNOWN;
 	p->parked = 0;
 	p->parks = p->parked_since = false;
-	tell_steer(p);
+	peers_tell_steer(p);
 	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);

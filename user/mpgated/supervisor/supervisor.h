@@ -194,13 +194,17 @@ void peers_commit(struct supervisor *s);
 void peers_settle(struct supervisor *s);
 /* A worker could not reach it, or had a request refused: no verdict, but probes are due. */
 void peers_suspect(struct supervisor *s, unsigned slot);
-/* A worker has the first connection that this peer opened for our requests, or no more: steer is to know. */
-void peers_parked(struct supervisor *s, unsigned slot);
-void peers_worker_gone(struct supervisor *s); /* with all that was parked there */
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
+
+/* parked.c */
+void peers_tell_steer(const struct peer *p);
+/* A worker has the first connection that this peer opened for our requests, or no more: steer is to know. */
+void peers_parked(struct supervisor *s, unsigned slot);
+void peers_look_at_parked(struct peer *p); /* every second */
+void peers_worker_gone(struct supervisor *s); /* with all that was parked there */
 
 /* snapshot.c */
 /* Writes the configuration for the workers into a new memfd: its descriptor or -errno. */
