@@ -251,14 +251,16 @@ struct worker *world_start(void)
 static bool clean(const struct worker *w)
 {
 	bool ok = !w->connections && !w->stats->connections && !w->parked_bytes && list_empty(&w->runnable) &&
-		  list_empty(&w->ready) && list_empty(&w->parking) && list_empty(&w->waiting) &&
-		  list_empty(&w->blocked) && !w->still_bytes && world.reserved == w->reserve_count && !w->held;
+		  list_empty(&w->parking) && list_empty(&w->waiting) && list_empty(&w->blocked) && !w->still_bytes &&
+		  world.reserved == w->reserve_count && !w->held;
 
 	ok &= !w->strangers[0].count && !w->strangers[1].count;
 	for (unsigned i = 0; i < PENDING_SLOTS; i++)
 		ok &= !w->pending[i] && !w->still_clients[i];
 	for (unsigned i = 0; i < CONN_CHAINS; i++)
 		ok &= !w->table[i];
+	for (unsigned i = 0; i < READY_LISTS; i++)
+		ok &= list_empty(&w->ready[i]);
 	for (unsigned i = 0; i < WORLD_PEERS; i++)
 		ok &= !w->shm->relayed[0][i] && !w->shm->parked[0][i];
 	for (unsigned i = 0; i < world.sock_count; i++)

@@ -18,7 +18,8 @@ void conn_init(struct worker *w)
 	for (unsigned i = 0; i < TIMER_CLASSES; i++)
 		list_init(&w->timers[i]);
 	list_init(&w->runnable);
-	list_init(&w->ready);
+	for (unsigned i = 0; i < READY_LISTS; i++)
+		list_init(&w->ready[i]);
 	list_init(&w->parking);
 	list_init(&w->waiting);
 	list_init(&w->dead);

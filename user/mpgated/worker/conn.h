@@ -277,6 +277,7 @@ struct parking {
 	uint64_t retry; /* ms: when that is tried again */
 };
 
+#define READY_LISTS 256U /* more peers that have some share a list */
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
 
 struct worker {
@@ -304,7 +305,7 @@ struct worker {
 	uint64_t now; /* ms, CLOCK_MONOTONIC, of this batch */
 	struct list timers[TIMER_CLASSES];
 	struct list runnable; /* connections that still had work after RELAY_ROUNDS */
-	struct list ready; /* connections to peers opened ahead, by us or by them, oldest first */
+	struct list ready[READY_LISTS]; /* connections to peers opened ahead, by us or by them, oldest first; by slot */
 	struct list waiting; /* for a connection that their peer parks with us */
 	uint64_t waiting_look; /* ms: when those are looked at next */
 	struct list parking; /* connections that we open, and keep, for requests of peers */

@@ -22,9 +22,15 @@
 #define BURST_MS 1000 /* who comes so soon after another comes in a burst */
 #define HALVED_MS 30000 /* so often what was missed is half forgotten */
 
-static struct conn *next_of(const struct worker *w, const struct list *l, unsigned slot)
+/* Those of a peer, and perhaps of others. */
+static struct list *list_of(struct worker *w, unsigned slot)
 {
-	for (l = l->next; l != &w->ready; l = l->next) {
+	return &w->ready[slot % READY_LISTS];
+}
+
+static struct conn *next_of(struct worker *w, const struct list *l, unsigned slot)
+{
+	for (l = l->next; l != list_of(w, slot); l = l->next) {
 		struct conn *r = list_entry(l, struct conn, run);
 
 		if (r->request.slot == slot)
@@ -38,7 +44,8 @@ bool ready_take(struct worker *w, struct conn *c)
 	struct mpgate_addr address;
 	struct conn *r;
 
-	for (r = next_of(w, &w->ready, c->request.slot); r; r = next_of(w, &r->run, c->request.slot)) {
+	for (r = next_of(w, list_of(w, c->request.slot), c->request.slot); r;
+	     r = next_of(w, &r->run, c->request.slot)) {
 		if (!r->peer.out || r->peer.in || r->peer.young)
 			continue;
 		address = r->request.tuple.saddr;
@@ -92,7 +99,7 @@ static bool open_one(struct worker *w, const struct snapshot_peer *p, unsigned a
 
 	if (!r)
 		return false;
-	list_add_tail(&w->ready, &r->run);
+	list_add_tail(list_of(w, p->slot), &r->run);
 	conn_timer(w, r, TIMER_READY);
 	w->stats->ready_opened++;
 	return true;
@@ -109,7 +116,7 @@ int ready_park(struct worker *w, struct conn *c)
 	c->state = GW_READY;
 	c->parked = true;
 	list_del(&c->run);
-	list_add_tail(&w->ready, &c->run);
+	list_add_tail(list_of(w, c->request.slot), &c->run);
 	conn_timer(w, c, TIMER_IDLE);
 	w->stats->parked++;
 	if (!(*count)++)
@@ -161,7 +168,7 @@ void ready_fill(struct worker *w, unsigned slot, unsigned address)
 	if (!p || !p->address_count)
 		return;
 	want = demand_wanted(&w->demand[slot], p->ready, w->now);
-	for (struct conn *r = next_of(w, &w->ready, slot); r; r = next_of(w, &r->run, slot))
+	for (struct conn *r = next_of(w, list_of(w, slot), slot); r; r = next_of(w, &r->run, slot))
 		have++;
 	while (w->accepting && !w->full && have++ < want && w->connections < w->snap->connections)
 		if (!open_one(w, p, address % p->address_count))
@@ -170,13 +177,14 @@ void ready_fill(struct worker *w, unsigned slot, unsigned address)
 
 void ready_drop(struct worker *w, int slot)
 {
-	for (struct list *l = w->ready.next, *next; l != &w->ready; l = next) {
-		struct conn *r = list_entry(l, struct conn, run);
+	for (unsigned i = 0; i < READY_LISTS; i++)
+		for (struct list *l = w->ready[i].next, *next; l != &w->ready[i]; l = next) {
+			struct conn *r = list_entry(l, struct conn, run);
 
-		next = l->next;
-		if (slot < 0 || r->request.slot == slot)
-			conn_close(w, r, true);
-	}
+			next = l->next;
+			if (slot < 0 || r->request.slot == slot)
+				conn_close(w, r, true);
+		}
 }
 
 void ready_event(struct worker *w, struct conn *r)
