@@ -3,7 +3,8 @@
 // SOURCES: user/mpgated/worker/leg.c user/mpgated/worker/report.c user/mpgated/worker/still.c
 // SOURCES: user/mpgated/worker/conn.c
 // SOURCES: user/mpgated/worker/accept.c user/mpgated/worker/relay.c user/mpgated/worker/request.c
-// SOURCES: user/mpgated/worker/ready.c user/mpgated/worker/dial.c user/mpgated/worker/answer.c
+// SOURCES: user/mpgated/worker/ready.c user/mpgated/worker/parking.c user/mpgated/worker/dial.c
+// SOURCES: user/mpgated/worker/answer.c
 // SOURCES: user/mpgated/worker/gateway.c user/mpgated/worker/hub.c user/mpgated/worker/access.c
 // SOURCES: user/mpgated/worker/reserve.c user/mpgated/worker/strangers.c
 // SOURCES: user/mpgated/worker/held.c user/mpgated/worker/verdict.c user/mpgated/worker/unreachable.c
