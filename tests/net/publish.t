@@ -85,9 +85,12 @@ is "$(counter hub relay silent)" 0 "none of them had to say its SYN again"
 family 4
 shape 0 40
 shape 1 40
-on "$SERVER" "$TOOLS/tcpload" -t 4 bulk "$HUB_IP" 80 >"$TMP/bulk" 2>&1
-rate=$(($(sed -n 's/^count=\([0-9]*\) .*/\1/p' "$TMP/bulk") * 8 / 4 / 1000000))
-check "a download from outside takes both links ($rate of 80 Mbit/s)" test "$rate" -ge 60
+sent() { ip -n "$GATEWAY" -j -s link show "wan$1" | jq '.[0].stats64.tx.bytes'; }
+before0=$(sent 0) before1=$(sent 1)
+outside -t 4 bulk "$HUB_IP" 80 >"$TMP/bulk" 2>&1
+over0=$(($(sent 0) - before0)) over1=$(($(sent 1) - before1))
+check "a download from outside takes both links ($over0 and $over1 bytes)" \
+	[ $((4 * (over0 < over1 ? over0 : over1))) -ge $((over0 > over1 ? over0 : over1)) ]
 on "$GATEWAY" tc qdisc del dev wan0 root && on "$GATEWAY" tc qdisc del dev wan1 root
 
 # One link dies while a transfer is under way.
