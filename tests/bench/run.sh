@@ -200,7 +200,7 @@ done
 stop "${PIDS[@]}"
 PIDS=()
 net_remove
-mkdir -p "$RUN"
+mkdir -p "$RUN" "$TMP"
 
 # Delays: 40 ms of round trip on the access links, 10 ms to the server.
 if wanted delays; then
