@@ -460,6 +460,12 @@ static void script_unasked(void)
 	CU_ASSERT_EQUAL(w->stats->unasked, 1);
 	CU_ASSERT_FALSE(is_asked(p));
 	CU_ASSERT_EQUAL(w->held, HELD_MOST / 2);
+	/* Not by a worker that takes no more. */
+	w->full = true;
+	s = hold(1, 1);
+	CU_ASSERT_EQUAL(s->flow.state, MPGATE_FLOW_RELEASED);
+	CU_ASSERT_EQUAL(w->stats->unasked, 1);
+	w->full = false;
 	w->held = 0;
 	CU_ASSERT_TRUE(world_end());
 }

@@ -194,8 +194,7 @@ enum convert_result convert_parse(enum convert_side side, bool private_tlvs, con
 		if (r != CONVERT_OK)
 			return r;
 	}
-	/* Every message of a client asks for one of these, and for nothing beside Park; the other TLVs only go with it.
-	 */
+	/* Every message of a client asks for one of these, for nothing beside Park; the other TLVs only go with it. */
 	asks = m.has & (CONVERT_HAS_CONNECT | CONVERT_HAS_INFO | CONVERT_HAS_PARK);
 	if (side == CONVERT_CONVERTER && (!asks || (asks & CONVERT_HAS_PARK && asks != CONVERT_HAS_PARK)))
 		return refuse(&p, CONVERT_E_MALFORMED);

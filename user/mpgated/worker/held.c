@@ -47,7 +47,7 @@ void held_open(void *arg, const struct mpgate_held *h)
 	 * The network can send SYNs with any source, and each held one makes the peer dial. While many are held,
 	 * whoever comes has to show first that it is there; SYN cookies see to the rest.
 	 */
-	if (c->request.published && w->held > HELD_MOST / 2) {
+	if (c->request.published && w->held > HELD_MOST / 2 && w->accepting && !w->full) {
 		c->held->verdict = VERDICT_EARLY;
 		conn_close(w, c, true);
 		return;
