@@ -31,13 +31,17 @@ static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
 	return MPGATE_NO_PEER;
 }
 
+static __always_inline const struct mpgate_peer *peer_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&peers, &slot);
+}
+
 /*
  * The worker for a new flow: its client's. A peer that only workers with a parked connection can reach has one of
  * those, the next one from there on, if there is any now.
  */
-static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
+static __always_inline __u32 steer_worker(__u64 client, const struct mpgate_peer *peer)
 {
-	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
 	__u32 worker = flow_worker(client), turn = worker & (MPGATE_MAX_WORKERS - 1);
 	__u64 parked;
 
@@ -53,10 +57,9 @@ static __always_inline __u32 steer_worker(__u64 client, __u32 slot)
  * Is the SYN held? Also where the rule says early, when the peer can be reached over parked connections only: a held
  * one can still go to a worker that has some.
  */
-static __always_inline bool steer_holds(const struct mpgate_settings *set, const struct mpgate_rule *rule, __u32 slot)
+static __always_inline bool steer_holds(const struct mpgate_settings *set, const struct mpgate_rule *rule,
+					const struct mpgate_peer *peer)
 {
-	const struct mpgate_peer *peer = bpf_map_lookup_elem(&peers, &slot);
-
 	return set->holds && (rule->flags & MPGATE_RULE_HONEST || (peer && !peer->up));
 }
 

@@ -178,7 +178,7 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 	enum mpgate_reason reason;
 
 	if (!listener || !listener->alive)
-		flow->worker = worker = steer_worker(flow_client(seg, set->client_seed), flow->peer);
+		flow->worker = worker = steer_worker(flow_client(seg, set->client_seed), peer_of(flow->peer));
 	reason = steer_give(skb, set, seg, worker, done, false);
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }
@@ -225,7 +225,7 @@ static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, con
 		if (steer_is_served(skb, set, seg, flow->worker, flow->time))
 			return MPGATE_R_HELD_AGAIN;
 		/* That worker is gone, and what it knew. */
-		flow->worker = steer_worker(flow_client(seg, set->client_seed), flow->peer);
+		flow->worker = steer_worker(flow_client(seg, set->client_seed), peer_of(flow->peer));
 		/* fall through */
 	case MPGATE_FLOW_MOVED:
 		flow->state = MPGATE_FLOW_HELD;
@@ -256,7 +256,8 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 						    const struct mpgate_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
-	bool honest = steer_holds(set, rule, answer->peer);
+	const struct mpgate_peer *peer = peer_of(answer->peer);
+	bool honest = steer_holds(set, rule, peer);
 	struct mpgate_flow flow = {}, *known;
 	enum mpgate_reason reason;
 
@@ -266,7 +267,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
 	flow.rule_flags = rule->flags;
-	flow.worker = steer_worker(client, answer->peer);
+	flow.worker = steer_worker(client, peer);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
 	/* The entry is there before the packet goes on: the worker may accept at once. */
@@ -295,6 +296,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	enum mpgate_reason reason = MPGATE_R_NO_RULE, done;
 	struct mpgate_tuple tuple = {};
 	const struct mpgate_rule *rule;
+	const struct mpgate_peer *peer;
 	struct mpgate_flow *known;
 	__u32 slot, index;
 	void *map;
@@ -338,8 +340,9 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, rule, answer);
-	done = steer_holds(set, rule, answer->peer) ? MPGATE_R_HELD : MPGATE_R_STEERED;
-	reason = steer_give(skb, set, seg, steer_worker(flow_client(seg, set->client_seed), answer->peer), done, true);
+	peer = peer_of(answer->peer);
+	done = steer_holds(set, rule, peer) ? MPGATE_R_HELD : MPGATE_R_STEERED;
+	reason = steer_give(skb, set, seg, steer_worker(flow_client(seg, set->client_seed), peer), done, true);
 	return reason == done ? reason : steer_cannot(answer, rule->flags, reason);
 }
 

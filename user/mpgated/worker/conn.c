@@ -193,9 +193,9 @@ void conn_known(struct conn *c)
 	c->pool = NULL;
 }
 
-static void conn_unpark(struct worker *w, struct conn *c)
+static void conn_unlend(struct worker *w, struct conn *c)
 {
-	c->parked = false;
+	c->lent = false;
 	if (!--w->shm->parked[w->index][c->request.slot])
 		report_parked(w, c->request.slot);
 }
@@ -215,8 +215,8 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]--;
 	conn_known(c);
-	if (c->parked)
-		conn_unpark(w, c);
+	if (c->lent)
+		conn_unlend(w, c);
 	if (c->state == GW_PARKING || c->state == GW_PARKED)
 		w->parking_look = 0;
 	c->state = CLOSED;

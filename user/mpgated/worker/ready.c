@@ -114,7 +114,7 @@ int ready_park(struct worker *w, struct conn *c)
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
 	c->state = GW_READY;
-	c->parked = true;
+	c->lent = true;
 	list_del(&c->run);
 	list_add_tail(list_of(w, c->request.slot), &c->run);
 	conn_timer(w, c, TIMER_IDLE);
