@@ -21,7 +21,7 @@
  *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
  *   silent the same without a byte
  * -m: MPTCP from here. -u: what echo, sink and rr send is urgent, the last byte of each write. -c: that many at once.
- * -d: the code point of all packets. -f: the address to connect from.
+ * -d: the code point of all packets. -f: the address to connect from; -h: the first of so many, which take turns.
  * Exit 0 when all went as it should.
  */
 #include <pthread.h>
@@ -339,7 +339,7 @@ int main(int argc, char **argv)
 	static struct job jobs[MAX_THREADS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "muc:d:f:n:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "muc:d:f:h:n:s:t:")) != -1) {
 		mptcp |= opt == 'm';
 		if (opt == 'u')
 			urgent = MSG_OOB;
@@ -349,6 +349,8 @@ int main(int argc, char **argv)
 			dscp = atoi(optarg) << 2; /* in the TOS and traffic class byte */
 		if (opt == 'f' && !set_from(optarg))
 			return 2;
+		if (opt == 'h')
+			hosts = (unsigned)atoi(optarg);
 		if (opt == 'n')
 			bytes = strtoull(optarg, NULL, 10);
 		if (opt == 's')
@@ -357,11 +359,10 @@ int main(int argc, char **argv)
 			seconds = atof(optarg);
 	}
 	action = argv[optind];
-	if (argc - optind != 3 || !known(action) || threads > MAX_THREADS ||
+	if (argc - optind != 3 || !known(action) || threads > MAX_THREADS || !hosts ||
 	    getaddrinfo(argv[optind + 1], argv[optind + 2], &hints, &ai)) {
-		fprintf(stderr, "usage: tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-n BYTES] [-s SEED] [-t "
-				"SECONDS] ACTION "
-				"ADDRESS PORT\n");
+		fprintf(stderr, "usage: tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-h HOSTS] [-n BYTES] [-s SEED] "
+				"[-t SECONDS] ACTION ADDRESS PORT\n");
 		return 2;
 	}
 	memcpy(&server, ai->ai_addr, ai->ai_addrlen);

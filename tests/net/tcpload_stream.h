@@ -22,6 +22,7 @@ struct job {
 
 static struct sockaddr_storage server, from;
 static socklen_t server_len, from_len;
+static unsigned hosts = 1;
 static bool mptcp;
 static int urgent; /* MSG_OOB */
 static int dscp;
@@ -42,6 +43,19 @@ static bool set_from(const char *text)
 	return true;
 }
 
+/* Where the job connects from: with -h, each from one of so many addresses in a row. */
+static int bind_from(int fd, const struct job *j)
+{
+	struct sockaddr_storage addr = from;
+	uint8_t *last = addr.ss_family == AF_INET ? (uint8_t *)&((struct sockaddr_in *)&addr)->sin_addr + 3
+						  : ((struct sockaddr_in6 *)&addr)->sin6_addr.s6_addr + 15;
+	const int one = 1;
+
+	*last = (uint8_t)(*last + j->seed % hosts);
+	return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) ||
+	       bind(fd, (struct sockaddr *)&addr, from_len);
+}
+
 static int dial(struct job *j)
 {
 	const struct timeval limit = { .tv_sec = RECV_TIMEOUT_S };
@@ -55,8 +69,7 @@ static int dial(struct job *j)
 		setsockopt(fd, IPPROTO_IP, IP_TOS, &dscp, sizeof(dscp));
 	else
 		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &dscp, sizeof(dscp));
-	if (fd < 0 || (from_len && bind(fd, (struct sockaddr *)&from, from_len)) ||
-	    connect(fd, (struct sockaddr *)&server, server_len)) {
+	if (fd < 0 || (from_len && bind_from(fd, j)) || connect(fd, (struct sockaddr *)&server, server_len)) {
 		j->failed = why();
 		if (fd >= 0)
 			close(fd);
