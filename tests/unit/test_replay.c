@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/worker/replay.c user/mpgated/ipc/shared.c
+#include <arpa/inet.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +31,20 @@ static void empty(void)
 	memset(shm, 0, shared_size(BUCKETS));
 }
 
+static struct convert_cookie cookie(uint64_t nonce, uint32_t key_id, uint32_t stamp)
+{
+	struct convert_cookie c = { .key_id = htonl(key_id), .timestamp = htonl(stamp) };
+
+	memcpy(c.nonce, &nonce, sizeof(nonce));
+	return c;
+}
+
+/* Of a cookie made at NOW. */
 static enum replay use_one(uint64_t nonce, uint32_t key_id, uint32_t now)
 {
-	uint8_t bytes[sizeof(nonce)];
+	const struct convert_cookie c = cookie(nonce, key_id, NOW);
 
-	memcpy(bytes, &nonce, sizeof(bytes));
-	return replay_use(shm, BUCKETS, bytes, key_id, now, WINDOW);
+	return replay_use(shm, BUCKETS, &c, now, WINDOW);
 }
 
 static bool use(uint64_t nonce, uint32_t key_id, uint32_t now)
@@ -154,6 +163,28 @@ static void test_two_workers(void)
 	CU_ASSERT_EQUAL(none, 0);
 }
 
+/* Requests of one second, as many as may come in one, keep to a 16th of the table; windows of any length find a place.
+ */
+static void test_near(void)
+{
+	unsigned touched = 0;
+
+	empty();
+	for (uint64_t nonce = 0; nonce < BUCKETS; nonce++)
+		use(nonce, KEY, NOW);
+	for (unsigned b = 0; b < BUCKETS; b++)
+		touched += shm->replay[b][0] != 0;
+	CU_ASSERT_EQUAL(touched, BUCKETS / 16);
+	for (unsigned window = 1; window <= 3600; window *= 2)
+		for (unsigned buckets = 1; buckets <= BUCKETS; buckets *= 2) {
+			const struct convert_cookie c = cookie(1, KEY, UINT32_MAX - window);
+
+			empty();
+			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window), REPLAY_NEW);
+			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window), REPLAY_SEEN);
+		}
+}
+
 /* As many as the configuration says, for the whole of the window, and none is forgotten. */
 static void test_size(void)
 {
@@ -164,11 +195,13 @@ static void test_size(void)
 	CU_ASSERT_EQUAL(buckets, BUCKETS * 32); /* 61,000 cookies, four places each, a power of two */
 	CU_ASSERT_EQUAL(shared_size(buckets), shared_size(0) + 8 * sizeof(uint64_t) * buckets);
 	memset(shm, 0, shared_size(buckets));
-	for (unsigned s = 0; s <= 2 * WINDOW; s++)
-		for (unsigned i = 0; i < 1000; i++, nonce++)
-			forgotten +=
-				replay_use(shm, buckets, (uint8_t *)&nonce, KEY, NOW + s, WINDOW) == REPLAY_NEW_FULL;
-	CU_ASSERT(forgotten <= 61000 * 5 / 10000);
+	for (unsigned s = 0; s <= 10 * WINDOW; s++)
+		for (unsigned i = 0; i < 1000; i++, nonce++) {
+			const struct convert_cookie c = cookie(nonce, KEY, NOW + s);
+
+			forgotten += replay_use(shm, buckets, &c, NOW + s, WINDOW) == REPLAY_NEW_FULL;
+		}
+	CU_ASSERT(forgotten <= 301000 * 5 / 10000);
 	cfg.convert.window = 3600;
 	cfg.limits.request_rate = 1000000;
 	CU_ASSERT_EQUAL(shared_replay_buckets(&cfg), REPLAY_MAX_BUCKETS);
@@ -184,6 +217,7 @@ int main(void)
 				{ "seconds wrap at 16 bits", test_time_wraps },
 				{ "a full bucket forgets its oldest", test_full_bucket },
 				{ "of two workers one wins", test_two_workers },
+				{ "those of one time are near each other", test_near },
 				{ "sized by rate", test_size },
 				CU_TEST_INFO_NULL };
 

@@ -45,7 +45,7 @@ static int check_keyed(struct worker *w, struct request *r, const struct access_
 	if (ret)
 		return ret;
 	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie)); /* it may not be aligned */
-	switch (replay_use(w->shm, s->replay_buckets, cookie.nonce, id, clock->boot, s->window)) {
+	switch (replay_use(w->shm, s->replay_buckets, &cookie, clock->boot, s->window)) {
 	case REPLAY_SEEN:
 		return -EALREADY;
 	case REPLAY_NEW_FULL:

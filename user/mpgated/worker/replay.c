@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <mpgated/worker/replay.h>
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include <mpgate/replay.h>
 
 /* An entry: 48 bits of the cookie's fingerprint, 16 bits of the second it was used. 0: empty. */
 #define TIME_BITS 16
+#define SEGMENTS 16U
 
 static bool fresh(uint64_t entry, uint32_t now, unsigned window)
 {
@@ -14,14 +16,27 @@ static bool fresh(uint64_t entry, uint32_t now, unsigned window)
 	return entry && ((now - (uint32_t)entry) & REPLAY_TIME_MASK) <= 2 * window;
 }
 
-enum replay replay_use(struct shared_memory *shm, unsigned buckets, const uint8_t nonce[8], uint32_t key_id,
-		       uint32_t now, unsigned window)
+/*
+ * Cookies whose time stamps are near each other share a segment, so that those of now keep to a part of the table that
+ * the CPU's caches hold. The segments' turn takes as long as an entry is fresh.
+ */
+static unsigned bucket_of(unsigned buckets, uint64_t print, uint32_t stamp, unsigned window)
+{
+	unsigned each = buckets / SEGMENTS, seconds = (2 * window + SEGMENTS) / SEGMENTS;
+
+	if (!each)
+		return print & (buckets - 1);
+	return stamp / seconds % SEGMENTS * each + (print & (each - 1));
+}
+
+enum replay replay_use(struct shared_memory *shm, unsigned buckets, const struct convert_cookie *cookie, uint32_t now,
+		       unsigned window)
 {
 	uint64_t print, entry, *bucket;
 
-	memcpy(&print, nonce, sizeof(print));
-	print = replay_fingerprint(print, key_id);
-	bucket = shm->replay[print & (buckets - 1)];
+	memcpy(&print, cookie->nonce, sizeof(print));
+	print = replay_fingerprint(print, ntohl(cookie->key_id));
+	bucket = shm->replay[bucket_of(buckets, print, ntohl(cookie->timestamp), window)];
 	entry = (print & ~(uint64_t)REPLAY_TIME_MASK) | (now & REPLAY_TIME_MASK) | 1U << TIME_BITS;
 	for (;;) {
 		unsigned victim = 0, oldest = 0;

@@ -3,6 +3,7 @@
 #ifndef MPGATED_REPLAY_H
 #define MPGATED_REPLAY_H
 
+#include <mpgate/convert.h>
 #include <mpgated/ipc/shared.h>
 
 enum replay {
@@ -12,11 +13,11 @@ enum replay {
 };
 
 /*
- * Has this nonce of a key been used inside the window (seconds)? From now on it has. now: of CLOCK_BOOTTIME. Lock-free,
- * so that a worker that dies in here holds up nobody. A full bucket gives up its oldest entry: only who has a key can
- * fill one.
+ * Has this cookie, whose tag is right, been used inside the window (seconds)? From now on it has. now: of
+ * CLOCK_BOOTTIME. Lock-free, so that a worker that dies in here holds up nobody. A full bucket gives up its oldest
+ * entry: only who has a key can fill one.
  */
-enum replay replay_use(struct shared_memory *shm, unsigned buckets, const uint8_t nonce[8], uint32_t key_id,
-		       uint32_t now, unsigned window);
+enum replay replay_use(struct shared_memory *shm, unsigned buckets, const struct convert_cookie *cookie, uint32_t now,
+		       unsigned window);
 
 #endif
