@@ -7,6 +7,8 @@ TSV=$1
 DOCS=${BENCH_DOCS:-docs}
 BPF=$(dirname "$TSV")/bench_bpf.txt
 PROFILE=$(dirname "$TSV")/profile.txt
+SETUPS=(plain haproxy haproxy256 mpgate)
+! cut -f2 "$TSV" | grep -qx before || SETUPS+=(before)
 mkdir -p "$DOCS/img"
 
 # spread FIGURE SETUP: "median (min to max)" over the rounds; "-" without values.
@@ -42,7 +44,7 @@ bpf_value() { awk -v k="$1" -v n="$2" '$1 == k && $2 == n { print $3 }' "$BPF" 2
 plot() {
 	local setup n=0
 	: >"$DOCS/img/$1.dat"
-	for setup in plain haproxy haproxy256 mpgate; do
+	for setup in "${SETUPS[@]}"; do
 		values "$3" "$setup" | sort -g | awk -v s="$setup" -v n=$n '{ v[NR] = $1 } END {
 			if (NR) print n, s, v[int((NR + 1) / 2)], v[1], v[NR] }' >>"$DOCS/img/$1.dat"
 		n=$((n + 1))
@@ -54,7 +56,7 @@ plot() {
 			set title "$2"
 			set ylabel "$3"
 			set yrange [0:*]
-			set xrange [-0.7:3.7]
+			set xrange [-0.7:$((${#SETUPS[@]} - 1)).7]
 			set style fill solid 0.6
 			set boxwidth 0.6
 			unset key
@@ -65,10 +67,19 @@ plot() {
 	fi
 	rm -f "$DOCS/img/$1.dat"
 }
+header() {
+	printf '| figure'
+	printf ' | %s' "$@"
+	printf ' |\n|---'
+	printf '|---%.0s' "$@"
+	printf '|\n'
+}
+# against FIGURE: this tree over the one before.
+against() { echo "| $1 | $(ratio "$1" mpgate "$1" before) |"; }
 row() {
 	local setup
 	printf '| %s' "$1"
-	for setup in plain haproxy haproxy256 mpgate; do printf ' | %s' "$(spread "$1" $setup)"; done
+	for setup in "${SETUPS[@]}"; do printf ' | %s' "$(spread "$1" "$setup")"; done
 	echo ' |'
 }
 
@@ -83,6 +94,7 @@ row() {
 
 		The setups: **plain** is routed TCP. **haproxy** is two HAProxy under \`mptcpize\`, nft TPROXY in front of the first,
 		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`. **mpgate** is this, with \`connect: early\` where nothing else is said.
+		Bulk transfers and new connections come from 16 hosts of the LAN where nothing else is said.
 
 		## Against the goals
 		| figure | measured | goal | met |
@@ -115,6 +127,10 @@ row() {
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5
 	goal "guard drops a forged Convert SYN, over an empty program, ns" "$(bpf_value difference guard_forged)" most 250
+	if [ "${SETUPS[*]: -1}" = before ]; then
+		printf '\n## Against a tree before (this / before, in one run)\n| figure | ratio |\n|---|---|\n'
+		awk -F'\t' '$2 == "before" && !seen[$3]++ { print $3 }' "$TSV" | while read -r figure; do against "$figure"; done
+	fi
 	printf '\n## What limits the rest\n'
 	cat tests/bench/limits.md
 	if [ -s "$PROFILE" ]; then
@@ -123,8 +139,7 @@ row() {
 	cat <<-END
 
 		## All values
-		| figure | plain | haproxy | haproxy256 | mpgate |
-		|---|---|---|---|---|
+		$(header "${SETUPS[@]}")
 	END
 	cut -f3 "$TSV" | awk '!seen[$0]++' | while read -r figure; do row "$figure"; done
 	cat <<-END

@@ -3,7 +3,7 @@
 # make bench: mpgate beside plain routed TCP and a pair of HAProxy, in one run, in namespaces. Rounds are interleaved:
 # each figure of each setup is taken once a round. Raw values: $BUILD/bench.tsv; report.sh writes docs/benchmarks.md.
 # ROUNDS, SECONDS_EACH and IDLE change how long it takes. FIGURES chooses among unshaped, memory, shaped and delays: the
-# rest of the raw values then stays as it was.
+# rest of the raw values then stays as it was. BEFORE: the build of another tree of mpgate, to be compared in the same run.
 set -u
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/../net/tap.sh"
@@ -18,7 +18,8 @@ SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-2000}
 ALL_FIGURES="unshaped memory shaped delays"
 FIGURES=${FIGURES:-$ALL_FIGURES}
-SETUPS=(plain haproxy haproxy256 mpgate)
+HOSTS=16
+SETUPS=(plain haproxy haproxy256 mpgate ${BEFORE:+before})
 OUT=$BUILD/bench.tsv
 TICKS=$(getconf CLK_TCK)
 export LIMIT=3600
@@ -44,21 +45,24 @@ pss() {
 	for pid; do cat "/proc/$pid/smaps_rollup"; done 2>/dev/null | awk '/^Pss:/ { s += $2 } END { print s + 0 }'
 }
 
+# hosts ARGUMENTS...: load of HOSTS hosts of the LAN. One host keeps to one worker of the gateway, whatever it opens.
+hosts() { load -f "$CLIENT4" -h $HOSTS "$@"; }
+
 # bulk_of FLOWS: throughput, and what a GB cost.
 bulk_of() {
 	local cpu busy out gb took
 	cpu=$(proxy_cpu) busy=$(machine_busy)
-	out=$(load -c "$1" -t "$SECONDS_EACH" bulk $SERVER4 80) || return
+	out=$(hosts -c "$1" -t "$SECONDS_EACH" bulk $SERVER4 80) || return
 	gb=$(calc "$(field count <<<"$out") / 1e9") took=$(field seconds <<<"$out")
 	record "bulk $1 flows, Gbit/s" "$(calc "$gb * 8 / $took")"
 	[ ${#SETUP_PIDS[@]} -eq 0 ] || record "CPU s per GB, $1 flows" "$(calc "($(proxy_cpu) - $cpu) / $gb")"
 	record "machine s per GB, $1 flows" "$(calc "($(machine_busy) - $busy) / $gb")"
 }
 
-# rate_of SUFFIX [COMMAND]: of the client to the server, or by another command to $TO.
+# rate_of SUFFIX [COMMAND]: of all hosts to the server, or by another command to $TO.
 rate_of() {
 	local out
-	out=$("${2:-load}" -c 16 -t "$SECONDS_EACH" rate "${TO:-$SERVER4}" 7001) || return
+	out=$("${2:-hosts}" -c 16 -t "$SECONDS_EACH" rate "${TO:-$SERVER4}" 7001) || return
 	record "connections per second$1" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
 }
 
@@ -154,6 +158,7 @@ unshaped_figures() {
 	bulk_of 1
 	bulk_of 8
 	rate_of ""
+	rate_of ", one host" load
 }
 wanted() { [[ " $FIGURES " == *" $1 "* ]]; }
 shaped_figures() {
@@ -177,6 +182,7 @@ else
 fi
 echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
 net_build && servers_start || exit 1
+for ((i = 1; i < HOSTS; i++)); do ip -n "$CLIENT" addr add "${CLIENT4%.*}.$((${CLIENT4##*.} + i))/24" dev eth0; done
 # A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port is
 # slow; that would measure the order of the setups.
 for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done

@@ -19,6 +19,10 @@ mpgate_stop() {
 	daemon_stop hub
 }
 
+# The daemon and its tool of another tree.
+before_start() { BUILD=$BEFORE CTL=$BEFORE/mpgatectl mpgate_start; }
+before_stop() { mpgate_stop; }
+
 # Two HAProxy under mptcpize: nft TPROXY in front of the first, PROXY v2 between them, the second connects to the
 # original destination.
 haproxy_configs() {
