@@ -8,7 +8,7 @@
 
 /* An entry: 48 bits of the cookie's fingerprint, 16 bits of the second it was used. 0: empty. */
 #define TIME_BITS 16
-#define SEGMENTS 16U
+#define SEGMENTS 32U
 
 static bool fresh(uint64_t entry, uint32_t now, unsigned window)
 {
