@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Clients that people use, through rules as they are by default: what each finds out about a server is what it finds without
 # mpgate.
+# shellcheck disable=SC2086 # names and numbers have no spaces
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -21,12 +22,42 @@ on "$SERVER" nft -f - <<-'END'
 			type filter hook input priority filter; policy accept;
 			tcp dport 7990 drop
 			tcp dport 7991 reject with icmpx type admin-prohibited
+			meta nfproto ipv6 tcp dport 7301 reject with tcp reset
+			meta nfproto ipv6 tcp dport 7302 drop
+			meta nfproto ipv6 tcp dport 7303 reject with icmpx type admin-prohibited
+			meta nfproto ipv4 tcp dport 7304 reject with tcp reset
+			meta nfproto ipv4 tcp dport 7305 drop
 		}
 	}
 END
 sysctls "$ROUTER" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 spawn iperf "$SERVER" iperf3 -s -p $IPERF_PORT
 wait_for 5 grep -q listening "$TMP/iperf.log"
+# A web server that is refused, silent or unreachable in one family.
+FACES="7301 7302 7303 7304 7305"
+cat >"$TMP/web.cfg" <<-'END'
+	defaults
+		mode http
+		timeout client 30s
+	frontend web
+		bind :7301-7305
+		bind :::7301-7305 v6only
+		http-request return status 200 content-type text/html lf-string "<p>from %[src].</p>"
+END
+spawn web "$SERVER" haproxy -db -f "$TMP/web.cfg"
+cat >"$TMP/eyeballs.py" <<-'END'
+	import asyncio, sys, urllib.request
+
+	async def race(port):
+	    r, w = await asyncio.open_connection("server.test", port, happy_eyeballs_delay=0.25)
+	    w.write(b"GET / HTTP/1.0\r\n\r\n")
+	    print((await r.read()).decode())
+
+	if sys.argv[1] == "urllib":
+	    print(urllib.request.urlopen(f"http://server.test:{sys.argv[2]}/", timeout=4).read().decode())
+	else:
+	    asyncio.run(asyncio.wait_for(race(int(sys.argv[2])), 20))
+END
 
 # A name with addresses of both families, as the clients' resolver has it: hosts ADDRESS...
 hosts() { printf '%s server.test\n' "$@" >"$TMP/hosts"; }
@@ -51,8 +82,28 @@ falls_back() { # FIRST SECOND
 	echo "psql $(named psql "host=$1,$2 port=7999,7001 connect_timeout=5" -c '' 2>&1 | grep -c 'refused')"
 	echo "retry $(named curl --retry 2 --retry-delay 1 --retry-connrefused -o /dev/null http://server.test:7999/ 2>&1 | grep -c 'Will retry')"
 }
+# by_family: IPv4 or IPv6, by the page that came; else nothing.
+by_family() { sed -n 's/.*from [0-9a-f]*:.*/IPv6/p; s/.*from [0-9]*\.[0-9].*/IPv4/p'; }
+# Which family clients end up with at a name whose addresses are of both, and one of which does not work.
+eyeballs() {
+	local port
+	hosts "$SERVER6" "$SERVER4"
+	for port in $FACES; do
+		echo "$port curl $(named curl -sS --max-time 20 http://server.test:$port/ 2>&1 | by_family)"
+		echo "$port wget $(named wget -q -T 4 -t 1 -O - http://server.test:$port/ 2>&1 | by_family)"
+		[ -z "$PYTHON" ] || echo "$port asyncio $(named $PYTHON "$TMP/eyeballs.py" asyncio $port 2>&1 | by_family)"
+		[ -z "$PYTHON" ] || echo "$port urllib $(named $PYTHON "$TMP/eyeballs.py" urllib $port 2>&1 | by_family)"
+		[ -z "$BROWSER" ] || echo "$port $BROWSER $(named timeout 40 $BROWSER --headless --no-sandbox --disable-gpu \
+			--user-data-dir="$TMP/browser" --dump-dom http://server.test:$port/ 2>/dev/null | by_family)"
+	done
+}
+# Those that every Debian has, and those that are used where they are.
+PYTHON='' BROWSER=''
+! type -P python3 >"$TMP/which" || PYTHON=python3
+! type -P chromium >"$TMP/which" || BROWSER=chromium
 ABSENT6=fd60:40::77
 all_clients() {
+	eyeballs
 	falls_back "$ABSENT6" "$SERVER4"
 	falls_back "$SERVER6" "$SERVER4"
 	falls_back "$SERVER4" "$SERVER6"
@@ -70,6 +121,11 @@ check "that was many ports" [ "$(grep -c open "$TMP/scan.honest")" -eq 2 ]
 all_clients >"$TMP/clients.honest"
 check "clients fall back, and try again, as they do without" diff "$TMP/clients.plain" "$TMP/clients.honest"
 check "by way of the hub" counted gw relay approved "$held"
+for name in curl wget ${PYTHON:+asyncio urllib} $BROWSER; do
+	is "$(grep -c " $name IPv[46]$" "$TMP/clients.honest")" 5 "$name reaches the server by the family that works"
+done
+[ -n "$PYTHON" ] || skip "asyncio reaches the server by the family that works" "no python3 here"
+[ -n "$BROWSER" ] || skip "chromium reaches the server by the family that works" "no chromium here"
 for f in 4 6; do
 	family $f
 	ok=0
