@@ -265,6 +265,22 @@ static void test_time_out(void)
 	CU_ASSERT_STRING_EQUAL(play.ended.error, "");
 	CU_ASSERT_TRUE(play_end());
 
+	/* The connection stands meanwhile, and the peer waits for us: the time begins anew. */
+	play_new();
+	play.syn_room = 0;
+	CU_ASSERT_EQUAL_FATAL(play_probe(0), 0);
+	loop_busy(2 * PATIENCE);
+	loop_pass(0);
+	CU_ASSERT_EQUAL(play.ended.count, 0);
+	CU_ASSERT_TRUE(loop_ready(FIRST_FD, 0, UV_WRITABLE));
+	CU_ASSERT_TRUE(play.socks[0].out_len > 0);
+	loop_pass(PATIENCE - 1);
+	CU_ASSERT_EQUAL(play.ended.count, 0);
+	loop_pass(1);
+	CU_ASSERT_EQUAL(play.ended.count, 1);
+	CU_ASSERT_STRING_EQUAL(play.ended.error, strerror(ETIMEDOUT));
+	CU_ASSERT_TRUE(play_end());
+
 	k = play_start();
 	k->in_len = sock_answer(k, REFUSED, buf);
 	memcpy(k->in, buf, k->in_len);

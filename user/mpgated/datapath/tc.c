@@ -9,7 +9,9 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <mpgated/datapath/internal.h>
 
@@ -17,6 +19,7 @@
 #define TC_PRIORITY_GUARD 0x6d70U
 #define TC_PRIORITY_OTHER 0x6d71U
 #define TC_HANDLE 0x6d70U
+#define PATIENCE_S 2 /* for a part of a list */
 
 static void tc_prepare(unsigned ifindex, enum dp_role role, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
 {
@@ -62,10 +65,12 @@ static int count_message(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
+/* How many filters are there. 0 or -errno; an answer that does not come holds the daemon up for a moment only. */
 static int count_filters(unsigned ifindex, uint32_t parent, unsigned *count)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct mnl_socket *nl = mnl_socket_open(NETLINK_ROUTE);
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct tcmsg *tcm;
 	ssize_t n;
@@ -79,6 +84,7 @@ static int count_filters(unsigned ifindex, uint32_t parent, unsigned *count)
 	tcm->tcm_family = AF_UNSPEC;
 	tcm->tcm_ifindex = (int)ifindex;
 	tcm->tcm_parent = parent;
+	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0 && mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) >= 0) {
 		do {
 			n = mnl_socket_recvfrom(nl, buf, sizeof(buf));

@@ -43,7 +43,7 @@ static const struct nl_endpoint *find_endpoint(const struct nl_list *present, co
 }
 
 /* Somebody else's endpoint with the same address serves as well, and is left alone. */
-static unsigned want_endpoints(struct paths *p, const struct nl_list *present, struct wanted_endpoint *out)
+static unsigned want_endpoints(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
 {
 	bool any_up = false;
 	unsigned n = 0;
@@ -80,7 +80,7 @@ static unsigned want_endpoints(struct paths *p, const struct nl_list *present, s
 }
 
 /* Older kernels answer EINVAL to whatever they do not take, one endpoint too many as well. */
-static bool endpoints_full(struct paths *p)
+static bool endpoints_full(struct path_set *p)
 {
 	struct nl_list present = { 0 };
 	bool full = !mptcp_pm_dump(&p->pm, &present) && present.n >= MPTCP_PM_MOST;
@@ -89,7 +89,7 @@ static bool endpoints_full(struct paths *p)
 	return full;
 }
 
-static void add_endpoint(struct paths *p, const struct wanted_endpoint *w)
+static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w)
 {
 	int err = mptcp_pm_add(&p->pm, &w->e);
 
@@ -105,7 +105,7 @@ static void add_endpoint(struct paths *p, const struct wanted_endpoint *w)
 	}
 }
 
-int endpoints_apply(struct paths *p)
+int endpoints_apply(struct path_set *p)
 {
 	struct wanted_endpoint wanted[ENDPOINT_IDS];
 	struct nl_list present = { 0 };
@@ -150,7 +150,7 @@ static bool is_present(const struct nl_list *endpoints, int id)
 	return false;
 }
 
-bool endpoints_lost(struct paths *p)
+bool endpoints_lost(struct path_set *p)
 {
 	struct nl_list present = { 0 };
 	bool lost = false;

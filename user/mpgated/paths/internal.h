@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * State of what the room's files share: paths.c (life cycle), monitor.c (what the kernel tells), sync.c (from what is
- * seen to what is set), routing.c and endpoints.c. The state is read anew as a whole after each notification, but for
- * single routes, which are many and are followed one by one; so that a lost one costs nothing but time.
+ * State of what the room's files share: paths.c (life cycle), monitor.c (what the kernel tells), work.c (jobs, and what
+ * others see of their results); and what runs in jobs beside the loop (job.h), since it may block: set.c (settings),
+ * sync.c (from what is seen to what is set), routing.c and endpoints.c. The state is read anew as a whole after each
+ * notification, but for single routes, which are many and are followed one by one; so that a lost one costs nothing but
+ * time.
+ *
+ * While a job runs, struct path_set is the job's alone. The loop writes down what else is to be done (paths.todo,
+ * paths.settings) and does not read the monitor: what the kernel tells meanwhile waits in the socket. So each job
+ * starts from what was true when it started, and what comes later is looked at against what it found.
  */
 #ifndef MPGATED_PATHS_INTERNAL_H
 #define MPGATED_PATHS_INTERNAL_H
 
 #include <string.h>
 
+#include <lib/nl_parse.h>
 #include <mpgated/paths/blackhole.h>
+#include <mpgated/paths/job.h>
 #include <mpgated/paths/mptcp_pm.h>
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
@@ -22,34 +30,80 @@ struct path_link {
 	unsigned slot; /* names its table and endpoints; no two links share one */
 	bool was_down; /* since its endpoints were made: subflows over it may be lost */
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
-	bool told; /* events->link was called for it */
 	enum paths_health health[2];
 	bool detour; /* its traffic may take another path while it is dead */
 	unsigned copies[2]; /* routes in its table, by family */
+};
+
+/* What is wanted of us: of a configuration, which may be gone while a job works, and of the peers' probes. */
+struct path_settings {
+	struct {
+		char name[16];
+		enum cfg_role role;
+		enum cfg_use use;
+		bool detour;
+		enum paths_health health[2];
+	} link[MPGATE_MAX_LINKS];
+	unsigned count;
+	uint32_t mark, mark_mask; /* of the packets that are delivered here */
+	bool accepts; /* Convert */
+	bool dials; /* peers, or servers for clients */
+	bool forwards; /* for clients */
+};
+
+/* What a job is to do, as bits. */
+enum path_todo {
+	TODO_SETTINGS = 1, /* new ones: sysctls and limits follow */
+	TODO_FOLLOW = 2, /* set.changes */
+	TODO_CHECK = 4, /* are our endpoints there? */
+	TODO_SYNC = 8, /* everything, and what is above if it did not go well */
+};
+
+/* A route of a path's table that has to come or go. */
+struct path_change {
+	struct nl_route route;
+	bool add;
+};
+
+/* All that is seen and set by a job. */
+struct path_set {
+	unsigned todo; /* enum path_todo */
+	struct path_settings settings;
+	struct nl_list changes; /* struct path_change */
+	struct nl_sock rt;
+	struct mptcp_pm pm;
+	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
+	struct path_link links[MPGATE_MAX_LINKS];
+	unsigned count;
+	unsigned loopback; /* ifindex of lo while it is up, else 0 */
+	struct nl_list addrs; /* struct nl_address, all of this namespace; good if looked */
+	bool looked;
+	bool alternatives; /* in the main table: of some destination a link has more than one route */
+	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
+	bool ipv6_off_told, endpoints_full_told, many_routes_told;
+	int error; /* of the job */
+	int look_error, route_error; /* told last */
 };
 
 struct paths {
 	uv_loop_t *loop;
 	struct paths_events events;
 	uv_poll_t poll;
+	uv_poll_cb notified; /* of poll */
 	uv_timer_t timer;
 	unsigned handles; /* of libuv, still to be closed */
 	struct mnl_socket *monitor;
-	struct nl_sock rt;
-	struct mptcp_pm pm;
-	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
 	struct blackhole blackhole;
 	bool undone; /* all is put back */
-	struct path_link links[MPGATE_MAX_LINKS];
-	unsigned count;
-	uint32_t mark, mark_mask; /* of the packets that are delivered here */
-	unsigned loopback; /* ifindex of lo while it is up, else 0 */
-	struct nl_list addrs; /* struct nl_address, all of this namespace */
-	bool alternatives; /* in the main table: of some destination a link has more than one route */
-	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
+	struct path_settings settings; /* those that are wanted */
+	struct paths_link links[MPGATE_MAX_LINKS]; /* by the same index: as they were at the end of the last job */
+	bool told[MPGATE_MAX_LINKS]; /* events->link was called for it */
+	struct nl_list addrs; /* struct nl_address, likewise */
+	unsigned todo; /* for the next job */
 	unsigned checks; /* since the last full one */
-	bool ipv6_off_told, endpoints_full_told, many_routes_told, overflow_told;
-	int route_error; /* told last */
+	bool overflow_told;
+	struct job job;
+	struct path_set set;
 };
 
 static inline bool link_has_addr(const struct paths_link *l, unsigned f)
@@ -67,16 +121,34 @@ static inline bool link_is_path(const struct path_link *l, unsigned f)
 
 static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
 
-/* sync.c */
-/* Reads and sets all anew, and again later if something failed. 0 or -errno. */
-int paths_sync_now(struct paths *p);
-/* The same after ms, or earlier if that is due by then: a storm of changes must not put it off for ever. */
+/* work.c */
+/* Starts the thread, and makes timer and job: two handles. 0 or -errno. */
+int paths_open_jobs(struct paths *p);
+/* Has all read and set anew after ms, or earlier if that is due by then: a storm must not put it off for ever. */
 void paths_sync_after(struct paths *p, unsigned ms);
+/* Starts a job for what is to be done, or leaves that to the end of the one that runs. */
+void paths_begin(struct paths *p);
+/* What was found is what others see from now on, and what failed is tried again. No job runs. */
+void paths_take_over(struct paths *p);
+/* Waits up to ms until no job runs, in place of the loop. 0, the -errno of the last one, or -ETIMEDOUT: one runs still.
+ */
+int paths_settle(struct paths *p, unsigned ms);
 
-/* Reads links and addresses, sets what they need, calls events->link for changes. 0 or -errno after a message. */
-int paths_sync(struct paths *p);
+/* set.c: in a job, as all that follows but for monitor.c */
+/* Takes the settings over; of links that are gone, what is set by name is undone. */
+void set_links(struct path_set *p);
+/* Lets a connection have as many subflows as the kernel can; what was set before is kept in mind. 0 or -errno. */
+int set_limits(struct path_set *p);
+void set_sysctls(struct path_set *p);
+/* Puts everything back. 0, or -errno: the originals have to be kept for the next start. */
+int set_undo(struct path_set *p);
+const struct path_link *set_find_link(const struct path_link *links, unsigned count, const char *name); /* NULL: none */
+
+/* sync.c */
+/* Reads links and addresses, sets what they need. 0 or -errno after a message. */
+int paths_sync(struct path_set *p);
 /* Sets only: with no links, everything of ours goes. */
-int paths_apply(struct paths *p);
+int paths_apply(struct path_set *p);
 
 /* monitor.c */
 /* Opens the socket and starts to watch it: one handle more. 0 or -errno. */
@@ -84,12 +156,17 @@ int monitor_open(struct paths *p);
 
 /* routing.c */
 /* Makes the rules and routes of one family what they should be. 0 or -errno. */
-int routing_apply(struct paths *p, unsigned f);
-/* A route has come or gone: true when what follows from that is done, false when all has to be read anew. */
-bool routing_follow(struct paths *p, const struct nlmsghdr *nlh);
+int routing_apply(struct path_set *p, unsigned f);
+/*
+ * No job runs: a route has come or gone. True: p->changes has what follows from that, perhaps nothing; false: all has
+ * to be read anew.
+ */
+bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh);
+/* Sets p->changes, which are none then. False: not all could be set, and all has to be read anew. */
+bool routing_follow(struct path_set *p);
 
 /* endpoints.c */
-int endpoints_apply(struct paths *p); /* 0 or -errno */
-bool endpoints_lost(struct paths *p); /* has somebody removed one of ours? */
+int endpoints_apply(struct path_set *p); /* 0 or -errno */
+bool endpoints_lost(struct path_set *p); /* has somebody removed one of ours? */
 
 #endif

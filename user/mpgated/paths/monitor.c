@@ -11,10 +11,11 @@
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define OVERFLOW_MS 100 /* more of them are under way */
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
+#define MOST_CHANGES 256 /* routes that one job follows, about */
 #define MONITOR_QUEUE (1 << 20) /* bytes that may wait: about a thousand notifications */
 
 /* A link may be up again by the time the state is read; that it was down must not be missed. */
-static void note_link(struct paths *p, const struct nlmsghdr *nlh)
+static void note_link(struct path_set *p, const struct nlmsghdr *nlh)
 {
 	struct nl_link l;
 
@@ -28,12 +29,12 @@ static void note_link(struct paths *p, const struct nlmsghdr *nlh)
 static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 {
 	/* What we have done ourselves is no news. */
-	if (nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(p->rt.nl))
+	if (nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(p->set.rt.nl))
 		return;
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
-		note_link(p, nlh);
+		note_link(&p->set, nlh);
 		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -41,8 +42,10 @@ static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		/* Nothing is to be done alone what a sync that is due will do anyway. */
-		if (!uv_is_active((uv_handle_t *)&p->timer) && routing_follow(p, nlh))
+		if (!uv_is_active((uv_handle_t *)&p->timer) && routing_notice(&p->set, nlh)) {
+			p->todo |= p->set.changes.n ? TODO_FOLLOW : 0;
 			return;
+		}
 		break;
 	case RTM_DELRULE: /* network managers remove rules that they do not know */
 		break;
@@ -61,12 +64,12 @@ static void overflow(struct paths *p)
 	paths_sync_after(p, OVERFLOW_MS);
 }
 
-/* Takes all that waits. */
+/* Takes what waits: all, or as much as a job should do at a time. */
 static void drain(struct paths *p)
 {
 	static char buf[MONITOR_BYTES];
 
-	for (;;) {
+	while (p->set.changes.n < MOST_CHANGES) {
 		ssize_t got = mnl_socket_recvfrom(p->monitor, buf, sizeof(buf));
 		int left = (int)got;
 
@@ -91,12 +94,13 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 	struct paths *p = poll->data;
 
 	(void)events;
-	drain(p);
 	if (status < 0) {
 		/* libuv stops a handle whose socket has an error, which an overflow is. */
 		overflow(p);
 		uv_poll_start(poll, UV_READABLE, on_monitor);
 	}
+	drain(p);
+	paths_begin(p);
 }
 
 static int open_socket(struct paths *p)
@@ -130,5 +134,6 @@ int monitor_open(struct paths *p)
 		return err;
 	p->poll.data = p;
 	p->handles++;
+	p->notified = on_monitor;
 	return uv_poll_start(&p->poll, UV_READABLE, on_monitor);
 }

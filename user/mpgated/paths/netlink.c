@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <lib/nl_parse.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,6 +30,7 @@ int nl_open(int bus, struct nl_sock *out)
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	out->nl = nl;
 	out->seq = 0;
+	out->late = false;
 	return 0;
 }
 
@@ -39,6 +39,11 @@ void nl_close(struct nl_sock *s)
 	if (s->nl)
 		mnl_socket_close(s->nl);
 	s->nl = NULL;
+}
+
+void nl_retry(struct nl_sock *s)
+{
+	s->late = false;
 }
 
 struct nlmsghdr *nl_request(char *buf, uint16_t type, uint16_t flags)
@@ -67,6 +72,9 @@ int nl_talk(struct nl_sock *s, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
 	bool interrupted = false;
 	int ret = 0;
 
+	/* A kernel that does not answer is waited for once, not for each of a thousand routes. */
+	if (s->late)
+		return -ETIMEDOUT;
 	nlh->nlmsg_seq = ++s->seq;
 	if (mnl_socket_sendto(s->nl, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
@@ -76,8 +84,12 @@ int nl_talk(struct nl_sock *s, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
 
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0 && errno == EAGAIN) {
+			s->late = true;
+			return -ETIMEDOUT;
+		}
 		if (got < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+			return -errno;
 		for (struct nlmsghdr *m = (struct nlmsghdr *)buf; nl_message_ok(m, left);
 		     m = mnl_nlmsg_next(m, &left)) {
 			if (m->nlmsg_seq != s->seq)

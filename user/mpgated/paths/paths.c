@@ -12,141 +12,58 @@
 #include <unistd.h>
 
 #define FULL_CHECKS 12U /* of paths_check(): then all is looked at, whatever was told; a minute */
-#define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
-#define TFO_SERVER 2
-/* Names of the MPTCP limits among the originals. */
-#define LIMIT_ADD_ADDRS "mptcp-limits/add_addr_accepted"
-#define LIMIT_SUBFLOWS "mptcp-limits/subflows"
+#define RELOAD_MS 3000U /* that a reload waits for the kernel: longer than one answer that does not come */
 
-/* --- limits and sysctls */
+/* --- settings */
 
-static uint32_t raised(uint32_t now)
+static int read_settings(const struct config *cfg, struct path_settings *out)
 {
-	return now > MPTCP_PM_MOST ? now : MPTCP_PM_MOST;
-}
-
-/* Lets a connection have as many subflows as the kernel can; what was set before is kept in mind. */
-static int raise_limits(struct paths *p)
-{
-	struct nl_limits now, want;
-	int err = mptcp_pm_get_limits(&p->pm, &now);
-
-	if (err)
-		return err;
-	want = (struct nl_limits){ .add_addrs = raised(now.add_addrs), .subflows = raised(now.subflows) };
-	err = originals_note(&p->originals, LIMIT_ADD_ADDRS,
-			     originals_value(&p->originals, LIMIT_ADD_ADDRS, (int)now.add_addrs), (int)want.add_addrs);
-	if (!err)
-		err = originals_note(&p->originals, LIMIT_SUBFLOWS,
-				     originals_value(&p->originals, LIMIT_SUBFLOWS, (int)now.subflows),
-				     (int)want.subflows);
-	if (err || (now.add_addrs == want.add_addrs && now.subflows == want.subflows))
-		return err;
-	err = mptcp_pm_set_limits(&p->pm, &want);
-	if (!err)
-		log_info("MPTCP limits: subflows %u, was %u; add_addr_accepted %u, was %u", want.subflows, now.subflows,
-			 want.add_addrs, now.add_addrs);
-	return err;
-}
-
-static void restore_limits(struct paths *p)
-{
-	struct nl_limits now, before;
-
-	if (mptcp_pm_get_limits(&p->pm, &now) < 0)
-		return;
-	before.add_addrs = (uint32_t)originals_value(&p->originals, LIMIT_ADD_ADDRS, (int)now.add_addrs);
-	before.subflows = (uint32_t)originals_value(&p->originals, LIMIT_SUBFLOWS, (int)now.subflows);
-	if (before.add_addrs == now.add_addrs && before.subflows == now.subflows)
-		return;
-	mptcp_pm_set_limits(&p->pm, &before);
-	log_info("MPTCP limits: back to subflows %u, add_addr_accepted %u", before.subflows, before.add_addrs);
-}
-
-static void set_sysctls(struct paths *p, const struct config *cfg)
-{
-	int tfo, reuse, forwarding;
 	bool lan = false, dials = false;
-
-	if (sysctl_original(&p->originals, "ipv4/tcp_fastopen", &tfo) == 0)
-		sysctl_set(&p->originals, "ipv4/tcp_fastopen",
-			   tfo | TFO_CLIENT | (cfg->convert.listening ? TFO_SERVER : 0));
-	/* A gateway dials one destination: a minute of TIME_WAIT a port would bound its rate. 2: on loopback only. */
-	if (sysctl_original(&p->originals, "ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
-		sysctl_set(&p->originals, "ipv4/tcp_tw_reuse", 1);
-	for (unsigned i = 0; i < cfg->link_count; i++)
-		lan |= cfg->links[i].role == CFG_LAN;
-	for (unsigned i = 0; i < cfg->peer_count; i++)
-		dials |= cfg->peers[i].address_count > 0;
-	blackhole_set(&p->originals, dials || lan);
-	if (!lan)
-		return;
-	if (sysctl_get("ipv4/ip_forward", &forwarding) == 0 && !forwarding)
-		log_warn("net.ipv4.ip_forward is 0: what is not proxied is not forwarded either");
-	if (sysctl_get("ipv6/conf/all/forwarding", &forwarding) == 0 && !forwarding)
-		log_warn("net.ipv6.conf.all.forwarding is 0: what is not proxied is not forwarded either");
-}
-
-/* --- the set of links */
-
-static struct path_link *find_link(struct path_link *links, unsigned count, const char *name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (!strcmp(links[i].pub.name, name))
-			return &links[i];
-	return NULL;
-}
-
-static unsigned free_slot(const struct path_link *links, unsigned count, uint64_t taken, unsigned first)
-{
-	for (unsigned i = 0; i < count; i++)
-		taken |= 1ULL << links[i].slot;
-	while (taken & (1ULL << first))
-		first = (first + 1) % MPGATE_MAX_LINKS;
-	return first;
-}
-
-/* Links named before keep all they have; of the others that are gone, what is set by name is undone here. */
-static int set_links(struct paths *p, const struct config *cfg)
-{
-	struct path_link links[MPGATE_MAX_LINKS] = { 0 };
-	uint64_t taken = 0; /* slots of links that stay */
 
 	if (cfg->link_count > MPGATE_MAX_LINKS)
 		return -E2BIG;
+	memset(out, 0, sizeof(*out));
 	for (unsigned i = 0; i < cfg->link_count; i++) {
-		struct path_link *old = find_link(p->links, p->count, cfg->links[i].name);
+		const struct cfg_link *l = &cfg->links[i];
 
-		if (strlen(cfg->links[i].name) >= sizeof(links[i].pub.name))
+		if (strlen(l->name) >= sizeof(out->link[i].name))
 			return -ENAMETOOLONG;
-		if (old)
-			taken |= 1ULL << old->slot;
+		strcpy(out->link[i].name, l->name);
+		out->link[i].role = l->role;
+		out->link[i].use = l->use;
+		out->link[i].detour = !l->no_detour;
+		lan |= l->role == CFG_LAN;
 	}
-	for (unsigned i = 0; i < cfg->link_count; i++) {
-		struct path_link *old = find_link(p->links, p->count, cfg->links[i].name);
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		dials |= cfg->peers[i].address_count > 0;
+	out->count = cfg->link_count;
+	out->mark = cfg->mark.value;
+	out->mark_mask = cfg->mark.mask;
+	out->accepts = cfg->convert.listening;
+	out->dials = dials || lan;
+	out->forwards = lan;
+	return 0;
+}
 
-		if (old) {
-			links[i] = *old;
-		} else {
-			strcpy(links[i].pub.name, cfg->links[i].name);
-			links[i].slot = free_slot(links, i, taken, i);
+/* Links that were named before keep what is known of them. */
+static void replace_settings(struct paths *p, struct path_settings *s)
+{
+	struct paths_link links[MPGATE_MAX_LINKS] = { 0 };
+	bool told[MPGATE_MAX_LINKS] = { false };
+
+	for (unsigned i = 0; i < s->count; i++) {
+		strcpy(links[i].name, s->link[i].name);
+		for (unsigned k = 0; k < p->settings.count; k++) {
+			if (strcmp(p->settings.link[k].name, s->link[i].name) != 0)
+				continue;
+			links[i] = p->links[k];
+			told[i] = p->told[k];
+			memcpy(s->link[i].health, p->settings.link[k].health, sizeof(s->link[i].health));
 		}
-		links[i].role = cfg->links[i].role;
-		links[i].use = cfg->links[i].use;
-		links[i].detour = !cfg->links[i].no_detour;
-	}
-	for (unsigned i = 0; i < p->count; i++) {
-		char name[sizeof("ipv4/conf//rp_filter") + sizeof(links[0].pub.name)];
-
-		snprintf(name, sizeof(name), "ipv4/conf/%s/rp_filter", p->links[i].pub.name);
-		if (!find_link(links, cfg->link_count, p->links[i].pub.name))
-			sysctl_restore(&p->originals, name);
 	}
 	memcpy(p->links, links, sizeof(p->links));
-	p->mark = cfg->mark.value;
-	p->mark_mask = cfg->mark.mask;
-	p->count = cfg->link_count;
-	return 0;
+	memcpy(p->told, told, sizeof(p->told));
+	p->settings = *s;
 }
 
 /* --- life cycle */
@@ -155,10 +72,12 @@ static void free_paths(struct paths *p)
 {
 	if (p->monitor)
 		mnl_socket_close(p->monitor);
-	nl_close(&p->rt);
-	mptcp_pm_close(&p->pm);
+	nl_close(&p->set.rt);
+	mptcp_pm_close(&p->set.pm);
 	nl_list_free(&p->addrs);
-	originals_close(&p->originals, p->undone);
+	nl_list_free(&p->set.addrs);
+	nl_list_free(&p->set.changes);
+	originals_close(&p->set.originals, p->undone);
 	free(p);
 }
 
@@ -173,12 +92,12 @@ static void on_closed(uv_handle_t *handle)
 /* What is left of a killed daemon is told by its tags, so a second one would take the first's for leftovers. */
 static int take_lock(struct paths *p)
 {
-	int err = originals_open(&p->originals);
+	int err = originals_open(&p->set.originals);
 
 	if (err == -EADDRINUSE)
-		log_error("another mpgated runs in this network namespace: it holds %s", p->originals.path);
+		log_error("another mpgated runs in this network namespace: it holds %s", p->set.originals.path);
 	else if (err)
-		log_error("cannot lock %s: %s", p->originals.path[0] ? p->originals.path : ORIGINALS_DIR,
+		log_error("cannot lock %s: %s", p->set.originals.path[0] ? p->set.originals.path : ORIGINALS_DIR,
 			  strerror(-err));
 	return err;
 }
@@ -189,12 +108,12 @@ static int open_sockets(struct paths *p)
 
 	if (err)
 		return err;
-	err = nl_open(NETLINK_ROUTE, &p->rt);
+	err = nl_open(NETLINK_ROUTE, &p->set.rt);
 	if (err) {
 		log_error("cannot open rtnetlink: %s", strerror(-err));
 		return err;
 	}
-	err = mptcp_pm_open(&p->pm);
+	err = mptcp_pm_open(&p->set.pm);
 	if (err) {
 		log_error("MPTCP path manager: %s", err == -EOPNOTSUPP ? "this kernel has no MPTCP" : strerror(-err));
 		return err;
@@ -204,15 +123,37 @@ static int open_sockets(struct paths *p)
 
 static int open_handles(struct paths *p)
 {
-	int err;
+	int err = paths_open_jobs(p);
 
-	uv_timer_init(p->loop, &p->timer);
-	p->timer.data = p;
-	p->handles = 1;
+	if (err) {
+		log_error("cannot start a thread: %s", strerror(-err));
+		return err;
+	}
 	err = monitor_open(p);
 	if (err)
 		log_error("cannot watch links and routes: %s", strerror(-err));
 	return err;
+}
+
+/* The first settings: without a job, since nothing else goes on yet. */
+static int set_first(struct paths *p)
+{
+	struct path_set *set = &p->set;
+	int err;
+
+	set->settings = p->settings;
+	set_links(set);
+	err = set_limits(set);
+	if (err) {
+		log_error("cannot set MPTCP limits: %s", strerror(-err));
+		return err;
+	}
+	set_sysctls(set);
+	set->error = paths_sync(set);
+	paths_take_over(p);
+	sysctl_restore_left(&set->originals);
+	blackhole_check(&p->blackhole);
+	return set->error;
 }
 
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out)
@@ -223,28 +164,19 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
-	p->originals.fd = -1;
+	p->set.originals.fd = -1;
 	p->events = *events;
-	err = open_sockets(p);
+	err = read_settings(cfg, &p->settings);
+	if (!err)
+		err = open_sockets(p);
 	if (!err)
 		err = open_handles(p);
 	if (err && !p->handles) {
 		free_paths(p);
 		return err;
 	}
-	if (!err) {
-		err = raise_limits(p);
-		if (err)
-			log_error("cannot set MPTCP limits: %s", strerror(-err));
-	}
 	if (!err)
-		err = set_links(p, cfg);
-	if (!err) {
-		set_sysctls(p, cfg);
-		err = paths_sync_now(p);
-		sysctl_restore_left(&p->originals);
-		blackhole_check(&p->blackhole);
-	}
+		err = set_first(p);
 	if (err) {
 		paths_close(p);
 		return err;
@@ -255,40 +187,39 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 
 int paths_reload(struct paths *p, const struct config *cfg)
 {
-	int err = set_links(p, cfg);
+	struct path_settings s;
+	int err = read_settings(cfg, &s);
 
 	if (err) {
 		log_error("links of the new configuration: %s", strerror(-err));
 		return err;
 	}
-	/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
-	raise_limits(p);
-	set_sysctls(p, cfg);
-	return paths_sync_now(p);
+	replace_settings(p, &s);
+	p->todo |= TODO_SETTINGS | TODO_SYNC;
+	paths_begin(p);
+	err = paths_settle(p, RELOAD_MS);
+	if (err == -ETIMEDOUT)
+		log_error("the kernel has not set links and routes yet: what has changed follows");
+	return err;
 }
 
 void paths_check(struct paths *p)
 {
 	blackhole_check(&p->blackhole);
-	if (endpoints_lost(p)) {
-		log_warn("somebody removed MPTCP endpoints: they are set again");
-		paths_sync_after(p, 0);
-	} else if (++p->checks == FULL_CHECKS) {
-		paths_sync_after(p, 0);
-	} else {
-		return;
+	p->todo |= TODO_CHECK;
+	if (++p->checks == FULL_CHECKS) {
+		p->todo |= TODO_SYNC;
+		p->checks = 0;
+		p->overflow_told = false;
 	}
-	p->checks = 0;
-	p->overflow_told = false;
+	paths_begin(p);
 }
 
 void paths_close(struct paths *p)
 {
-	p->count = 0;
-	paths_apply(p);
-	restore_limits(p);
-	sysctl_restore(&p->originals, NULL);
-	p->undone = true;
+	/* What runs is waited for: nobody else may touch what it sets. */
+	job_close(&p->job, on_closed);
+	p->undone = set_undo(&p->set) == 0;
 	if (p->poll.data)
 		uv_close((uv_handle_t *)&p->poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
@@ -296,20 +227,20 @@ void paths_close(struct paths *p)
 
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health)
 {
-	if (index >= p->count || p->links[index].health[f] == health)
+	if (index >= p->settings.count || p->settings.link[index].health[f] == health)
 		return;
-	p->links[index].health[f] = health;
+	p->settings.link[index].health[f] = health;
 	paths_sync_after(p, 0);
 }
 
 unsigned paths_count(const struct paths *p)
 {
-	return p->count;
+	return p->settings.count;
 }
 
 const struct paths_link *paths_get(const struct paths *p, unsigned index)
 {
-	return index < p->count ? &p->links[index].pub : NULL;
+	return index < p->settings.count ? &p->links[index] : NULL;
 }
 
 int paths_local_addrs(struct paths *p, struct mpgate_addr **out, unsigned *count)

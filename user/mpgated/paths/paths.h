@@ -46,7 +46,7 @@ enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
 struct paths_events {
 	/*
 	 * A configured link appeared, disappeared, changed state or address; the first call for a link tells its
-	 * present state. Must not call paths_reload() or paths_close().
+	 * present state. Called in the loop. Must not call paths_reload() or paths_close().
 	 */
 	void (*link)(void *arg, unsigned index, const struct paths_link *link);
 	void *arg;
@@ -58,17 +58,21 @@ struct paths_events {
  * Opens the sockets, cleans leftovers, reads the present state (calling events->link for each configured link before
  * it returns) and goes on in loop. Sets: for `path` links endpoint, table and source rule; for every link the rule and
  * the local routes that deliver marked packets; MPTCP limits; the sysctls that the roles need (each logged, restored
- * at close). -errno after a message.
+ * at close). Waits for the kernel, as paths_close() does; what is done in between does not, but in a thread. -errno
+ * after a message.
  */
 int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_events *events, struct paths **out);
-/* A new configuration: a diff; what stays is not touched. */
+/*
+ * A new configuration: a diff; what stays is not touched. 0 when the kernel has it, or -errno after a message;
+ * -ETIMEDOUT: it has not within 3 s, and will get it. paths_get() goes by cfg at once.
+ */
 int paths_reload(struct paths *p, const struct config *cfg);
 /*
  * To be called every few seconds: the kernel does not tell when somebody removes an MPTCP endpoint. Every twelfth time
  * everything is looked at, also what should have been told.
  */
 void paths_check(struct paths *p);
-/* Undoes everything. The loop must run once more to close the handles; then the memory is free. */
+/* Undoes everything, and waits for that. The loop must run once more to close the handles; then the memory is free. */
 void paths_close(struct paths *p);
 
 /*

@@ -72,13 +72,13 @@ static int want_route(struct wanted *w, const struct nl_route *r)
 	return err ? err : index_add(&w->nets, w->routes.n - 1);
 }
 
-static int want_steering(const struct paths *p, unsigned f, struct wanted *w)
+static int want_steering(const struct path_set *p, unsigned f, struct wanted *w)
 {
 	struct nl_rule rule = {
 		.priority = PATHS_STEER_PRIORITY,
 		.table = PATHS_STEER_TABLE,
-		.mark = p->mark,
-		.mask = p->mark_mask,
+		.mark = p->settings.mark,
+		.mask = p->settings.mark_mask,
 		.suppress = -1,
 		.family = (uint8_t)paths_families[f],
 		.action = FR_ACT_TO_TBL,
@@ -113,7 +113,7 @@ static void make_copy(const struct path_link *l, struct nl_route *r)
 	r->protocol = PATHS_PROTOCOL;
 }
 
-static void tell_many(struct paths *p, const struct path_link *l)
+static void tell_many(struct path_set *p, const struct path_link *l)
 {
 	if (!p->many_routes_told)
 		log_warn("link %s has more than %u routes: its own table has no more of them", l->pub.name,
@@ -126,7 +126,7 @@ static bool is_vital(const struct nl_route *r)
 	return !r->dst_len || r->protocol == RTPROT_KERNEL;
 }
 
-static int want_copy(struct paths *p, struct path_link *l, unsigned f, const struct nl_route *r, struct wanted *w)
+static int want_copy(struct path_set *p, struct path_link *l, unsigned f, const struct nl_route *r, struct wanted *w)
 {
 	struct nl_route copy = *r;
 
@@ -145,7 +145,7 @@ static int want_copy(struct paths *p, struct path_link *l, unsigned f, const str
 	return want_route(w, &copy);
 }
 
-static int want_copies(struct paths *p, struct path_link *l, unsigned f, struct wanted *w)
+static int want_copies(struct path_set *p, struct path_link *l, unsigned f, struct wanted *w)
 {
 	struct nl_list copies = { 0 };
 	int err = route_dump_main(&p->rt, paths_families[f], l->pub.ifindex, 0, &copies);
@@ -160,7 +160,7 @@ static int want_copies(struct paths *p, struct path_link *l, unsigned f, struct 
 	return err;
 }
 
-static struct path_link *link_of(struct paths *p, unsigned ifindex)
+static struct path_link *link_of(struct path_set *p, unsigned ifindex)
 {
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->links[i].pub.ifindex == ifindex)
@@ -172,7 +172,7 @@ static struct path_link *link_of(struct paths *p, unsigned ifindex)
  * Does a route of the main table lead to one of this machine's own nets? Of links that the configuration does not name
  * only those that come with an address: a VPN may have two halves of the Internet.
  */
-static bool is_near(struct paths *p, const struct nl_route *r)
+static bool is_near(struct path_set *p, const struct nl_route *r)
 {
 	const struct path_link *l = link_of(p, r->oif);
 
@@ -185,7 +185,7 @@ static bool is_near(struct paths *p, const struct nl_route *r)
 }
 
 /* Routes to this machine's own nets, of one family. */
-static int list_near(struct paths *p, unsigned f, struct nl_list *out)
+static int list_near(struct path_set *p, unsigned f, struct nl_list *out)
 {
 	struct nl_route *v;
 	unsigned kept = 0;
@@ -202,7 +202,7 @@ static int list_near(struct paths *p, unsigned f, struct nl_list *out)
 	return err;
 }
 
-static int want_near(struct paths *p, const struct path_link *l, unsigned f, const struct nl_list *near,
+static int want_near(struct path_set *p, const struct path_link *l, unsigned f, const struct nl_list *near,
 		     struct wanted *w)
 {
 	const struct nl_route *v = near->v;
@@ -225,7 +225,7 @@ static int want_near(struct paths *p, const struct path_link *l, unsigned f, con
 	return err;
 }
 
-static int want_path(struct paths *p, struct path_link *l, unsigned f, const struct nl_list *near, struct wanted *w)
+static int want_path(struct path_set *p, struct path_link *l, unsigned f, const struct nl_list *near, struct wanted *w)
 {
 	struct nl_rule rule = {
 		.priority = PATHS_LINK_PRIORITY,
@@ -249,7 +249,7 @@ static int want_path(struct paths *p, struct path_link *l, unsigned f, const str
 }
 
 /* The path to take instead of a dead one: alive, with a default route; primary ones first, then by metric. */
-static const struct path_link *stand_in(const struct paths *p, unsigned f)
+static const struct path_link *stand_in(const struct path_set *p, unsigned f)
 {
 	const struct path_link *best = NULL;
 
@@ -266,7 +266,7 @@ static const struct path_link *stand_in(const struct paths *p, unsigned f)
 	return best;
 }
 
-static bool any_dead(const struct paths *p, unsigned f)
+static bool any_dead(const struct path_set *p, unsigned f)
 {
 	bool dead = false;
 
@@ -276,7 +276,7 @@ static bool any_dead(const struct paths *p, unsigned f)
 }
 
 /* Does the best default route of the main table go over a path that is dead? */
-static int default_is_dead(struct paths *p, unsigned f, bool *dead)
+static int default_is_dead(struct path_set *p, unsigned f, bool *dead)
 {
 	struct nl_list all = { 0 };
 	int err = route_dump_defaults(&p->rt, paths_families[f], &all);
@@ -295,7 +295,7 @@ static int default_is_dead(struct paths *p, unsigned f, bool *dead)
 	return err;
 }
 
-static void tell_detour(struct paths *p, unsigned f, const struct path_link *l)
+static void tell_detour(struct path_set *p, unsigned f, const struct path_link *l)
 {
 	unsigned now = l ? l->slot + 1 : 0;
 
@@ -310,7 +310,7 @@ static void tell_detour(struct paths *p, unsigned f, const struct path_link *l)
 }
 
 /* While the way that traffic takes by default is dead: local and connected routes first, then a path that is alive. */
-static int want_detour(struct paths *p, unsigned f, struct wanted *w)
+static int want_detour(struct path_set *p, unsigned f, struct wanted *w)
 {
 	struct nl_rule near = {
 		.priority = PATHS_NEAR_PRIORITY,
@@ -340,7 +340,7 @@ static int want_detour(struct paths *p, unsigned f, struct wanted *w)
 	return err ? err : nl_list_add(&w->rules, &detour, sizeof(detour));
 }
 
-static bool family_off(struct paths *p, unsigned f)
+static bool family_off(struct path_set *p, unsigned f)
 {
 	int all = 0, lo = 0;
 
@@ -352,7 +352,7 @@ static bool family_off(struct paths *p, unsigned f)
 	return all || lo || !p->loopback;
 }
 
-static int want_all(struct paths *p, unsigned f, struct wanted *w)
+static int want_all(struct path_set *p, unsigned f, struct wanted *w)
 {
 	struct nl_list near = { 0 };
 	int err = 0;
@@ -373,7 +373,7 @@ static int want_all(struct paths *p, unsigned f, struct wanted *w)
 	return err;
 }
 
-int routing_apply(struct paths *p, unsigned f)
+int routing_apply(struct path_set *p, unsigned f)
 {
 	struct wanted w = {
 		.places = { .list = &w.routes, sizeof(struct nl_route), hash_net, same_place },
@@ -399,11 +399,11 @@ int routing_apply(struct paths *p, unsigned f)
 	return err;
 }
 
-/* A route over a path's link is copied, or its copy removed. False: it cannot be done alone. */
-static bool follow_copy(struct paths *p, struct path_link *l, struct nl_route *r, bool add)
+/* A route over a path's link is to be copied, or its copy removed. False: it cannot be done alone. */
+static bool notice_copy(struct path_set *p, struct path_link *l, const struct nl_route *r, bool add)
 {
+	struct path_change c = { .route = *r, .add = add };
 	unsigned f = r->family == AF_INET6;
-	int err;
 
 	if (!link_is_path(l, f))
 		return true;
@@ -414,9 +414,8 @@ static bool follow_copy(struct paths *p, struct path_link *l, struct nl_route *r
 	/* Another one may take the place of the one that went, now or by and by. */
 	if (!r->dst_len || p->alternatives || l->copies[f] >= MOST_COPIES)
 		return false;
-	make_copy(l, r);
-	err = route_change(&p->rt, r, add);
-	if (err && (add || err != -ESRCH))
+	make_copy(l, &c.route);
+	if (nl_list_add(&p->changes, &c, sizeof(c)) < 0)
 		return false;
 	if (add)
 		l->copies[f]++;
@@ -425,7 +424,7 @@ static bool follow_copy(struct paths *p, struct path_link *l, struct nl_route *r
 	return true;
 }
 
-bool routing_follow(struct paths *p, const struct nlmsghdr *nlh)
+bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh)
 {
 	struct nl_route hops[NL_ROUTE_HOPS];
 	bool add = nlh->nlmsg_type == RTM_NEWROUTE;
@@ -441,5 +440,19 @@ bool routing_follow(struct paths *p, const struct nlmsghdr *nlh)
 	l = link_of(p, hops[0].oif);
 	if (!l || l->role != CFG_PATH)
 		return hops[0].dst_len && !is_near(p, &hops[0]);
-	return hops[0].type != RTN_UNICAST || follow_copy(p, l, &hops[0], add);
+	return hops[0].type != RTN_UNICAST || notice_copy(p, l, &hops[0], add);
+}
+
+bool routing_follow(struct path_set *p)
+{
+	const struct path_change *v = p->changes.v;
+	int err = 0;
+
+	for (unsigned i = 0; i < p->changes.n && !err; i++) {
+		err = route_change(&p->rt, &v[i].route, v[i].add);
+		if (err == -ESRCH && !v[i].add)
+			err = 0;
+	}
+	p->changes.n = 0;
+	return !err;
 }

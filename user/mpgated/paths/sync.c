@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS 200 /* after reading the state failed */
-#define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
 #define DUMP_TRIES 4 /* until links and addresses hold still during a dump */
 
 /* --- what is there */
@@ -31,7 +29,7 @@ static int on_address(const struct nlmsghdr *nlh, void *arg)
 	return nl_list_add(arg, &a, sizeof(a));
 }
 
-static int dump_links(struct paths *p, struct nl_list *out)
+static int dump_links(struct path_set *p, struct nl_list *out)
 {
 	char buf[NL_REQUEST_SIZE];
 	struct nlmsghdr *nlh = nl_request(buf, RTM_GETLINK, NLM_F_DUMP);
@@ -40,7 +38,7 @@ static int dump_links(struct paths *p, struct nl_list *out)
 	return nl_talk(&p->rt, nlh, on_link, out);
 }
 
-static int dump_addresses(struct paths *p, struct nl_list *out)
+static int dump_addresses(struct path_set *p, struct nl_list *out)
 {
 	char buf[NL_REQUEST_SIZE];
 	struct nlmsghdr *nlh = nl_request(buf, RTM_GETADDR, NLM_F_DUMP);
@@ -50,7 +48,7 @@ static int dump_addresses(struct paths *p, struct nl_list *out)
 }
 
 /* Both lists, fresh; on failure they are empty. */
-static int look(struct paths *p, struct nl_list *links, struct nl_list *addrs)
+static int look(struct path_set *p, struct nl_list *links, struct nl_list *addrs)
 {
 	int err = -EINTR;
 
@@ -62,8 +60,10 @@ static int look(struct paths *p, struct nl_list *links, struct nl_list *addrs)
 	if (err) {
 		nl_list_free(links);
 		nl_list_free(addrs);
-		log_error("cannot read links and addresses: %s", strerror(-err));
 	}
+	if (err && err != p->look_error)
+		log_error("cannot read links and addresses: %s", strerror(-err));
+	p->look_error = err;
 	return err;
 }
 
@@ -122,7 +122,7 @@ static unsigned find_loopback(const struct nl_list *links)
 /* --- all of it */
 
 /* Strict reverse path filtering drops what comes in on one path while the main table points to another. */
-static void loosen_rp_filter(struct paths *p, const struct path_link *l)
+static void loosen_rp_filter(struct path_set *p, const struct path_link *l)
 {
 	char name[sizeof("ipv4/conf//rp_filter") + sizeof(l->pub.name)];
 	int all, own;
@@ -136,7 +136,7 @@ static void loosen_rp_filter(struct paths *p, const struct path_link *l)
 		sysctl_set(&p->originals, name, 2);
 }
 
-int paths_apply(struct paths *p)
+int paths_apply(struct path_set *p)
 {
 	int err = 0, endpoint_err;
 
@@ -158,63 +158,19 @@ int paths_apply(struct paths *p)
 	return endpoint_err;
 }
 
-static bool same_link(const struct paths_link *a, const struct paths_link *b)
+int paths_sync(struct path_set *p)
 {
-	return a->ifindex == b->ifindex && a->up == b->up && a->l3 == b->l3 &&
-	       !memcmp(a->addr, b->addr, sizeof(a->addr)) && !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
-	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
-}
-
-int paths_sync(struct paths *p)
-{
-	struct nl_list links = { 0 }, addrs = { 0 };
-	struct paths_link old[MPGATE_MAX_LINKS];
-	int err = look(p, &links, &addrs);
-
-	if (err)
-		return err;
-	for (unsigned i = 0; i < p->count; i++) {
-		old[i] = p->links[i].pub;
-		update_link(&p->links[i], &links, &addrs);
-	}
-	p->loopback = find_loopback(&links);
-	nl_list_free(&links);
-	nl_list_free(&p->addrs);
-	p->addrs = addrs;
-	err = paths_apply(p);
-	for (unsigned i = 0; i < p->count; i++) {
-		struct path_link *l = &p->links[i];
-
-		if (l->told && same_link(&old[i], &l->pub))
-			continue;
-		l->told = true;
-		if (p->events.link)
-			p->events.link(p->events.arg, i, &l->pub);
-	}
-	return err;
-}
-
-/* --- when to look */
-
-static void on_timer(uv_timer_t *timer)
-{
-	paths_sync_now(timer->data);
-}
-
-void paths_sync_after(struct paths *p, unsigned ms)
-{
-	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > ms)
-		uv_timer_start(&p->timer, on_timer, ms, 0);
-}
-
-/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
-int paths_sync_now(struct paths *p)
-{
+	struct nl_list links = { 0 };
 	int err;
 
-	uv_timer_stop(&p->timer);
-	err = paths_sync(p);
-	if (err || p->route_error)
-		paths_sync_after(p, err ? RETRY_MS : ROUTE_RETRY_MS);
-	return err;
+	nl_list_free(&p->addrs);
+	err = look(p, &links, &p->addrs);
+	if (err)
+		return err;
+	p->looked = true;
+	for (unsigned i = 0; i < p->count; i++)
+		update_link(&p->links[i], &links, &p->addrs);
+	p->loopback = find_loopback(&links);
+	nl_list_free(&links);
+	return paths_apply(p);
 }

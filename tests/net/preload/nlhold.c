@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * For LD_PRELOAD: a kernel that does not carry netlink requests out. The file named by NLHOLD has two int32_t: what
+ * becomes of requests from now on (enum fate), which whoever runs the test writes, and how many met it. Only requests
+ * of libmnl are seen, since it names the address at each.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NS 10000000
+
+enum fate {
+	PASS,
+	HOLD, /* in the call, until it is something else: somebody has the kernel's lock */
+	LOSE, /* taken, and never answered */
+};
+
+static struct {
+	int32_t fate, met;
+} * shared;
+
+__attribute__((constructor)) static void nlhold_open(void)
+{
+	const char *path = getenv("NLHOLD");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *map = fd >= 0 ? mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	if (map == MAP_FAILED)
+		abort();
+	shared = map;
+	close(fd);
+}
+
+static int32_t fate(void)
+{
+	return __atomic_load_n(&shared->fate, __ATOMIC_ACQUIRE);
+}
+
+ssize_t sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len)
+{
+	static ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "sendto");
+	if (to && to->sa_family == AF_NETLINK && fate() != PASS) {
+		__atomic_add_fetch(&shared->met, 1, __ATOMIC_RELEASE);
+		while (fate() == HOLD)
+			nanosleep(&pause, NULL);
+		if (fate() == LOSE)
+			return (ssize_t)len;
+	}
+	return real(fd, data, len, flags, to, to_len);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Jobs: what is to be done, when, and what becomes of the result. */
+#include <mpgated/paths/internal.h>
+
+#include <errno.h>
+#include <lib/log.h>
+
+#define RETRY_MS 200 /* after reading the state failed */
+#define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
+#define NS_PER_MS 1000000ULL
+
+static bool same_link(const struct paths_link *a, const struct paths_link *b)
+{
+	return a->ifindex == b->ifindex && a->up == b->up && a->l3 == b->l3 &&
+	       !memcmp(a->addr, b->addr, sizeof(a->addr)) && !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
+	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
+}
+
+/* What a job has found is what others see from now on. A reload may have named other links meanwhile. */
+static void show(struct paths *p)
+{
+	struct nl_list addrs = p->addrs;
+
+	if (!p->set.looked)
+		return;
+	p->addrs = p->set.addrs;
+	p->set.addrs = addrs;
+	for (unsigned i = 0; i < p->settings.count; i++) {
+		const struct path_link *l = set_find_link(p->set.links, p->set.count, p->settings.link[i].name);
+		bool same = l && p->told[i] && same_link(&p->links[i], &l->pub);
+
+		if (!l || same)
+			continue;
+		p->links[i] = l->pub;
+		p->told[i] = true;
+		if (p->events.link)
+			p->events.link(p->events.arg, i, &p->links[i]);
+	}
+}
+
+void paths_take_over(struct paths *p)
+{
+	show(p);
+	/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
+	if (p->set.error || p->set.route_error)
+		paths_sync_after(p, p->set.error ? RETRY_MS : ROUTE_RETRY_MS);
+}
+
+/* What the kernel tells while nobody listens waits in the socket. */
+static void listen_on(struct paths *p, bool on)
+{
+	if (on)
+		uv_poll_start(&p->poll, UV_READABLE, p->notified);
+	else
+		uv_poll_stop(&p->poll);
+}
+
+static void work(void *arg)
+{
+	struct path_set *p = &((struct paths *)arg)->set;
+
+	nl_retry(&p->rt);
+	nl_retry(&p->pm.sock);
+	set_links(p);
+	if (p->todo & TODO_SETTINGS) {
+		/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
+		set_limits(p);
+		set_sysctls(p);
+	}
+	if ((p->todo & TODO_CHECK) && endpoints_lost(p)) {
+		log_warn("somebody removed MPTCP endpoints: they are set again");
+		p->todo |= TODO_SYNC;
+	}
+	if (!(p->todo & TODO_SYNC) && !routing_follow(p))
+		p->todo |= TODO_SYNC;
+	p->changes.n = 0;
+	if (p->todo & TODO_SYNC)
+		p->error = paths_sync(p);
+}
+
+static void on_done(void *arg)
+{
+	struct paths *p = arg;
+
+	if (p->set.todo & TODO_SYNC)
+		paths_take_over(p);
+	listen_on(p, true);
+	paths_begin(p);
+}
+
+void paths_begin(struct paths *p)
+{
+	if (p->job.running || !p->todo)
+		return;
+	if (p->todo & TODO_SYNC)
+		uv_timer_stop(&p->timer);
+	p->set.todo = p->todo;
+	p->set.settings = p->settings;
+	p->set.looked = false;
+	p->todo = 0;
+	listen_on(p, false);
+	job_start(&p->job);
+}
+
+int paths_settle(struct paths *p, unsigned ms)
+{
+	uint64_t end = uv_hrtime() + ms * NS_PER_MS;
+
+	while (p->job.running) {
+		uint64_t now = uv_hrtime();
+
+		if (!job_wait(&p->job, now < end ? (unsigned)((end - now) / NS_PER_MS) : 0))
+			return -ETIMEDOUT;
+	}
+	return p->set.error;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct paths *p = timer->data;
+
+	p->todo |= TODO_SYNC;
+	paths_begin(p);
+}
+
+void paths_sync_after(struct paths *p, unsigned ms)
+{
+	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > ms)
+		uv_timer_start(&p->timer, on_timer, ms, 0);
+}
+
+int paths_open_jobs(struct paths *p)
+{
+	int err;
+
+	p->job = (struct job){ .work = work, .done = on_done, .arg = p };
+	err = job_open(&p->job, p->loop);
+	if (err)
+		return err;
+	uv_timer_init(p->loop, &p->timer);
+	p->timer.data = p;
+	p->handles = 2;
+	return 0;
+}
