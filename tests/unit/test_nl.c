@@ -117,6 +117,7 @@ static struct nlmsghdr *make_address(int family, uint8_t scope, uint8_t flags)
 	ifa->ifa_scope = scope;
 	ifa->ifa_flags = flags;
 	ifa->ifa_index = 5;
+	ifa->ifa_prefixlen = 25;
 	return nlh;
 }
 
@@ -132,6 +133,7 @@ static void address_fields(void)
 	CU_ASSERT_EQUAL(nl_parse_address(nlh, &a), 0);
 	CU_ASSERT_EQUAL(a.ifindex, 5);
 	CU_ASSERT_EQUAL(a.family, AF_INET);
+	CU_ASSERT_EQUAL(a.len, 25);
 	CU_ASSERT_TRUE(a.global && a.usable);
 	CU_ASSERT_EQUAL(memcmp(a.addr.b, mapped, 16), 0);
 

@@ -47,11 +47,11 @@ static void notify_open(void)
 /* All that it was told, a word each. */
 static const char *notified(void)
 {
-	static char text[256];
+	static char text[4096];
 	size_t len = 0;
 	ssize_t n;
 
-	while ((n = recv(notify_fd, text + len, sizeof(text) - len - 2, 0)) > 0) {
+	while (len + 2 < sizeof(text) && (n = recv(notify_fd, text + len, sizeof(text) - len - 2, 0)) > 0) {
 		len += (size_t)n;
 		text[len++] = ' ';
 	}
@@ -140,6 +140,23 @@ static void test_whole(void)
 	CU_ASSERT_STRING_EQUAL(stage.steps, START STOP);
 	CU_ASSERT_STRING_EQUAL(stage.errors, "");
 	CU_ASSERT_STRING_EQUAL(notified(), "READY=1 STOPPING=1 ");
+	notify_close();
+}
+
+/* It goes on without a service manager that does not read. */
+static void test_deaf_manager(void)
+{
+	const struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = SOCKET_NAME };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	stage_new();
+	stage.checks = 1;
+	notify_open();
+	while (sendto(fd, "x", 1, 0, (const struct sockaddr *)&un, sizeof(un)) == 1)
+		;
+	close(fd);
+	CU_ASSERT_EQUAL(run(GATEWAY), 0);
+	CU_ASSERT_PTR_NULL(strstr(notified(), "READY"));
 	notify_close();
 }
 
@@ -381,6 +398,7 @@ int main(void)
 		{ "told to stop again", test_told_again },
 		{ "other signals", test_other_signals },
 		{ "the clock", test_clock },
+		{ "a service manager that does not read", test_deaf_manager },
 		CU_TEST_INFO_NULL,
 	};
 

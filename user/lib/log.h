@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Messages to standard error, one line each: "<level>mpgated[worker]: text" (the <n> prefix of sd-daemon(3)). */
+/*
+ * Messages to standard error, one line each: "<level>mpgated[worker]: text" (the <n> prefix of sd-daemon(3)). A reader
+ * that stands still holds nothing up: lines that do not fit are dropped, and their number is told later.
+ */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 

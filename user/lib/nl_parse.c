@@ -178,6 +178,7 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 		return -EINVAL;
 	a.ifindex = ifa->ifa_index;
 	a.family = ifa->ifa_family;
+	a.len = ifa->ifa_prefixlen;
 	a.global = ifa->ifa_scope == RT_SCOPE_UNIVERSE;
 	a.usable = !(get_u32(found[FLAGS], ifa->ifa_flags) & unfit);
 	map_address(a.family, bytes, &a.addr);

@@ -40,6 +40,7 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out);
 struct nl_address {
 	unsigned ifindex;
 	int family;
+	uint8_t len; /* bits of its net */
 	bool global; /* of global scope */
 	bool usable; /* fit to be a source: not tentative, deprecated, temporary or secondary */
 	struct mpgate_addr addr;

@@ -243,6 +243,12 @@ const struct paths_link *paths_get(const struct paths *p, unsigned index)
 	return index < p->settings.count ? &p->links[index] : NULL;
 }
 
+const struct nl_address *paths_addrs(const struct paths *p, unsigned *count)
+{
+	*count = p->addrs.n;
+	return p->addrs.v;
+}
+
 int paths_local_addrs(struct paths *p, struct mpgate_addr **out, unsigned *count)
 {
 	const struct nl_address *a = p->addrs.v;

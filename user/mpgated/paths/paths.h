@@ -83,6 +83,8 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
 
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
+/* All addresses of this machine, good until the loop turns. */
+const struct nl_address *paths_addrs(const struct paths *p, unsigned *count);
 /* Addresses of this machine (for refusing Connect to ourselves): a new array that the caller frees. */
 int paths_local_addrs(struct paths *p, struct mpgate_addr **out, unsigned *count);
 

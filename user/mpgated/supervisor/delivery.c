@@ -10,7 +10,6 @@
 #include <mpgated/supervisor/delivery.h>
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/sock_diag.h>
@@ -43,38 +42,36 @@ union frame {
 	struct ethhdr eth;
 };
 
-static bool is_ours(const struct ifaddrs *all, const struct mpgate_addr *a)
+static bool is_ours(const struct nl_address *all, unsigned n, const struct mpgate_addr *a)
 {
-	struct mpgate_addr own;
-	__be16 port;
-
-	for (; all; all = all->ifa_next)
-		if (all->ifa_addr && addr_from_sockaddr(all->ifa_addr, &own, &port) == 0 &&
-		    !memcmp(&own, a, sizeof(own)))
+	for (unsigned i = 0; i < n; i++)
+		if (!memcmp(&all[i].addr, a, sizeof(*a)))
 			return true;
 	return false;
 }
 
-/* An address of the link's net that is neither ours nor the net's first or last: a client could have it. */
-static bool neighbour(const struct ifaddrs *all, const char *name, bool v4, struct mpgate_addr *out)
+/* The bits of the last byte that tell the hosts of its net apart. */
+static uint8_t host_bits(const struct nl_address *a)
 {
-	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		struct mpgate_addr own, mask;
-		uint8_t host;
-		__be16 port;
+	unsigned most = a->family == AF_INET ? 32 : 128, bits = a->len < most ? most - a->len : 0;
 
-		if (strcmp(i->ifa_name, name) != 0 || !i->ifa_addr || !i->ifa_netmask ||
-		    i->ifa_addr->sa_family != (v4 ? AF_INET : AF_INET6) ||
-		    addr_from_sockaddr(i->ifa_addr, &own, &port) < 0 ||
-		    addr_from_sockaddr(i->ifa_netmask, &mask, &port) < 0)
+	return bits < 8 ? (uint8_t)((1U << bits) - 1) : UINT8_MAX;
+}
+
+/* An address of the link's net that is neither ours nor the net's first or last: a client could have it. */
+static bool neighbour(const struct nl_address *all, unsigned n, unsigned ifindex, bool v4, struct mpgate_addr *out)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t host = host_bits(&all[i]);
+
+		if (all[i].ifindex != ifindex || all[i].family != (v4 ? AF_INET : AF_INET6))
 			continue;
-		if (!v4 && IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)own.b))
+		if (!v4 && IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)all[i].addr.b))
 			continue;
-		host = (uint8_t)~mask.b[15];
 		for (uint8_t bits = 1; bits < NEIGHBOURS && bits <= host; bits++) {
-			*out = own;
+			*out = all[i].addr;
 			out->b[15] ^= bits;
-			if ((out->b[15] & host) && (out->b[15] & host) != host && !is_ours(all, out))
+			if ((out->b[15] & host) && (out->b[15] & host) != host && !is_ours(all, n, out))
 				return true;
 		}
 	}
@@ -180,22 +177,23 @@ static bool link_mac(const char *name, uint8_t mac[ETH_ALEN])
 	return got;
 }
 
-enum delivery delivery_test(const struct datapath *dp, unsigned ifindex, const char *name)
+enum delivery delivery_test(const struct datapath *dp, const struct paths *paths, unsigned ifindex, const char *name)
 {
 	static const char *const to[] = { NOBODY4, NOBODY6 };
 	enum delivery result = DELIVERY_UNKNOWN;
 	uint8_t mac[ETH_ALEN];
-	struct ifaddrs *all;
+	unsigned n;
+	const struct nl_address *all = paths_addrs(paths, &n);
 
-	if (!link_mac(name, mac) || getifaddrs(&all) < 0)
+	if (!link_mac(name, mac))
 		return DELIVERY_UNKNOWN;
 	for (unsigned i = 0; i < 2 && result != DELIVERY_FAILS; i++) {
 		struct mpgate_addr from;
-		enum delivery one = neighbour(all, name, i == 0, &from) ? test_family(dp, ifindex, mac, &from, to[i])
-									: DELIVERY_UNKNOWN;
+		enum delivery one = neighbour(all, n, ifindex, i == 0, &from)
+					    ? test_family(dp, ifindex, mac, &from, to[i])
+					    : DELIVERY_UNKNOWN;
 
 		result = one == DELIVERY_UNKNOWN ? result : one;
 	}
-	freeifaddrs(all);
 	return result;
 }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,12 +25,14 @@
 #include <mpgated/paths/sysctl.h>
 #include <mpgated/supervisor/window_probe.h>
 
+#define NOTIFY_S 1 /* that the service manager's queue may stay full */
 #define CLOCK_PERIOD_MS 5000 /* guard's clock; half of what it needs */
 
-/* Tells the service manager, if there is one (sd_notify(3)). */
+/* Tells the service manager, if there is one (sd_notify(3)); one that does not read is not waited for long. */
 static void notify(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	const struct timeval patience = { .tv_sec = NOTIFY_S };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	size_t len = path ? strlen(path) : 0;
 	int fd;
@@ -42,6 +45,7 @@ static void notify(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&un,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);

@@ -73,7 +73,7 @@ static bool test_fails(struct supervisor *s, bool fresh)
 
 		if (!can_test(s, i) || (fresh && w->tested[i] == s->ifindex[i]))
 			continue;
-		d = delivery_test(s->dp, s->ifindex[i], s->cfg->links[i].name);
+		d = delivery_test(s->dp, s->paths, s->ifindex[i], s->cfg->links[i].name);
 		if (d != DELIVERY_UNKNOWN)
 			w->tested[i] = s->ifindex[i];
 		fails |= d == DELIVERY_FAILS;
