@@ -42,6 +42,7 @@ ways_are() { # STATE: of all ways to the hub, in both families
 }
 rules_set() { on "$GATEWAY" ip -"$1" rule | grep -q '^7000:'; }
 no_rules() { ! rules_set 4 && ! rules_set 6; }
+limits_raised() { on "$GATEWAY" ip mptcp limits | grep -q 'subflows 8'; }
 backup_on() { on "$GATEWAY" ip mptcp endpoint show | grep -E "^$1 .* backup .*dev wan1"; }
 
 requests pass
@@ -76,12 +77,14 @@ for fate in hold lose; do
 	works_without $fate
 	link_cut 1
 	sed -i 's/path: b }/path: b, use: backup }/' "$TMP/gw.yaml"
+	on "$GATEWAY" ip mptcp limits set subflows 2
 	timeout 30 "$CTL" -i "${MPG_PREFIX}gw" reload >"$TMP/reload.out" 2>&1
 	is $? 1 "$fate: a reload does not wait for ever"
 	like "$(cat "$TMP/reload.out")" "applied in part" "$fate: and says what it lacks"
 	check "$fate: what is known of links is old" link_up wan1 true
 	requests pass
 	check "$fate: it is made good when the kernel answers again" wait_for 20 link_up wan1 false
+	check "$fate: limits that somebody has lowered, too" wait_for 20 limits_raised
 	link_mend 1
 	check "$fate: a link that is back is seen" wait_for 20 link_up wan1 true
 	for f in 4 6; do

@@ -100,6 +100,7 @@ struct paths {
 	bool told[MPGATE_MAX_LINKS]; /* events->link was called for it */
 	struct nl_list addrs; /* struct nl_address, likewise */
 	unsigned todo; /* for the next job */
+	unsigned missed; /* for the next try of what failed */
 	unsigned checks; /* since the last full one */
 	bool overflow_told;
 	struct job job;

@@ -41,6 +41,8 @@ static void show(struct paths *p)
 void paths_take_over(struct paths *p)
 {
 	show(p);
+	if (p->set.error)
+		p->missed |= p->set.todo & TODO_SETTINGS;
 	/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
 	if (p->set.error || p->set.route_error)
 		paths_sync_after(p, p->set.error ? RETRY_MS : ROUTE_RETRY_MS);
@@ -119,7 +121,8 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct paths *p = timer->data;
 
-	p->todo |= TODO_SYNC;
+	p->todo |= TODO_SYNC | p->missed;
+	p->missed = 0;
 	paths_begin(p);
 }
 
