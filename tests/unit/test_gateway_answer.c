@@ -94,6 +94,96 @@ static void test_no_answer(void)
 	}
 }
 
+/* --- the peer answers for a server that answers and resets, all before the worker looks: nothing of it is lost */
+static void answer_and_reset(struct sock *p)
+{
+	sock_answer(p, -1);
+	sock_say(p, REPLY, strlen(REPLY));
+	sock_refuse(p, ECONNRESET);
+}
+
+static void check_reply(const struct sock *c, unsigned dialed)
+{
+	EQUAL_TEXT(c->out, REPLY);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(world_dialed_count(), dialed);
+	CU_ASSERT_EQUAL(w->stats->relayed, 1);
+	CU_ASSERT_EQUAL(w->stats->direct, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void reset_behind_answer(void)
+{
+	struct sock *c, *p = asked(&c);
+
+	/* The client goes on sending. */
+	sock_say(c, GET, strlen(GET));
+	answer_and_reset(p);
+	world_settle();
+	check_reply(c, 1);
+}
+
+static void reset_behind_handshake(void)
+{
+	struct sock *c, *p;
+
+	start();
+	w->shm->peers[0].syn_data = SYN_DATA_YES;
+	c = open_client(0, 1, GET);
+	p = world_dialed(0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	sock_connected(p);
+	answer_and_reset(p);
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->syn_data_lost, 0);
+	check_reply(c, 1);
+}
+
+static void reset_behind_second_try(void)
+{
+	struct sock *c, *p;
+
+	start();
+	how = 0;
+	c = open_client(0, 1, GET);
+	fail_dial(0);
+	p = world_dialed(1);
+	sock_connected(p);
+	answer_and_reset(p);
+	world_settle();
+	check_reply(c, 2);
+}
+
+/* The server was dialed directly. */
+static void reset_direct(void)
+{
+	struct sock *c, *s;
+
+	start();
+	how = ECONNREFUSED;
+	c = open_client(0, 1, GET);
+	fail_dial(0);
+	fail_dial(1);
+	s = world_dialed(2);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	sock_connected(s);
+	sock_say(s, REPLY, strlen(REPLY));
+	sock_refuse(s, ECONNRESET);
+	world_settle();
+	EQUAL_TEXT(c->out, REPLY);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->refused, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_reset_behind_answer(void)
+{
+	each_family(reset_behind_answer);
+	each_family(reset_behind_handshake);
+	each_family(reset_behind_second_try);
+	each_family(reset_direct);
+}
+
 static bool refuses; /* by an Error; else it ends the connection */
 
 static void script_second_refused(void)
@@ -221,6 +311,7 @@ int main(void)
 		{ "each Error", test_errors },
 		{ "an answer that is no Convert message", test_no_convert_message },
 		{ "no answer", test_no_answer },
+		{ "an answer, and a reset behind it", test_reset_behind_answer },
 		{ "the second try is refused", test_second_try_refused },
 		{ "a cookie is issued", test_cookie_issued },
 		{ "a cookie is refused", test_cookie_refused },

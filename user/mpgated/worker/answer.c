@@ -33,7 +33,7 @@ void answer_begin(struct worker *w, struct conn *c)
 {
 	unsigned peer = c->request.slot, address = c->request.address;
 
-	if (c->request.sent == SENT_SYN && request_peer(w, c))
+	if (c->request.sent == SENT_SYN && !c->peer.broken && request_peer(w, c))
 		syn_data_result(w, c);
 	conn_check_fallback(w, c);
 	c->state = GW_ANSWER;
@@ -188,7 +188,7 @@ static void read_answer(struct worker *w, struct conn *c)
 	 * no more is read than can be kept for a client that does not take it.
 	 */
 	n = (held ? tcp_recv : tcp_peek)(c->peer.fd, buf + have, RELAY_LITTLE - have);
-	if (n == -EAGAIN) {
+	if (n == -EAGAIN && !c->peer.broken) {
 		c->peer.in = false;
 		return;
 	}
@@ -202,7 +202,7 @@ static void read_answer(struct worker *w, struct conn *c)
 			      &fault)) {
 	case CONVERT_MORE:
 		/* All of it was there to be read. */
-		if (c->peer.hangup) {
+		if (c->peer.hangup || c->peer.broken) {
 			answer_missing(w, c);
 			return;
 		}
@@ -245,23 +245,34 @@ static void read_answer(struct worker *w, struct conn *c)
 		relay_start(w, c);
 }
 
+/* What is to be sent before the answer comes. A peer that has reset the connection takes nothing, but may have
+ * answered. */
+static int flush_request(struct worker *w, struct conn *c)
+{
+	int ret;
+
+	if (c->request.hold || c->peer.broken)
+		return 0;
+	if (dial_keeps_first(c) || c->held) {
+		ret = leg_flush(w, &c->peer);
+		c->peer.broken = ret < 0;
+	} else {
+		ret = relay_up(w, c);
+	}
+	return c->peer.broken ? 0 : ret;
+}
+
 void answer_event(struct worker *w, struct conn *c)
 {
-	int ret = 0;
+	int ret = flush_request(w, c);
 
-	if (!c->request.hold)
-		ret = dial_keeps_first(c) || c->held ? leg_flush(w, &c->peer) : relay_up(w, c);
 	if (ret && ret != -EAGAIN) {
-		if (c->request.again) {
-			answer_missing(w, c);
-			return;
-		}
 		w->stats->reset++;
 		conn_close(w, c, true);
 		return;
 	}
 	if (ret == -EAGAIN)
 		conn_again(w, c);
-	if (c->peer.in)
+	if (c->peer.in || c->peer.broken)
 		read_answer(w, c);
 }

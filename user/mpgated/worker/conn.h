@@ -341,6 +341,9 @@ void fault_covers(int fd); /* fd is a connection of this process */
 /* Gives a leg its socket, which is the connection's from here on. */
 void leg_accepted(struct leg *l, int fd, bool mptcp);
 void leg_dialed(struct leg *l, int fd, bool mptcp);
+/* A dialed leg failed with err. True: it had been accepted before it was reset, and relay_event() reads what was said.
+ */
+bool leg_was_reset(struct leg *l, int err);
 void leg_close(struct worker *w, struct leg *l, bool reset);
 /*
  * Starts to report what happens on a leg of c. Being writable is reported where it is waited for: on dialed legs, on

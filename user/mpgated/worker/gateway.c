@@ -130,10 +130,30 @@ void gateway_accept(struct worker *w, struct listener *l)
 	}
 }
 
+/*
+ * The dialed leg has failed. False: it has not, or only after it was accepted, by a server, or by a peer that has
+ * answered: what they said before they reset it is read first.
+ */
+static bool gateway_failed(struct worker *w, struct conn *c)
+{
+	int err = c->peer.hangup ? tcp_error(c->peer.fd) : 0;
+	char byte;
+
+	if (!err)
+		return false;
+	if (leg_was_reset(&c->peer, err) && (c->state == GW_DIRECT || tcp_peek(c->peer.fd, &byte, 1) > 0))
+		return false;
+	if (c->state == GW_DIAL) {
+		dial_failed(w, c, err);
+	} else {
+		w->stats->refused++;
+		conn_close(w, c, true);
+	}
+	return true;
+}
+
 void gateway_event(struct worker *w, struct conn *c)
 {
-	int err;
-
 	if (c->state == GW_FIRST) {
 		gateway_first(w, c, false);
 		return;
@@ -154,16 +174,7 @@ void gateway_event(struct worker *w, struct conn *c)
 		answer_ahead(w, c);
 		return;
 	}
-	if (c->peer.hangup && (err = tcp_error(c->peer.fd))) {
-		if (c->state == GW_DIAL) {
-			dial_failed(w, c, err);
-			return;
-		}
-		w->stats->refused++;
-		conn_close(w, c, true);
-		return;
-	}
-	if (!c->peer.out)
+	if (gateway_failed(w, c) || (!c->peer.out && !c->peer.broken))
 		return;
 	if (c->state == GW_DIAL)
 		answer_begin(w, c);

@@ -176,7 +176,6 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 
 	switch (err) {
 	case ECONNREFUSED:
-	case ECONNRESET:
 		w->stats->refused++;
 		hub_fail(w, c, CONVERT_E_RESET, &value, 1);
 		return;
@@ -485,9 +484,9 @@ void hub_event(struct worker *w, struct conn *c)
 	if (c->peer.hangup && tcp_error(c->peer.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
-	} else if (c->local.hangup && (err = tcp_error(c->local.fd))) {
+	} else if (c->local.hangup && (err = tcp_error(c->local.fd)) && !leg_was_reset(&c->local, err)) {
 		server_failed(w, c, err);
-	} else if (c->local.out) {
+	} else if (c->local.out || c->local.broken) {
 		hub_connected(w, c);
 	}
 }

@@ -124,6 +124,12 @@ void leg_dialed(struct leg *l, int fd, bool mptcp)
 	*l = (struct leg){ .fd = fd, .mptcp = mptcp, .dialed = true };
 }
 
+bool leg_was_reset(struct leg *l, int err)
+{
+	l->broken |= err == ECONNRESET || err == EPIPE;
+	return l->broken;
+}
+
 void leg_close(struct worker *w, struct leg *l, bool reset)
 {
 	if (l->parked.data)
