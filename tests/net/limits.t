@@ -1,20 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Time-outs end what hangs, bounds turn new connections to the normal route.
-# ALONE: connections must be opened within a time-out.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 CONNECTIONS=4 # both workers together
-# Longer than it takes to open all of them.
-GATEWAY_TIMEOUTS="idle: $((3 + ${MPG_SLOW:-1})), half-closed: 2"
+# Until all are open, none ends; see idle().
+LONG=600 SHORT=2
+GATEWAY_TIMEOUTS="idle: $LONG, half-closed: 2"
 GATEWAY_MORE="limits: { connections: $CONNECTIONS }"
 HUB_MORE='timeouts: { header: 1, connect: 2 }'
 scenario
 
 flows() { [ "$(ctl gw --json flows list | jq '.flows | length')" -eq "$1" ]; }
+
+# idle SECONDS: the time-out from now on, by a reload.
+idle() {
+	sed -i "s/idle: [0-9]*/idle: $1/" "$TMP/gw.yaml"
+	ctl gw reload
+}
 
 for f in 4 6; do
 	family $f
@@ -24,9 +30,12 @@ for f in 4 6; do
 	check "IPv$f: connections beyond the limit work" hold $((CONNECTIONS * 4))
 	check "IPv$f: they go the normal way" counted gw reasons no-listener "$before"
 	check "IPv$f: and are told from those within" greeted_by "$CLIENT_IP"
+	check "IPv$f: so many are steered" flows $CONNECTIONS
+	check "IPv$f: a shorter time-out" idle $SHORT
 	check "IPv$f: idle connections end" wait_for 15 flows 0
 	check "IPv$f: which is counted" counted gw relay idle-timeout "$ended"
 	let_go
+	check "IPv$f: the longer one again" idle $LONG
 	check "IPv$f: new ones are steered again" wait_for 5 greeted_by "$HUB_IP"
 
 	# A client of the Convert port that says nothing.

@@ -9,7 +9,7 @@
 
 declare -A PORTS=([4]=7300 [6]=7400) # of the first case
 SAID_S=15                            # a server may end later than its client
-SILENCE_S=5 END_S=$((60 * ${MPG_SLOW:-1}))
+SILENCE_S=16 END_S=$((60 * ${MPG_SLOW:-1}))
 MANY=1000 MANY_BYTES=1000
 PAIRS=50
 BULK_BYTES=2000000
@@ -17,9 +17,10 @@ LARGE=${LARGE:-$((1000000000 / ${MPG_SLOW:-1}))} # LIMIT=3600 LARGE=10000000000 
 BACK_TABLE=77
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: honest }'
-# Soon enough for a client that waits for a silent server.
+# Soon enough for a client that waits for a silent server (SILENCE_S), and longer than a kernel looks for a host that is not
+# there, which are three tries of a second.
 # shellcheck disable=SC2034 # read by pair_configs
-HUB_MORE='timeouts: { connect: 2 }'
+HUB_MORE='timeouts: { connect: 8 }'
 
 # Name | steps of the client | of the server (tcptalk.c), or where it is dialed instead | what both say, the client first.
 # Where that is another with early connect, or with either, than as plain TCP, it follows behind another bar.
