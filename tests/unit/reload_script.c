@@ -25,6 +25,17 @@ static int step(const char *what, unsigned ifindex)
 	return stage.failing && !strcmp(stage.failing, what) ? -EIO : 0;
 }
 
+int addresses_check(const struct supervisor *s, const struct config *cfg, struct cfg_error *err)
+{
+	(void)s;
+	return config_pool_check(cfg, &stage.address, 1, err);
+}
+
+void addresses_tell(struct supervisor *s)
+{
+	(void)s;
+}
+
 int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3,
 		    struct datapath_attached *out)
 {

@@ -134,6 +134,7 @@ static int need_mptcp(void)
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
 {
 	const struct paths_events events = { .link = supervisor_link, .arg = s };
+	struct cfg_error err = { "" };
 	int ret;
 
 	s->replay_buckets = shared_replay_buckets(s->cfg);
@@ -171,6 +172,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (ret)
 		return ret;
 	supervisor_local(s);
+	if (addresses_check(s, s->cfg, &err)) {
+		log_error("%s", err.text);
+		return -EINVAL;
+	}
 	/* Only now: the sysctl that lets sockets send and take data in SYNs is set with the paths. */
 	features_probe(s->features);
 	if (s->cfg->convert.listening && window_probe()) {
