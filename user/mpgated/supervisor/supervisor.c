@@ -81,6 +81,7 @@ static void on_signal(uv_signal_t *h, int signum)
 	case SIGCHLD:
 		workers_reap(s);
 		scrape_reap(&s->scrape);
+		maplog_reap(&s->maplog);
 		break;
 	case SIGHUP:
 		notify("RELOADING=1");
@@ -172,7 +173,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (ret)
 		return ret;
 	supervisor_local(s);
-	if (addresses_check(s, s->cfg, &err)) {
+	if (addresses_check(s, s->cfg, &err) || maplog_check(s->cfg, &err)) {
 		log_error("%s", err.text);
 		return -EINVAL;
 	}
@@ -186,6 +187,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = supervisor_publish(s);
 	if (!ret)
 		watchdog_check(s);
+	if (!ret)
+		ret = maplog_open(&s->maplog, s);
 	return ret ? ret : workers_start(s);
 }
 
@@ -210,6 +213,7 @@ static void stop(struct supervisor *s)
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
 		datapath_set_listener(s->dp, i, 0, false, false);
 	workers_stop(s);
+	maplog_close(&s->maplog);
 	flows_close(s);
 	if (s->dp)
 		peers_close(s);

@@ -20,6 +20,7 @@
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
 #include <mpgated/supervisor/identity.h>
+#include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -140,6 +141,7 @@ struct supervisor {
 	struct mpgate_addr *local; /* this machine's addresses, as the workers know them */
 	unsigned local_count;
 	uint32_t families_told; /* see addresses.c */
+	struct maplog maplog;
 	bool stopping;
 };
 
