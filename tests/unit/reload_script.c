@@ -25,6 +25,29 @@ static int step(const char *what, unsigned ifindex)
 	return stage.failing && !strcmp(stage.failing, what) ? -EIO : 0;
 }
 
+int addresses_check(const struct supervisor *s, const struct config *cfg, struct cfg_error *err)
+{
+	(void)s;
+	return config_pool_check(cfg, &stage.address, 1, err);
+}
+
+void addresses_tell(struct supervisor *s)
+{
+	(void)s;
+}
+
+int maplog_check(const struct config *cfg, struct cfg_error *err)
+{
+	(void)cfg;
+	(void)err;
+	return 0;
+}
+
+void maplog_renew(struct maplog *m)
+{
+	(void)m;
+}
+
 int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3,
 		    struct datapath_attached *out)
 {

@@ -205,6 +205,39 @@ void scrape_reap(struct scrape *s)
 	step("reap-scrape");
 }
 
+/* --- addresses, and the log of mappings: test_config.c, pool.t and mappings.t show what these refuse and do */
+
+int addresses_check(const struct supervisor *s, const struct config *cfg, struct cfg_error *err)
+{
+	(void)err;
+	CHECK(s->paths && cfg == s->cfg);
+	return 0;
+}
+
+int maplog_check(const struct config *cfg, struct cfg_error *err)
+{
+	(void)err;
+	CHECK(cfg);
+	return 0;
+}
+
+int maplog_open(struct maplog *m, struct supervisor *s)
+{
+	CHECK(m == &s->maplog && s->shm && !m->open);
+	m->open = true;
+	return 0;
+}
+
+void maplog_reap(struct maplog *m)
+{
+	(void)m;
+}
+
+void maplog_close(struct maplog *m)
+{
+	m->open = false;
+}
+
 /* --- the data plane */
 
 static void check_dp(const struct datapath *dp)

@@ -121,7 +121,9 @@ static const char full[] =
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
-	"mark: { value: 0x100, mask: 0xff00 }\n";
+	"mark: { value: 0x100, mask: 0xff00 }\n"
+	"mapping-log: { log: true, file: maps.log, collector: \"2001:db8::99\", port: 2055, transport: tcp, domain: 7 "
+	"}\n";
 
 static void test_everything(void)
 {
@@ -206,7 +208,16 @@ static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *
 	return a->listening == b->listening && SAME_BYTES(a, b, listen, listen_count) && a->port == b->port &&
 	       a->accept == b->accept && a->source == b->source && same_prefixes(&a->allow_from, &b->allow_from) &&
 	       same_prefixes(&a->allow_to, &b->allow_to) && a->window == b->window &&
-	       a->unchecked_rate == b->unchecked_rate && a->pending_per_client == b->pending_per_client;
+	       a->unchecked_rate == b->unchecked_rate && a->pending_per_client == b->pending_per_client &&
+	       same_prefixes(&a->pool, &b->pool) && a->pool_ports.from == b->pool_ports.from &&
+	       a->pool_ports.to == b->pool_ports.to && a->per_subscriber == b->per_subscriber;
+}
+
+static bool same_mapping_log(const struct cfg_mapping_log *a, const struct cfg_mapping_log *b)
+{
+	return a->log == b->log && same_text(a->file, b->file) && a->exports == b->exports &&
+	       !memcmp(&a->collector, &b->collector, sizeof(a->collector)) && a->port == b->port &&
+	       a->transport == b->transport && a->domain == b->domain;
 }
 
 static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
@@ -284,8 +295,8 @@ static bool same_lists(const struct config *a, const struct config *b)
 static bool same_config(const struct config *a, const struct config *b)
 {
 	return same_text(a->instance, b->instance) && a->workers == b->workers && same_lists(a, b) &&
-	       same_convert(&a->convert, &b->convert) && a->default_proxy == b->default_proxy &&
-	       memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
+	       same_convert(&a->convert, &b->convert) && same_mapping_log(&a->mapping_log, &b->mapping_log) &&
+	       a->default_proxy == b->default_proxy && memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&
 	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
@@ -316,6 +327,11 @@ static void test_round_trip(void)
 	unsigned i;
 
 	round_trip(full);
+	/* With another source, and what needs it; and with half a log. */
+	round_trip("convert:\n  pool: [ 198.18.0.0/28, \"2001:db8:9::/64\" ]\n  pool-ports: 20000-29999\n"
+		   "  connections-per-subscriber: 100\nmapping-log: { log: true }\n");
+	round_trip("mapping-log: { file: /var/log/maps }\n");
+	round_trip("mapping-log: { collector: 192.0.2.1 }\n");
 	round_trip("{}");
 	round_trip(RULES "  - { name: r" VIA);
 	for (i = 0; i < COUNT(reachable); i++)

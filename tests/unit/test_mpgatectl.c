@@ -220,10 +220,10 @@ static void tables_line_up(void)
 		  "\"state\":\"relaying\",\"role\":\"gateway\"}],\"truncated\":true}",
 		  "CLIENT      SERVER             ROLE     PEER  RULE  WORKER  AGE    UP      DOWN     MPTCP  SUBFLOWS "
 		  " "
-		  "STATE\n"
+		  "STATE     MAPPED\n"
 		  "10.0.0.1:1  [2001:db8::1]:443  gateway  -     bulk  1       1d01h  1023 B  1.5 KiB  yes    2        "
 		  " "
-		  "relaying\n"
+		  "relaying  -\n"
 		  "there are more flows than are shown\n" },
 		{ "policy",
 		  "{\"text\":\"instance: a\\n\",\"rules\":[{\"name\":\"r\",\"hits\":5,\"action\":\"direct\"}]}",

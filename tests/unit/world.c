@@ -234,6 +234,12 @@ int tcp_leave_from(int fd, const struct mpgate_addr *from)
 	return 0;
 }
 
+void tcp_port_range(int fd, uint16_t from, uint16_t to)
+{
+	live(fd)->ports[0] = from;
+	live(fd)->ports[1] = to;
+}
+
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)
 {
 	struct sock *s = live(fd);
@@ -263,8 +269,8 @@ int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port)
 
 	if (ret)
 		return ret;
-	*addr = s->tuple.daddr;
-	*port = s->tuple.dport;
+	*addr = s->dialed ? s->tuple.saddr : s->tuple.daddr;
+	*port = !s->dialed ? s->tuple.dport : s->tuple.sport ? s->tuple.sport : htons(50000);
 	return 0;
 }
 
@@ -341,6 +347,11 @@ void io_unwatch(int epoll, int fd)
 uint64_t io_now(void)
 {
 	return world.clock;
+}
+
+uint64_t io_wall_ms(void)
+{
+	return world.wall * 1000ULL;
 }
 
 uint32_t io_wall_clock(void)

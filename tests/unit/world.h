@@ -31,6 +31,7 @@ struct sock {
 	bool is_mptcp; /* no fallback */
 	bool syn_data, syn_data_acked;
 	uint8_t dscp;
+	uint16_t ports[2]; /* that it may leave from; 0: any */
 	unsigned keepalive; /* s; 0: it was not asked for */
 	struct mpgate_addr to; /* dialed */
 	__be16 to_port;
@@ -116,6 +117,7 @@ struct world {
 		struct snapshot_rule rules[2];
 		struct prefix to[2];
 		struct prefix sources[2];
+		struct prefix pool[4]; /* head.pool.count of them */
 		struct mpgate_addr local[1];
 	} config;
 };

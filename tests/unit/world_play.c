@@ -175,7 +175,12 @@ static void configure(void)
 				.rules = ARRAY(rules),
 				.allow_to = ARRAY(to),
 				.allow_source = ARRAY(sources),
+				.workers = 1,
+				.families = SNAPSHOT_IPV4 | SNAPSHOT_IPV6,
+				.pool_key = { 5, 6 },
+				.pool = ARRAY(pool),
 				.local = ARRAY(local) };
+	s->pool.count = 0;
 	for (unsigned i = 0; i < WORLD_PEERS; i++) {
 		struct snapshot_peer *p = &world.config.peers[i];
 
@@ -190,6 +195,8 @@ static void configure(void)
 		world.config.keys[i] = (struct snapshot_key){ .key = p->send, .slot = i, .private_tlvs = 1 };
 		world.config.keys[i].key.end = 1;
 		world.config.keys[i].source_count = 2;
+		world.config.keys[i].peer = i + 1;
+		snprintf(p->name, sizeof(p->name), "peer%u", i);
 	}
 	world.config.rules[0] = (struct snapshot_rule){ .id = 1 };
 	world.config.rules[1] = (struct snapshot_rule){ .id = 2 };
@@ -261,6 +268,9 @@ static bool clean(const struct worker *w)
 		ok &= !w->table[i];
 	for (unsigned i = 0; i < READY_LISTS; i++)
 		ok &= list_empty(&w->ready[i]);
+	for (unsigned i = 0; w->snap->per_subscriber && i < SUBSCRIBER_BUCKETS; i++)
+		for (unsigned k = 0; k < SUBSCRIBER_WAYS; k++)
+			ok &= !(w->shm->subscribers[0][i][k] & UINT16_MAX);
 	for (unsigned i = 0; i < WORLD_PEERS; i++)
 		ok &= !w->shm->relayed[0][i] && !w->shm->parked[0][i];
 	for (unsigned i = 0; i < world.sock_count; i++)

@@ -14,6 +14,7 @@
 #define KDF_NAME "mpgateid"
 #define KDF_COOKIE "mpgateck"
 #define KDF_END "mpgateen"
+#define KDF_SELF "mpgate pool subscribers" /* a key of crypto_generichash: 16 bytes or more */
 #define KDF_INDEX 1
 #define END_KEY_LEN 32
 #define SUBKEY_LEN 16
@@ -91,6 +92,14 @@ void key_derive(const struct key *key, const void *self, size_t len, struct subk
 	out->id = key_id(key);
 	out->end = end_id(key, self, len);
 	key_wipe(k, sizeof(k));
+}
+
+void key_of_self(const void *self, size_t len, uint64_t out[2])
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+
+	crypto_generichash(hash, sizeof(hash), self, len, (const uint8_t *)KDF_SELF, strlen(KDF_SELF));
+	memcpy(out, hash, 2 * sizeof(*out));
 }
 
 static int write_all(int fd, const char *p, size_t len)

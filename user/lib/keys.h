@@ -40,6 +40,9 @@ uint32_t key_id(const struct key *key);
 /* self: what tells this instance from every other that may hold the key; its end id is made from that and the key. */
 void key_derive(const struct key *key, const void *self, size_t len, struct subkey *out);
 
+/* A hash key that is always the same for this instance (self, as above), and known to nobody who does not know that. */
+void key_of_self(const void *self, size_t len, uint64_t out[2]);
+
 /*
  * Writes a new key file; refuses to replace one. -EEXIST or -errno.
  * key_file_load: -EACCES when its mode gives anything to group or others, -EINVAL when it holds no key.

@@ -41,7 +41,7 @@ static const struct view flows_view =
 	     TABLE("flows", PLAIN("CLIENT", "client"), PLAIN("SERVER", "server"), PLAIN("ROLE", "role"),
 		   PLAIN("PEER", "peer"), PLAIN("RULE", "rule"), PLAIN("WORKER", "worker"), AGE("AGE", "age_s"),
 		   BYTES("UP", "bytes_up"), BYTES("DOWN", "bytes_down"), PLAIN("MPTCP", "mptcp"),
-		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state")));
+		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state"), PLAIN("MAPPED", "mapped")));
 
 static const struct view paths_view =
 	VIEW(NULL, TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),

@@ -16,6 +16,7 @@
 #include <mpgated/answers/answers.h>
 #include <mpgated/control/http.h>
 #include <mpgated/ipc/start.h>
+#include <mpgated/logger/logger.h>
 #include <mpgated/supervisor/supervisor.h>
 #include <mpgated/worker/worker.h>
 
@@ -85,6 +86,8 @@ int main(int argc, char **argv)
 		worker_main(argv[1]);
 	if (argc == 2 && !strcmp(argv[0], START_METRICS))
 		http_main();
+	if (argc == 2 && !strcmp(argv[0], START_LOGGER))
+		logger_main();
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

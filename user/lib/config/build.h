@@ -44,12 +44,15 @@ int cfg_find_set(const struct config *cfg, const char *name);
 /* Each builds its part of b->cfg; 0 or -errno with *b->err filled in. In this order. */
 int cfg_build_links(struct build *b);
 int cfg_build_convert(struct build *b);
+int cfg_build_pool(struct build *b);
+int cfg_build_mapping_log(struct build *b);
 int cfg_build_peers(struct build *b);
 int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);
 int cfg_build_sets(struct build *b);
 int cfg_build_publish(struct build *b);
 int cfg_build_rules(struct build *b);
+int cfg_check_pool(struct build *b); /* against all other addresses */
 
 /* Of a rule of the policy or an entry of publish, by index into cfg->rules: its place and its text. */
 const char *cfg_rule_at(struct build *b, unsigned i);

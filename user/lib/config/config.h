@@ -15,6 +15,7 @@
 #define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
 
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
+#define CFG_POOL_PREFIXES 64 /* looked through for each connection */
 #define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
 
 enum cfg_role {
@@ -26,6 +27,7 @@ enum cfg_use { CFG_PRIMARY, CFG_BACKUP, CFG_OVERFLOW };
 enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD_TC };
 enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 enum cfg_source { CFG_SHARE, CFG_PRESERVE };
+enum cfg_transport { CFG_UDP, CFG_TCP };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
 enum cfg_connect { CFG_HONEST, CFG_EARLY };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
@@ -46,6 +48,10 @@ struct cfg_prefixes {
 	unsigned count;
 };
 
+struct cfg_port_range {
+	uint16_t from, to; /* host order, both included */
+};
+
 struct cfg_convert {
 	bool listening; /* `listen` was given */
 	struct mpgate_addr *listen;
@@ -58,6 +64,21 @@ struct cfg_convert {
 	unsigned window; /* seconds; of keyed cookies */
 	unsigned unchecked_rate; /* SYNs per second and source that guard cannot check */
 	unsigned pending_per_client; /* requests of one client address that have no server connection yet */
+	struct cfg_prefixes
+		pool; /* where servers see connections come from, with `source: share`; empty: the hub's own */
+	struct cfg_port_range pool_ports; /* of the pool's addresses; from 0: as net.ipv4.ip_local_port_range says */
+	unsigned per_subscriber; /* connections of one subscriber at a time; 0: any number */
+};
+
+/* Where the begin and the end of each connection towards a server are written down; nowhere when all is empty. */
+struct cfg_mapping_log {
+	bool log; /* into the daemon's log */
+	char *file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
+	bool exports; /* as IPFIX to the collector */
+	struct mpgate_addr collector;
+	uint16_t port;
+	enum cfg_transport transport;
+	unsigned domain; /* observation domain id */
 };
 
 struct cfg_peer {
@@ -88,10 +109,6 @@ struct cfg_prefix_set {
 	struct cfg_prefixes prefixes; /* contents of `file` and of `prefixes` */
 };
 
-struct cfg_port_range {
-	uint16_t from, to; /* host order, both included */
-};
-
 struct cfg_rule {
 	char *name;
 	int link; /* index into config.links; -1: any lan link, of a published one any link at all */
@@ -120,6 +137,7 @@ struct config {
 	struct cfg_link *links;
 	unsigned link_count;
 	struct cfg_convert convert;
+	struct cfg_mapping_log mapping_log;
 	struct cfg_peer *peers;
 	unsigned peer_count;
 	struct cfg_group *groups; /* those of the file, then one for each peer named directly by a rule */
@@ -180,6 +198,13 @@ static inline bool config_rule_takes(const struct config *cfg, const struct cfg_
  */
 int config_left_out(const struct config *cfg, unsigned peer, char *text, size_t size);
 void config_free(struct config *cfg);
+
+/* -EADDRINUSE with err filled in: one of these addresses of this machine is in the pool; else 0. */
+int config_pool_check(const struct config *cfg, const struct mpgate_addr *local, unsigned count, struct cfg_error *err);
+static inline bool config_logs_mappings(const struct config *cfg)
+{
+	return cfg->mapping_log.log || cfg->mapping_log.file || cfg->mapping_log.exports;
+}
 
 /*
  * Advice on a configuration that is right: into text (CFG_HINT bytes), true when there is any. mbit[i] is the speed of

@@ -135,8 +135,16 @@ static void print_links(struct printer *p, const struct config *cfg)
 	close_list(p);
 }
 
+static const char *range(const struct cfg_port_range *r, char buf[16])
+{
+	snprintf(buf, 16, r->from == r->to ? "%u" : "%u-%u", r->from, r->to);
+	return buf;
+}
+
 static void print_convert(struct printer *p, const struct cfg_convert *convert)
 {
+	char buf[16];
+
 	open_map(p, "convert");
 	addresses(p, "listen", convert->listen, convert->listen_count);
 	number(p, "port", convert->port);
@@ -147,6 +155,26 @@ static void print_convert(struct printer *p, const struct cfg_convert *convert)
 	number(p, "window", convert->window);
 	number(p, "unchecked-syn-rate", convert->unchecked_rate);
 	number(p, "pending-per-client", convert->pending_per_client);
+	prefixes(p, "pool", &convert->pool);
+	if (convert->pool_ports.from)
+		pair(p, "pool-ports", range(&convert->pool_ports, buf));
+	number(p, "connections-per-subscriber", convert->per_subscriber);
+	close_map(p);
+}
+
+static void print_mapping_log(struct printer *p, const struct cfg_mapping_log *m)
+{
+	char buf[ADDR_TEXT];
+
+	open_map(p, "mapping-log");
+	pair(p, "log", m->log ? "true" : "false");
+	pair(p, "file", m->file);
+	if (m->exports) {
+		pair(p, "collector", addr_print(&m->collector, buf));
+		number(p, "port", m->port);
+		pair(p, "transport", cfg_transport_words[m->transport].str);
+		number(p, "domain", m->domain);
+	}
 	close_map(p);
 }
 
@@ -185,12 +213,6 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		close_map(p);
 	}
 	close_list(p);
-}
-
-static const char *range(const struct cfg_port_range *r, char buf[16])
-{
-	snprintf(buf, 16, r->from == r->to ? "%u" : "%u-%u", r->from, r->to);
-	return buf;
 }
 
 static void print_ports(struct printer *p, const char *key, const struct cfg_rule *rule)
@@ -321,6 +343,8 @@ static void print_config(struct printer *p, const struct config *cfg)
 	number(p, "value", cfg->mark.value);
 	number(p, "mask", cfg->mark.mask);
 	close_map(p);
+	if (config_logs_mappings(cfg))
+		print_mapping_log(p, &cfg->mapping_log);
 	if (cfg->metrics_listen) {
 		open_map(p, "metrics");
 		pair(p, "listen", cfg->metrics_listen);

@@ -25,8 +25,18 @@ struct raw_convert {
 	uint32_t *port, *window, *unchecked_rate, *pending;
 	enum cfg_accept accept;
 	enum cfg_source source;
-	char **allow_from, **allow_to;
-	unsigned allow_from_count, allow_to_count;
+	char **allow_from, **allow_to, **pool;
+	unsigned allow_from_count, allow_to_count, pool_count;
+	char *pool_ports;
+	uint32_t *per_subscriber;
+};
+
+/* What is built from it is checked in mapping.c. */
+struct raw_mapping_log {
+	uint8_t log; /* 0 or 1 */
+	char *file, *collector;
+	uint32_t *port, *domain;
+	enum cfg_transport transport;
 };
 
 enum raw_mode { RAW_EXPLICIT, RAW_TRANSPARENT };
@@ -84,6 +94,7 @@ struct raw_config {
 		struct raw_rule *rules;
 		unsigned rules_count;
 	} policy;
+	struct raw_mapping_log *mapping_log;
 	struct raw_rule *publish;
 	unsigned publish_count;
 	struct {
@@ -106,6 +117,6 @@ extern const struct cyaml_schema_value raw_schema;
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2], cfg_action_words[2],
-	cfg_mptcp_words[2];
+	cfg_mptcp_words[2], cfg_transport_words[2];
 
 #endif

@@ -33,6 +33,7 @@ const cyaml_strval_t cfg_connect_words[2] = { { "honest", CFG_HONEST }, { "early
 const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
 const cyaml_strval_t cfg_action_words[2] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 const cyaml_strval_t cfg_mptcp_words[2] = { { "pass", RAW_MPTCP_PASS }, { "proxy", RAW_MPTCP_PROXY } };
+const cyaml_strval_t cfg_transport_words[2] = { { "udp", CFG_UDP }, { "tcp", CFG_TCP } };
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
 					     { "yes", 1 },   { "off", 0 },  { "on", 1 } };
@@ -64,6 +65,19 @@ static const cyaml_schema_field_t convert_fields[] = {
 	NUMBER("window", struct raw_convert, window),
 	NUMBER("unchecked-syn-rate", struct raw_convert, unchecked_rate),
 	NUMBER("pending-per-client", struct raw_convert, pending),
+	TEXTS("pool", OPT, struct raw_convert, pool),
+	TEXT("pool-ports", OPT, struct raw_convert, pool_ports),
+	NUMBER("connections-per-subscriber", struct raw_convert, per_subscriber),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t mapping_log_fields[] = {
+	WORD("log", OPT, struct raw_mapping_log, log, bool_words),
+	TEXT("file", OPT, struct raw_mapping_log, file),
+	TEXT("collector", OPT, struct raw_mapping_log, collector),
+	NUMBER("port", struct raw_mapping_log, port),
+	WORD("transport", OPT, struct raw_mapping_log, transport, cfg_transport_words),
+	NUMBER("domain", struct raw_mapping_log, domain),
 	CYAML_FIELD_END,
 };
 
@@ -200,6 +214,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	SECTION("limits", limit_fields),
 	SECTION("metrics", metrics_fields),
 	SECTION("mark", mark_fields),
+	CYAML_FIELD_MAPPING_PTR("mapping-log", OPT_PTR, struct raw_config, mapping_log, mapping_log_fields),
 	CYAML_FIELD_END,
 };
 

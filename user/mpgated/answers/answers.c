@@ -165,6 +165,8 @@ static json_t *flow(const struct supervisor *s, unsigned worker, const struct fl
 
 	json_set_text(o, "client", addr_print_port(&r->tuple.saddr, r->tuple.sport, text));
 	json_set_text(o, "server", addr_print_port(&r->tuple.daddr, r->tuple.dport, text));
+	if (r->mapped_port)
+		json_set_text(o, "mapped", addr_print_port(&r->mapped, r->mapped_port, text));
 	if (r->peer < s->peer_slots)
 		json_set_text(o, "peer", s->peers[r->peer].name);
 	if (r->rule_id && r->rule_id <= s->rule_count)

@@ -21,6 +21,21 @@ static const struct {
 };
 #define WORKER_COUNTER_COUNT (sizeof(worker_counters) / sizeof(worker_counters[0]))
 
+static const struct {
+	const char *name, *text;
+	size_t offset;
+} logger_counters[] = {
+#define X(field, name, text) { name, text, offsetof(struct logger_stats, field) },
+	LOGGER_COUNTERS(X)
+#undef X
+};
+#define LOGGER_COUNTER_COUNT (sizeof(logger_counters) / sizeof(logger_counters[0]))
+
+static uint64_t logger_count(const struct supervisor *s, unsigned i)
+{
+	return *(const uint64_t *)(const void *)((const char *)&s->shm->logger + logger_counters[i].offset);
+}
+
 static uint64_t worker_sum(const struct supervisor *s, size_t offset)
 {
 	uint64_t sum = 0;
@@ -67,6 +82,8 @@ json_t *method_stats(void *arg, const json_t *parameters, const char **error, ch
 	for (unsigned i = 0; i < WORKER_COUNTER_COUNT; i++)
 		json_array_append_new(b, counter(worker_counters[i].name, worker_counters[i].text,
 						 worker_sum(s, worker_counters[i].offset)));
+	for (unsigned i = 0; i < LOGGER_COUNTER_COUNT; i++)
+		json_array_append_new(b, counter(logger_counters[i].name, logger_counters[i].text, logger_count(s, i)));
 	json_object_set_new(o, "reasons", a);
 	json_object_set_new(o, "relay", b);
 	return o;
@@ -109,6 +126,11 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 		const struct metrics_label l[] = { { "event", worker_counters[i].name }, { 0 } };
 
 		metrics_text_sample(&t, l, worker_sum(s, worker_counters[i].offset));
+	}
+	for (unsigned i = 0; i < LOGGER_COUNTER_COUNT; i++) {
+		const struct metrics_label l[] = { { "event", logger_counters[i].name }, { 0 } };
+
+		metrics_text_sample(&t, l, logger_count(s, i));
 	}
 	metrics_text_family(&t, "mpgate_connections", "gauge", "Connections now");
 	metrics_text_sample(&t, NULL, worker_sum(s, offsetof(struct worker_stats, connections)));

@@ -5,11 +5,10 @@
  * workers run on.
  *
  * Who writes what: a worker writes its own struct worker_stats and rows of
- * `relayed` and `parked` (the supervisor clears all after a crash) and the replay table;
- * both write peers. All fields are aligned
- * words, so a reader sees an old or a new value, never a mix. The supervisor
- * takes nothing for granted of what workers can write: what it reads may be
- * any value, and the memory cannot shrink under it (the memfd is sealed).
+ * `relayed`, `parked` and `subscribers` (the supervisor clears all after a crash), its ring of mappings and the replay
+ * table; both write peers. All fields are aligned words, so a reader sees an old or a new value, never a mix. The
+ * supervisor takes nothing for granted of what workers can write: what it reads may be any value, and the memory cannot
+ * shrink under it (the memfd is sealed).
  */
 #ifndef MPGATED_SHARED_H
 #define MPGATED_SHARED_H
@@ -20,6 +19,7 @@
 #include <lib/addr.h>
 #include <lib/config/config.h>
 #include <lib/keys.h>
+#include <lib/mapping.h>
 
 /* X(field, name, text): what a worker counts, since the daemon started (a worker's restart does not reset it). */
 #define WORKER_COUNTERS(X)                                                                                             \
@@ -67,6 +67,11 @@
 	X(back, "accepted-parked", "requests of peers over connections that we keep open for them")                    \
 	X(info, "info", "Info requests answered")                                                                      \
 	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
+	X(subscriber_limit, "subscriber-limit",                                                                        \
+	  "Convert requests refused, since their subscriber has connections-per-subscriber")                           \
+	X(no_family, "no-family", "Convert requests for servers of an IP version that this machine has no address of") \
+	X(mappings, "mappings", "begins and ends of mappings that were written down for the log")                      \
+	X(mappings_lost, "mappings-lost", "the same that were not, since the log is behind")                           \
 	X(still, "still", "connections reset, since readers that stand still held more than limits.kernel-mib")        \
 	X(header_timeout, "header-timeout", "Convert messages that did not arrive in time")
 
@@ -96,12 +101,43 @@ struct peer_shared {
 
 #define PROVEN_SLOTS 16384U
 
+/*
+ * Subscribers with connections: 48 bits of their hash, 16 of the count. A worker writes its own table. There are as
+ * many places as connections of a usual worker, and four times more.
+ */
+#define SUBSCRIBER_BUCKETS 4096U
+#define SUBSCRIBER_WAYS 8U /* a cache line */
+
+/* Mappings that a worker has written down: that of number n is at n modulo MAPPING_RING, until it is taken. */
+#define MAPPING_RING 4096U
+struct mapping_ring {
+	uint64_t written __attribute__((aligned(64))); /* by the worker alone */
+	uint64_t taken __attribute__((aligned(64))); /* by the logger alone */
+	struct mapping mapping[MAPPING_RING] __attribute__((aligned(64)));
+};
+
+/* What the logger counts, X(field, name, text) as above. */
+#define LOGGER_COUNTERS(X)                                                                                             \
+	X(lines, "mapping-lines", "lines of the log of mappings")                                                      \
+	X(lines_lost, "mapping-lines-lost", "the same that could not be written")                                      \
+	X(records, "mapping-records", "records of mappings sent to the collector")                                     \
+	X(records_lost, "mapping-records-lost", "the same that the collector did not get, as far as is known")
+
+struct logger_stats {
+#define X(field, name, text) uint64_t field;
+	LOGGER_COUNTERS(X)
+#undef X
+};
+
 struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
+	struct logger_stats logger;
+	struct mapping_ring mappings[MPGATE_MAX_WORKERS]; /* memory is taken where something is written */
+	uint64_t subscribers[MPGATE_MAX_WORKERS][SUBSCRIBER_BUCKETS][SUBSCRIBER_WAYS] __attribute__((aligned(64)));
 	uint64_t proven[PROVEN_SLOTS]; /* sources that have lately proven to have a key, see strangers.c */
 	/* Used cookies, for what guard could not see: snapshot.replay_buckets; words written by compare and swap. */
 	uint64_t replay[][MPGATE_REPLAY_WAYS];
@@ -166,6 +202,8 @@ struct flow_record {
 	uint8_t half_closed;
 	uint8_t zero;
 	uint32_t age; /* seconds */
+	struct mpgate_addr mapped; /* hub: where the server sees it come from; port 0: not known */
+	__be16 mapped_port;
 	uint64_t bytes_up, bytes_down;
 };
 
@@ -180,6 +218,19 @@ struct worker_start {
 	__be16 steer_port; /* of the listeners that are for steered connections */
 };
 
+/* What the process that logs mappings starts with. Descriptors with it: shared memory, the file if any. */
+struct logger_start {
+	uint32_t workers; /* how many rings there are */
+	uint32_t domain; /* observation domain id */
+	uint8_t log; /* 1: lines for the daemon's log */
+	uint8_t file; /* 1: lines for the file */
+	uint8_t exports; /* 1: records for the collector */
+	uint8_t tcp; /* 1: over TCP, 0: over UDP */
+	__be16 port;
+	uint16_t zero;
+	struct mpgate_addr collector;
+};
+
 /* The snapshot: a header, then arrays at byte offsets from its start. */
 struct snapshot_peer {
 	uint16_t slot;
@@ -189,6 +240,7 @@ struct snapshot_peer {
 	uint8_t ready; /* connections opened ahead, a worker */
 	uint8_t park; /* connections kept open for it, a worker */
 	uint8_t zero[7];
+	char name[MAPPING_PEER];
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	struct subkey send; /* for our cookies; valid with SNAPSHOT_PEER_KEYED */
 };
@@ -199,6 +251,7 @@ struct snapshot_key {
 	struct subkey key;
 	uint32_t slot;
 	uint32_t private_tlvs;
+	uint64_t peer; /* a hash of its name, by which subscribers are told apart */
 	uint32_t source_first, source_count; /* in snapshot.allow_source */
 	uint32_t to_first, to_count; /* in snapshot.accept_to; none: it goes by allow_to */
 };
@@ -212,6 +265,9 @@ struct snapshot_rule {
 	uint16_t port, target_port;
 };
 
+#define SNAPSHOT_IPV4 1U
+#define SNAPSHOT_IPV6 2U
+
 struct snapshot_array {
 	uint32_t offset, count;
 };
@@ -222,6 +278,12 @@ struct snapshot {
 	uint32_t listening;
 	uint32_t preserve; /* convert.source: preserve */
 	uint32_t window, pending_per_client;
+	uint32_t per_subscriber; /* connections, all workers together; 0: any number */
+	uint32_t workers;
+	uint32_t families; /* of which this machine, or the pool, has addresses: SNAPSHOT_IPV4, SNAPSHOT_IPV6 */
+	uint32_t log_mappings;
+	uint16_t pool_from, pool_to; /* ports of the pool's addresses; 0: the kernel's */
+	uint64_t pool_key[2]; /* by which subscribers get theirs; stable, for the same machine and instance */
 	uint32_t replay_buckets; /* in struct shared_memory */
 	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s, keepalive_s;
 	uint32_t connections; /* of one worker */
@@ -230,6 +292,7 @@ struct snapshot {
 	struct subkey issuing; /* secret of issued cookies */
 	struct snapshot_array peers, keys, rules; /* peers sorted by slot, keys by id */
 	struct snapshot_array allow_from, allow_to, allow_source, accept_to; /* struct prefix; the last two by key */
+	struct snapshot_array pool; /* struct prefix */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
 };
 

@@ -13,6 +13,7 @@
 #define START_SOCKET 3
 #define START_WORKER "mpgated: worker"
 #define START_METRICS "mpgated: metrics"
+#define START_LOGGER "mpgated: mapping-log"
 
 /*
  * Supervisor: executes the running program (its file may have been replaced meanwhile) as `name number`, with `socket`

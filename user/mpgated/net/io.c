@@ -57,6 +57,14 @@ uint32_t io_wall_clock(void)
 	return (uint32_t)time(NULL);
 }
 
+uint64_t io_wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 uint64_t io_boot_clock(void)
 {
 	struct timespec ts;

@@ -24,6 +24,7 @@ int io_wait(int epoll, struct epoll_event *ev, int max, int timeout);
 
 uint64_t io_now(void); /* ms, CLOCK_MONOTONIC */
 uint32_t io_wall_clock(void); /* s since 1970 */
+uint64_t io_wall_ms(void); /* ms since 1970 */
 uint64_t io_boot_clock(void); /* ns, CLOCK_BOOTTIME: nobody sets it */
 /* Of the kernel's generator; ends the process when that fails. */
 uint64_t io_random(void);

@@ -16,6 +16,10 @@
 #define TCP_IS_MPTCP 43 /* Linux 6.10 */
 #endif
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* Linux 6.3 */
+#endif
+
 #define TCP_SYN_RECV_STATE 3 /* tcpi_state; the names are in netinet/tcp.h, which excludes linux/tcp.h */
 
 static int set_int(int fd, int level, int name, int value)
@@ -204,6 +208,11 @@ int tcp_leave_from(int fd, const struct mpgate_addr *from)
 		return 0;
 	len = addr_to_sockaddr(from, 0, &ss);
 	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
+void tcp_port_range(int fd, uint16_t from, uint16_t to)
+{
+	set_int(fd, SOL_IP, IP_LOCAL_PORT_RANGE, (int)((uint32_t)to << 16 | from));
 }
 
 int tcp_bind_foreign(int fd, const struct mpgate_addr *addr, __be16 port)

@@ -19,20 +19,37 @@ static int sysctl_open(const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int sysctl_get(const char *name, int *value)
+static int sysctl_read(const char *name, char text[32])
 {
-	char text[32], *end;
 	int fd = sysctl_open(name, O_RDONLY);
 	ssize_t n;
-	long v;
 
 	if (fd < 0)
 		return fd;
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, 31);
 	close(fd);
 	if (n <= 0)
 		return -EIO;
 	text[n] = '\0';
+	return 0;
+}
+
+int sysctl_get_range(const char *name, int *from, int *to)
+{
+	char text[32];
+	int ret = sysctl_read(name, text);
+
+	return ret ? ret : sscanf(text, "%d %d", from, to) == 2 ? 0 : -EINVAL;
+}
+
+int sysctl_get(const char *name, int *value)
+{
+	char text[32], *end;
+	int ret = sysctl_read(name, text);
+	long v;
+
+	if (ret < 0)
+		return ret;
 	v = strtol(text, &end, 0);
 	if (end == text)
 		return -EINVAL;

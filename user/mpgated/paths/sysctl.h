@@ -10,6 +10,7 @@
 
 /* 0 or -errno; *value untouched on failure. */
 int sysctl_get(const char *name, int *value);
+int sysctl_get_range(const char *name, int *from, int *to); /* of one with two values */
 /* The same, as it was before we, or a daemon that was killed, set it: what decisions are made from. */
 int sysctl_original(const struct originals *o, const char *name, int *value);
 /* Sets and logs, if it has another value now. 0 or -errno after a message. */

@@ -45,6 +45,7 @@ int supervisor_publish(struct supervisor *s)
 		close(s->snapshot_fd);
 	s->snapshot_fd = fd;
 	workers_update(s);
+	addresses_tell(s);
 	return 0;
 }
 
@@ -262,6 +263,7 @@ static int follow(struct supervisor *s)
 	ret = ret ? ret : part;
 	supervisor_local(s);
 	part = supervisor_publish(s);
+	maplog_renew(&s->maplog);
 	return ret ? ret : part;
 }
 
@@ -276,6 +278,10 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	if (ret)
 		return ret;
 	ret = needs_restart(old, cfg, err);
+	if (!ret)
+		ret = addresses_check(s, cfg, err);
+	if (!ret)
+		ret = maplog_check(cfg, err);
 	if (!ret) {
 		slots = calloc(cfg->peer_count + 1, sizeof(*slots));
 		ids = calloc(cfg->rule_count + 1, sizeof(*ids));

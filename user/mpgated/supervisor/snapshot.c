@@ -90,6 +90,13 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->accept = c->convert.accept;
 	h->listening = c->convert.listening;
 	h->preserve = c->convert.source == CFG_PRESERVE;
+	h->per_subscriber = c->convert.per_subscriber;
+	h->workers = s->worker_count;
+	h->families = addresses_families(s);
+	h->log_mappings = config_logs_mappings(c);
+	h->pool_from = c->convert.pool_ports.from;
+	h->pool_to = c->convert.pool_ports.to;
+	key_of_self(s->self, s->self_len, h->pool_key);
 	h->window = c->convert.window;
 	h->pending_per_client = c->convert.pending_per_client;
 	h->replay_buckets = s->replay_buckets;
@@ -113,6 +120,15 @@ static int compare_keys(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* The same after a restart, whatever else is in the configuration. */
+static uint64_t name_hash(const char *name)
+{
+	uint64_t key[2];
+
+	key_of_self(name, strlen(name), key);
+	return key[0];
+}
+
 /* Keys lie in the order of their peers, whose prefixes add_prefixes() puts one behind the other. */
 static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size, struct snapshot_array *a)
 {
@@ -131,6 +147,7 @@ static int add_keys(const struct supervisor *s, uint8_t **image, uint32_t *size,
 			.key = k->keys[i].key,
 			.slot = k->keys[i].peer,
 			.private_tlvs = owner->dialect == CFG_DIALECT_MPGATE,
+			.peer = name_hash(owner->name),
 			.source_first = source,
 			.source_count = owner->allow_source.count,
 			.to_first = to,
@@ -185,6 +202,7 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 		out[i].address_count = (uint8_t)p->address_count;
 		out[i].ready = (uint8_t)s->cfg->peers[i].ready;
 		out[i].park = (uint8_t)s->cfg->peers[i].park;
+		snprintf(out[i].name, sizeof(out[i].name), "%s", p->name);
 		memcpy(out[i].address, p->address, sizeof(out[i].address));
 		out[i].send = p->send;
 	}
@@ -273,6 +291,9 @@ int snapshot_make(struct supervisor *s)
 		ret = add_prefixes(s->cfg, false, &image, &size, &head.allow_source);
 	if (!ret)
 		ret = add_prefixes(s->cfg, true, &image, &size, &head.accept_to);
+	if (!ret)
+		ret = add_copy(&image, &size, &head.pool, s->cfg->convert.pool.p, s->cfg->convert.pool.count,
+			       sizeof(struct prefix));
 	if (!ret)
 		ret = add_copy(&image, &size, &head.local, s->local, s->local_count, sizeof(*s->local));
 	if (!ret) {

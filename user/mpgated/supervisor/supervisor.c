@@ -81,6 +81,7 @@ static void on_signal(uv_signal_t *h, int signum)
 	case SIGCHLD:
 		workers_reap(s);
 		scrape_reap(&s->scrape);
+		maplog_reap(&s->maplog);
 		break;
 	case SIGHUP:
 		notify("RELOADING=1");
@@ -134,6 +135,7 @@ static int need_mptcp(void)
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
 {
 	const struct paths_events events = { .link = supervisor_link, .arg = s };
+	struct cfg_error err = { "" };
 	int ret;
 
 	s->replay_buckets = shared_replay_buckets(s->cfg);
@@ -171,6 +173,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (ret)
 		return ret;
 	supervisor_local(s);
+	if (addresses_check(s, s->cfg, &err) || maplog_check(s->cfg, &err)) {
+		log_error("%s", err.text);
+		return -EINVAL;
+	}
 	/* Only now: the sysctl that lets sockets send and take data in SYNs is set with the paths. */
 	features_probe(s->features);
 	if (s->cfg->convert.listening && window_probe()) {
@@ -181,6 +187,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = supervisor_publish(s);
 	if (!ret)
 		watchdog_check(s);
+	if (!ret)
+		ret = maplog_open(&s->maplog, s);
 	return ret ? ret : workers_start(s);
 }
 
@@ -205,6 +213,7 @@ static void stop(struct supervisor *s)
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
 		datapath_set_listener(s->dp, i, 0, false, false);
 	workers_stop(s);
+	maplog_close(&s->maplog);
 	flows_close(s);
 	if (s->dp)
 		peers_close(s);

@@ -20,6 +20,7 @@
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
 #include <mpgated/supervisor/identity.h>
+#include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -139,6 +140,8 @@ struct supervisor {
 	unsigned generation;
 	struct mpgate_addr *local; /* this machine's addresses, as the workers know them */
 	unsigned local_count;
+	uint32_t families_told; /* see addresses.c */
+	struct maplog maplog;
 	bool stopping;
 };
 
@@ -162,6 +165,12 @@ bool supervisor_local(struct supervisor *s);
 int supervisor_publish(struct supervisor *s);
 /* Event of the paths: a link came, went or changed. */
 void supervisor_link(void *s, unsigned i, const struct paths_link *l);
+
+/* addresses.c */
+/* -EADDRINUSE with err: an address of this machine is in the pool of cfg. 0, or another -errno. */
+int addresses_check(const struct supervisor *s, const struct config *cfg, struct cfg_error *err);
+uint32_t addresses_families(const struct supervisor *s); /* of which this machine has addresses: SNAPSHOT_IPV* */
+void addresses_tell(struct supervisor *s); /* logs what is amiss with them, when that or the configuration changes */
 
 /* workers.c */
 int workers_memory(struct supervisor *s); /* what is shared with them */

@@ -287,6 +287,7 @@ static void worker_ended(struct child *c, int status, unsigned delay)
 	s->shm->workers[c->index].connections = 0;
 	memset(s->shm->relayed[c->index], 0, sizeof(s->shm->relayed[c->index]));
 	memset(s->shm->parked[c->index], 0, sizeof(s->shm->parked[c->index]));
+	memset(s->shm->subscribers[c->index], 0, sizeof(s->shm->subscribers[c->index]));
 	peers_worker_gone(s);
 	flows_lost(p);
 	set_alive(p);

@@ -79,12 +79,17 @@ enum access access_request(struct worker *w, struct request *r, const struct mpg
 	return ret == -ETIME ? ACCESS_STALE : ret == -ELOOP ? ACCESS_OWN : ACCESS_REFUSED;
 }
 
+/* An address of this machine, or one under which it speaks to servers. */
 static bool is_local(const struct snapshot *s, const struct mpgate_addr *a)
 {
 	const struct mpgate_addr *local = snapshot_at(s, s->local);
+	const struct prefix *pool = snapshot_at(s, s->pool);
 
 	for (unsigned i = 0; i < s->local.count; i++)
 		if (!memcmp(&local[i], a, sizeof(*a)))
+			return true;
+	for (unsigned i = 0; i < s->pool.count; i++)
+		if (prefix_contains(&pool[i], a))
 			return true;
 	return false;
 }

@@ -8,6 +8,8 @@
 #include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/conn.h>
+#include <mpgated/worker/mapping.h>
+#include <mpgated/worker/subscriber.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
 #define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
@@ -209,6 +211,8 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	leg_close(w, &c->local, reset);
 	leg_close(w, &c->peer, reset);
 	conn_uncount(w, c);
+	conn_mapping(w, c, true);
+	subscriber_leave(w, c);
 	still_end(w, c);
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
@@ -273,4 +277,12 @@ const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot)
 {
 	return bsearch(&slot, snapshot_at(w->snap, w->snap->peers), w->snap->peers.count, sizeof(struct snapshot_peer),
 		       compare_slots);
+}
+
+void conn_mapping(struct worker *w, struct conn *c, bool end)
+{
+	if (end)
+		mapping_end(w, c, c->request.mapped_port ? conn_peer(w, c->request.slot) : NULL);
+	else if (w->snap->log_mappings)
+		mapping_begin(w, c, conn_peer(w, c->request.slot));
 }

@@ -130,6 +130,10 @@ struct conn_request {
 	uint16_t pending; /* its place in worker.pending, where it is counted; PENDING_SLOTS: it is not */
 	uint8_t answer; /* ANSWER_* */
 	bool granted; /* its message was taken */
+	bool own; /* the server leg was bound to an address: a lack is of ports */
+	uint32_t subscriber; /* its place in shared_memory.subscribers, and 1; 0: it is not counted */
+	struct mpgate_addr mapped; /* where the server sees it come from, while that is logged */
+	__be16 mapped_port; /* 0: it is not */
 	bool back; /* over a connection that we opened, and keep for requests of the peer */
 	/*
 	 * gateway: the client's first bytes while the peer may still fail; GW_ANSWER and HUB_HEADER: an incomplete
@@ -460,6 +464,8 @@ int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *clien
 void conn_uncount(struct worker *w, struct conn *c);
 /* Before a peer is dialed: the socket leaves over the path that is best by what the supervisor knows. */
 void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address);
+/* Hub: its server was dialed, or that connection is over: written down where mappings are logged. */
+void conn_mapping(struct worker *w, struct conn *c, bool end);
 /* A peer of the snapshot; NULL: there is none in that slot. */
 const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot);
 

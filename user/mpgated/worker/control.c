@@ -59,6 +59,8 @@ static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 				   .age = (uint32_t)(w->now / 1000) - c->opened,
 				   .bytes_up = c->bytes_up,
 				   .bytes_down = c->bytes_down };
+	if (r->hub && c->local.fd >= 0)
+		tcp_local(c->local.fd, &r->mapped, &r->mapped_port);
 	if (c->peer.fd >= 0)
 		r->subflows = tcp_subflows(c->peer.fd);
 	r->mptcp = r->subflows > 0;

@@ -19,7 +19,9 @@
 #include <mpgated/worker/hub.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/source.h>
 #include <mpgated/worker/strangers.h>
+#include <mpgated/worker/subscriber.h>
 
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
@@ -49,6 +51,8 @@ static void hub_fail_clock(struct worker *w, struct conn *c, uint8_t code, const
 	int n;
 
 	conn_uncount(w, c);
+	conn_mapping(w, c, true);
+	subscriber_leave(w, c);
 	if (second != w->error_second) {
 		w->error_second = second;
 		w->errors = 0;
@@ -174,6 +178,14 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	bool v4 = addr_is_v4(&c->request.tuple.daddr);
 	uint8_t value = 0;
 
+	if (err == EADDRNOTAVAIL && source_is_missing(w, c)) {
+		value = RETRY_SECONDS;
+		w->stats->no_family++;
+		report_note(w, c, "this machine has no %s address: the peer is to go another way",
+			    v4 ? "IPv4" : "IPv6");
+		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		return;
+	}
 	switch (err) {
 	case ECONNREFUSED:
 		w->stats->refused++;
@@ -189,8 +201,9 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	case ENETUNREACH:
 	case EAFNOSUPPORT:
 		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
-	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
-		if (!v4)
+	case EADDRNOTAVAIL: /* no route from an address of ours; for IPv4 that is ENETUNREACH, and this a lack of ports
+			     */
+		if (!v4 && !c->request.own)
 			break;
 		value = RETRY_SECONDS;
 		w->stats->resource++;
@@ -211,11 +224,11 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
 }
 
-static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
+static int dial_server(struct worker *w, struct conn *c, const struct request *r, const struct mpgate_addr *client,
+		       bool mptcp)
 {
 	const struct mpgate_addr *dst = &c->request.tuple.daddr;
-	bool v4 = addr_is_v4(dst);
-	int fd = tcp_socket(v4 ? AF_INET : AF_INET6, mptcp), ret = 0;
+	int fd = tcp_socket(addr_is_v4(dst) ? AF_INET : AF_INET6, mptcp), ret;
 
 	if (fd < 0)
 		return fd;
@@ -223,13 +236,11 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, dst, c->request.dscp);
-	if (access_preserves(w, r)) {
-		if (addr_is_v4(&r->msg.src) != v4)
-			return -EAFNOSUPPORT;
-		ret = tcp_bind_foreign(fd, &r->msg.src, r->msg.src_port);
-	}
+	ret = source_bind(w, c, r, client);
 	if (!ret)
 		ret = (int)tcp_dial(fd, dst, c->request.tuple.dport, false, NULL, 0);
+	if (!ret)
+		conn_mapping(w, c, false);
 	if (!ret)
 		ret = leg_watch(w, c, &c->local);
 	return ret;
@@ -263,12 +274,18 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
 		return;
 	}
+	if (!source_has_room(w, c, r, client)) {
+		w->stats->subscriber_limit++;
+		report_note(w, c, "its subscriber has as many connections as it may (connections-per-subscriber)");
+		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
+		return;
+	}
 	c->request.answer = (uint8_t)((m->tcp_options.len ? ANSWER_OPTIONS : 0) |
 				      (m->has & CONVERT_HAS_INFO ? ANSWER_EXTENSIONS : 0));
 	c->request.dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
 	c->state = HUB_DIAL;
 	conn_timer(w, c, TIMER_CONNECT);
-	ret = dial_server(w, c, r, mptcp);
+	ret = dial_server(w, c, r, client, mptcp);
 	if (!ret && len)
 		ret = park(w, &c->local.parked, data, len);
 	c->bytes_up = len;
