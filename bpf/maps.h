@@ -18,6 +18,9 @@
  *	gate			xdp	bpf/gate.bpf.c
  *	read_synack		sockops	bpf/synack.bpf.c
  *	put_back		tc	bpf/putback.bpf.c
+ *	host_out, host_out_l3	tc	bpf/host.bpf.c
+ *	host_in			tc	bpf/host.bpf.c
+ *	host_mark		sockops	bpf/hostmark.bpf.c
  */
 #ifndef MPGATE_MAPS_H
 #define MPGATE_MAPS_H
@@ -87,6 +90,22 @@ struct {
 	__type(key, struct mpgate_addr);
 	__type(value, __u32);
 } guard_local __weak SEC(".maps");
+
+/* This machine's own addresses, while host mode is in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_LOCAL);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_addr);
+	__type(value, __u32);
+} host_addrs __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, MPGATE_CGROUP_COUNT);
+	__type(key, __u32); /* enum mpgate_cgroup */
+	__type(value, __u32);
+} host_cgroups __weak SEC(".maps");
 
 /* --- what the programs write */
 struct {
@@ -205,7 +224,7 @@ __weak int mpgate_describe_inner_types(const union mpgate_inner_types *types)
 
 struct gen_links_inner {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MPGATE_MAX_LINKS);
+	__uint(max_entries, MPGATE_MAX_LINKS + 1); /* and the loopback device */
 	__type(key, __u32); /* ifindex */
 	__type(value, struct mpgate_link);
 };

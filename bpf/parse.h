@@ -67,6 +67,7 @@ struct segment {
 			  PARSE_BEHIND: behind further headers */
 	__u32 payload; /* bytes that the IP header announces after the TCP header; 0 too when it announces nothing
 			  (more than 64 KiB merged by the kernel) */
+	bool out; /* for the caller: it is this machine's own, on its way out */
 };
 
 #define PARSE_BEHIND 0xffffffffU

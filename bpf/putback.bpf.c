@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * tc ingress of the device that workers write frames to: a held SYN comes in again on the link where it came from, as
- * if it came just now; an ICMP error about one leaves there. What is no flow of ours goes nowhere.
+ * if it came just now; an ICMP error about one leaves there. With this machine's own SYNs it is the other way round:
+ * they leave again, known by their mark (bpf/host.bpf.c), and an error comes in. What is no flow of ours goes nowhere.
  */
 #include <linux/pkt_cls.h>
 
 #include "icmp.h"
-#include "maps.h"
+#include "mark.h"
 #include "stats.h"
 
 SEC("tc")
 int put_back(struct __sk_buff *skb)
 {
 	struct mpgate_tuple tuple = {}, opener = {};
+	const struct mpgate_settings *set;
 	struct mpgate_flow *flow;
 	struct segment seg;
+	__u32 zero = 0;
+	bool host;
 	enum parse_result result = parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, false, &seg);
 
 	if (result == PARSE_TCP) {
@@ -32,7 +36,14 @@ int put_back(struct __sk_buff *skb)
 	if (!flow)
 		return TC_ACT_SHOT;
 	count(MPGATE_R_PUT_BACK);
-	return bpf_redirect(flow->ifindex, result == PARSE_TCP ? BPF_F_INGRESS : 0);
+	host = flow->rule_flags & MPGATE_FLOW_HOST;
+	if (host && result == PARSE_TCP) {
+		set = bpf_map_lookup_elem(&settings, &zero);
+		if (!set)
+			return TC_ACT_SHOT;
+		packet_mark(skb, set);
+	}
+	return bpf_redirect(flow->ifindex, host == (result == PARSE_ICMP) ? BPF_F_INGRESS : 0);
 }
 
 char _license[] SEC("license") = "GPL";

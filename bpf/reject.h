@@ -69,7 +69,8 @@ static __always_inline int reject_tcp(struct __sk_buff *skb, const struct segmen
 	return bpf_l4_csum_replace(skb, seg->tcp_off + offsetof(struct tcphdr, check), 0, diff, 0);
 }
 
-/* Returns the verdict: the redirect, or TC_ACT_SHOT when the packet is half changed and nothing can be sent. */
+/* What was on its way out comes in. Returns the verdict: the redirect, or TC_ACT_SHOT when the packet is half changed
+ * and nothing can be sent. */
 static __always_inline int reject_segment(struct __sk_buff *skb, bool l3, const struct segment *seg)
 {
 	int err;
@@ -83,7 +84,7 @@ static __always_inline int reject_segment(struct __sk_buff *skb, bool l3, const 
 	err = err ?: reject_swap(skb, seg->tcp_off, sizeof(__be16));
 	err = err ?: reject_ttl(skb, seg);
 	err = err ?: reject_tcp(skb, seg);
-	return err ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
+	return err ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, seg->out ? BPF_F_INGRESS : 0);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include "classify.h"
 #include "flows.h"
 #include "icmp.h"
+#include "mark.h"
 #include "reach.h"
 #include "reject.h"
 #include "stats.h"
@@ -38,14 +39,6 @@ static __always_inline struct bpf_sock *sock_find(struct __sk_buff *skb, struct 
 	return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
 }
 
-static __always_inline void steer_mark(struct __sk_buff *skb, const struct mpgate_settings *set)
-{
-	__u32 mark = (skb->mark & ~set->mark_mask) | set->mark;
-
-	asm volatile("" : "+r"(mark)); /* else the compiler writes the upper half only, which the context forbids */
-	skb->mark = mark;
-}
-
 /* The tuple under which a worker's listener is found: to the loopback address and its port. */
 static __always_inline void listener_tuple(const struct segment *seg, __be16 port, struct bpf_sock_tuple *out)
 {
@@ -62,7 +55,10 @@ static __always_inline void listener_tuple(const struct segment *seg, __be16 por
 	}
 }
 
-/* Gives the packet to this worker's listener; dry: only says whether it listens. */
+/*
+ * Gives the packet to this worker's listener; dry: only says whether it listens. One on its way out has to come in on
+ * the loopback device first (bpf/host.bpf.c).
+ */
 static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, const struct mpgate_settings *set,
 						     const struct segment *seg, __u32 worker, enum mpgate_reason done,
 						     bool dry)
@@ -79,9 +75,9 @@ static __always_inline enum mpgate_reason steer_give(struct __sk_buff *skb, cons
 		return MPGATE_R_NO_LISTENER;
 	if (dry)
 		return done;
-	if (bpf_sk_assign(skb, sk, 0))
+	if (!seg->out && bpf_sk_assign(skb, sk, 0))
 		return MPGATE_R_ASSIGN_FAILED;
-	steer_mark(skb, set);
+	packet_mark(skb, set);
 	return done;
 }
 
@@ -266,7 +262,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.dscp = seg->dscp;
 	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
-	flow.rule_flags = rule->flags;
+	flow.rule_flags = rule->flags | (seg->out ? MPGATE_FLOW_HOST : 0);
 	flow.worker = steer_worker(client, peer);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
@@ -304,10 +300,10 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	if (!set->loaded)
 		return MPGATE_R_NO_POLICY;
 	slot = *(volatile const __u32 *)&set->generation; /* read once: everything below is of one policy */
-	if (!dry && steer_from_gate(skb, slot, &index))
+	if (!dry && !seg->out && steer_from_gate(skb, slot, &index))
 		count(MPGATE_R_GATE_HIT);
 	else
-		index = classify(slot, skb->ifindex, seg, &reason);
+		index = classify(slot, seg->out ? MPGATE_HOST_IFINDEX : skb->ifindex, seg, &reason);
 	if (index == MPGATE_NO_RULE)
 		return reason;
 	map = GEN_MAP(gen_rules, slot);
@@ -324,8 +320,8 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	segment_tuple(seg, &tuple);
 	if (bpf_map_lookup_elem(&peer_addrs, &tuple.daddr))
 		return MPGATE_R_PEER_ADDRESS;
-	/* What is published is often an address of our own. */
-	reason = rule->flags & MPGATE_RULE_PUBLISHED ? MPGATE_R_OTHER : steer_route(skb, seg);
+	/* What is published is often an address of our own; what leaves has its route. */
+	reason = rule->flags & MPGATE_RULE_PUBLISHED || seg->out ? MPGATE_R_OTHER : steer_route(skb, seg);
 	if (reason != MPGATE_R_OTHER)
 		return reason;
 	if (set->undelivered)
@@ -372,7 +368,7 @@ static __always_inline void steer_syn_to_ack(struct __sk_buff *skb, const struct
 	__u32 off = seg->tcp_off + offsetof(struct tcphdr, window) - 2; /* header length and flags */
 	__be16 old, new;
 
-	if (steer_route(skb, seg) == MPGATE_R_LOCAL || bpf_skb_load_bytes(skb, off, &old, sizeof(old)))
+	if ((!seg->out && steer_route(skb, seg) == MPGATE_R_LOCAL) || bpf_skb_load_bytes(skb, off, &old, sizeof(old)))
 		return;
 	new = (old & ~bpf_htons(TCP_SYN_BIT)) | bpf_htons(TCP_ACK_BIT);
 	if (!bpf_l4_csum_replace(skb, seg->tcp_off + offsetof(struct tcphdr, check), old, new, sizeof(new)))
@@ -397,7 +393,7 @@ static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, s
 		if (!sk || sk->state == STEER_STATE_LISTEN)
 			return MPGATE_R_OTHER;
 		if (!dry)
-			steer_mark(skb, set);
+			packet_mark(skb, set);
 		return MPGATE_R_ICMP_ERROR;
 	}
 	if (sk && sk->state != STEER_STATE_LISTEN) {
@@ -405,14 +401,14 @@ static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, s
 			if (!dry) {
 				if (segment_is_syn(seg))
 					steer_syn_to_ack(skb, seg);
-				steer_mark(skb, set);
+				packet_mark(skb, set);
 			}
 			return MPGATE_R_TIME_WAIT;
 		}
 		if (!dry) {
-			if (bpf_sk_assign(skb, sk, 0))
+			if (!seg->out && bpf_sk_assign(skb, sk, 0))
 				return MPGATE_R_ASSIGN_FAILED;
-			steer_mark(skb, set);
+			packet_mark(skb, set);
 		}
 		return MPGATE_R_ESTABLISHED;
 	}
@@ -450,6 +446,7 @@ static __always_inline enum mpgate_reason steer_packet(struct __sk_buff *skb, bo
 {
 	enum parse_result result = steer_parse(skb, l3, seg);
 
+	seg->out = dry && skb->ifindex == MPGATE_HOST_IFINDEX;
 	switch (result) {
 	case PARSE_TCP:
 	case PARSE_ICMP:

@@ -79,7 +79,7 @@ struct mpgate_tuple {
 	X(RULE_DIRECT, "rule-direct", "a rule says direct: passed")                                                    \
 	X(MPTCP, "mptcp", "the SYN speaks MPTCP end to end: passed")                                                   \
 	X(PEER_ADDRESS, "peer-address", "the destination is a peer itself: passed")                                    \
-	X(LOCAL, "local", "the destination is this machine: passed")                                                   \
+	X(LOCAL, "local", "the destination is this machine, or near it in host mode: passed")                          \
 	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
 	X(PEER_DOWN, "peer-down", "no peer of the rule is up: passed")                                                 \
 	X(PEER_DOWN_REJECT, "peer-down-reject", "no peer of the rule is up and it says reject: reset")                 \
@@ -142,8 +142,23 @@ struct mpgate_settings {
 	__u32 unscale; /* not 0: the kernel scales the window of SYNs with data, see bpf/window.h */
 	__u32 replay_buckets; /* entries of `guard_replay`, a power of two; 0: nothing is remembered */
 	__u32 holds; /* not 0: SYNs can be held, and put back */
+	__u32 hosts; /* enum mpgate_hosts: whose connections of this machine's own are classified */
+	__u32 zero;
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_BOOTTIME, and never less than it was */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
+};
+
+enum mpgate_hosts {
+	MPGATE_HOSTS_NONE,
+	MPGATE_HOSTS_RUN, /* those of processes in the group MPGATE_CGROUP_RUN */
+	MPGATE_HOSTS_ALL, /* all but the workers' */
+};
+
+/* host_cgroups: which sockets of this machine are whose. */
+enum mpgate_cgroup {
+	MPGATE_CGROUP_WORKERS, /* never classified. Not known: nothing is */
+	MPGATE_CGROUP_RUN,
+	MPGATE_CGROUP_COUNT
 };
 
 /* listeners: worker index -> its steering listener, on 127.0.0.1 and ::1. */
@@ -157,6 +172,12 @@ struct mpgate_listener {
 /* links (a map of each generation): ifindex -> what is done there. */
 #define MPGATE_LINK_CLASSIFY 1U /* steer classifies SYNs that arrive here */
 #define MPGATE_LINK_L3 2U /* frames start with the IP header */
+
+/*
+ * This machine's own connections are those of the loopback device (its index is the same in each network namespace),
+ * whatever link they leave by.
+ */
+#define MPGATE_HOST_IFINDEX 1U
 
 struct mpgate_link {
 	__u32 flags;
@@ -191,6 +212,9 @@ enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
 #define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
 #define MPGATE_RULE_HONEST 4U /* hold the SYN until the server has answered */
 #define MPGATE_RULE_PUBLISHED 8U /* of the hub's own address: it is for no normal route */
+
+/* Only in a flow's rule_flags: it is of this machine's own, and left by the link that the flow names. */
+#define MPGATE_FLOW_HOST 0x80000000U
 
 struct mpgate_rule {
 	__u16 action; /* enum mpgate_action */

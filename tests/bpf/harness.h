@@ -404,10 +404,12 @@ struct run {
 };
 
 /* Runs a tc program (ifindex: where the packet came in) or, with xdp, an XDP program. */
+static __u32 run_mark __attribute__((unused)) = 0x5678; /* of the packets that follow */
+
 HARNESS void dp_run(struct mpgate_bpf *skel, struct bpf_program *prog, const struct frame *f, __u32 ifindex, bool xdp,
 		    struct run *r)
 {
-	struct __sk_buff in = { .ifindex = ifindex, .mark = 0x00005678 }, out = {};
+	struct __sk_buff in = { .ifindex = ifindex, .mark = run_mark }, out = {};
 	struct xdp_md xin = { .data_end = f->len, .ingress_ifindex = ifindex };
 	__u64 before[MPGATE_REASON_COUNT], after[MPGATE_REASON_COUNT];
 

@@ -69,12 +69,19 @@ SCRIPT int later(void *arg, const json_t *parameters, struct control_call *call)
 	return 0;
 }
 
+/* Who asks, by the kernel's word. */
+SCRIPT json_t *who(void *arg, pid_t caller, const char **error, char **why)
+{
+	(void)arg;
+	(void)error;
+	(void)why;
+	return json_pack("{s:i}", "pid", (int)caller);
+}
+
 SCRIPT const struct control_method methods[] = {
-	{ "io.mpgate.Later", .start = later },
-	{ "io.mpgate.Echo", .call = echo },
-	{ "io.mpgate.Refuse", .call = refuse },
-	{ "io.mpgate.Big", .call = big },
-	{ 0 },
+	{ "io.mpgate.Who", .about = who },  { "io.mpgate.Later", .start = later },
+	{ "io.mpgate.Echo", .call = echo }, { "io.mpgate.Refuse", .call = refuse },
+	{ "io.mpgate.Big", .call = big },   { 0 },
 };
 
 SCRIPT const struct control_limits roomy = { .clients = 4, .idle_ms = DEADLINE_MS * 2, .reply_ms = DEADLINE_MS * 2 };

@@ -142,17 +142,19 @@ void descriptors_raise(const struct config *cfg, unsigned workers)
 }
 
 /* The descriptor is a real one, which cgroup_remove() closes. */
-int cgroup_open(const char *instance)
+int cgroup_open(enum cgroup_name which, const char *instance, bool make)
 {
 	int ret = open_part("cgroup");
 
 	(void)instance;
+	CHECK(which == CGROUP_WORKERS && make);
 	return ret ? ret : dup(STDERR_FILENO);
 }
 
-void cgroup_remove(int fd, const char *instance)
+void cgroup_remove(int fd, enum cgroup_name which, const char *instance)
 {
 	(void)instance;
+	CHECK(which == CGROUP_WORKERS);
 	close(fd);
 	close_part("cgroup-remove");
 }
@@ -386,6 +388,19 @@ void flows_close(struct supervisor *s)
 {
 	(void)s;
 	step("flows-close");
+}
+
+void host_settle(struct supervisor *s)
+{
+	check_dp(s->dp);
+	CHECK(s->paths);
+	step("host");
+}
+
+void host_close(struct supervisor *s)
+{
+	CHECK(s->run_fd == -1);
+	step("host-close");
 }
 
 void watchdog_check(struct supervisor *s)

@@ -88,7 +88,7 @@ static void test_defaults(void)
 
 /* Everything at once, nothing at its default. */
 static const char full[] =
-	"instance: cpe-1\nworkers: 3\n"
+	"instance: cpe-1\nworkers: 3\nhost: yes\n"
 	"links:\n"
 	"- { name: lan0, role: lan, early-classify: yes, guard: tc }\n"
 	"- { name: wan0, role: path, path: dsl, guard: xdp }\n"
@@ -112,6 +112,7 @@ static const char full[] =
 	"  - { name: r2, link: lan0, from: [ 10.1.0.0/16, \"fd01::/16\" ], from-set: cloud, to-set: cloud,\n"
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
+	"  - { name: r4, link: host, to: [ 203.0.113.2 ], action: proxy, via: hub1 }\n"
 	"publish:\n"
 	"- { name: p1, address: [ 198.51.100.25 ], port: [ 25, 587 ], to: 192.168.1.10, via: hub1 }\n"
 	"- { name: p2, address: [ \"2001:db8::25\", 198.51.100.25 ], port: [ 8000-8099 ], to: \"fd00::10\",\n"
@@ -136,6 +137,7 @@ static void test_everything(void)
 		printf("\n%s\n", err.text);
 	CU_ASSERT_EQUAL_FATAL(r, 0);
 	CU_ASSERT_EQUAL(cfg->workers, 3);
+	CU_ASSERT_TRUE(cfg->host);
 	CU_ASSERT_TRUE(cfg->links[0].early_classify);
 	CU_ASSERT_EQUAL(cfg->links[0].guard, CFG_GUARD_TC);
 	CU_ASSERT_STRING_EQUAL(cfg->links[2].path, "lte");
@@ -168,6 +170,7 @@ static void test_everything(void)
 	CU_ASSERT_TRUE(cfg->rules[4].take_mptcp);
 	CU_ASSERT_EQUAL(cfg->rules[4].to_set, 0);
 	CU_ASSERT_EQUAL(cfg->rules[5].group, 1);
+	CU_ASSERT_EQUAL(cfg->rules[6].link, CFG_LINK_HOST);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
 	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 3);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);

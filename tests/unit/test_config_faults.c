@@ -21,7 +21,7 @@ static const struct {
 	{ "instance: &x a\nlinks:\n- { name: *x, role: lan }\n", "3: aliases ('*name') are not taken here" },
 	/* keys and types */
 	{ "instance: a\nlinkz: []\n",
-	  "2: 'linkz' is not known here; known: instance, workers, links, convert, peers, "
+	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, peers, "
 	  "groups, prefix-sets, policy, publish, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
 	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
@@ -227,6 +227,10 @@ static const struct {
 	  "7: rule 'r' can never match: source and destination are never of one IP version" },
 	{ "links: [ { name: wan0, role: path } ]\n" PEER "policy:\n  rules:\n  - { name: r" VIA,
 	  "5: rule 'r' can never match: no link has role lan" },
+	{ "links: [ { name: lan0, role: lan } ]\nhost: true\n" PEER "policy:\n  rules:\n  - { name: r" VIA,
+	  "6: rule 'r' has nothing to bond: no link has role path" },
+	{ "host: all\n", "1: host: 'all' is not one of false, true, no, yes, off, on" },
+	{ "links: [ { name: host, role: path } ]\n", "1: link 'host': in rules that word is for this machine itself" },
 	{ "links: [ { name: lan0, role: lan } ]\n" PEER "policy:\n  rules:\n  - { name: r" VIA,
 	  "5: rule 'r' has nothing to bond: no link has role path" },
 	{ LINKS "peers: [ { name: hub1, key-file: a.key } ]\npolicy:\n  rules:\n  - { name: r" VIA,
@@ -248,6 +252,11 @@ static const struct {
 	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x, dscp: [ 1, 2, 3 ]" VIA "  - { name: y, dscp: [ 2 ]" VIA,
 	  "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
+	{ RULES "  - { name: x, link: lan0" VIA "  - { name: z, link: host" VIA
+		"  - { name: y, link: host, to-port: [ 1 ]" VIA,
+	  "9: rule 'y' can never match: rule 'z' (line 8) covers it" },
+	{ "host: true\n" RULES "  - { name: x, link: lan0" VIA "  - { name: z" VIA "  - { name: y, link: host" VIA,
+	  "10: rule 'y' can never match: rule 'z' (line 9) covers it" },
 	{ "prefix-sets: [ { name: s, prefixes: [ 10.0.0.0/8 ] } ]\n" RULES "  - { name: x, to-set: s" VIA
 	  "  - { name: z, to-port: [ 80 ]" VIA
 	  "  - { name: y, to-set: s, to: [ 10.9.0.0/16 ], from: [ 10.0.0.0/8 ]" VIA,

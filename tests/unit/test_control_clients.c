@@ -84,6 +84,19 @@ static void a_big_reply_arrives_whole(void)
 	close_socket(c);
 }
 
+/* Whatever it says itself. */
+static void a_method_is_told_who_calls(void)
+{
+	struct control *c = open_socket(&roomy);
+	int fd = dial();
+	json_t *reply = ask(fd, "{\"method\":\"io.mpgate.Who\",\"parameters\":{\"pid\":1}}");
+
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(json_object_get(reply, "parameters"), "pid")), getpid());
+	json_decref(reply);
+	close(fd);
+	close_socket(c);
+}
+
 static void the_socket_is_private_and_taken_over_only_from_the_dead(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -168,6 +181,7 @@ int main(void)
 		{ "silent_clients_hang_up", silent_clients_hang_up },
 		{ "slow_readers_hang_up", slow_readers_hang_up },
 		{ "a_big_reply_arrives_whole", a_big_reply_arrives_whole },
+		{ "a_method_is_told_who_calls", a_method_is_told_who_calls },
 		{ "the_socket_is_private_and_taken_over_only_from_the_dead",
 		  the_socket_is_private_and_taken_over_only_from_the_dead },
 		{ "the_tool_calls_the_daemon", the_tool_calls_the_daemon },

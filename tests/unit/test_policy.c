@@ -456,6 +456,24 @@ static void test_rules_and_groups(void)
 	CU_ASSERT_EQUAL(img.groups[0].peers[0], 7);
 	CU_ASSERT_EQUAL(img.link_bitmap[2], 0);
 	policy_free(&img);
+	/* What this machine itself opens: by rules that name no link, or mean it; never by what is published. */
+	for (unsigned i = 0; i < 4; i++) {
+		static const struct {
+			int link;
+			bool published;
+			uint64_t host;
+		} cases[] = { { CFG_LINK_ANY, false, 2 },
+			      { CFG_LINK_HOST, false, 2 },
+			      { 0, false, 0 },
+			      { CFG_LINK_ANY, true, 0 } };
+
+		cfg->rules[1].link = cases[i].link;
+		cfg->rules[1].published = cases[i].published;
+		CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
+		CU_ASSERT_EQUAL(img.bitmaps[img.host_bitmap].rules[0], cases[i].host);
+		CU_ASSERT_EQUAL(img.bitmaps[img.link_bitmap[0]].rules[0] >> 1, cases[i].link != CFG_LINK_HOST);
+		policy_free(&img);
+	}
 	config_free(cfg);
 }
 

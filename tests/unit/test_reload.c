@@ -77,14 +77,15 @@ static void test_order(void)
 	start(RULES RULE("web", "80"));
 	CU_ASSERT_EQUAL(stage.s.generation, 1);
 	CU_ASSERT_EQUAL(reload(RULES RULE("web", "80") RULE("more", "81")), 0);
-	CU_ASSERT_STRING_EQUAL(stage.steps, "assign policy commit paths settle keys addrs convert snapshot workers ");
+	CU_ASSERT_STRING_EQUAL(stage.steps,
+			       "assign policy commit paths host settle keys addrs convert snapshot workers ");
 	CU_ASSERT_EQUAL(stage.s.generation, 2);
 	CU_ASSERT_EQUAL(stage.s.cfg->rule_count, 2);
 	/* Addresses that came meanwhile are in the snapshot. */
 	stage.address.b[15] = 1;
 	CU_ASSERT_EQUAL(reload(RULES RULE("web", "80")), 0);
 	CU_ASSERT_STRING_EQUAL(stage.steps,
-			       "assign policy commit paths settle keys addrs convert local snapshot workers ");
+			       "assign policy commit paths host settle keys addrs convert local snapshot workers ");
 	CU_ASSERT_EQUAL(stage.s.local_count, 1);
 	stop();
 }
@@ -188,7 +189,7 @@ static void test_links_of_a_reload(void)
 			       "- { name: wan0, role: path, guard: tc }\n"),
 			0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 detach-11 detach-12 commit"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "paths attach-lan-12 up-12 ways attach-11 up-11 settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "paths attach-lan-12 up-12 ways attach-11 up-11 host settle"));
 	CU_ASSERT_PTR_NULL(strstr(stage.steps, "-13"));
 	CU_ASSERT_EQUAL(stage.s.ifindex[0], 13);
 	CU_ASSERT_EQUAL(stage.s.attached[0].guard, HOOK_XDP);
@@ -207,14 +208,14 @@ static void test_links_of_a_reload(void)
 	CU_ASSERT_EQUAL(reload("links:\n- { name: lan0, role: lan, early-classify: true }\n"
 			       "- { name: wan0, role: path }\n"),
 			0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 host settle"));
 	/* One that is not there is left alone. */
 	stage.link[1].ifindex = 0;
 	supervisor_link(&stage.s, 1, &stage.link[1]);
 	CU_ASSERT_EQUAL(reload(LINKS), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 host settle"));
 	CU_ASSERT_EQUAL(reload("links:\n- { name: lan0, role: lan }\n"), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "assign policy commit paths settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "assign policy commit paths host settle"));
 	stop();
 }
 
@@ -278,7 +279,7 @@ static void test_applied_in_part(void)
 		CU_ASSERT_EQUAL(reload(RULES RULE("other", "82")), -EIO);
 		CU_ASSERT_PTR_NOT_NULL(strstr(err.text, FILE_NAME ": applied in part: "));
 		CU_ASSERT_STRING_EQUAL(stage.s.cfg->rules[0].name, "other");
-		CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "commit paths settle keys"));
+		CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "commit paths host settle keys"));
 		CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "snapshot"));
 		/* Else they would go by the peers and rules of the one before. */
 		CU_ASSERT_EQUAL(!strstr(stage.steps, "workers"), !strcmp(fails[i], "snapshot"));

@@ -25,10 +25,10 @@
 /* The whole of a start: of a hub with metrics, whose kernel needs the window corrected. */
 #define START                                                                                                          \
 	"descriptors flows memory identity mptcp control scrape datapath mark cgroup synack listen load sync paths "   \
-	"local features window unscale publish watchdog workers clock-start settle "
+	"local features window unscale publish watchdog host workers clock-start settle "
 #define STOP                                                                                                           \
-	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close paths-close datapath-close "  \
-	"cgroup-remove keyring-free "
+	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close host-close paths-close "      \
+	"datapath-close cgroup-remove keyring-free "
 
 /* --- the service manager */
 
@@ -167,11 +167,12 @@ static void test_least(void)
 	stage.signals[0].step = "settle";
 	stage.signals[0].number = SIGINT;
 	CU_ASSERT_EQUAL(run(GATEWAY), 0);
-	CU_ASSERT_STRING_EQUAL(stage.steps,
-			       "descriptors flows memory identity mptcp control datapath mark listen load sync paths "
-			       "local features publish watchdog workers clock-start settle "
-			       "unsteer unsteer workers-stop flows-close peers-close control-close paths-close "
-			       "datapath-close keyring-free ");
+	CU_ASSERT_STRING_EQUAL(
+		stage.steps,
+		"descriptors flows memory identity mptcp control datapath mark cgroup listen load sync paths "
+		"local features publish watchdog host workers clock-start settle "
+		"unsteer unsteer workers-stop flows-close peers-close control-close host-close paths-close "
+		"datapath-close cgroup-remove keyring-free ");
 	stage_new();
 	stage.signals[0].step = "settle";
 	stage.signals[0].number = SIGINT;
@@ -185,10 +186,10 @@ static const struct {
 	const char *stop, *start;
 } undo[] = {
 	{ "unsteer", "listen?" }, /* workers are known when their listeners are tried */
-	{ "unsteer", "listen?" },      { "workers-stop", NULL },	 { "flows-close", NULL },
-	{ "peers-close", "datapath" }, { "control-close", "control" },	 { "scrape-close", "scrape" },
-	{ "paths-close", "paths" },    { "datapath-close", "datapath" }, { "cgroup-remove", "cgroup" },
-	{ "keyring-free", NULL },
+	{ "unsteer", "listen?" },      { "workers-stop", NULL },       { "flows-close", NULL },
+	{ "peers-close", "datapath" }, { "control-close", "control" }, { "scrape-close", "scrape" },
+	{ "host-close", NULL },	       { "paths-close", "paths" },     { "datapath-close", "datapath" },
+	{ "cgroup-remove", "cgroup" }, { "keyring-free", NULL },
 };
 
 /* Was that step done, and well? With '?': done. */

@@ -304,9 +304,14 @@ static int compile_dscp(const struct config *cfg, struct bitmap_pool *pool, stru
 
 static int compile_links(const struct config *cfg, struct bitmap_pool *pool, struct policy_image *img)
 {
+	struct mpgate_bitmap host = { 0 };
 	unsigned i, k;
-	int r = 0;
+	int r;
 
+	for (k = 0; k < cfg->rule_count; k++)
+		if (config_rule_takes_host(&cfg->rules[k]))
+			set_rule(&host, k);
+	r = bitmap_pool_index(pool, &host, &img->host_bitmap);
 	for (i = 0; i < cfg->link_count && !r; i++) {
 		struct mpgate_bitmap map = { 0 };
 

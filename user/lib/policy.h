@@ -29,6 +29,7 @@ struct policy_image {
 	struct mpgate_group *groups; /* one a config group */
 	unsigned group_count;
 	uint32_t link_bitmap[MPGATE_MAX_LINKS]; /* by index into config.links */
+	uint32_t host_bitmap; /* of this machine itself */
 };
 
 /*

@@ -17,7 +17,7 @@ enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_VERSION, OPT_HELP };
 static const struct option options[] = {
 	[OPT_INSTANCE] = { "--instance", "-i", "INSTANCE", "the daemon to ask; needed when several run" },
 	[OPT_JSON] = { "--json", NULL, NULL, "one JSON value on standard output, errors included" },
-	[OPT_LINK] = { "--link", NULL, "L", "explain: the interface on which the SYN arrives" },
+	[OPT_LINK] = { "--link", NULL, "L", "explain: the interface on which the SYN arrives; host: it is our own" },
 	[OPT_DSCP] = { "--dscp", NULL, "N", "explain: the code point of the SYN, 0 to 63" },
 	[OPT_VERSION] = { "--version", NULL, NULL, "the version of this tool" },
 	[OPT_HELP] = { "--help", "-h", NULL, "this text" },
@@ -108,8 +108,12 @@ static int find_verb(struct args *args, const char *const *words, int count, cha
 		}
 		args->operands[i] = words[used + i];
 	}
-	if (used + i < count) {
-		snprintf(error, size, "too many words: %s", words[used + i]);
+	if (used + i < count || (args->command && !v->takes_command)) {
+		snprintf(error, size, "too many words: %s", used + i < count ? words[used + i] : "--");
+		return -EINVAL;
+	}
+	if (v->takes_command && (!args->command || !*args->command)) {
+		snprintf(error, size, "%s: COMMAND is missing: %s -- COMMAND", v->noun, v->noun);
 		return -EINVAL;
 	}
 	args->verb = v;
@@ -126,6 +130,11 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 		int option = find_option(argv[i]);
 		const char *value = option >= 0 && options[option].value ? argv[++i] : "";
 
+		/* What follows is another program's. */
+		if (option < 0 && !strcmp(argv[i], "--")) {
+			args->command = &argv[i + 1];
+			break;
+		}
 		/* The first fault is told; the rest is read on for --json. */
 		if (!value) {
 			snprintf(error, size, "%s wants a value: %s", options[option].name, options[option].value);
@@ -162,6 +171,8 @@ static void verb_usage(const struct verb *v, char *text, size_t size)
 		len += snprintf(text + len, size - len, " %s", v->operands[i]);
 	if (v->asks_path)
 		snprintf(text + len, size - len, " [--link L] [--dscp N]");
+	if (v->takes_command)
+		snprintf(text + len, size - len, " -- COMMAND");
 }
 
 void args_help(FILE *out)
@@ -213,6 +224,8 @@ enum args_want args_complete(int count, char *const *words, const char **instanc
 	for (int i = 0; i < count; i++) {
 		int option = find_option(words[i]);
 
+		if (!strcmp(words[i], "--"))
+			return ARGS_WANT_NOTHING;
 		if (option >= 0 && options[option].value) {
 			if (i + 1 == count)
 				return option == OPT_INSTANCE ? ARGS_WANT_INSTANCES

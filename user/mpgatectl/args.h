@@ -28,6 +28,7 @@ struct verb {
 	const char *method; /* of the daemon's interface; NULL: run here, by run */
 	verb_run run;
 	const struct view *view; /* how the value is shown as text */
+	bool takes_command; /* the words behind it are another program's: args.command */
 };
 
 /* Ends with a NULL noun. Defined in verbs.c. */
@@ -40,6 +41,7 @@ struct args {
 	bool help;
 	bool version;
 	const char *operands[ARGS_OPERANDS];
+	char *const *command; /* NULL: none was given */
 	const char *link;
 	int dscp; /* -1: not given */
 };

@@ -6,6 +6,7 @@
 #include <lib/version.h>
 #include <mpgatectl/args.h>
 #include <mpgatectl/client.h>
+#include <mpgatectl/command.h>
 #include <mpgatectl/show.h>
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -105,5 +106,5 @@ int main(int argc, char **argv)
 		puts("mpgatectl " MPGATE_VERSION);
 		return EXIT_DONE;
 	}
-	return run(&args);
+	return args.verb->takes_command ? command_run(&args) : run(&args);
 }

@@ -14,6 +14,9 @@
 
 #define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
 
+#define CFG_LINK_ANY (-1) /* of a rule: any lan link, and this machine itself; published: any link at all */
+#define CFG_LINK_HOST (-2) /* this machine itself */
+#define CFG_HOST "host" /* the same in the file */
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
 #define CFG_POOL_PREFIXES 64 /* looked through for each connection */
 #define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
@@ -111,7 +114,7 @@ struct cfg_prefix_set {
 
 struct cfg_rule {
 	char *name;
-	int link; /* index into config.links; -1: any lan link, of a published one any link at all */
+	int link; /* index into config.links, or one of CFG_LINK_* */
 	struct cfg_prefixes from, to; /* prefixes given in the rule itself */
 	int from_set, to_set; /* index into config.sets, matched as well; -1: none */
 	bool from_given, to_given; /* false: matches any source, any destination */
@@ -134,6 +137,7 @@ struct config {
 	char *path; /* of the file */
 	char *instance;
 	unsigned workers; /* never 0 after config_load */
+	bool host; /* connections that this machine opens go by the rules, too */
 	struct cfg_link *links;
 	unsigned link_count;
 	struct cfg_convert convert;
@@ -187,9 +191,15 @@ int config_parse(const char *text, size_t len, const char *name, const char *dir
 /* Whether the rule takes connections that come in on this link. */
 static inline bool config_rule_takes(const struct config *cfg, const struct cfg_rule *rule, unsigned link)
 {
-	if (rule->link >= 0)
-		return (unsigned)rule->link == link;
+	if (rule->link != CFG_LINK_ANY)
+		return rule->link == (int)link;
 	return rule->published || cfg->links[link].role == CFG_LAN;
+}
+
+/* Whether it takes those that this machine opens. */
+static inline bool config_rule_takes_host(const struct cfg_rule *rule)
+{
+	return !rule->published && (rule->link == CFG_LINK_ANY || rule->link == CFG_LINK_HOST);
 }
 
 /*

@@ -90,7 +90,9 @@ static bool link_covers(const struct config *cfg, const struct cfg_rule *outer, 
 	for (i = 0; i < cfg->link_count; i++)
 		if (config_rule_takes(cfg, inner, i) && !config_rule_takes(cfg, outer, i))
 			return false;
-	return true;
+	/* Without `host` what `mpgatectl run` starts counts only where it is meant. */
+	return config_rule_takes_host(outer) || !config_rule_takes_host(inner) ||
+	       (!cfg->host && inner->link != CFG_LINK_HOST);
 }
 
 static bool rule_covers(const struct config *cfg, const struct cfg_rule *outer, const struct cfg_rule *inner)

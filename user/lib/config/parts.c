@@ -148,6 +148,8 @@ static int check_link(struct build *b, unsigned i)
 		return cfg_fail(b, place, "link '%s' is no interface name", raw->name);
 	if (cfg_find_link(b->cfg, raw->name) >= 0)
 		return cfg_fail(b, place, "link '%s' is there twice", raw->name);
+	if (!strcmp(raw->name, CFG_HOST))
+		return cfg_fail(b, place, "link '%s': in rules that word is for this machine itself", raw->name);
 	if (raw->role != CFG_PATH && raw->path)
 		return cfg_fail(b, cfg_at(b, "links[%u].path", i), "link '%s': only a link with role path has a path",
 				raw->name);
@@ -173,6 +175,7 @@ int cfg_build_links(struct build *b)
 		r = build_numbers(b);
 	if (r)
 		return r;
+	b->cfg->host = raw->host;
 	if (raw->links_count > MPGATE_MAX_LINKS)
 		return cfg_fail(b, "links", "%u links are more than %d", raw->links_count, MPGATE_MAX_LINKS);
 	b->cfg->links = calloc(raw->links_count + 1, sizeof(*b->cfg->links));

@@ -270,7 +270,7 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 {
 	open_map(p, NULL);
 	pair(p, "name", rule->name);
-	pair(p, "link", rule->link >= 0 ? cfg->links[rule->link].name : NULL);
+	pair(p, "link", rule->link >= 0 ? cfg->links[rule->link].name : rule->link == CFG_LINK_HOST ? CFG_HOST : NULL);
 	prefixes(p, "from", &rule->from);
 	pair(p, "from-set", rule->from_set >= 0 ? cfg->sets[rule->from_set].name : NULL);
 	if (rule->published) {
@@ -320,6 +320,8 @@ static void print_config(struct printer *p, const struct config *cfg)
 	open_map(p, NULL);
 	pair(p, "instance", cfg->instance);
 	number(p, "workers", cfg->workers);
+	if (cfg->host)
+		pair(p, "host", "true");
 	print_links(p, cfg);
 	print_convert(p, &cfg->convert);
 	print_peers(p, cfg);

@@ -80,6 +80,7 @@ struct raw_rule {
 struct raw_config {
 	char *instance;
 	uint32_t *workers;
+	int host; /* of bool_words */
 	struct raw_link *links;
 	unsigned links_count;
 	struct raw_convert *convert;

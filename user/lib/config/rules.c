@@ -286,12 +286,15 @@ int cfg_build_rule(struct build *b, unsigned i)
 		return r;
 	b->cfg->rule_count = i + 1;
 	rule->line = where_line(&b->where, cfg_rule_at(b, i));
-	rule->link = rule->to_set = -1;
+	rule->link = CFG_LINK_ANY;
+	rule->to_set = -1;
 	rule->connect = raw->connect;
 	rule->if_down = raw->if_down;
 	if (cfg_copy_text(&rule->name, raw->name) < 0)
 		return -ENOMEM;
-	if (raw->link) {
+	if (raw->link && !rule->published && !strcmp(raw->link, CFG_HOST)) {
+		rule->link = CFG_LINK_HOST;
+	} else if (raw->link) {
 		rule->link = cfg_find_link(b->cfg, raw->link);
 		if (rule->link < 0)
 			return cfg_fail(b, cfg_at(b, "%s.link", cfg_rule_at(b, i)), "there is no link '%s'", raw->link);
@@ -323,7 +326,7 @@ static int build_policy_rule(struct build *b, unsigned i)
 int cfg_build_rules(struct build *b)
 {
 	unsigned count = b->cfg->published + b->raw->policy.rules_count, i;
-	bool lan = false, path = false;
+	bool lan = b->cfg->host, path = false;
 	int r;
 
 	for (i = 0; i < b->cfg->link_count; i++) {
@@ -334,7 +337,7 @@ int cfg_build_rules(struct build *b)
 		r = build_policy_rule(b, i);
 		if (r)
 			return r;
-		if (b->cfg->rules[i].proxy && !lan)
+		if (b->cfg->rules[i].proxy && !lan && b->cfg->rules[i].link != CFG_LINK_HOST)
 			return cfg_fail(b, cfg_rule_at(b, i), "rule '%s' can never match: no link has role lan",
 					b->cfg->rules[i].name);
 		if (b->cfg->rules[i].proxy && !path)

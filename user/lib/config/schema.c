@@ -203,6 +203,7 @@ static const cyaml_schema_field_t mark_fields[] = {
 static const cyaml_schema_field_t config_fields[] = {
 	TEXT("instance", OPT, struct raw_config, instance),
 	NUMBER("workers", struct raw_config, workers),
+	WORD("host", OPT, struct raw_config, host, bool_words),
 	MAPS("links", OPT, struct raw_config, links, links_count, &link_entry),
 	CYAML_FIELD_MAPPING_PTR("convert", OPT_PTR, struct raw_config, convert, convert_fields),
 	MAPS("peers", OPT, struct raw_config, peers, peers_count, &peer_entry),

@@ -59,6 +59,12 @@ static json_t *status_workers(const struct supervisor *s)
 	return all;
 }
 
+static const char *const host_names[] = {
+	[MPGATE_HOSTS_NONE] = "none",
+	[MPGATE_HOSTS_RUN] = "run",
+	[MPGATE_HOSTS_ALL] = "all",
+};
+
 static json_t *status_links(const struct supervisor *s)
 {
 	json_t *all = json_array();
@@ -150,6 +156,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_set_int(o, "uptime_s", (uv_now(&s->loop) - s->started) / 1000);
 	json_set_text(o, "config", s->path);
 	json_object_set_new(o, "workers", status_workers(s));
+	json_set_text(o, "host", host_names[s->hosts]);
 	json_object_set_new(o, "links", status_links(s));
 	json_object_set_new(o, "policy", policy);
 	json_object_set_new(o, "peers", peers);
@@ -400,6 +407,13 @@ static json_t *reload(void *arg, const json_t *parameters, const char **error, c
 	return o;
 }
 
+static json_t *run(void *arg, pid_t caller, const char **error, char **why)
+{
+	int ret = caller > 0 ? host_run(arg, caller) : -ESRCH;
+
+	return ret ? method_fail(error, why, strerror(-ret)) : json_object();
+}
+
 static const struct control_method methods[] = {
 	{ "io.mpgate.Status", .call = status },
 	{ "io.mpgate.Flows", .start = flows },
@@ -408,6 +422,7 @@ static const struct control_method methods[] = {
 	{ "io.mpgate.PolicyShow", .call = method_policy_show },
 	{ "io.mpgate.PolicyExplain", .call = method_policy_explain },
 	{ "io.mpgate.Reload", .call = reload },
+	{ "io.mpgate.Run", .about = run },
 	{ "io.mpgate.Stats", .call = method_stats },
 	{ 0 },
 };

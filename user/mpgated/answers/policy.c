@@ -59,6 +59,7 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	struct mpgate_tuple t = { 0 };
 	struct datapath_explanation e;
 	char unfit[160];
+	bool host;
 	json_t *o;
 
 	if (json_unpack((json_t *)(uintptr_t)parameters, "{s:s, s:s, s:i, s?s, s?i, s?i}", "source", &src,
@@ -72,17 +73,20 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	if (addr_is_v4(&t.saddr) != addr_is_v4(&t.daddr))
 		return method_fail(error, why, "source and destination are of different families");
 	i = explain_link(s, link);
-	if (i < 0)
+	host = link ? !strcmp(link, CFG_HOST) : i < 0 && s->hosts;
+	if (i < 0 && !host)
 		return method_fail(error, why,
 				   link ? "no such link is configured and present" : "no link with rules is up");
-	if (link_kind_unfit(&paths_get(s->paths, (unsigned)i)->kind, s->cfg->links[i].role, unfit, sizeof(unfit)))
+	if (!host &&
+	    link_kind_unfit(&paths_get(s->paths, (unsigned)i)->kind, s->cfg->links[i].role, unfit, sizeof(unfit)))
 		return method_fail(error, why, unfit);
 	t.sport = htons((uint16_t)(sport ? sport : 49152));
 	t.dport = htons((uint16_t)dport);
-	if (datapath_explain(s->dp, s->ifindex[i], paths_get(s->paths, (unsigned)i)->l3, &t, (uint8_t)dscp, &e) < 0)
+	if (datapath_explain(s->dp, host ? MPGATE_HOST_IFINDEX : s->ifindex[i],
+			     !host && paths_get(s->paths, (unsigned)i)->l3, &t, (uint8_t)dscp, &e) < 0)
 		return method_fail(error, why, "the classifier could not be asked");
 	o = json_object();
-	json_set_text(o, "link", s->cfg->links[i].name);
+	json_set_text(o, "link", host ? CFG_HOST : s->cfg->links[i].name);
 	json_set_text(o, "reason", reason_name(e.reason));
 	json_set_text(o, "reason_text", reason_text(e.reason));
 	if (e.rule >= 0 && (unsigned)e.rule < s->cfg->rule_count)

@@ -136,6 +136,27 @@ static json_t *call_method(const struct control_method *m, void *arg, const json
 	return method_reply(result, error, why);
 }
 
+/* The process that opened the connection, as the kernel noted it; 0: it cannot be seen from here. */
+static pid_t client_process(const struct client *cl)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	uv_os_fd_t fd;
+
+	if (uv_fileno((const uv_handle_t *)&cl->pipe, &fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return 0;
+	return peer.pid;
+}
+
+static json_t *call_about(const struct control_method *m, void *arg, const struct client *cl)
+{
+	const char *error = NULL;
+	char *why = NULL;
+	json_t *result = m->about(arg, client_process(cl), &error, &why);
+
+	return method_reply(result, error, why);
+}
+
 /* cl: who asks, NULL where nobody could take an answer later. The reply, or NULL: it comes later. */
 static json_t *dispatch(const struct control_method *m, void *arg, const char *name, const json_t *parameters,
 			struct client *cl, bool oneway)
@@ -149,6 +170,8 @@ static json_t *dispatch(const struct control_method *m, void *arg, const char *n
 			continue;
 		if (m->call)
 			return call_method(m, arg, parameters);
+		if (cl && m->about)
+			return call_about(m, arg, cl);
 		if (cl)
 			return start_method(m, arg, parameters, cl, oneway);
 	}

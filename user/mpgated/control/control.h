@@ -8,6 +8,7 @@
 #define MPGATED_CONTROL_H
 
 #include <jansson.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #define CONTROL_DIR "/run/mpgate"
@@ -29,6 +30,8 @@ struct control_method {
 	 * -errno: it failed, and call is gone.
 	 */
 	int (*start)(void *arg, const json_t *parameters, struct control_call *call);
+	/* In place of call, for what is about the caller: its process. */
+	json_t *(*about)(void *arg, pid_t caller, const char **error, char **why);
 };
 
 struct control;

@@ -44,7 +44,7 @@ static int attach_link(struct datapath *dp, struct dp_link *l, enum dp_role role
 		       int *out)
 {
 	struct bpf_link_create_opts opts = { .sz = sizeof(opts) };
-	int tcx = role == DP_ROLE_JOINS ? TCX_EGRESS : TCX_INGRESS;
+	int tcx = dp_role_leaves(role) ? TCX_EGRESS : TCX_INGRESS;
 	enum bpf_attach_type type = kind == HOOK_TCX ? (enum bpf_attach_type)tcx : BPF_XDP;
 	char path[PATH_MAX];
 	int fd, err;
@@ -91,6 +91,10 @@ static int prog_of(const struct datapath *dp, const struct dp_link *l, enum dp_r
 
 	if (role == DP_ROLE_JOINS)
 		return dp->prog[DP_HOLD_JOINS];
+	if (role == DP_ROLE_HOST_OUT)
+		return dp->prog[l->l3 ? DP_HOST_OUT_L3 : DP_HOST_OUT];
+	if (role == DP_ROLE_HOST_IN)
+		return dp->prog[DP_HOST_IN];
 	if (tc && role == DP_ROLE_STEER)
 		return dp->prog[l->l3 ? DP_STEER_L3 : DP_STEER];
 	if (tc)
@@ -190,9 +194,24 @@ static void attach_joins(struct datapath *dp, struct dp_link *l)
 			 l->name, strerror(-err));
 }
 
+/* Without it this machine's own connections over the link go the normal way. */
+static void attach_host_out(struct datapath *dp, struct dp_link *l)
+{
+	int err;
+
+	if (!dp->settings.hosts || !l->path) {
+		hook_detach(dp, l, DP_ROLE_HOST_OUT);
+		return;
+	}
+	err = hook_attach(dp, l, DP_ROLE_HOST_OUT, tc_kind(dp));
+	if (err)
+		log_warn("link %s: cannot attach host_out: %s: what this machine itself opens there is not carried",
+			 l->name, strerror(-err));
+}
+
 static struct dp_link *link_find(struct datapath *dp, unsigned ifindex)
 {
-	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
+	for (unsigned i = 0; i < DP_LINKS; i++) {
 		if (dp->links[i].ifindex == ifindex)
 			return &dp->links[i];
 	}
@@ -211,7 +230,7 @@ static struct dp_link *link_take(struct datapath *dp, unsigned ifindex, const ch
 {
 	struct dp_link *l;
 
-	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
+	for (unsigned i = 0; i < DP_LINKS; i++) {
 		l = &dp->links[i];
 		if (l->ifindex &&
 		    ((l->ifindex == ifindex) != !strcmp(l->name, name) || (l->ifindex == ifindex && l->l3 != l3)))
@@ -259,6 +278,8 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 		attach_gate(dp, l);
 	if (link->role == CFG_PATH)
 		attach_joins(dp, l);
+	l->path = link->role == CFG_PATH;
+	attach_host_out(dp, l);
 	*out = (struct datapath_attached){
 		.steer = l->hook[DP_ROLE_STEER].kind,
 		.guard = l->hook[DP_ROLE_GUARD].kind,
@@ -277,4 +298,28 @@ int datapath_detach(struct datapath *dp, unsigned ifindex)
 	if (l)
 		link_clear(dp, l);
 	return 0;
+}
+
+void dp_attach_host_out(struct datapath *dp)
+{
+	for (unsigned i = 0; i < DP_LINKS; i++)
+		if (dp->links[i].ifindex)
+			attach_host_out(dp, &dp->links[i]);
+}
+
+int dp_attach_host_in(struct datapath *dp, bool on)
+{
+	struct dp_link *l = on ? link_take(dp, MPGATE_HOST_IFINDEX, "lo", false) : link_find(dp, MPGATE_HOST_IFINDEX);
+	int err;
+
+	if (!l)
+		return on ? -ENOSPC : 0;
+	if (!on) {
+		link_clear(dp, l);
+		return 0;
+	}
+	err = hook_attach(dp, l, DP_ROLE_HOST_IN, tc_kind(dp));
+	if (err)
+		link_clear(dp, l);
+	return err;
 }

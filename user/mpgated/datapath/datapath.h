@@ -72,8 +72,8 @@ void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source)
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
 int datapath_set_unscale(struct datapath *dp, bool on);
 /*
- * Tells guard which SYNs are for us: those to the addresses of convert.listen; where that is "any", to all of this
- * machine's. To be called when they change.
+ * Tells host mode this machine's addresses, and guard which SYNs are for us: those to the addresses of convert.listen;
+ * where that is "any", to all of this machine's. To be called when they change.
  */
 int datapath_set_local(struct datapath *dp, const struct config *cfg, const struct mpgate_addr *local, unsigned count);
 /*
@@ -127,6 +127,16 @@ int datapath_synack_fd(const struct datapath *dp);
  * -errno: Extended TCP Header is off.
  */
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
+
+/*
+ * Whose connections of this machine's own are classified from here on: hosts is one of enum mpgate_hosts. The
+ * descriptors of cgroups are the caller's: that of the workers, of what `run` starts (may be -1), and the root, whose
+ * sockets all are. -errno, logged: then it is nobody's.
+ */
+struct datapath_cgroups {
+	int workers, run, root;
+};
+int datapath_set_hosts(struct datapath *dp, enum mpgate_hosts hosts, const struct datapath_cgroups *cgroups);
 
 /*
  * What was tried on this kernel: programs and ways to attach them. degraded: what is done instead; NULL: it works. why:

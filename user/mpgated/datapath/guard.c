@@ -248,29 +248,41 @@ static bool any_takes(const struct cfg_convert *c, const struct mpgate_addr *a)
 	return false;
 }
 
+/* Makes the map have these addresses, which are sorted here, and no others. */
+static int put_addrs(struct datapath *dp, enum dp_map map, struct mpgate_addr *keys, unsigned count)
+{
+	struct key_set set = { dp_map_name(map), dp->map[map], sizeof(*keys), (char *)keys, count, compare_addrs };
+	uint32_t ours = 1;
+	int err = 0;
+
+	for (unsigned i = 0; i < count && !err; i++)
+		err = bpf_map_update_elem(set.map, &keys[i], &ours, BPF_ANY);
+	if (err) {
+		log_error("map %s: %s", set.name, strerror(-err));
+		return err;
+	}
+	qsort(keys, count, sizeof(*keys), compare_addrs);
+	return prune(&set, MPGATE_MAX_LOCAL);
+}
+
 int datapath_set_local(struct datapath *dp, const struct config *cfg, const struct mpgate_addr *local, unsigned count)
 {
 	const struct cfg_convert *c = &cfg->convert;
 	struct mpgate_addr *keys = calloc(count + c->listen_count + 1, sizeof(*keys));
-	struct key_set set = {
-		"guard_local", dp->map[DP_MAP_guard_local], sizeof(*keys), (char *)keys, 0, compare_addrs
-	};
-	uint32_t ours = 1;
-	int err = keys ? 0 : -ENOMEM;
+	unsigned n = 0;
+	int err, host_err;
 
-	for (unsigned i = 0; keys && i < c->listen_count; i++)
-		keys[set.count++] = c->listen[i];
-	for (unsigned i = 0; keys && i < count; i++)
+	if (!keys)
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->listen_count; i++)
+		keys[n++] = c->listen[i];
+	for (unsigned i = 0; i < count; i++)
 		if (any_takes(c, &local[i]))
-			keys[set.count++] = local[i];
-	for (unsigned i = 0; i < set.count && !err; i++)
-		err = bpf_map_update_elem(set.map, &keys[i], &ours, BPF_ANY);
-	if (err) {
-		log_error("the addresses that guard looks after: %s", strerror(-err));
-	} else {
-		qsort(keys, set.count, sizeof(*keys), compare_addrs);
-		err = prune(&set, MPGATE_MAX_LOCAL);
-	}
+			keys[n++] = local[i];
+	err = put_addrs(dp, DP_MAP_guard_local, keys, n);
+	if (count)
+		memcpy(keys, local, count * sizeof(*keys));
+	host_err = put_addrs(dp, DP_MAP_host_addrs, keys, count);
 	free(keys);
-	return err;
+	return err ? err : host_err;
 }

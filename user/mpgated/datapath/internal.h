@@ -36,6 +36,8 @@
 	X(guard_known)                                                                                                 \
 	X(guard_rate)                                                                                                  \
 	X(held_rings)                                                                                                  \
+	X(host_addrs)                                                                                                  \
+	X(host_cgroups)                                                                                                \
 	X(synack)                                                                                                      \
 	X(explained)
 #define DP_GEN_MAPS(X)                                                                                                 \
@@ -74,6 +76,10 @@ enum dp_prog {
 	DP_SYNACK,
 	DP_EXPLAIN,
 	DP_PUT_BACK,
+	DP_HOST_OUT,
+	DP_HOST_OUT_L3,
+	DP_HOST_IN,
+	DP_HOST_MARK,
 	DP_PROG_COUNT
 };
 
@@ -87,7 +93,21 @@ struct dp_gen_map {
 };
 
 /* What one program does on one interface. A link (tcx, XDP) has a descriptor, a clsact filter has none. */
-enum dp_role { DP_ROLE_GUARD, DP_ROLE_STEER, DP_ROLE_GATE, DP_ROLE_JOINS, DP_ROLE_COUNT };
+enum dp_role {
+	DP_ROLE_GUARD,
+	DP_ROLE_STEER,
+	DP_ROLE_GATE,
+	DP_ROLE_JOINS,
+	DP_ROLE_HOST_OUT,
+	DP_ROLE_HOST_IN,
+	DP_ROLE_COUNT
+};
+#define DP_LINKS (MPGATE_MAX_LINKS + 1) /* and the loopback device */
+
+static inline bool dp_role_leaves(enum dp_role role)
+{
+	return role == DP_ROLE_JOINS || role == DP_ROLE_HOST_OUT;
+}
 
 struct dp_hook {
 	enum datapath_hook kind;
@@ -97,6 +117,7 @@ struct dp_hook {
 struct dp_link {
 	unsigned ifindex; /* 0: a free entry */
 	bool l3; /* no Ethernet header */
+	bool path; /* of role path */
 	char name[IF_NAMESIZE];
 	struct dp_hook hook[DP_ROLE_COUNT];
 };
@@ -132,10 +153,10 @@ struct datapath {
 	unsigned replay_buckets;
 	uint64_t set_back; /* seconds: how far the clock is known to be behind what guard goes by */
 	int inner_links, inner_hits;
-	int synack_link;
+	int synack_link, host_link; /* of sockops programs; -1: not attached */
 	int hold_fd; /* what is written there is put back; -1: nothing can be held */
 	uint64_t since[MPGATE_MAX_WORKERS]; /* ns: when its process got its ring */
-	struct dp_link links[MPGATE_MAX_LINKS];
+	struct dp_link links[DP_LINKS];
 	struct datapath_feature features[DP_FEATURE_COUNT];
 };
 
@@ -182,6 +203,10 @@ int dp_pin_clean(const char *instance);
 
 /* attach.c */
 bool dp_probe_tcx(int prog_fd);
+/* host_out on all path links that are served, or on none, as the settings say. A link where it fails is logged. */
+void dp_attach_host_out(struct datapath *dp);
+/* host_in on the loopback device. 0 or -errno. */
+int dp_attach_host_in(struct datapath *dp, bool on);
 
 /* tc.c: clsact filters. dir is where they are written down. */
 int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role, int prog_fd);

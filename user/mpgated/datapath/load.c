@@ -13,6 +13,8 @@
 #include <mpgated/datapath/internal.h>
 #include "mpgate.skel.h"
 
+#define NO_HOST "connections of this machine itself are not carried"
+
 static const struct {
 	const char *name;
 	bool needed;
@@ -29,6 +31,10 @@ static const struct {
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
 	[DP_PUT_BACK] = { "put_back", false,
 			  "connect: honest is early: clients are answered before their servers are" },
+	[DP_HOST_OUT] = { "host_out", false, NO_HOST },
+	[DP_HOST_OUT_L3] = { "host_out_l3", false, NO_HOST },
+	[DP_HOST_IN] = { "host_in", false, NO_HOST },
+	[DP_HOST_MARK] = { "host_mark", false, NO_HOST },
 };
 
 #define VERIFIER_LINES 30 /* of one message that are logged */

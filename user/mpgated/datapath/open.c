@@ -7,7 +7,7 @@
 
 static void set_closed(struct datapath *dp)
 {
-	dp->hold_fd = dp->btf_fd = dp->inner_links = dp->inner_hits = dp->synack_link = -1;
+	dp->hold_fd = dp->btf_fd = dp->inner_links = dp->inner_hits = dp->synack_link = dp->host_link = -1;
 	for (unsigned i = 0; i < DP_MAP_COUNT; i++)
 		dp->map[i] = -1;
 	for (unsigned i = 0; i < DP_GEN_COUNT; i++)
@@ -60,11 +60,12 @@ void datapath_close(struct datapath *dp)
 {
 	char *instance = dp->dir + strlen(MPGATE_PIN_ROOT "/");
 
-	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++) {
+	for (unsigned i = 0; i < DP_LINKS; i++) {
 		if (dp->links[i].ifindex)
 			datapath_detach(dp, dp->links[i].ifindex);
 	}
 	dp_close_fd(&dp->synack_link);
+	dp_close_fd(&dp->host_link);
 	dp_close_fd(&dp->inner_links);
 	dp_close_fd(&dp->inner_hits);
 	dp_hold_close(dp);

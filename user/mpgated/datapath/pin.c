@@ -16,10 +16,8 @@
 #define BPFFS "/sys/fs/bpf"
 
 static const char *const role_names[DP_ROLE_COUNT] = {
-	[DP_ROLE_GUARD] = "guard",
-	[DP_ROLE_STEER] = "steer",
-	[DP_ROLE_GATE] = "gate",
-	[DP_ROLE_JOINS] = "joins",
+	[DP_ROLE_GUARD] = "guard", [DP_ROLE_STEER] = "steer",	[DP_ROLE_GATE] = "gate",
+	[DP_ROLE_JOINS] = "joins", [DP_ROLE_HOST_OUT] = "host", [DP_ROLE_HOST_IN] = "loop",
 };
 
 static const char *const folders[] = { "links", "filters", "clsact" };

@@ -119,6 +119,7 @@ static int build(const struct datapath *dp, const struct config *cfg, const stru
 		/* Never another size: programs check an index against that of the template (lookups are inlined). */
 		[DP_gen_hits] = { .room = dp->gen[DP_gen_hits].max_entries },
 	};
+	const struct cfg_link host = { .name = (char[]){ CFG_HOST }, .role = CFG_LAN };
 	int err = 0;
 
 	for (unsigned i = 0; i < DP_GEN_COUNT && !err; i++) {
@@ -129,6 +130,8 @@ static int build(const struct datapath *dp, const struct config *cfg, const stru
 		if (ifindex[i])
 			err = put_link(fd[DP_gen_links], ifindex[i], &cfg->links[i], l3[i], img->link_bitmap[i]);
 	}
+	if (!err)
+		err = put_link(fd[DP_gen_links], MPGATE_HOST_IFINDEX, &host, false, img->host_bitmap);
 	if (!err)
 		err = fill_prefixes(fd[DP_gen_lpm], &dp->gen[DP_gen_lpm], img->lpm, img->lpm_count);
 	if (!err)

@@ -18,6 +18,7 @@
 /* "mp": not a number that tc picks by itself (those count down from 49152). guard runs before the others. */
 #define TC_PRIORITY_GUARD 0x6d70U
 #define TC_PRIORITY_OTHER 0x6d71U
+#define TC_PRIORITY_HOST 0x6d72U /* beside hold_joins, at egress */
 #define TC_HANDLE 0x6d70U
 #define PATIENCE_S 2 /* for a part of a list */
 
@@ -26,12 +27,14 @@ static void tc_prepare(unsigned ifindex, enum dp_role role, struct bpf_tc_hook *
 	*hook = (struct bpf_tc_hook){
 		.sz = sizeof(*hook),
 		.ifindex = (int)ifindex,
-		.attach_point = role == DP_ROLE_JOINS ? BPF_TC_EGRESS : BPF_TC_INGRESS,
+		.attach_point = dp_role_leaves(role) ? BPF_TC_EGRESS : BPF_TC_INGRESS,
 	};
 	*opts = (struct bpf_tc_opts){
 		.sz = sizeof(*opts),
 		.handle = TC_HANDLE,
-		.priority = role == DP_ROLE_GUARD ? TC_PRIORITY_GUARD : TC_PRIORITY_OTHER,
+		.priority = role == DP_ROLE_GUARD      ? TC_PRIORITY_GUARD
+			    : role == DP_ROLE_HOST_OUT ? TC_PRIORITY_HOST
+						       : TC_PRIORITY_OTHER,
 	};
 }
 
@@ -135,11 +138,14 @@ static bool filter_is(unsigned ifindex, enum dp_role role, const char *path)
 	return written && !tc_query(ifindex, role, &in_place) && in_place == written;
 }
 
-static bool has_filter(const char *dir, const char *ifname, enum dp_role role)
+static bool has_filters(const char *dir, const char *ifname)
 {
 	char path[PATH_MAX];
 
-	return !dp_pin_path(dir, "filters", ifname, dp_role_name(role), path) && !access(path, F_OK);
+	for (unsigned role = 0; role < DP_ROLE_COUNT; role++)
+		if (!dp_pin_path(dir, "filters", ifname, dp_role_name((enum dp_role)role), path) && !access(path, F_OK))
+			return true;
+	return false;
 }
 
 /* Writes the filter down and makes the qdisc. */
@@ -204,8 +210,7 @@ int dp_tc_detach(const char *dir, const char *ifname, unsigned ifindex, enum dp_
 	if (filter_is(ifindex, role, path))
 		err = tc_detach(ifindex, role);
 	unlink(path);
-	if (!has_filter(dir, ifname, DP_ROLE_GUARD) && !has_filter(dir, ifname, DP_ROLE_STEER) &&
-	    !has_filter(dir, ifname, DP_ROLE_JOINS) && !rmdir(marker))
+	if (!has_filters(dir, ifname) && !rmdir(marker))
 		drop_clsact(ifname, ifindex);
 	return err;
 }
@@ -215,9 +220,8 @@ void dp_tc_clean(const char *dir)
 	struct if_nameindex *interfaces = if_nameindex();
 
 	for (struct if_nameindex *i = interfaces; i && i->if_index; i++) {
-		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_GUARD);
-		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_STEER);
-		dp_tc_detach(dir, i->if_name, i->if_index, DP_ROLE_JOINS);
+		for (unsigned role = 0; role < DP_ROLE_COUNT; role++)
+			dp_tc_detach(dir, i->if_name, i->if_index, (enum dp_role)role);
 	}
 	if_freenameindex(interfaces);
 }

@@ -23,6 +23,8 @@
 #include <mpgated/paths/paths.h>
 #include <mpgated/paths/sysctl.h>
 
+#define PATHS_LOOP_LOCAL "ipv4/conf/lo/accept_local"
+
 struct path_link {
 	struct paths_link pub;
 	enum cfg_role role;
@@ -49,6 +51,7 @@ struct path_settings {
 	bool accepts; /* Convert */
 	bool dials; /* peers, or servers for clients */
 	bool forwards; /* for clients */
+	bool host; /* marked packets are also those of this machine itself; once set it stays */
 };
 
 /* What a job is to do, as bits. */

@@ -42,6 +42,8 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	out->accepts = cfg->convert.listening;
 	out->dials = dials || lan;
 	out->forwards = lan;
+	/* Set at once, for connections of workers that a killed daemon left. */
+	out->host = cfg->host;
 	return 0;
 }
 
@@ -61,6 +63,7 @@ static void replace_settings(struct paths *p, struct path_settings *s)
 			memcpy(s->link[i].health, p->settings.link[k].health, sizeof(s->link[i].health));
 		}
 	}
+	s->host |= p->settings.host;
 	memcpy(p->links, links, sizeof(p->links));
 	memcpy(p->told, told, sizeof(p->told));
 	p->settings = *s;
@@ -231,6 +234,21 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
 		return;
 	p->settings.link[index].health[f] = health;
 	paths_sync_after(p, 0);
+}
+
+int paths_set_host(struct paths *p)
+{
+	int err = 0, set = 0;
+
+	if (!p->settings.host) {
+		p->settings.host = true;
+		p->todo |= TODO_SETTINGS | TODO_SYNC;
+		paths_begin(p);
+		err = paths_settle(p, RELOAD_MS);
+	}
+	if (!err)
+		err = sysctl_get(PATHS_LOOP_LOCAL, &set);
+	return err ? err : set ? 0 : -EPERM;
 }
 
 unsigned paths_count(const struct paths *p)

@@ -81,6 +81,13 @@ void paths_close(struct paths *p);
  */
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health);
 
+/*
+ * Host mode: marked sockets of this machine are led to the loopback device, and marked packets taken there from its
+ * own addresses, until paths_close(): connections that are carried need it as long as they last. All of it is set when
+ * this returns. 0 or -errno.
+ */
+int paths_set_host(struct paths *p);
+
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
 /* All addresses of this machine, good until the loop turns. */

@@ -102,6 +102,10 @@ static int want_steering(const struct path_set *p, unsigned f, struct wanted *w)
 		memcpy(rule.iif, p->links[i].pub.name, sizeof(rule.iif));
 		err = nl_list_add(&w->rules, &rule, sizeof(rule));
 	}
+	if (p->count && p->settings.host && !err) {
+		strcpy(rule.iif, "lo");
+		err = nl_list_add(&w->rules, &rule, sizeof(rule));
+	}
 	if (p->count && p->loopback && !err)
 		err = want_route(w, &route);
 	return err;

@@ -59,7 +59,7 @@ static int restore_limits(struct path_set *p)
 
 void set_sysctls(struct path_set *p)
 {
-	int tfo, reuse, forwarding;
+	int tfo, reuse, forwarding, accept;
 
 	if (sysctl_original(&p->originals, "ipv4/tcp_fastopen", &tfo) == 0)
 		sysctl_set(&p->originals, "ipv4/tcp_fastopen",
@@ -68,6 +68,11 @@ void set_sysctls(struct path_set *p)
 	if (sysctl_original(&p->originals, "ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
 		sysctl_set(&p->originals, "ipv4/tcp_tw_reuse", 1);
 	blackhole_set(&p->originals, p->settings.dials);
+	/* A SYN of host mode that is looped has no route yet, and a source of our own. */
+	if (p->settings.host)
+		sysctl_set(&p->originals, PATHS_LOOP_LOCAL, 1);
+	if (p->settings.host && p->settings.forwards && sysctl_get("ipv4/tcp_fwmark_accept", &accept) == 0 && accept)
+		log_warn("net.ipv4.tcp_fwmark_accept is 1: in host mode that loses the connections of lan links");
 	if (!p->settings.forwards)
 		return;
 	if (sysctl_get("ipv4/ip_forward", &forwarding) == 0 && !forwarding)

@@ -10,10 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where cgroup2 is mounted, and our own group in it ("0::/path" in /proc/self/cgroup): the parent of ours. */
-static int parent_path(char *out, size_t size)
+/* Where cgroup2 is mounted. */
+static int root_path(char *out, size_t size)
 {
-	char line[PATH_MAX], mount[PATH_MAX] = "";
 	struct mntent *m;
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	int n = -1;
@@ -22,14 +21,23 @@ static int parent_path(char *out, size_t size)
 		return -errno;
 	while ((m = getmntent(f)))
 		if (!strcmp(m->mnt_type, "cgroup2"))
-			snprintf(mount, sizeof(mount), "%s", m->mnt_dir);
+			n = snprintf(out, size, "%s", m->mnt_dir);
 	endmntent(f);
+	return n < 0 ? -ENOENT : (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Our own group ("0::/path" in /proc/self/cgroup): the parent of the workers'. */
+static int parent_path(char *out, size_t size)
+{
+	char line[PATH_MAX], mount[PATH_MAX];
+	int ret = root_path(mount, sizeof(mount)), n = -1;
+	FILE *f;
+
+	if (ret)
+		return ret;
 	f = fopen("/proc/self/cgroup", "re");
-	if (!mount[0] || !f) {
-		if (f)
-			fclose(f);
-		return -ENOENT;
-	}
+	if (!f)
+		return -errno;
 	while (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(line, "0::", 3))
@@ -39,25 +47,29 @@ static int parent_path(char *out, size_t size)
 	return n < 0 ? -ENOENT : (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static int group_path(const char *instance, char *out, size_t size)
+static int group_path(enum cgroup_name which, const char *instance, char *out, size_t size)
 {
+	static const char *const ends[] = { [CGROUP_WORKERS] = "", [CGROUP_RUN] = ".run" };
 	char parent[PATH_MAX];
-	int ret = parent_path(parent, sizeof(parent)), n;
+	int ret = which == CGROUP_WORKERS ? parent_path(parent, sizeof(parent)) : root_path(parent, sizeof(parent)), n;
 
 	if (ret)
 		return ret;
-	n = snprintf(out, size, "%s/mpgate-%s", parent, instance);
+	if (which == CGROUP_ROOT)
+		n = snprintf(out, size, "%s", parent);
+	else
+		n = snprintf(out, size, "%s/mpgate-%s%s", parent, instance, ends[which]);
 	return (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-int cgroup_open(const char *instance)
+int cgroup_open(enum cgroup_name which, const char *instance, bool make)
 {
 	char path[PATH_MAX + 64];
-	int ret = group_path(instance, path, sizeof(path)), fd;
+	int ret = group_path(which, instance, path, sizeof(path)), fd;
 
 	if (ret)
 		return ret;
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+	if (make && mkdir(path, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -76,11 +88,12 @@ int cgroup_add(int fd, pid_t pid)
 	return ret;
 }
 
-void cgroup_remove(int fd, const char *instance)
+void cgroup_remove(int fd, enum cgroup_name which, const char *instance)
 {
 	char path[PATH_MAX + 64];
 
-	close(fd);
-	if (group_path(instance, path, sizeof(path)) == 0)
+	if (fd >= 0)
+		close(fd);
+	if (group_path(which, instance, path, sizeof(path)) == 0)
 		rmdir(path);
 }

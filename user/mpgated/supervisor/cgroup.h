@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A cgroup of the workers' own, so that a sockops program sees their connections and no others. */
+/* Groups of cgroup2, so that programs can tell whose a connection is. */
 #ifndef MPGATED_CGROUP_H
 #define MPGATED_CGROUP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-/* Makes (or finds) mpgate-<instance> below our own cgroup2 and opens it. A descriptor, or -errno: no cgroup2 here. */
-int cgroup_open(const char *instance);
+enum cgroup_name {
+	CGROUP_WORKERS, /* mpgate-<instance> below our own */
+	CGROUP_RUN, /* mpgate-<instance>.run below the root: what is in it does not end with our service */
+	CGROUP_ROOT, /* everybody */
+};
+
+/* Opens it; make: makes it, if it is not there. A descriptor, or -errno: no cgroup2 here (make), or no such group. */
+int cgroup_open(enum cgroup_name which, const char *instance, bool make);
 int cgroup_add(int fd, pid_t pid); /* 0 or -errno */
-/* Removes it, if it is empty; closes fd. */
-void cgroup_remove(int fd, const char *instance);
+/* Removes it, if it is empty; closes fd, which may be negative. */
+void cgroup_remove(int fd, enum cgroup_name which, const char *instance);
 
 #endif

@@ -258,6 +258,7 @@ static int follow(struct supervisor *s)
 	int ret = paths_reload(s->paths, s->cfg), part;
 
 	attach_missing(s);
+	host_settle(s);
 	peers_settle(s);
 	part = load_convert(s);
 	ret = ret ? ret : part;

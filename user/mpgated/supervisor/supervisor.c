@@ -103,21 +103,18 @@ static void watch_signal(struct supervisor *s, uv_signal_t *h, int signum)
 	uv_signal_start(h, on_signal, signum);
 }
 
-static int open_cgroup(struct supervisor *s)
+static void open_cgroup(struct supervisor *s)
 {
-	int ret;
+	int ret = cgroup_open(CGROUP_WORKERS, s->cfg->instance, true);
 
+	s->cgroup_fd = ret;
 	/* Only a converter tells its clients what the server's SYN+ACK said. */
 	if (!s->cfg->convert.listening)
-		return 0;
-	ret = cgroup_open(s->cfg->instance);
-	if (ret >= 0)
-		s->cgroup_fd = ret;
+		return;
 	ret = datapath_attach_synack(s->dp, ret);
 	s->synack = ret == 0;
 	if (ret < 0)
 		log_warn("no cgroup2 program: Connect with TCP options is refused (Error 33)");
-	return 0;
 }
 
 /* Before the listeners, which fail for it without a reason that helps. */
@@ -160,10 +157,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = datapath_open(s->cfg->instance, s->replay_buckets, &s->dp);
 	if (!ret)
 		ret = datapath_set_mark(s->dp, s->cfg->mark.value, s->cfg->mark.mask);
-	if (!ret)
-		ret = open_cgroup(s);
-	if (!ret)
-		ret = workers_listen(s);
+	if (ret)
+		return ret;
+	open_cgroup(s);
+	ret = workers_listen(s);
 	if (!ret)
 		ret = supervisor_load(s);
 	if (!ret)
@@ -189,6 +186,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		watchdog_check(s);
 	if (!ret)
 		ret = maplog_open(&s->maplog, s);
+	if (!ret)
+		host_settle(s);
 	return ret ? ret : workers_start(s);
 }
 
@@ -220,6 +219,7 @@ static void stop(struct supervisor *s)
 	if (s->control)
 		control_close(s->control);
 	scrape_close(&s->scrape);
+	host_close(s);
 	if (s->paths)
 		paths_close(s->paths);
 	/* All at once, before the loop turns again: timers that are due meanwhile find nothing of this any more. */
@@ -229,7 +229,7 @@ static void stop(struct supervisor *s)
 	if (s->dp)
 		datapath_close(s->dp);
 	if (s->cgroup_fd >= 0)
-		cgroup_remove(s->cgroup_fd, s->cfg->instance);
+		cgroup_remove(s->cgroup_fd, CGROUP_WORKERS, s->cfg->instance);
 	if (s->snapshot_fd >= 0)
 		close(s->snapshot_fd);
 	for (unsigned i = 0; i < s->rule_count; i++)
@@ -258,7 +258,7 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 
 	if (!s)
 		return 1;
-	s->snapshot_fd = s->cgroup_fd = s->shm_fd = -1;
+	s->snapshot_fd = s->cgroup_fd = s->run_fd = s->shm_fd = -1;
 	ret = config_load(path, &s->cfg, &err);
 	if (ret) {
 		log_error("%s", err.text);

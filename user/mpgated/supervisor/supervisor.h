@@ -132,7 +132,9 @@ struct supervisor {
 	size_t self_len;
 	int snapshot_fd; /* what a new worker gets */
 	bool snapshot_due; /* it could not be made; tried again */
-	int cgroup_fd; /* -1: none */
+	int cgroup_fd; /* of the workers; negative: none, for that errno */
+	int run_fd; /* of what host_run() took, -1: none was asked for */
+	enum mpgate_hosts hosts; /* of this machine's own connections, those that are carried */
 	bool synack; /* its program is attached */
 	bool features[FEATURE_COUNT]; /* which of them work */
 	uint64_t started; /* ms */
@@ -171,6 +173,13 @@ void supervisor_link(void *s, unsigned i, const struct paths_link *l);
 int addresses_check(const struct supervisor *s, const struct config *cfg, struct cfg_error *err);
 uint32_t addresses_families(const struct supervisor *s); /* of which this machine has addresses: SNAPSHOT_IPV* */
 void addresses_tell(struct supervisor *s); /* logs what is amiss with them, when that or the configuration changes */
+
+/* host.c */
+/* Carries those of this machine's own connections that the configuration and host_run() say, and no others. */
+void host_settle(struct supervisor *s);
+/* Has the connections of a process and of its children carried from here on. 0 or -errno, logged. */
+int host_run(struct supervisor *s, pid_t pid);
+void host_close(struct supervisor *s);
 
 /* workers.c */
 int workers_memory(struct supervisor *s); /* what is shared with them */

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/supervisor/host.c
+/* Host mode in the supervisor: in which order it is set up and undone, and what is tried again. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mpgated/supervisor/cgroup.h>
+#include <mpgated/supervisor/supervisor.h>
+
+#include "cunit.h"
+
+static char steps[256];
+static const char *failing; /* the step that fails */
+static bool left; /* a group of `run` is there from an earlier daemon */
+static pid_t moved;
+static struct supervisor *s;
+static struct config cfg = { .instance = (char[]){ "a" } };
+
+static int step(const char *what)
+{
+	strcat(strcat(steps, what), " ");
+	return failing && !strcmp(failing, what) ? -EIO : 0;
+}
+
+int cgroup_open(enum cgroup_name which, const char *instance, bool make)
+{
+	(void)instance;
+	if (which == CGROUP_RUN && !make && !left)
+		return -ENOENT;
+	if (step(which == CGROUP_RUN ? "group" : "root"))
+		return -EIO;
+	return dup(0);
+}
+
+int cgroup_add(int fd, pid_t pid)
+{
+	CU_ASSERT(fd >= 0);
+	moved = pid;
+	return step("add");
+}
+
+void cgroup_remove(int fd, enum cgroup_name which, const char *instance)
+{
+	(void)instance;
+	CU_ASSERT_EQUAL(which, CGROUP_RUN);
+	if (fd >= 0)
+		close(fd);
+	step("remove");
+}
+
+int paths_set_host(struct paths *p)
+{
+	(void)p;
+	return step("rule");
+}
+
+int datapath_set_hosts(struct datapath *dp, enum mpgate_hosts hosts, const struct datapath_cgroups *cgroups)
+{
+	static const char *const names[] = { "none", "run", "all" };
+
+	(void)dp;
+	if (hosts) {
+		CU_ASSERT_EQUAL(cgroups->workers, 7);
+		CU_ASSERT(cgroups->root >= 0);
+		CU_ASSERT_EQUAL(cgroups->run, s->run_fd);
+	}
+	return step(names[hosts]);
+}
+
+static void expect(const char *wanted)
+{
+	CU_ASSERT_STRING_EQUAL(steps, wanted);
+	steps[0] = '\0';
+}
+
+static void begin(bool host)
+{
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	s->cfg = &cfg;
+	s->cgroup_fd = 7;
+	s->run_fd = -1;
+	s->dp = (struct datapath *)&cfg;
+	cfg.host = host;
+	failing = NULL;
+	left = false;
+	steps[0] = '\0';
+}
+
+static void end(void)
+{
+	failing = NULL;
+	steps[0] = '\0';
+	host_close(s);
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+	CU_ASSERT_EQUAL(s->run_fd, -1);
+	free(s);
+}
+
+static void test_all(void)
+{
+	begin(true);
+	host_settle(s);
+	expect("rule root all ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
+	/* Nothing has changed. */
+	host_settle(s);
+	expect("");
+	cfg.host = false;
+	host_settle(s);
+	expect("none ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+	end();
+}
+
+static void test_run(void)
+{
+	begin(false);
+	host_settle(s);
+	expect("");
+	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	expect("group rule root run add ");
+	CU_ASSERT_EQUAL(moved, 11);
+	CU_ASSERT_EQUAL(host_run(s, 12), 0);
+	expect("add ");
+	cfg.host = true;
+	host_settle(s);
+	expect("rule root all ");
+	cfg.host = false;
+	host_settle(s);
+	expect("rule root run ");
+	host_close(s);
+	expect("remove none ");
+	end();
+}
+
+/* Where all are carried the group is made known, too: `host` may change later. */
+static void test_run_beside_all(void)
+{
+	begin(true);
+	host_settle(s);
+	expect("rule root all ");
+	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	expect("group rule root all add ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
+	end();
+}
+
+static void test_left_by_another(void)
+{
+	begin(false);
+	left = true;
+	host_settle(s);
+	expect("group rule root run ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_RUN);
+	end();
+}
+
+static void test_failures(void)
+{
+	static const struct {
+		const char *failing, *settle, *run;
+	} cases[] = {
+		{ "rule", "rule ", "group rule remove " },
+		{ "root", "rule root ", "group rule root remove " },
+		{ "all", "rule root all ", "group rule root all remove " },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(true);
+		failing = cases[i].failing;
+		host_settle(s);
+		expect(cases[i].settle);
+		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+		CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+		expect(cases[i].run);
+		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+		/* It is tried again. */
+		failing = NULL;
+		host_settle(s);
+		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
+		end();
+	}
+	begin(false);
+	failing = "group";
+	CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+	expect("group ");
+	failing = "add";
+	CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+	expect("group rule root run add ");
+	end();
+}
+
+int main(void)
+{
+	static CU_TestInfo tests[] = {
+		{ "all", test_all },
+		{ "run", test_run },
+		{ "run beside all", test_run_beside_all },
+		{ "left by another", test_left_by_another },
+		{ "failures", test_failures },
+		CU_TEST_INFO_NULL,
+	};
+
+	return cunit_run("host", tests, NULL, NULL) ? 0 : 1;
+}
