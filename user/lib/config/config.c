@@ -82,8 +82,8 @@ static int check_reserved(struct build *b)
 static int build_all(struct build *b)
 {
 	static int (*const parts[])(struct build *) = {
-		check_reserved, cfg_build_links,   cfg_build_convert, cfg_build_peers,	 cfg_build_groups,
-		cfg_build_sets, cfg_build_publish, cfg_build_rules,   cfg_check_overlap,
+		check_reserved,	  cfg_build_links, cfg_build_convert, cfg_build_transparent, cfg_build_peers,
+		cfg_build_groups, cfg_build_sets,  cfg_build_publish, cfg_build_rules,	     cfg_check_overlap,
 	};
 	unsigned i;
 	int r = 0;
@@ -202,6 +202,7 @@ void config_free(struct config *cfg)
 	free(cfg->convert.listen);
 	free(cfg->convert.allow_from.p);
 	free(cfg->convert.allow_to.p);
+	free(cfg->transparent.join);
 	free_peers(cfg);
 	for (i = 0; i < cfg->set_count; i++) {
 		free(cfg->sets[i].name);

@@ -15,6 +15,7 @@
 #define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
 
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
+#define CFG_JOIN_ADDRESSES 4 /* each is an MPTCP endpoint, of which the kernel has 8 */
 #define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
 
 enum cfg_role {
@@ -26,6 +27,7 @@ enum cfg_use { CFG_PRIMARY, CFG_BACKUP, CFG_OVERFLOW };
 enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD_TC };
 enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 enum cfg_source { CFG_SHARE, CFG_PRESERVE };
+enum cfg_mode { CFG_EXPLICIT, CFG_TRANSPARENT };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
 enum cfg_connect { CFG_HONEST, CFG_EARLY };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
@@ -60,8 +62,17 @@ struct cfg_convert {
 	unsigned pending_per_client; /* requests of one client address that have no server connection yet */
 };
 
+/* Connections with the tag of a peer that pass here are taken (mode: transparent at their opener). */
+struct cfg_transparent {
+	bool accept; /* the section was given */
+	struct mpgate_addr *join; /* our own, announced: there and to that port further subflows come */
+	unsigned join_count;
+	uint16_t port;
+};
+
 struct cfg_peer {
 	char *name;
+	enum cfg_mode mode; /* transparent: it is somewhere on the path to servers, and has no address */
 	struct mpgate_addr *address; /* where it may be dialed; says nothing about keys */
 	unsigned address_count;
 	uint16_t port;
@@ -120,6 +131,7 @@ struct config {
 	struct cfg_link *links;
 	unsigned link_count;
 	struct cfg_convert convert;
+	struct cfg_transparent transparent;
 	struct cfg_peer *peers;
 	unsigned peer_count;
 	struct cfg_group *groups; /* those of the file, then one for each peer named directly by a rule */
@@ -180,6 +192,15 @@ static inline bool config_rule_takes(const struct config *cfg, const struct cfg_
  */
 int config_left_out(const struct config *cfg, unsigned peer, char *text, size_t size);
 void config_free(struct config *cfg);
+
+/* Is a peer of mode transparent? */
+static inline bool config_has_transparent(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		if (cfg->peers[i].mode == CFG_TRANSPARENT)
+			return true;
+	return false;
+}
 
 /*
  * Advice on a configuration that is right: into text (CFG_HINT bytes), true when there is any. mbit[i] is the speed of

@@ -42,6 +42,11 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	out->accepts = cfg->convert.listening;
 	out->dials = dials || lan;
 	out->forwards = lan;
+	out->join_count = cfg->transparent.join_count;
+	out->join_port = cfg->transparent.port;
+	for (unsigned i = 0; i < out->join_count; i++)
+		out->join[i] = cfg->transparent.join[i];
+	out->to_announced = config_has_transparent(cfg);
 	return 0;
 }
 

@@ -104,15 +104,20 @@ static void watch_signal(struct supervisor *s, uv_signal_t *h, int signum)
 
 static int open_cgroup(struct supervisor *s)
 {
-	int ret;
+	bool tags = config_has_transparent(s->cfg);
+	int cgroup, ret;
 
 	/* Only a converter tells its clients what the server's SYN+ACK said. */
+	if (!s->cfg->convert.listening && !tags)
+		return 0;
+	cgroup = cgroup_open(s->cfg->instance);
+	if (cgroup >= 0)
+		s->cgroup_fd = cgroup;
+	if (tags && datapath_attach_tags(s->dp, cgroup) < 0)
+		log_warn("no cgroup2 program: connections of mode: transparent reach their servers without a hub");
 	if (!s->cfg->convert.listening)
 		return 0;
-	ret = cgroup_open(s->cfg->instance);
-	if (ret >= 0)
-		s->cgroup_fd = ret;
-	ret = datapath_attach_synack(s->dp, ret);
+	ret = datapath_attach_synack(s->dp, cgroup);
 	s->synack = ret == 0;
 	if (ret < 0)
 		log_warn("no cgroup2 program: Connect with TCP options is refused (Error 33)");

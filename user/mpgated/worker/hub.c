@@ -20,6 +20,7 @@
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/strangers.h>
+#include <mpgated/worker/unreachable.h>
 
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
@@ -171,44 +172,26 @@ static int check_options(const struct worker *w, const struct convert_msg *m, bo
 /* A failed connection towards the server, told the peer in Convert's words. */
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
-	bool v4 = addr_is_v4(&c->request.tuple.daddr);
-	uint8_t value = 0;
+	int code = unreachable_code(err, addr_is_v4(&c->request.tuple.daddr));
+	uint8_t value = code < 0 ? RETRY_SECONDS : (uint8_t)code;
 
 	switch (err) {
 	case ECONNREFUSED:
 		w->stats->refused++;
-		hub_fail(w, c, CONVERT_E_RESET, &value, 1);
-		return;
-	case EHOSTUNREACH:
-		value = v4 ? 1 : 3; /* ICMP host unreachable, ICMPv6 address unreachable */
-		break;
-	case EACCES:
-	case EPERM:
-		value = v4 ? 13 : 1; /* communication administratively prohibited */
-		break;
-	case ENETUNREACH:
-	case EAFNOSUPPORT:
-		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
-	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
-		if (!v4)
-			break;
-		value = RETRY_SECONDS;
-		w->stats->resource++;
-		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		hub_fail(w, c, CONVERT_E_RESET, "", 1);
 		return;
 	case ETIMEDOUT:
 		w->stats->connect_timeout++;
-		value = RETRY_SECONDS;
 		hub_fail(w, c, CONVERT_E_NETWORK, &value, 1);
 		return;
 	default:
-		value = RETRY_SECONDS;
-		w->stats->resource++;
-		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
-		return;
+		break;
 	}
-	w->stats->unreachable++;
-	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
+	if (code < 0)
+		w->stats->resource++;
+	else
+		w->stats->unreachable++;
+	hub_fail(w, c, code < 0 ? CONVERT_E_RESOURCE : CONVERT_E_UNREACHABLE, &value, 1);
 }
 
 static int dial_server(struct worker *w, struct conn *c, const struct request *r, bool mptcp)
