@@ -144,7 +144,7 @@ $(BUILD)/tests/net/%.so: tests/net/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -fPIC -shared $< -o $@ -ldl
 # Tools that speak Convert.
-$(BUILD)/tests/net/convtool $(BUILD)/tests/net/synforge: $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libmpgate.a
+$(BUILD)/tests/net/convtool $(BUILD)/tests/net/synforge $(BUILD)/tests/net/tagforge: $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libmpgate.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(BUILD)/libmpgate.a -o $@ $(call libs,$(LIBS_LIB))
 PATHS_SRCS := $(wildcard user/mpgated/paths/*.c)

@@ -7,13 +7,15 @@
  * at that place, wherever it belongs: wrong bytes, without a word (seen on Linux 6.18; the sources of others read the
  * same). The other side sends no data on a path before our first ACK there, and asks again for one after two round
  * trips: so that ACK is dropped until the place is set. It seldom is; then nothing is lost but this time.
+ *
+ * It also tells the peers of transparent mode where not to join (initial.h).
  */
-#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
+
+#include "initial.h"
 
 #define LONGEST_ACK 160 /* bytes of a frame: what is longer has data, which is sent later than this matters */
 
@@ -42,7 +44,12 @@ int hold_joins(struct __sk_buff *skb)
 	if (skb->len > LONGEST_ACK || !sk)
 		return TC_ACT_UNSPEC;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp || !BPF_CORE_READ(tcp, is_mptcp))
+	if (!tcp) {
+		/* No connection yet: this may be its SYN+ACK. */
+		initial_deny(skb);
+		return TC_ACT_UNSPEC;
+	}
+	if (!BPF_CORE_READ(tcp, is_mptcp))
 		return TC_ACT_UNSPEC;
 	subflow = BPF_CORE_READ(tcp, inet_conn.icsk_ulp_data);
 	/* Passive, that is: who asks for a join knows the place before anything can arrive. */

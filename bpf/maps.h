@@ -17,6 +17,7 @@
  *	guard_xdp		xdp	bpf/guard.bpf.c
  *	gate			xdp	bpf/gate.bpf.c
  *	read_synack		sockops	bpf/synack.bpf.c
+ *	add_tag			sockops	bpf/tag.bpf.c
  *	put_back		tc	bpf/putback.bpf.c
  *	host_out, host_out_l3	tc	bpf/host.bpf.c
  *	host_in			tc	bpf/host.bpf.c
@@ -66,6 +67,14 @@ struct {
 	__type(key, __u32); /* key id */
 	__type(value, struct mpgate_guard_key);
 } guard_keys __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MPGATE_MAX_PEERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* slot */
+	__type(value, struct mpgate_tag_key);
+} tag_keys __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

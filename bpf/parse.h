@@ -351,7 +351,7 @@ struct tcp_option_walk {
 	const struct tcp_options *options;
 	__u32 len, next; /* next: where the option begins that is waited for */
 	__u8 kind;
-	int first; /* the byte after kind and length */
+	int at; /* where the one that is looked for begins */
 };
 
 /* Looks at byte i. Returns 1 when the walk is over. */
@@ -373,7 +373,7 @@ static __attribute__((unused)) long tcp_option_step(__u32 i, void *arg)
 	if (size < 2)
 		return 1;
 	if (kind == walk->kind) {
-		walk->first = walk->options->bytes[i + 2];
+		walk->at = i;
 		return 1;
 	}
 	walk->next = i + size;
@@ -381,17 +381,25 @@ static __attribute__((unused)) long tcp_option_step(__u32 i, void *arg)
 }
 
 /*
- * The byte after kind and length of the first option of that kind among len bytes of TCP options, -1 without one. The
- * verifier walks the callback of bpf_loop() once. A loop it would walk for each byte, or each sequence of option
- * lengths.
+ * Where the first option of that kind begins among len bytes of TCP options, -1 without one; of a value it has a byte
+ * at least. The verifier walks the callback of bpf_loop() once. A loop it would walk for each byte, or each sequence of
+ * option lengths.
  */
-PARSE_OWN_FUNCTION int tcp_option_first(const struct tcp_options *options, __u32 len, __u8 kind)
+PARSE_OWN_FUNCTION int tcp_option_at(const struct tcp_options *options, __u32 len, __u8 kind)
 {
-	struct tcp_option_walk walk = { .options = options, .len = len, .kind = kind, .first = -1 };
+	struct tcp_option_walk walk = { .options = options, .len = len, .kind = kind, .at = -1 };
 
 	if (options)
 		bpf_loop(PARSE_TCP_OPTIONS, tcp_option_step, &walk, 0);
-	return walk.first;
+	return walk.at;
+}
+
+/* The byte after kind and length of that option, -1 without one. */
+PARSE_INLINE int tcp_option_first(const struct tcp_options *options, __u32 len, __u8 kind)
+{
+	int at = tcp_option_at(options, len, kind);
+
+	return at < 0 ? -1 : options->bytes[(at + 2) & (sizeof(options->bytes) - 1)];
 }
 
 /* The subtype of the first MPTCP option (RFC 8684), -1 without one. */

@@ -36,6 +36,12 @@ static __always_inline const struct mpgate_peer *peer_of(__u32 slot)
 	return bpf_map_lookup_elem(&peers, &slot);
 }
 
+/* The peer that a flow goes to; NULL: it came from one. */
+static __always_inline const struct mpgate_peer *flow_peer(const struct mpgate_flow *flow)
+{
+	return flow->rule_flags & MPGATE_RULE_TAGGED ? NULL : peer_of(flow->peer);
+}
+
 /*
  * The worker for a new flow: its client's. A peer that only workers with a parked connection can reach has one of
  * those, the next one from there on, if there is any now.
@@ -57,10 +63,10 @@ static __always_inline __u32 steer_worker(__u64 client, const struct mpgate_peer
  * Is the SYN held? Also where the rule says early, when the peer can be reached over parked connections only: a held
  * one can still go to a worker that has some.
  */
-static __always_inline bool steer_holds(const struct mpgate_settings *set, const struct mpgate_rule *rule,
+static __always_inline bool steer_holds(const struct mpgate_settings *set, __u32 rule_flags,
 					const struct mpgate_peer *peer)
 {
-	return set->holds && (rule->flags & MPGATE_RULE_HONEST || (peer && !peer->up));
+	return set->holds && (rule_flags & MPGATE_RULE_HONEST || (peer && !peer->up));
 }
 
 #endif

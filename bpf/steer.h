@@ -18,6 +18,7 @@
 #include "reach.h"
 #include "reject.h"
 #include "stats.h"
+#include "tagged.h"
 
 #define STEER_PULL_LEN 256 /* bytes that hold every header this parser steps over, in all likely packets */
 #define STEER_STATE_LISTEN 10 /* bpf_sock.state: enum of the kernel, UAPI as BPF_TCP_LISTEN */
@@ -174,7 +175,7 @@ static __always_inline enum mpgate_reason steer_known(struct __sk_buff *skb, con
 	enum mpgate_reason reason;
 
 	if (!listener || !listener->alive)
-		flow->worker = worker = steer_worker(flow_client(seg, set->client_seed), peer_of(flow->peer));
+		flow->worker = worker = steer_worker(flow_client(seg, set->client_seed), flow_peer(flow));
 	reason = steer_give(skb, set, seg, worker, done, false);
 	return reason == done ? reason : steer_cannot(answer, flow->rule_flags, reason);
 }
@@ -221,7 +222,7 @@ static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, con
 		if (steer_is_served(skb, set, seg, flow->worker, flow->time))
 			return MPGATE_R_HELD_AGAIN;
 		/* That worker is gone, and what it knew. */
-		flow->worker = steer_worker(flow_client(seg, set->client_seed), peer_of(flow->peer));
+		flow->worker = steer_worker(flow_client(seg, set->client_seed), flow_peer(flow));
 		/* fall through */
 	case MPGATE_FLOW_MOVED:
 		flow->state = MPGATE_FLOW_HELD;
@@ -249,11 +250,11 @@ static __always_inline enum mpgate_reason steer_again(struct __sk_buff *skb, con
 /* A SYN that is to be carried: noted as a flow, and given to its client's worker, or held. */
 static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const struct mpgate_settings *set,
 						    const struct segment *seg, const struct mpgate_tuple *tuple,
-						    const struct mpgate_rule *rule, struct mpgate_explained *answer)
+						    const struct steer_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
-	const struct mpgate_peer *peer = peer_of(answer->peer);
-	bool honest = steer_holds(set, rule, peer);
+	const struct mpgate_peer *peer = rule->flags & MPGATE_RULE_TAGGED ? NULL : peer_of(answer->peer);
+	bool honest = steer_holds(set, rule->flags, peer);
 	struct mpgate_flow flow = {}, *known;
 	enum mpgate_reason reason;
 
@@ -284,22 +285,16 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	return steer_cannot(answer, flow.rule_flags, reason);
 }
 
-/* A SYN without a connection: which way, by policy. *answer names rule and peer as far as they were found. */
-static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const struct mpgate_settings *set,
-						    const struct segment *seg, struct mpgate_explained *answer,
-						    bool dry)
+/* The rule of a SYN by the policy of that generation. OTHER: it is to be carried, by *out. */
+static __always_inline enum mpgate_reason steer_classify(struct __sk_buff *skb, const struct segment *seg, __u32 slot,
+							 const struct mpgate_tuple *tuple, struct steer_rule *out,
+							 struct mpgate_explained *answer, bool dry)
 {
-	enum mpgate_reason reason = MPGATE_R_NO_RULE, done;
-	struct mpgate_tuple tuple = {};
+	enum mpgate_reason reason = MPGATE_R_NO_RULE;
 	const struct mpgate_rule *rule;
-	const struct mpgate_peer *peer;
-	struct mpgate_flow *known;
-	__u32 slot, index;
+	__u32 index;
 	void *map;
 
-	if (!set->loaded)
-		return MPGATE_R_NO_POLICY;
-	slot = *(volatile const __u32 *)&set->generation; /* read once: everything below is of one policy */
 	if (!dry && !seg->out && steer_from_gate(skb, slot, &index))
 		count(MPGATE_R_GATE_HIT);
 	else
@@ -317,29 +312,56 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return MPGATE_R_RULE_DIRECT;
 	if (steer_is_mptcp(skb, seg, rule->flags & MPGATE_RULE_TAKE_MPTCP))
 		return MPGATE_R_MPTCP;
-	segment_tuple(seg, &tuple);
-	if (bpf_map_lookup_elem(&peer_addrs, &tuple.daddr))
+	if (bpf_map_lookup_elem(&peer_addrs, &tuple->daddr))
 		return MPGATE_R_PEER_ADDRESS;
+	out->id = rule->id;
+	out->flags = rule->flags;
+	out->group = rule->group;
+	return MPGATE_R_OTHER;
+}
+
+/* A SYN without a connection: which way, by policy. *answer names rule and peer as far as they were found. */
+static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const struct mpgate_settings *set,
+						    const struct segment *seg, struct mpgate_explained *answer,
+						    bool dry)
+{
+	enum mpgate_reason reason, done;
+	struct mpgate_tuple tuple = {};
+	struct steer_rule rule = {};
+	const struct mpgate_peer *peer;
+	struct mpgate_flow *known;
+	__u32 slot;
+
+	if (!set->loaded)
+		return MPGATE_R_NO_POLICY;
+	slot = *(volatile const __u32 *)&set->generation; /* read once: everything below is of one policy */
+	segment_tuple(seg, &tuple);
+	if (dry || seg->out || !steer_tagged(skb, set, seg, slot, &tuple, &rule, answer)) {
+		reason = steer_classify(skb, seg, slot, &tuple, &rule, answer, dry);
+		if (reason != MPGATE_R_OTHER)
+			return reason;
+	}
 	/* What is published is often an address of our own; what leaves has its route. */
-	reason = rule->flags & MPGATE_RULE_PUBLISHED || seg->out ? MPGATE_R_OTHER : steer_route(skb, seg);
+	reason = rule.flags & MPGATE_RULE_PUBLISHED || seg->out ? MPGATE_R_OTHER : steer_route(skb, seg);
 	if (reason != MPGATE_R_OTHER)
 		return reason;
 	if (set->undelivered)
-		return steer_cannot(answer, rule->flags, MPGATE_R_UNDELIVERED);
+		return steer_cannot(answer, rule.flags, MPGATE_R_UNDELIVERED);
 	known = dry ? NULL : bpf_map_lookup_elem(&flows, &tuple);
 	if (known) {
 		answer->peer = known->peer;
 		return steer_again(skb, set, seg, &tuple, known, answer);
 	}
-	answer->peer = steer_peer(slot, rule->group);
+	if (!(rule.flags & MPGATE_RULE_TAGGED))
+		answer->peer = steer_peer(slot, rule.group);
 	if (answer->peer == MPGATE_NO_PEER)
-		return steer_cannot(answer, rule->flags, MPGATE_R_PEER_DOWN);
+		return steer_cannot(answer, rule.flags, MPGATE_R_PEER_DOWN);
 	if (!dry)
-		return steer_new(skb, set, seg, &tuple, rule, answer);
+		return steer_new(skb, set, seg, &tuple, &rule, answer);
 	peer = peer_of(answer->peer);
-	done = steer_holds(set, rule, peer) ? MPGATE_R_HELD : MPGATE_R_STEERED;
+	done = steer_holds(set, rule.flags, peer) ? MPGATE_R_HELD : MPGATE_R_STEERED;
 	reason = steer_give(skb, set, seg, steer_worker(flow_client(seg, set->client_seed), peer), done, true);
-	return reason == done ? reason : steer_cannot(answer, rule->flags, reason);
+	return reason == done ? reason : steer_cannot(answer, rule.flags, reason);
 }
 
 /* Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. */

@@ -98,6 +98,9 @@ struct mpgate_tuple {
 	X(REFUSED, "refused", "SYN whose server has refused: reset")                                                   \
 	X(RELEASED, "released", "SYN that was held and is not carried: passed")                                        \
 	X(RESET, "reset", "not carried, and the rule says reject: reset; counted beside the reason")                   \
+	X(TAG_TAKEN, "tag-taken", "SYN with the tag of a peer: for us; counted beside what becomes of it")             \
+	X(TAG_UNKNOWN, "tag-unknown", "SYN with the tag of a key that is not ours: as without it; counted beside")     \
+	X(TAG_WRONG, "tag-wrong", "SYN with a wrong tag, or one of another time: as without it; counted beside")       \
 	X(GATE_HIT, "gate-hit", "classified early, at XDP; counted beside the reason")                                 \
 	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
 	X(GUARD_UNCHECKED, "guard-unchecked", "SYN to the Convert port that cannot be checked yet: passed")            \
@@ -143,6 +146,7 @@ struct mpgate_settings {
 	__u32 replay_buckets; /* entries of `guard_replay`, a power of two; 0: nothing is remembered */
 	__u32 holds; /* not 0: SYNs can be held, and put back */
 	__u32 hosts; /* enum mpgate_hosts: whose connections of this machine's own are classified */
+	__u32 tags; /* not 0: SYNs with the tag of a peer are ours (mpgate/tag.h) */
 	__u32 zero;
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_BOOTTIME, and never less than it was */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
@@ -172,6 +176,7 @@ struct mpgate_listener {
 /* links (a map of each generation): ifindex -> what is done there. */
 #define MPGATE_LINK_CLASSIFY 1U /* steer classifies SYNs that arrive here */
 #define MPGATE_LINK_L3 2U /* frames start with the IP header */
+#define MPGATE_LINK_PATH 4U /* SYNs with the tag of a peer may arrive here */
 
 /*
  * This machine's own connections are those of the loopback device (its index is the same in each network namespace),
@@ -212,6 +217,7 @@ enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
 #define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
 #define MPGATE_RULE_HONEST 4U /* hold the SYN until the server has answered */
 #define MPGATE_RULE_PUBLISHED 8U /* of the hub's own address: it is for no normal route */
+#define MPGATE_RULE_TAGGED 16U /* of no rule: the SYN had the tag of a peer */
 
 /* Only in a flow's rule_flags: it is of this machine's own, and left by the link that the flow names. */
 #define MPGATE_FLOW_HOST 0x80000000U
@@ -261,7 +267,7 @@ enum mpgate_flow_state {
 };
 
 struct mpgate_flow {
-	__u32 rule_id;
+	__u32 rule_id; /* MPGATE_RULE_TAGGED: the name of the key */
 	__u16 peer; /* slot */
 	__u8 dscp;
 	__u8 state; /* enum mpgate_flow_state */
@@ -327,6 +333,13 @@ struct mpgate_guard_key {
 	__u64 k0, k1; /* the sub-key, as SipHash takes it (little endian) */
 	__u32 peer; /* slot */
 	__u32 end; /* our own end id under it */
+};
+
+/* tag_keys: slot of a peer of mode transparent -> what its SYNs get their tag from (mpgate/tag.h). */
+struct mpgate_tag_key {
+	__u64 k0, k1; /* as in struct mpgate_guard_key */
+	__u32 id;
+	__u32 zero;
 };
 
 /*

@@ -434,7 +434,8 @@ HARNESS void dp_run(struct mpgate_bpf *skel, struct bpf_program *prog, const str
 	r->gate_hit = after[MPGATE_R_GATE_HIT] != before[MPGATE_R_GATE_HIT];
 	r->reset = after[MPGATE_R_RESET] != before[MPGATE_R_RESET];
 	for (int i = 0; i < MPGATE_REASON_COUNT; i++) {
-		if (i != MPGATE_R_GATE_HIT && i != MPGATE_R_RESET && after[i] != before[i])
+		if (i != MPGATE_R_GATE_HIT && i != MPGATE_R_RESET && i != MPGATE_R_TAG_TAKEN &&
+		    i != MPGATE_R_TAG_UNKNOWN && i != MPGATE_R_TAG_WRONG && after[i] != before[i])
 			r->reason = i;
 	}
 }

@@ -58,7 +58,7 @@ static inline int set_up(void)
 		return -1;
 	if (write_file("open.key", line, 0604) || write_file("group.key", line, 0640))
 		return -1;
-	if (key_file_create("b.key") || key_file_create("odd: name #1\xc3\xa9.key"))
+	if (key_file_create("b.key") || key_file_create("way.key") || key_file_create("odd: name #1\xc3\xa9.key"))
 		return -1;
 	return write_file("junk.key", "no key\n", 0600) || write_file("empty.txt", "# none\n\n", 0644) ||
 	       write_file("bad.txt", "# a comment\n10.0.0.0/8 # one\n\n10.0.0.300\n", 0644) ||

@@ -24,6 +24,13 @@ int datapath_set_peer(struct datapath *dp, unsigned slot, const struct mpgate_pe
 	return 0;
 }
 
+void datapath_set_tag_key(struct datapath *dp, unsigned slot, const struct subkey *key)
+{
+	(void)dp;
+	CHECK(slot < MPGATE_MAX_PEERS);
+	script.tag_key[slot] = key ? key->id : 0;
+}
+
 const struct paths_link *paths_get(const struct paths *p, unsigned index)
 {
 	static const struct paths_link absent = { .metric = { UINT32_MAX, UINT32_MAX } };

@@ -29,6 +29,7 @@ struct script {
 	unsigned link_count;
 	enum paths_health told[MPGATE_MAX_LINKS][2]; /* to the paths, by index in the configuration and family */
 	struct mpgate_peer steer[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
+	uint32_t tag_key[MPGATE_MAX_PEERS]; /* the name of the key that SYNs get their tag from, by slot; 0: none */
 	int fails; /* errno with which probes cannot be made, 0: they can */
 	unsigned begun; /* probes, so far */
 };

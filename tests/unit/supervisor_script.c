@@ -277,6 +277,12 @@ int datapath_attach_synack(struct datapath *dp, int cgroup_fd)
 	return cgroup_fd < 0 ? cgroup_fd : step("synack");
 }
 
+int datapath_attach_tags(struct datapath *dp, int cgroup_fd)
+{
+	check_dp(dp);
+	return cgroup_fd < 0 ? cgroup_fd : step("tags");
+}
+
 int datapath_set_unscale(struct datapath *dp, bool on)
 {
 	check_dp(dp);

@@ -104,6 +104,8 @@ static const char full[] =
 	"    allow-source: [ 192.168.1.0/24, \"fd01::/64\" ], park: 4, accept-to: [ 192.168.7.0/24, \"fd07::/64\" ] }\n"
 	"- { name: hub2, address: [ 192.0.2.11 ], dialect: rfc8803, mode: explicit, ready: 3 }\n"
 	"- { name: cpe2, key-file: \"odd: name #1\\u00e9.key\", allow-source: [ 10.9.0.0/16 ] }\n"
+	"- { name: way, key-file: way.key, mode: transparent, allow-source: [ 10.7.0.0/16 ] }\n"
+	"transparent: { join: [ 192.0.2.1, \"2001:db8::1\" ], port: 8805 }\n"
 	"groups:\n- { name: hubs, peers: [ hub2, hub1 ] }\n"
 	"prefix-sets:\n"
 	"- { name: cloud, file: good.txt, prefixes: [ 198.51.100.0/24 ] }\n"
@@ -113,6 +115,7 @@ static const char full[] =
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"  - { name: r4, link: host, to: [ 203.0.113.2 ], action: proxy, via: hub1 }\n"
+	"  - { name: r5, to: [ 203.0.113.2 ], action: proxy, via: way }\n"
 	"publish:\n"
 	"- { name: p1, address: [ 198.51.100.25 ], port: [ 25, 587 ], to: 192.168.1.10, via: hub1 }\n"
 	"- { name: p2, address: [ \"2001:db8::25\", 198.51.100.25 ], port: [ 8000-8099 ], to: \"fd00::10\",\n"
@@ -157,7 +160,13 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->peers[0].park, 4);
 	CU_ASSERT_EQUAL(cfg->peers[0].accept_to.count, 2);
 	CU_ASSERT_EQUAL(cfg->limits.request_rate, 70);
-	CU_ASSERT_EQUAL(cfg->group_count, 2);
+	CU_ASSERT_EQUAL(cfg->peers[0].mode, CFG_EXPLICIT);
+	CU_ASSERT_EQUAL(cfg->peers[3].mode, CFG_TRANSPARENT);
+	CU_ASSERT_TRUE(config_has_transparent(cfg));
+	CU_ASSERT_TRUE(cfg->transparent.accept);
+	CU_ASSERT_EQUAL(cfg->transparent.join_count, 2);
+	CU_ASSERT_EQUAL(cfg->transparent.port, 8805);
+	CU_ASSERT_EQUAL(cfg->group_count, 3);
 	CU_ASSERT_EQUAL(cfg->groups[0].peers[0], 1);
 	CU_ASSERT_EQUAL(cfg->sets[0].prefixes.count, 4);
 	CU_ASSERT_EQUAL(cfg->published, 3);
@@ -226,9 +235,15 @@ static bool same_mapping_log(const struct cfg_mapping_log *a, const struct cfg_m
 static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
 {
 	return same_text(a->name, b->name) && SAME_BYTES(a, b, address, address_count) && a->port == b->port &&
-	       same_text(a->key_file, b->key_file) && same_text(a->previous_key_file, b->previous_key_file) &&
-	       a->dialect == b->dialect && a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source) &&
-	       a->park == b->park && same_prefixes(&a->accept_to, &b->accept_to);
+	       a->mode == b->mode && same_text(a->key_file, b->key_file) &&
+	       same_text(a->previous_key_file, b->previous_key_file) && a->dialect == b->dialect &&
+	       a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source) && a->park == b->park &&
+	       same_prefixes(&a->accept_to, &b->accept_to);
+}
+
+static bool same_transparent(const struct cfg_transparent *a, const struct cfg_transparent *b)
+{
+	return a->accept == b->accept && SAME_BYTES(a, b, join, join_count) && a->port == b->port;
 }
 
 /* The second of two whose keys have one name pays for it, wherever the name stands, and nobody else. */
@@ -299,6 +314,7 @@ static bool same_config(const struct config *a, const struct config *b)
 {
 	return same_text(a->instance, b->instance) && a->workers == b->workers && same_lists(a, b) &&
 	       same_convert(&a->convert, &b->convert) && same_mapping_log(&a->mapping_log, &b->mapping_log) &&
+	       same_transparent(&a->transparent, &b->transparent) &&
 	       a->default_proxy == b->default_proxy && memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&

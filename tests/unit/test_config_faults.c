@@ -21,7 +21,7 @@ static const struct {
 	{ "instance: &x a\nlinks:\n- { name: *x, role: lan }\n", "3: aliases ('*name') are not taken here" },
 	/* keys and types */
 	{ "instance: a\nlinkz: []\n",
-	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, peers, "
+	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, transparent, peers, "
 	  "groups, prefix-sets, policy, publish, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
 	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
@@ -57,7 +57,6 @@ static const struct {
 	  "1: more than 8 addresses" },
 	/* not in this version */
 	{ "policy:\n  default: proxy\n", "2: default: proxy is not available in this version" },
-	{ "peers:\n- name: a\n  mode: transparent\n", "3: mode: transparent is not available in this version" },
 	/* numbers and names */
 	{ "instance: a/b\n", "1: instance 'a/b': a name is made of letters, digits, '-', '_' and '.'" },
 	{ "instance: a.b\n", "1: instance 'a.b': '.' is not allowed here" },
@@ -235,6 +234,36 @@ static const struct {
 	  "5: rule 'r' has nothing to bond: no link has role path" },
 	{ LINKS "peers: [ { name: hub1, key-file: a.key } ]\npolicy:\n  rules:\n  - { name: r" VIA,
 	  "7: rule 'r': peer 'hub1' has no address to send connections to" },
+	/* transparent mode */
+	{ "peers:\n- name: a\n  mode: hidden\n", "3: mode: 'hidden' is not one of explicit, transparent" },
+	{ "peers:\n- name: a\n  mode: transparent\n",
+	  "2: peer 'a' needs a key-file (only dialect rfc8803 does without)" },
+	{ "peers:\n- name: a\n  mode: transparent\n  dialect: rfc8803\n",
+	  "4: peer 'a': mode: transparent needs dialect mpgate" },
+	{ "peers:\n- name: a\n  key-file: a.key\n  mode: transparent\n  address: [ 192.0.2.1 ]\n",
+	  "5: peer 'a': mode: transparent has no address: routing puts the peer on the path" },
+	{ "peers:\n- name: a\n  key-file: a.key\n  mode: transparent\n  park: 1\n  accept-to: [ 10.0.0.0/8 ]\n",
+	  "5: peer 'a': mode: transparent parks nothing" },
+	{ LINKS "peers: [ { name: hub1, key-file: a.key, mode: transparent } ]\npolicy:\n  rules:\n"
+		"  - { name: r, connect: early" VIA,
+	  "7: rule 'r': connect: early is not for peer 'hub1' of mode transparent" },
+	{ LINKS "peers: [ { name: hub1, key-file: a.key, mode: transparent } ]\npublish:\n"
+		"- { name: p, address: [ 192.0.2.9 ], port: [ 80 ], to: 10.0.0.1, via: hub1 }\n",
+	  "6: publish 'p': peer 'hub1' has mode transparent; a rule does without addresses of its own" },
+	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\ntransparent: {}\n",
+	  "5: transparent needs join: addresses of this machine that peers' further subflows come to" },
+	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\ntransparent: { join: [ 127.0.0.1 ] }\n",
+	  "5: '127.0.0.1' is a loopback address: peers cannot reach that" },
+	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { listen: [ \"::\" ] }\n"
+		"transparent: { join: [ 192.0.2.1 ], port: 8803 }\n",
+	  "6: port 8803 is that of Convert" },
+	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { source: preserve }\n"
+		"transparent: { join: [ 192.0.2.1 ] }\n",
+	  "4: peer 'gw' needs allow-source, since convert.source is preserve: the prefixes of its hosts" },
+	{ LINKS "transparent: { join: [ 192.0.2.1 ] }\n", "4: transparent needs a peer with a key-file" },
+	{ "links: [ { name: lan0, role: lan } ]\npeers: [ { name: gw, key-file: a.key } ]\n"
+	  "transparent: { join: [ 192.0.2.1 ] }\n",
+	  "3: transparent needs a link with role path, where connections arrive" },
 	/* rules that others cover */
 	{ RULES "  - { name: x" VIA "  - { name: y" VIA, "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x" VIA "  - { name: y, link: lan0, to-port: [ 1 ], dscp: [ 1 ], to: [ 10.0.0.0/8 ]" VIA,

@@ -344,8 +344,10 @@ static void endpoint_fields(void)
 	put_address(nlh, MPTCP_PM_ADDR_ATTR_ADDR6, "2001:db8::9");
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, MPTCP_PM_ADDR_FLAG_SUBFLOW);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_IF_IDX, 4);
+	mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, 8804);
 	mnl_attr_nest_end(nlh, nest);
 	CU_ASSERT_EQUAL(nl_parse_endpoint(nlh, &e), 0);
+	CU_ASSERT_EQUAL(e.port, 8804);
 	bytes("2001:db8::9", AF_INET6, b);
 	CU_ASSERT_EQUAL(memcmp(e.addr.b, b, 16), 0);
 	CU_ASSERT_EQUAL(e.id, 101);

@@ -414,6 +414,35 @@ static void test_crowd(void)
 	CU_ASSERT_TRUE(script_end());
 }
 
+/* Whether it is on the path nobody can ask: its rules always hold, and its SYNs get a tag while it has that mode. */
+static void test_transparent(void)
+{
+	static const char *const text[] = {
+		LINKS2 "peers:\n- { name: way, mode: transparent, key-file: a.key }\n",
+		LINKS2 "peers:\n- { name: way, key-file: a.key }\n",
+		LINKS2 "peers:\n- { name: other, key-file: b.key }\n",
+	};
+	struct peer *p;
+
+	script_new(LINKS2);
+	script_link("wan0", "10.0.0.1", NULL, 100);
+	CU_ASSERT_FATAL(script_load(text[0], NULL));
+	p = script_peer("way");
+	CU_ASSERT_EQUAL(p->state, PEER_UP);
+	CU_ASSERT_TRUE(script.steer[p->slot].up);
+	CU_ASSERT_EQUAL(script.tag_key[p->slot], p->send.id);
+	CU_ASSERT_EQUAL(script.s.probes, 0);
+	/* Another mode is another peer. */
+	CU_ASSERT_FATAL(script_load(text[1], NULL));
+	CU_ASSERT_EQUAL(script.tag_key[p->slot], 0);
+	CU_ASSERT_FALSE(script.steer[p->slot].up);
+	CU_ASSERT_FATAL(script_load(text[0], NULL));
+	CU_ASSERT_TRUE(script.steer[p->slot].up);
+	CU_ASSERT_FATAL(script_load(text[2], NULL));
+	CU_ASSERT_EQUAL(script.tag_key[p->slot], 0);
+	CU_ASSERT_TRUE(script_end());
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
@@ -430,6 +459,7 @@ int main(void)
 		{ "data in SYNs, by probes and by workers", test_syn_data_of_workers },
 		{ "data in SYNs when links change", test_syn_data_when_links_change },
 		{ "more probes than there may be", test_crowd },
+		{ "on the path", test_transparent },
 		CU_TEST_INFO_NULL,
 	};
 

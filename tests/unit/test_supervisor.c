@@ -254,6 +254,25 @@ static void test_forgiven(void)
 	}
 }
 
+/* Who opens connections of transparent mode needs another program, and gets along without. */
+static void test_tags(void)
+{
+	static const char *const fails[] = { "", "cgroup", "tags" };
+
+	for (unsigned i = 0; i < COUNT(fails); i++) {
+		stage_new();
+		stage.failing = fails[i];
+		stage.checks = 1;
+		CU_ASSERT_EQUAL(run("links: [ { name: wan0, role: path } ]\n"
+				    "peers: [ { name: way, mode: transparent, key-file: a.key } ]\n"),
+				0);
+		CU_ASSERT_TRUE(has_step(stage.steps, "workers"));
+		CU_ASSERT_EQUAL(has_step(stage.steps, "cgroup-remove"), i != 1);
+		CU_ASSERT_EQUAL(has_step(stage.steps, "tags"), i != 1);
+		CU_ASSERT_FALSE(has_step(stage.steps, "synack"));
+	}
+}
+
 static void test_no_mptcp(void)
 {
 	stage_new();
@@ -393,6 +412,7 @@ int main(void)
 		{ "what is not needed is not done", test_least },
 		{ "a step that fails", test_failing_steps },
 		{ "what may fail", test_forgiven },
+		{ "without the program of transparent mode", test_tags },
 		{ "a machine without MPTCP", test_no_mptcp },
 		{ "a file that is wrong", test_bad_file },
 		{ "told to stop while it starts", test_stop_while_starting },

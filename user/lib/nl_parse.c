@@ -327,12 +327,13 @@ int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)
 
 int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out)
 {
-	enum { FAMILY, ID, ADDR4, ADDR6, FLAGS, IFINDEX, COUNT };
+	enum { FAMILY, ID, ADDR4, ADDR6, FLAGS, IFINDEX, PORT, COUNT };
 	static const struct want nest_want[1] = { { MPTCP_PM_ATTR_ADDR, 0, UINT16_MAX } };
 	static const struct want wants[COUNT] = {
 		[FAMILY] = { MPTCP_PM_ADDR_ATTR_FAMILY, 2, 2 }, [ID] = { MPTCP_PM_ADDR_ATTR_ID, 1, 1 },
 		[ADDR4] = { MPTCP_PM_ADDR_ATTR_ADDR4, 4, 4 },	[ADDR6] = { MPTCP_PM_ADDR_ATTR_ADDR6, 16, 16 },
 		[FLAGS] = { MPTCP_PM_ADDR_ATTR_FLAGS, 4, 4 },	[IFINDEX] = { MPTCP_PM_ADDR_ATTR_IF_IDX, 4, 4 },
+		[PORT] = { MPTCP_PM_ADDR_ATTR_PORT, 2, 2 },
 	};
 	const struct nlattr *nest[1], *found[COUNT], *addr;
 	struct nl_endpoint e = { 0 };
@@ -350,6 +351,7 @@ int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out)
 	e.id = mnl_attr_get_u8(found[ID]);
 	e.flags = get_u32(found[FLAGS], 0);
 	e.ifindex = get_u32(found[IFINDEX], 0);
+	e.port = found[PORT] ? mnl_attr_get_u16(found[PORT]) : 0;
 	*out = e;
 	return 0;
 }

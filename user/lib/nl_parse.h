@@ -90,6 +90,7 @@ struct nl_endpoint {
 	struct mpgate_addr addr;
 	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_* */
 	unsigned ifindex; /* 0: any */
+	uint16_t port; /* where joins to it are taken; 0: at that of the connection */
 	uint8_t id;
 };
 int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out);

@@ -46,6 +46,7 @@ int cfg_build_links(struct build *b);
 int cfg_build_convert(struct build *b);
 int cfg_build_pool(struct build *b);
 int cfg_build_mapping_log(struct build *b);
+int cfg_build_transparent(struct build *b);
 int cfg_build_peers(struct build *b);
 int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);
@@ -62,6 +63,8 @@ const char *cfg_rule_word(const struct cfg_rule *rule); /* for messages */
 int cfg_build_rule(struct build *b, unsigned i);
 /* The group that `via` names, or one made for the peer that it names. */
 int cfg_build_via(struct build *b, unsigned i);
+/* Refuses a rule that no peer of its group can carry by its mode. */
+int cfg_check_mode(struct build *b, unsigned i);
 /* Refuses a rule whose source and destination are never of one IP version. */
 int cfg_check_versions(struct build *b, unsigned i);
 /* A port, or "port-port". */

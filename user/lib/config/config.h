@@ -19,6 +19,7 @@
 #define CFG_HOST "host" /* the same in the file */
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
 #define CFG_POOL_PREFIXES 64 /* looked through for each connection */
+#define CFG_JOIN_ADDRESSES 4 /* each is an MPTCP endpoint, of which the kernel has 8 */
 #define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
 
 enum cfg_role {
@@ -31,6 +32,7 @@ enum cfg_guard { CFG_GUARD_AUTO, CFG_GUARD_XDP, CFG_GUARD_XDP_GENERIC, CFG_GUARD
 enum cfg_accept { CFG_ACCEPT_KEYED, CFG_ACCEPT_ISSUED, CFG_ACCEPT_OPEN };
 enum cfg_source { CFG_SHARE, CFG_PRESERVE };
 enum cfg_transport { CFG_UDP, CFG_TCP };
+enum cfg_mode { CFG_EXPLICIT, CFG_TRANSPARENT };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
 enum cfg_connect { CFG_HONEST, CFG_EARLY };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
@@ -84,8 +86,17 @@ struct cfg_mapping_log {
 	unsigned domain; /* observation domain id */
 };
 
+/* Connections with the tag of a peer that pass here are taken (mode: transparent at their opener). */
+struct cfg_transparent {
+	bool accept; /* the section was given */
+	struct mpgate_addr *join; /* our own, announced: there and to that port further subflows come */
+	unsigned join_count;
+	uint16_t port;
+};
+
 struct cfg_peer {
 	char *name;
+	enum cfg_mode mode; /* transparent: it is somewhere on the path to servers, and has no address */
 	struct mpgate_addr *address; /* where it may be dialed; says nothing about keys */
 	unsigned address_count;
 	uint16_t port;
@@ -142,6 +153,7 @@ struct config {
 	unsigned link_count;
 	struct cfg_convert convert;
 	struct cfg_mapping_log mapping_log;
+	struct cfg_transparent transparent;
 	struct cfg_peer *peers;
 	unsigned peer_count;
 	struct cfg_group *groups; /* those of the file, then one for each peer named directly by a rule */
@@ -214,6 +226,15 @@ int config_pool_check(const struct config *cfg, const struct mpgate_addr *local,
 static inline bool config_logs_mappings(const struct config *cfg)
 {
 	return cfg->mapping_log.log || cfg->mapping_log.file || cfg->mapping_log.exports;
+}
+
+/* Is a peer of mode transparent? */
+static inline bool config_has_transparent(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		if (cfg->peers[i].mode == CFG_TRANSPARENT)
+			return true;
+	return false;
 }
 
 /*

@@ -348,6 +348,25 @@ static int check_park(struct build *b, unsigned i)
 	return 0;
 }
 
+static int check_transparent(struct build *b, unsigned i)
+{
+	const struct raw_peer *raw = &b->raw->peers[i];
+
+	if (raw->mode != CFG_TRANSPARENT)
+		return 0;
+	if (raw->dialect != CFG_DIALECT_MPGATE)
+		return cfg_fail(b, cfg_at(b, "peers[%u].dialect", i),
+				"peer '%s': mode: transparent needs dialect mpgate", raw->name);
+	if (raw->address_count)
+		return cfg_fail(b, cfg_at(b, "peers[%u].address", i),
+				"peer '%s': mode: transparent has no address: routing puts the peer on the path",
+				raw->name);
+	if (raw->park && *raw->park)
+		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': mode: transparent parks nothing",
+				raw->name);
+	return 0;
+}
+
 static int check_peer(struct build *b, unsigned i)
 {
 	const struct raw_peer *raw = &b->raw->peers[i];
@@ -357,9 +376,6 @@ static int check_peer(struct build *b, unsigned i)
 		return r;
 	if (cfg_find_peer(b->cfg, raw->name) >= 0)
 		return cfg_fail(b, cfg_at(b, "peers[%u].name", i), "peer '%s' is there twice", raw->name);
-	if (raw->mode == RAW_TRANSPARENT)
-		return cfg_fail(b, cfg_at(b, "peers[%u].mode", i),
-				"mode: transparent is not available in this version");
 	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->key_file)
 		return cfg_fail(b, cfg_at(b, "peers[%u].key-file", i),
 				"peer '%s' needs a key-file (only dialect rfc8803 does without)", raw->name);
@@ -367,13 +383,15 @@ static int check_peer(struct build *b, unsigned i)
 		return cfg_fail(b, cfg_at(b, "peers[%u].previous-key-file", i),
 				"peer '%s': a previous-key-file needs a key-file", raw->name);
 	/* Whoever holds a key may otherwise speak for any host, on this side's nets as well. */
-	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->allow_source_count && b->cfg->convert.listening &&
-	    b->cfg->convert.source == CFG_PRESERVE)
+	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->allow_source_count &&
+	    (b->cfg->convert.listening || b->cfg->transparent.accept) && b->cfg->convert.source == CFG_PRESERVE)
 		return cfg_fail(
 			b, cfg_at(b, "peers[%u].name", i),
 			"peer '%s' needs allow-source, since convert.source is preserve: the prefixes of its hosts",
 			raw->name);
 	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
+	if (!r)
+		r = check_transparent(b, i);
 	return r ? r : check_park(b, i);
 }
 
@@ -385,6 +403,7 @@ static int build_peer(struct build *b, unsigned i)
 	unsigned port;
 	int r;
 
+	peer->mode = raw->mode;
 	peer->dialect = raw->dialect;
 	peer->same_key = -1;
 	r = cfg_copy_text(&peer->name, raw->name);

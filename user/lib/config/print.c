@@ -178,6 +178,16 @@ static void print_mapping_log(struct printer *p, const struct cfg_mapping_log *m
 	close_map(p);
 }
 
+static void print_transparent(struct printer *p, const struct cfg_transparent *transparent)
+{
+	if (!transparent->accept)
+		return;
+	open_map(p, "transparent");
+	addresses(p, "join", transparent->join, transparent->join_count);
+	number(p, "port", transparent->port);
+	close_map(p);
+}
+
 static void print_peers(struct printer *p, const struct config *cfg)
 {
 	unsigned i, k;
@@ -190,6 +200,7 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		pair(p, "name", peer->name);
 		addresses(p, "address", peer->address, peer->address_count);
 		number(p, "port", peer->port);
+		pair(p, "mode", cfg_mode_words[peer->mode].str);
 		pair(p, "key-file", peer->key_file);
 		pair(p, "previous-key-file", peer->previous_key_file);
 		pair(p, "dialect", cfg_dialect_words[peer->dialect].str);
@@ -324,6 +335,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 		pair(p, "host", "true");
 	print_links(p, cfg);
 	print_convert(p, &cfg->convert);
+	print_transparent(p, &cfg->transparent);
 	print_peers(p, cfg);
 	print_policy(p, cfg);
 	open_map(p, "timeouts");

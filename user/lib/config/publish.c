@@ -92,7 +92,7 @@ static int build_peers(struct build *b, unsigned i)
 			return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					"publish '%s': peer '%s' has not dialect mpgate", rule->name,
 					b->cfg->peers[group->peers[k]].name);
-	return 0;
+	return cfg_check_mode(b, i);
 }
 
 static bool has_address(const struct cfg_rule *rule, const struct mpgate_addr *listen)

@@ -39,14 +39,18 @@ struct raw_mapping_log {
 	enum cfg_transport transport;
 };
 
-enum raw_mode { RAW_EXPLICIT, RAW_TRANSPARENT };
+struct raw_transparent {
+	char **join;
+	unsigned join_count;
+	uint32_t *port;
+};
 
 struct raw_peer {
 	char *name;
 	char **address, **allow_source, **accept_to;
 	unsigned address_count, allow_source_count, accept_to_count;
 	uint32_t *port, *ready, *park;
-	enum raw_mode mode;
+	enum cfg_mode mode;
 	char *key_file, *previous_key_file;
 	enum cfg_dialect dialect;
 };
@@ -84,6 +88,7 @@ struct raw_config {
 	struct raw_link *links;
 	unsigned links_count;
 	struct raw_convert *convert;
+	struct raw_transparent *transparent;
 	struct raw_peer *peers;
 	unsigned peers_count;
 	struct raw_group *groups;
@@ -117,7 +122,7 @@ extern const struct cyaml_schema_value raw_schema;
 
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
-	cfg_source_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2], cfg_action_words[2],
-	cfg_mptcp_words[2], cfg_transport_words[2];
+	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
+	cfg_action_words[2], cfg_mptcp_words[2], cfg_transport_words[2];
 
 #endif

@@ -207,6 +207,29 @@ int cfg_build_via(struct build *b, unsigned i)
 	return cfg_copy_text(&group->name, via);
 }
 
+int cfg_check_mode(struct build *b, unsigned i)
+{
+	const struct cfg_rule *rule = &b->cfg->rules[i];
+	const struct cfg_group *group = &b->cfg->groups[rule->group];
+
+	for (unsigned k = 0; k < group->peer_count; k++) {
+		const struct cfg_peer *peer = &b->cfg->peers[group->peers[k]];
+
+		if (peer->mode != CFG_TRANSPARENT)
+			continue;
+		if (rule->published)
+			return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
+					"publish '%s': peer '%s' has mode transparent; a rule does without addresses "
+					"of its own",
+					rule->name, peer->name);
+		if (rule->connect == CFG_EARLY)
+			return cfg_fail(b, cfg_at(b, "%s.connect", cfg_rule_at(b, i)),
+					"rule '%s': connect: early is not for peer '%s' of mode transparent",
+					rule->name, peer->name);
+	}
+	return 0;
+}
+
 static int build_action(struct build *b, unsigned i)
 {
 	const struct raw_rule *raw = cfg_rule_raw(b, i);
@@ -229,11 +252,12 @@ static int build_action(struct build *b, unsigned i)
 		return r;
 	group = &b->cfg->groups[rule->group];
 	for (k = 0; k < group->peer_count; k++)
-		if (!b->cfg->peers[group->peers[k]].address_count)
+		if (!b->cfg->peers[group->peers[k]].address_count &&
+		    b->cfg->peers[group->peers[k]].mode == CFG_EXPLICIT)
 			return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					"rule '%s': peer '%s' has no address to send connections to", raw->name,
 					b->cfg->peers[group->peers[k]].name);
-	return 0;
+	return cfg_check_mode(b, i);
 }
 
 const char *cfg_rule_at(struct build *b, unsigned i)

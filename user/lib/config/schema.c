@@ -28,6 +28,7 @@ const cyaml_strval_t cfg_accept_words[3] = { { "keyed", CFG_ACCEPT_KEYED },
 					     { "issued", CFG_ACCEPT_ISSUED },
 					     { "open", CFG_ACCEPT_OPEN } };
 const cyaml_strval_t cfg_source_words[2] = { { "share", CFG_SHARE }, { "preserve", CFG_PRESERVE } };
+const cyaml_strval_t cfg_mode_words[2] = { { "explicit", CFG_EXPLICIT }, { "transparent", CFG_TRANSPARENT } };
 const cyaml_strval_t cfg_dialect_words[2] = { { "mpgate", CFG_DIALECT_MPGATE }, { "rfc8803", CFG_DIALECT_RFC8803 } };
 const cyaml_strval_t cfg_connect_words[2] = { { "honest", CFG_HONEST }, { "early", CFG_EARLY } };
 const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
@@ -38,7 +39,6 @@ const cyaml_strval_t cfg_transport_words[2] = { { "udp", CFG_UDP }, { "tcp", CFG
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
 					     { "yes", 1 },   { "off", 0 },  { "on", 1 } };
 static const cyaml_strval_t detour_words[2] = { { "auto", 0 }, { "no", 1 } };
-static const cyaml_strval_t mode_words[2] = { { "explicit", RAW_EXPLICIT }, { "transparent", RAW_TRANSPARENT } };
 
 static const cyaml_schema_value_t text_entry = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX) };
 
@@ -81,11 +81,17 @@ static const cyaml_schema_field_t mapping_log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t transparent_fields[] = {
+	TEXTS("join", OPT, struct raw_transparent, join),
+	NUMBER("port", struct raw_transparent, port),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", 0, struct raw_peer, name),
 	TEXTS("address", OPT, struct raw_peer, address),
 	NUMBER("port", struct raw_peer, port),
-	WORD("mode", OPT, struct raw_peer, mode, mode_words),
+	WORD("mode", OPT, struct raw_peer, mode, cfg_mode_words),
 	TEXT("key-file", OPT, struct raw_peer, key_file),
 	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
 	WORD("dialect", OPT, struct raw_peer, dialect, cfg_dialect_words),
@@ -206,6 +212,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	WORD("host", OPT, struct raw_config, host, bool_words),
 	MAPS("links", OPT, struct raw_config, links, links_count, &link_entry),
 	CYAML_FIELD_MAPPING_PTR("convert", OPT_PTR, struct raw_config, convert, convert_fields),
+	CYAML_FIELD_MAPPING_PTR("transparent", OPT_PTR, struct raw_config, transparent, transparent_fields),
 	MAPS("peers", OPT, struct raw_config, peers, peers_count, &peer_entry),
 	MAPS("groups", OPT, struct raw_config, groups, groups_count, &group_entry),
 	MAPS("prefix-sets", OPT, struct raw_config, sets, sets_count, &set_entry),

@@ -23,8 +23,8 @@ static const char *const syn_data_names[] = {
 };
 static const char *const flow_states[] = {
 	[GW_FIRST] = "connecting",    [GW_DIAL] = "connecting", [GW_ANSWER] = "connecting", [GW_DIRECT] = "connecting",
-	[GW_APPROVED] = "connecting", [HUB_HEADER] = "header",	[HUB_DIAL] = "connecting",  [HUB_LINGER] = "closing",
-	[RELAY] = "relaying",	      [CLOSED] = "closing"
+	[GW_APPROVED] = "connecting", [HUB_HEADER] = "header",	[HUB_DIAL] = "connecting",  [TR_DIAL] = "connecting",
+	[HUB_LINGER] = "closing",     [RELAY] = "relaying",	[CLOSED] = "closing"
 };
 
 static bool addr_is_set(const struct mpgate_addr *a)

@@ -67,6 +67,8 @@ struct datapath_key {
 	unsigned peer; /* slot */
 };
 int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsigned count);
+/* What SYNs for the peer in that slot get their tag from; NULL: it is none of mode transparent. */
+void datapath_set_tag_key(struct datapath *dp, unsigned slot, const struct subkey *key);
 /* A source (addr_client()) proved a key: for two minutes guard counts none of its SYNs against a rate. */
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source);
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
@@ -127,6 +129,8 @@ int datapath_synack_fd(const struct datapath *dp);
  * -errno: Extended TCP Header is off.
  */
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
+/* The same for the program that adds the tag of transparent mode; what fails is for the caller to say. */
+int datapath_attach_tags(struct datapath *dp, int cgroup_fd);
 
 /*
  * Whose connections of this machine's own are classified from here on: hosts is one of enum mpgate_hosts. The

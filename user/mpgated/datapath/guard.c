@@ -130,7 +130,8 @@ static int put_prefixes(struct datapath *dp, const struct cfg_prefixes *allow, s
 	return 0;
 }
 
-static void convert_settings(const struct datapath *dp, const struct cfg_convert *c, struct mpgate_settings *s)
+static void convert_settings(const struct datapath *dp, const struct cfg_convert *c, bool transparent,
+			     struct mpgate_settings *s)
 {
 	static const uint32_t accept[] = {
 		[CFG_ACCEPT_KEYED] = MPGATE_ACCEPT_KEYED,
@@ -139,6 +140,7 @@ static void convert_settings(const struct datapath *dp, const struct cfg_convert
 	};
 
 	s->accept = c->listening ? accept[c->accept] : MPGATE_ACCEPT_NONE;
+	s->tags = transparent;
 	s->convert_port = htons(c->port);
 	s->cookie_window = (uint16_t)c->window;
 	s->replay_buckets = dp->replay_buckets;
@@ -163,7 +165,7 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 	if (!keys)
 		return -ENOMEM;
 	err = put_prefixes(dp, allow, keys);
-	convert_settings(dp, &cfg->convert, &s);
+	convert_settings(dp, &cfg->convert, cfg->transparent.accept, &s);
 	if (!err)
 		err = dp_write_settings(dp, &s);
 	if (!err) {

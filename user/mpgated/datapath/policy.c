@@ -87,7 +87,8 @@ static int fill_prefixes(int fd, const struct dp_gen_map *g, const struct policy
 static int put_link(int fd, unsigned ifindex, const struct cfg_link *link, bool l3, uint32_t bitmap)
 {
 	struct mpgate_link l = {
-		.flags = (link->role == CFG_LAN || bitmap ? MPGATE_LINK_CLASSIFY : 0) | (l3 ? MPGATE_LINK_L3 : 0),
+		.flags = (link->role == CFG_LAN || bitmap ? MPGATE_LINK_CLASSIFY : 0) | (l3 ? MPGATE_LINK_L3 : 0) |
+			 (link->role == CFG_PATH ? MPGATE_LINK_PATH : 0),
 		.bitmap = bitmap,
 	};
 	uint32_t key = ifindex;

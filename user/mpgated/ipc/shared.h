@@ -40,6 +40,8 @@
 	X(syn_data, "syn-data", "Convert messages sent in a SYN")                                                      \
 	X(syn_data_lost, "syn-data-lost", "SYN data that the peer did not acknowledge")                                \
 	X(after_handshake, "after-handshake", "Convert messages sent after the handshake")                             \
+	X(tagged, "tagged", "connections towards servers that a hub on the path may take (mode: transparent)")         \
+	X(taken, "taken", "tagged connections of peers: taken over")                                                   \
 	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
 	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
 	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
@@ -246,6 +248,7 @@ struct snapshot_peer {
 };
 #define SNAPSHOT_PEER_PRIVATE 1U /* dialect mpgate: private TLVs */
 #define SNAPSHOT_PEER_KEYED 2U
+#define SNAPSHOT_PEER_TRANSPARENT 4U /* servers are dialed, and it takes that on its way or not */
 
 struct snapshot_key {
 	struct subkey key;

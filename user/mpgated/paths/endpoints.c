@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The MPTCP endpoints of the paths' addresses. */
+/*
+ * The MPTCP endpoints of the paths' addresses, from where joins leave; and of those that are announced, where joins to
+ * a hub of transparent mode come to. The kernel makes joins from an endpoint to the address of the connection itself,
+ * and with `fullmesh` to announced ones, too.
+ */
 #include <mpgated/paths/internal.h>
 
 #include <errno.h>
@@ -18,15 +22,16 @@ struct wanted_endpoint {
 
 static bool is_ours(const struct nl_endpoint *e)
 {
-	return e->id >= PATHS_ENDPOINT_ID && e->id < PATHS_ENDPOINT_ID + ENDPOINT_IDS;
+	return e->id >= PATHS_ENDPOINT_ID && e->id < PATHS_JOIN_ID + CFG_JOIN_ADDRESSES;
 }
 
 static bool same_endpoint(const struct nl_endpoint *a, const struct nl_endpoint *b)
 {
-	const uint32_t flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | MPTCP_PM_ADDR_FLAG_BACKUP;
+	const uint32_t flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | MPTCP_PM_ADDR_FLAG_BACKUP | MPTCP_PM_ADDR_FLAG_SIGNAL |
+			       MPTCP_PM_ADDR_FLAG_FULLMESH;
 
-	return a->id == b->id && a->ifindex == b->ifindex && (a->flags & flags) == (b->flags & flags) &&
-	       !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+	return a->id == b->id && a->port == b->port && a->ifindex == b->ifindex &&
+	       (a->flags & flags) == (b->flags & flags) && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
 static const struct nl_endpoint *find_endpoint(const struct nl_list *present, const struct nl_endpoint *e, bool ours)
@@ -42,11 +47,51 @@ static const struct nl_endpoint *find_endpoint(const struct nl_list *present, co
 	return NULL;
 }
 
+static bool is_local(const struct path_set *p, const struct mpgate_addr *addr)
+{
+	const struct nl_address *a = p->addrs.v;
+
+	for (unsigned i = 0; i < p->addrs.n; i++)
+		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
+/* Those that are announced, as far as they are ours now. */
+static unsigned want_announced(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->settings.join_count; i++) {
+		struct wanted_endpoint w = { .e.addr = p->settings.join[i],
+					     .e.port = p->settings.join_port,
+					     .e.flags = MPTCP_PM_ADDR_FLAG_SIGNAL,
+					     .e.id = (uint8_t)(PATHS_JOIN_ID + i),
+					     .id = &p->join_id[i] };
+
+		*w.id = 0;
+		if (!is_local(p, &p->settings.join[i]))
+			continue;
+		w.present = find_endpoint(present, &w.e, true) != NULL;
+		out[n++] = w;
+	}
+	return n;
+}
+
+/* The kernel has one endpoint for an address: where joins come to one, none leave from it. */
+static bool is_announced(const struct path_set *p, const struct mpgate_addr *addr)
+{
+	for (unsigned i = 0; i < p->settings.join_count; i++)
+		if (!memcmp(&p->settings.join[i], addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
 /* Somebody else's endpoint with the same address serves as well, and is left alone. */
 static unsigned want_endpoints(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
 {
 	bool any_up = false;
-	unsigned n = 0;
+	unsigned n = want_announced(p, present, out);
 
 	for (unsigned i = 0; i < p->count; i++)
 		any_up |= p->links[i].role == CFG_PATH && p->links[i].pub.up &&
@@ -59,10 +104,11 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 
 		w.id = &l->pub.endpoint[f];
 		*w.id = 0;
-		if (!link_is_path(l, f))
+		if (!link_is_path(l, f) || is_announced(p, &l->pub.addr[f]))
 			continue;
 		w.e.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f);
-		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP);
+		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP) |
+			    (p->settings.to_announced ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
 		w.again = l->pub.up && l->was_down;
 		other = find_endpoint(present, &w.e, false);
 		w.present = find_endpoint(present, &w.e, true) != NULL;
@@ -107,7 +153,7 @@ static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w)
 
 int endpoints_apply(struct path_set *p)
 {
-	struct wanted_endpoint wanted[ENDPOINT_IDS];
+	struct wanted_endpoint wanted[ENDPOINT_IDS + CFG_JOIN_ADDRESSES];
 	struct nl_list present = { 0 };
 	const struct nl_endpoint *v;
 	unsigned n;
@@ -155,12 +201,15 @@ bool endpoints_lost(struct path_set *p)
 	struct nl_list present = { 0 };
 	bool lost = false;
 
-	if (mptcp_pm_dump(&p->pm, &present) == 0)
+	if (mptcp_pm_dump(&p->pm, &present) == 0) {
 		for (unsigned i = 0; i < 2 * p->count; i++) {
 			int id = p->links[i / 2].pub.endpoint[i % 2];
 
 			lost |= id && !is_present(&present, id);
 		}
+		for (unsigned i = 0; i < p->settings.join_count; i++)
+			lost |= p->join_id[i] && !is_present(&present, p->join_id[i]);
+	}
 	nl_list_free(&present);
 	return lost;
 }

@@ -52,6 +52,10 @@ struct path_settings {
 	bool dials; /* peers, or servers for clients */
 	bool forwards; /* for clients */
 	bool host; /* marked packets are also those of this machine itself; once set it stays */
+	struct mpgate_addr join[CFG_JOIN_ADDRESSES]; /* announced, with join_port */
+	unsigned join_count;
+	uint16_t join_port;
+	bool to_announced; /* paths' addresses join those that others announce as well */
 };
 
 /* What a job is to do, as bits. */
@@ -78,6 +82,7 @@ struct path_set {
 	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;
+	int join_id[CFG_JOIN_ADDRESSES]; /* endpoints of settings.join; 0: not now */
 	unsigned loopback; /* ifindex of lo while it is up, else 0 */
 	struct nl_list addrs; /* struct nl_address, all of this namespace; good if looked */
 	bool looked;

@@ -81,6 +81,8 @@ int mptcp_pm_add(struct mptcp_pm *pm, const struct nl_endpoint *e)
 	mnl_attr_put_u8(nlh, MPTCP_PM_ADDR_ATTR_ID, e->id);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, e->flags);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_IF_IDX, e->ifindex);
+	if (e->port)
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, e->port); /* in host order */
 	mnl_attr_nest_end(nlh, nest);
 	return nl_talk(&pm->sock, nlh, NULL, NULL);
 }

@@ -44,6 +44,11 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	out->forwards = lan;
 	/* Set at once, for connections of workers that a killed daemon left. */
 	out->host = cfg->host;
+	out->join_count = cfg->transparent.join_count;
+	out->join_port = cfg->transparent.port;
+	for (unsigned i = 0; i < out->join_count; i++)
+		out->join[i] = cfg->transparent.join[i];
+	out->to_announced = config_has_transparent(cfg);
 	return 0;
 }
 

@@ -26,6 +26,8 @@
  * is its index in the configuration that named it first: it stays over reloads, whatever the index becomes.
  */
 #define PATHS_ENDPOINT_ID 100
+/* The next ones are of addresses that are announced for joins, by their index in the configuration. */
+#define PATHS_JOIN_ID (PATHS_ENDPOINT_ID + 2 * MPGATE_MAX_LINKS)
 
 struct paths;
 

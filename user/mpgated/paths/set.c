@@ -140,7 +140,7 @@ int set_undo(struct path_set *p)
 {
 	int err;
 
-	p->count = 0;
+	p->count = p->settings.join_count = 0;
 	nl_retry(&p->rt);
 	nl_retry(&p->pm.sock);
 	paths_apply(p);

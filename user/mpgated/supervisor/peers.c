@@ -29,7 +29,7 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 
 	p->state = state;
 	if (before != state) {
-		if (state == PEER_UP)
+		if (state == PEER_UP && !p->transparent)
 			log_info("peer %s is up", p->name);
 		else if (state == PEER_DOWN)
 			log_warn("peer %s is down: %s", p->name, why);
@@ -420,20 +420,26 @@ static void commit(struct peer *p, const struct config *cfg, unsigned i)
 	char why[sizeof(p->last_error)];
 	bool left_out = config_left_out(cfg, i, why, sizeof(why));
 	unsigned addresses = left_out ? 0 : c->address_count;
-	bool moved = p->port != htons(c->port) || p->address_count != addresses || p->left_out != left_out ||
+	bool transparent = c->mode == CFG_TRANSPARENT && !left_out;
+	bool moved = p->transparent != transparent || p->port != htons(c->port) || p->address_count != addresses ||
+		     p->left_out != left_out ||
 		     memcmp(p->address, c->address, addresses * sizeof(p->address[0])) != 0 ||
 		     p->send.id != p->next_send.id || p->send.k0 != p->next_send.k0 || p->send.k1 != p->next_send.k1;
 
 	p->send = p->next_send;
 	p->keyed = c->key_file != NULL;
+	p->transparent = transparent;
 	p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
 	p->port = htons(c->port);
 	p->address_count = addresses;
 	memcpy(p->address, c->address, addresses * sizeof(p->address[0]));
 	if (moved)
 		start_anew(p);
+	datapath_set_tag_key(p->sup->dp, p->slot, transparent ? &p->send : NULL);
 	if (left_out)
 		set_state(p, PEER_DOWN, why);
+	else if (transparent)
+		set_state(p, PEER_UP, "");
 	p->left_out = left_out;
 }
 
@@ -454,6 +460,7 @@ static void peer_free(struct peer *p)
 	p->parked = 0;
 	p->parks = p->parked_since = false;
 	peers_tell_steer(p);
+	datapath_set_tag_key(p->sup->dp, p->slot, NULL);
 	probe_cancel(p);
 	if (p->handles && !uv_is_closing((uv_handle_t *)&p->timer))
 		uv_close((uv_handle_t *)&p->timer, timer_closed);

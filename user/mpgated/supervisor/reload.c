@@ -191,6 +191,8 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 		 memcmp(a->convert.listen, b->convert.listen, a->convert.listen_count * sizeof(*a->convert.listen)) !=
 			 0)
 		what = "convert.listen";
+	else if (config_has_transparent(a) != config_has_transparent(b))
+		what = "the first peers.mode: transparent";
 	else if (shared_accepts(a) != shared_accepts(b))
 		what = "the first peers.park";
 	else if (a->metrics_port != b->metrics_port || !a->metrics_listen != !b->metrics_listen ||

@@ -197,7 +197,8 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 
 		out[i].slot = (uint16_t)p->slot;
 		out[i].flags = (uint16_t)((p->private_tlvs ? SNAPSHOT_PEER_PRIVATE : 0) |
-					  (p->keyed ? SNAPSHOT_PEER_KEYED : 0));
+					  (p->keyed ? SNAPSHOT_PEER_KEYED : 0) |
+					  (p->transparent ? SNAPSHOT_PEER_TRANSPARENT : 0));
 		out[i].port = p->port;
 		out[i].address_count = (uint8_t)p->address_count;
 		out[i].ready = (uint8_t)s->cfg->peers[i].ready;

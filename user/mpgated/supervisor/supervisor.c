@@ -108,10 +108,12 @@ static void open_cgroup(struct supervisor *s)
 	int ret = cgroup_open(CGROUP_WORKERS, s->cfg->instance, true);
 
 	s->cgroup_fd = ret;
+	if (config_has_transparent(s->cfg) && datapath_attach_tags(s->dp, s->cgroup_fd) < 0)
+		log_warn("no cgroup2 program: connections of mode: transparent reach their servers without a hub");
 	/* Only a converter tells its clients what the server's SYN+ACK said. */
 	if (!s->cfg->convert.listening)
 		return;
-	ret = datapath_attach_synack(s->dp, ret);
+	ret = datapath_attach_synack(s->dp, s->cgroup_fd);
 	s->synack = ret == 0;
 	if (ret < 0)
 		log_warn("no cgroup2 program: Connect with TCP options is refused (Error 33)");

@@ -35,6 +35,7 @@ struct peer {
 	struct subkey send; /* what our cookies for it are made with */
 	struct subkey next_send; /* the same of a configuration that is not in force yet */
 	bool keyed, private_tlvs;
+	bool transparent; /* it is on the path, or not: it has no address, and is always up */
 	bool left_out; /* see config_left_out() */
 	__be16 port;
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];

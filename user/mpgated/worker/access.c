@@ -17,6 +17,13 @@ static int compare_keys(const void *id, const void *key)
 	return a < b ? -1 : a > b;
 }
 
+const struct snapshot_key *access_key(const struct worker *w, uint32_t id)
+{
+	const struct snapshot *s = w->snap;
+
+	return bsearch(&id, snapshot_at(s, s->keys), s->keys.count, sizeof(struct snapshot_key), compare_keys);
+}
+
 struct access_clock access_now(const struct worker *w)
 {
 	uint64_t boot = io_boot_clock();
@@ -35,7 +42,7 @@ static int check_keyed(struct worker *w, struct request *r, const struct access_
 
 	if (!(r->msg.has & CONVERT_HAS_COOKIE) || cookie_key_id(&r->msg.cookie, &id) < 0)
 		return 1;
-	k = bsearch(&id, snapshot_at(s, s->keys), s->keys.count, sizeof(*k), compare_keys);
+	k = access_key(w, id);
 	if (!k)
 		return 1;
 	ret = cookie_check(&k->key, clock->wall, s->window, &r->msg.cookie, &r->msg.connect_tlv, &r->msg.source_tlv);

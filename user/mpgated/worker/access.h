@@ -37,6 +37,8 @@ enum access {
  */
 enum access access_request(struct worker *w, struct request *r, const struct mpgate_addr *client,
 			   const struct access_clock *clock);
+/* The key of that name; NULL: no peer has it. */
+const struct snapshot_key *access_key(const struct worker *w, uint32_t id);
 /* May its Original Source be the source towards the server (the peer's allow-source, and never this machine's)? */
 bool access_preserved(const struct worker *w, const struct request *r);
 /* Is a client's address one that may speak Convert to us (allow-from)? */

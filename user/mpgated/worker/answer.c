@@ -118,17 +118,6 @@ static void answer_verdict(struct conn *c, const struct convert_msg *m)
 	}
 }
 
-/* The server has accepted: now the client is. Where that comes to nothing, nobody is told. */
-static void answer_approve(struct worker *w, struct conn *c)
-{
-	c->state = GW_APPROVED;
-	c->held->verdict = VERDICT_SILENT;
-	conn_timer(w, c, TIMER_CONNECT);
-	/* Its client has to begin anew. */
-	if (!verdict_approve(w, c))
-		conn_close(w, c, true);
-}
-
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
@@ -240,7 +229,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		}
 	}
 	if (c->held)
-		answer_approve(w, c);
+		conn_approved(w, c);
 	else
 		relay_start(w, c);
 }

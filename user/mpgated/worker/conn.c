@@ -236,6 +236,17 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 		report_full(w);
 }
 
+void conn_approved(struct worker *w, struct conn *c)
+{
+	c->state = GW_APPROVED;
+	/* Where that comes to nothing, nobody is told. */
+	c->held->verdict = VERDICT_SILENT;
+	conn_timer(w, c, TIMER_CONNECT);
+	/* Its client has to begin anew. */
+	if (!verdict_approve(w, c))
+		conn_close(w, c, true);
+}
+
 /* Retired connections are kept for the next ones, but never more than are in use: memory follows the load down. */
 void conn_reap(struct worker *w)
 {

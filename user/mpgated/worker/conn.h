@@ -9,11 +9,13 @@
  *   gateway: GW_FIRST (the client's first bytes) -> GW_DIAL (towards the peer) -> GW_ANSWER (its answer) -> RELAY
  *                                                     \-> GW_DIRECT (the peer failed) -> RELAY
  *            held: GW_DIAL -> GW_ANSWER -> GW_APPROVED (the SYN is put back, the client is to be accepted) -> RELAY
+ *            or TR_DIAL (towards the server, in the client's name) -> GW_APPROVED or RELAY
  *            GW_READY (opened ahead, or parked by the peer; its peer leg becomes that of another connection)
  *            GW_PARKING (opened for requests of the peer) -> GW_PARKED (the peer has taken it in) -> HUB_HEADER
  *   hub:     HUB_HEADER (the Convert message) -> HUB_DIAL (towards the server) -> RELAY
  *                     |-> HUB_LINGER (an Error was sent) <-/
  *                     \-> GW_READY (the peer parks it)
+ *            TR_DIAL (a SYN with a peer's tag; towards the server) -> GW_APPROVED -> RELAY
  *
  * A closed connection stays allocated until the batch of events it was closed
  * in is done, so that a later event of the same batch finds it (conn.state).
@@ -37,6 +39,7 @@ enum conn_state {
 	GW_READY,
 	GW_PARKING,
 	GW_PARKED,
+	TR_DIAL,
 	HUB_HEADER,
 	HUB_DIAL,
 	HUB_LINGER,
@@ -110,6 +113,7 @@ struct conn_request {
 	uint32_t rule_id;
 	uint16_t slot; /* of the peer; MPGATE_MAX_PEERS: none (hub: a client without a shared key; gateway: direct) */
 	uint8_t dscp;
+	bool tagged; /* its SYN had the tag of a peer: it is the peer's, and goes on where it cannot be carried */
 	/* gateway */
 	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
 	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
@@ -442,6 +446,8 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 void conn_known(struct conn *c);
 /* Closes both legs, with resets if asked, and retires the connection. */
 void conn_close(struct worker *w, struct conn *c, bool reset);
+/* The server of c, a held SYN, has accepted: its opener is let in, or c is closed. */
+void conn_approved(struct worker *w, struct conn *c);
 /* After a batch of events: frees what was retired in it, but for what the next connections may need. */
 void conn_reap(struct worker *w);
 /*

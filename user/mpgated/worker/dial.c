@@ -15,6 +15,7 @@
 #include <mpgated/worker/flows.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/request.h>
+#include <mpgated/worker/transparent.h>
 
 #define WAITING_MS 5 /* so often those that wait for a parked connection look whether others have one */
 
@@ -169,9 +170,14 @@ void dial_peer(struct worker *w, struct conn *c)
 	const struct snapshot_peer *p = request_peer(w, c);
 	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
 	size_t len = c->request.first.len;
-	int m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT, ret = -EHOSTUNREACH;
+	int m, ret = -EHOSTUNREACH;
 	bool shortage = false;
 
+	if (p && p->flags & SNAPSHOT_PEER_TRANSPARENT) {
+		transparent_dial(w, c);
+		return;
+	}
+	m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT;
 	c->state = GW_DIAL;
 	conn_timer(w, c, TIMER_PEER);
 	if (len)

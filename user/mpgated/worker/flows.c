@@ -44,6 +44,8 @@ bool flow_must_reset(const struct worker *w, const struct conn *c)
 {
 	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
 
+	if (c->request.tagged)
+		return false;
 	if (c->request.reject)
 		return true;
 	for (unsigned i = 0; i < w->snap->rules.count; i++)

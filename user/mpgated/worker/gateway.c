@@ -76,9 +76,9 @@ static bool gateway_joined(struct worker *w, int fd, const struct mpgate_tuple *
 
 	if (!c || c->state != GW_APPROVED)
 		return false;
-	leg_accepted(&c->local, fd, true);
+	leg_accepted(conn_opener(c), fd, true);
 	verdict_taken(w, c);
-	if (leg_watch(w, c, &c->local) < 0) {
+	if (leg_watch(w, c, conn_opener(c)) < 0) {
 		w->stats->resource++;
 		conn_close(w, c, true);
 	} else {
@@ -158,6 +158,9 @@ void gateway_event(struct worker *w, struct conn *c)
 		gateway_first(w, c, false);
 		return;
 	}
+	/* What the server says, or its end, waits for the client. */
+	if (c->state == GW_APPROVED)
+		return;
 	if (c->local.hangup && tcp_error(c->local.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
@@ -167,9 +170,6 @@ void gateway_event(struct worker *w, struct conn *c)
 		answer_event(w, c);
 		return;
 	}
-	/* What the server says, or its end, waits for the client. */
-	if (c->state == GW_APPROVED)
-		return;
 	if (c->state == GW_DIAL && c->request.sent == SENT_AHEAD) {
 		answer_ahead(w, c);
 		return;

@@ -3,6 +3,7 @@
 
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/flows.h>
+#include <mpgated/worker/transparent.h>
 
 /*
  * Is that SYN being worked on? steer hands one over again when its entry's time was over, or when it thinks that we
@@ -36,7 +37,8 @@ void held_open(void *arg, const struct mpgate_held *h)
 		return;
 	}
 	c->request.tuple = h->tuple;
-	c->request.rule_id = h->flow.rule_id;
+	c->request.tagged = h->flow.rule_flags & MPGATE_RULE_TAGGED;
+	c->request.rule_id = c->request.tagged ? 0 : h->flow.rule_id;
 	c->request.slot = h->flow.peer;
 	c->request.dscp = h->flow.dscp;
 	c->request.reject = h->flow.rule_flags & MPGATE_RULE_REJECT;
@@ -59,8 +61,13 @@ void held_open(void *arg, const struct mpgate_held *h)
 		report_full(w);
 		return;
 	}
-	dial_peer(w, c);
+	if (c->request.tagged) {
+		c->opener = LEG_PEER;
+		transparent_take(w, c, h->flow.rule_id);
+	} else {
+		dial_peer(w, c);
+	}
 	/* Each that is held needs one more descriptor, for its client. */
-	if (c->state != CLOSED && !w->full && c->peer.fd + (int)w->held >= w->early)
+	if (c->state != CLOSED && !w->full && conn_target(c)->fd + (int)w->held >= w->early)
 		reserve_early(w);
 }

@@ -22,6 +22,7 @@
 #include <mpgated/worker/source.h>
 #include <mpgated/worker/strangers.h>
 #include <mpgated/worker/subscriber.h>
+#include <mpgated/worker/unreachable.h>
 
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
@@ -176,7 +177,9 @@ static int check_options(const struct worker *w, const struct convert_msg *m, bo
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
 	bool v4 = addr_is_v4(&c->request.tuple.daddr);
-	uint8_t value = 0;
+	/* An address of our own choice lacks ports. */
+	int code = err == EADDRNOTAVAIL && c->request.own ? -1 : unreachable_code(err, v4);
+	uint8_t value = code < 0 ? RETRY_SECONDS : (uint8_t)code;
 
 	if (err == EADDRNOTAVAIL && source_is_missing(w, c)) {
 		value = RETRY_SECONDS;
@@ -189,39 +192,20 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	switch (err) {
 	case ECONNREFUSED:
 		w->stats->refused++;
-		hub_fail(w, c, CONVERT_E_RESET, &value, 1);
-		return;
-	case EHOSTUNREACH:
-		value = v4 ? 1 : 3; /* ICMP host unreachable, ICMPv6 address unreachable */
-		break;
-	case EACCES:
-	case EPERM:
-		value = v4 ? 13 : 1; /* communication administratively prohibited */
-		break;
-	case ENETUNREACH:
-	case EAFNOSUPPORT:
-		break; /* ICMP network unreachable and ICMPv6 no route are both 0 */
-	case EADDRNOTAVAIL: /* no route from an address of ours; for IPv4 that is ENETUNREACH, and this a lack of ports
-			     */
-		if (!v4 && !c->request.own)
-			break;
-		value = RETRY_SECONDS;
-		w->stats->resource++;
-		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
+		hub_fail(w, c, CONVERT_E_RESET, "", 1);
 		return;
 	case ETIMEDOUT:
 		w->stats->connect_timeout++;
-		value = RETRY_SECONDS;
 		hub_fail(w, c, CONVERT_E_NETWORK, &value, 1);
 		return;
 	default:
-		value = RETRY_SECONDS;
-		w->stats->resource++;
-		hub_fail(w, c, CONVERT_E_RESOURCE, &value, 1);
-		return;
+		break;
 	}
-	w->stats->unreachable++;
-	hub_fail(w, c, CONVERT_E_UNREACHABLE, &value, 1);
+	if (code < 0)
+		w->stats->resource++;
+	else
+		w->stats->unreachable++;
+	hub_fail(w, c, code < 0 ? CONVERT_E_RESOURCE : CONVERT_E_UNREACHABLE, &value, 1);
 }
 
 static int dial_server(struct worker *w, struct conn *c, const struct request *r, const struct mpgate_addr *client,

@@ -16,6 +16,7 @@
 #include <mpgated/worker/parking.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/transparent.h>
 #include <mpgated/worker/worker.h>
 
 #define BATCH 256 /* events taken from the kernel at a time */
@@ -36,6 +37,9 @@ static void conn_event(struct worker *w, struct conn *c)
 	case GW_PARKING:
 	case GW_PARKED:
 		parking_event(w, c);
+		break;
+	case TR_DIAL:
+		transparent_event(w, c);
 		break;
 	case HUB_HEADER:
 	case HUB_DIAL:
@@ -62,6 +66,9 @@ static void conn_timeout(struct worker *w, struct conn *c)
 		break;
 	case GW_PARKING:
 		parking_timeout(w, c);
+		break;
+	case TR_DIAL:
+		transparent_timeout(w, c);
 		break;
 	case GW_READY:
 	case GW_PARKED:

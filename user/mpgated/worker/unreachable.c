@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <mpgated/worker/unreachable.h>
 
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
@@ -16,6 +17,24 @@ struct error {
 	__be16 checksum;
 	uint32_t unused;
 };
+
+int unreachable_code(int err, bool v4)
+{
+	switch (err) {
+	case EHOSTUNREACH:
+		return v4 ? ICMP_HOST_UNREACH : ICMP6_DST_UNREACH_ADDR;
+	case EACCES:
+	case EPERM:
+		return v4 ? ICMP_PKT_FILTERED : ICMP6_DST_UNREACH_ADMIN;
+	case ENETUNREACH:
+	case EAFNOSUPPORT:
+		return v4 ? ICMP_NET_UNREACH : ICMP6_DST_UNREACH_NOROUTE;
+	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
+		return v4 ? -1 : ICMP6_DST_UNREACH_NOROUTE;
+	default:
+		return -1;
+	}
+}
 
 size_t unreachable_make(uint8_t out[UNREACHABLE_MAX], const uint8_t *syn, size_t len, const struct mpgate_tuple *tuple,
 			uint8_t code)

@@ -14,5 +14,7 @@
  */
 size_t unreachable_make(uint8_t out[UNREACHABLE_MAX], const uint8_t *syn, size_t len, const struct mpgate_tuple *tuple,
 			uint8_t code);
+/* The code of such an error for what connect() failed with; -1: it failed for another reason. */
+int unreachable_code(int err, bool v4);
 
 #endif

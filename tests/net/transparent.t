@@ -1,0 +1,276 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# mode: transparent: the gateway dials servers from its clients' own addresses, and a hub that routing has put on the path
+# takes what has the tag of its key. Without it, or with an option that is not right, connections reach their servers.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+BYTES=3000000
+SIZE=8000000 # of a download over shaped links
+QUIET_S=5 # a client that has heard nothing for so long
+# shellcheck disable=SC2034 # read by net_build
+WITH_ROUTER=1
+# shellcheck disable=SC2034 # read by pair_configs
+POLICY='    - { name: explicit, to-port: [ 7002 ], action: proxy, via: hub }
+    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: way }'
+# shellcheck disable=SC2034 # the same
+HUB_MORE='transparent:
+  join: [ 10.60.30.2, "fd60:30::2" ]'
+stage
+"$CTL" key new "$TMP/way.key"
+"$CTL" key new "$TMP/other.key"
+sed -i 's/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
+OURS='allow-source: [ 10.60.1.0/24, "fd60:1::/64" ]'
+sed -i -e 's/source: share/source: preserve/' \
+	-e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }\n  - { name: gw-way, key-file: way.key, $OURS }|" \
+	"$TMP/hub.yaml"
+
+# on_path add|del: the router leads what comes from the access links or from the server by the hub, which gives it back;
+# and its own errors about what the hub sent.
+on_path() {
+	local dev f
+	for f in -4 -6; do
+		for dev in acc0 acc1 srv0; do
+			ip -n "$ROUTER" $f rule "$1" iif $dev table 60 priority 100
+		done
+	done
+	ip -n "$ROUTER" rule "$1" iif lo to 10.60.1.0/24 table 60 priority 100
+	ip -n "$ROUTER" -6 rule "$1" iif lo to fd60:1::/64 table 60 priority 100
+}
+ip -n "$ROUTER" route add default via 10.60.30.2 table 60
+ip -n "$ROUTER" -6 route add default via fd60:30::2 table 60
+sysctls "$HUB" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+
+# Ports of the server that its firewall answers for, or does not; an address that nobody has, and those of no way.
+on "$SERVER" nft -f - <<-'END'
+	table inet wall {
+		chain in {
+			type filter hook input priority filter; policy accept;
+			tcp dport 7990 drop
+			tcp dport 7991 reject with tcp reset
+			tcp dport 7992 reject with icmpx type port-unreachable
+			tcp dport 7993 reject with icmpx type host-unreachable
+			tcp dport 7994 reject with icmpx type admin-prohibited
+		}
+	}
+END
+for ns in "$ROUTER" "$SERVER"; do sysctls "$ns" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0; done
+ip -n "$ROUTER" route add unreachable 10.60.40.66
+ip -n "$ROUTER" -6 route add unreachable fd60:40::66
+
+TARGETS=(2:7001 2:7999 2:7990 2:7991 2:7992 2:7993 2:7994 66:7001)
+# What clients see of each target, a line each.
+seen() {
+	local t pids=() i=0
+	for t in "${TARGETS[@]}"; do
+		(
+			got=$(timeout $QUIET_S nsenter --net="/run/netns/$CLIENT" -- "$TOOLS/tcpload" conn \
+				"${SERVER_IP%2}${t%:*}" "${t#*:}")
+			echo "$t ${got:-silence}"
+		) >"$TMP/seen.$i" &
+		pids+=($!)
+		i=$((i + 1))
+	done
+	wait "${pids[@]}"
+	cat "$TMP"/seen.?* && rm "$TMP"/seen.?*
+}
+for f in 4 6; do
+	family $f
+	seen >"$TMP/plain.$f"
+done
+on_path add
+check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
+check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+check "explicit mode finds the hub" wait_for 10 peer_is up
+
+# taken NAME COMMAND...: the connections of the command are the hub's.
+taken() {
+	local before
+	before=$(counter hub relay taken)
+	check "$1" "${@:2}"
+	check "$1: the hub took it" counted hub relay taken "$before"
+}
+# not_taken NAME COMMAND...: they pass it.
+not_taken() {
+	local before
+	before=$(counter hub relay taken)
+	check "$1" "${@:2}"
+	is "$(counter hub relay taken)" "$before" "$1: the hub did not take it"
+}
+
+# --- a hub on the path
+KEY=$("$CTL" key show-id "$TMP/way.key" | grep -oE '[0-9a-f]{8}' | head -n 1)
+# What Wireshark says of the SYNs that have the option.
+tags() {
+	tshark -X "lua_script:$TOP/configs/wireshark/mpgate-tag.lua" -r "$TMP/$1.pcap" -Y mpgate.tag -T fields -e tcp.flags.syn \
+		-e tcp.flags.ack -e mpgate.tag.key 2>/dev/null | sort -u | xargs
+}
+for f in 4 6; do
+	family $f
+	capture "one$f" "$ROUTER" hub0 tcp or ip6
+	taken "IPv$f: one connection" load -n $BYTES get "$SERVER_IP" 80
+	capture_end "one$f"
+	if command -v tshark >/dev/null; then
+		like "$(tags "one$f")" "^(1|True) (0|False) 0x$KEY\$" "IPv$f: its SYN has the tag, and nothing else has one"
+	else
+		skip "IPv$f: its SYN has the tag" "no tshark"
+	fi
+	# MP_CAPABLE, version 1, with the flags C and H.
+	is "$(packet_lines "one$f" | grep -c 'Flags \[S\.\].*1e0c0121')" 1 "IPv$f: the hub's answer keeps joins from the server"
+	joins=$(packet_lines "one$f" | grep 'Flags \[S\].*1e0c10')
+	is "$(wc -l <<<"$joins")" 2 "IPv$f: each path joins"
+	is "$(grep -cE '> (10\.60\.30\.2|fd60:30::2)\.8804:' <<<"$joins")" 2 "IPv$f: at an announced address"
+	taken "IPv$f: the server sees its client" greeted_by "$CLIENT_IP"
+	taken "IPv$f: a download" load -n $BYTES get "$SERVER_IP" 80
+	taken "IPv$f: 50 echoes at a time" load -c 50 -n 50000 echo "$SERVER_IP" 7001
+	released=$(counter gw relay released)
+	seen >"$TMP/seen"
+	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/seen"
+	is "$(counter gw relay released)" "$released" "IPv$f: by the word of the server"
+	taken "IPv$f: a server that speaks MPTCP itself" load -n $BYTES echo "$SERVER_IP" 7101
+done
+like "$(ctl gw policy explain "$CLIENT4" "$SERVER4:80")" held "explain says that such a SYN is held"
+
+# Both links carry a part of a download, and either may go.
+sent() { ip -n "$ROUTER" -s -j link show dev "acc$1" | jq '.[0].stats64.tx.bytes'; }
+more_than() { [ "$(sent "$1")" -gt "$2" ]; }
+shape 0 20
+shape 1 30
+both() {
+	local a b
+	a=$(sent 0) b=$(sent 1)
+	check "$1" load -n "$SIZE" "$2" "$SERVER_IP" "$3"
+	check "$1: link 0 carries a part" more_than 0 $((a + SIZE / 8))
+	check "$1: link 1 carries a part" more_than 1 $((b + SIZE / 8))
+}
+with_cut() {
+	local before pid
+	before=$(sent "$2")
+	load -n $SIZE get "$SERVER_IP" 80 >"$TMP/get.out" 2>&1 &
+	pid=$!
+	check "$1: it is in use" wait_for 10 more_than "$2" $((before + SIZE / 10))
+	link_cut "$2"
+	wait $pid
+	ok $? "$1: the download ends well" || diag "$(cat "$TMP/get.out")"
+	link_mend "$2"
+}
+for f in 4 6; do
+	family $f
+	taken "IPv$f" both "IPv$f: a download" get 80
+	for link in 1 0; do
+		with_cut "IPv$f: link $link cut" $link
+		before=$(sent $link)
+		# The path comes back by itself; connections made after that use it again.
+		again() { load -n $((SIZE / 4)) get "$SERVER_IP" 80 && more_than "$link" $((before + SIZE / 20)); }
+		check "IPv$f: link $link is used again" wait_for 30 again
+	done
+done
+# Explicit mode of the same hub: its joins go where they went.
+joined() { on "$HUB" nstat -asz | awk '$1 == "MPTcpExtMPJoinAckRx" { print $2 }'; }
+for f in 4 6; do
+	family $f
+	before=$(joined) convert=$(counter hub relay accepted-convert)
+	not_taken "IPv$f: explicit mode beside it" load -n $SIZE sink "$SERVER_IP" 7002
+	check "IPv$f: by a Convert message" counted hub relay accepted-convert "$convert"
+	check "IPv$f: over both paths" [ $(($(joined) - before)) -ge 1 ]
+done
+
+for side in "$GATEWAY wan0" "$GATEWAY wan1" "$ROUTER acc0" "$ROUTER acc1"; do
+	# shellcheck disable=SC2086 # two words
+	tc -n ${side% *} qdisc del dev ${side#* } root
+done
+
+# --- options that are not right
+sources=20000
+# forge KIND: such a SYN of the client passes the gateway.
+forge() {
+	sources=$((sources + 1))
+	on "$GATEWAY" "$TOOLS/tagforge" "$TMP/way.key" "$1" "$CLIENT_IP" "$sources" "$SERVER_IP" 7001
+}
+for f in 4 6; do
+	family $f
+	taken "IPv$f: a SYN with a right tag" forge valid
+	capture "bad$f" "$SERVER" eth0 "tcp[tcpflags] & tcp-syn != 0 or ip6"
+	for kind in forged stale early moved again; do
+		wrong=$(counter hub reasons tag-wrong)
+		not_taken "IPv$f: $kind" forge $kind
+		check "IPv$f: $kind: counted" wait_for 5 counted hub reasons tag-wrong "$wrong"
+	done
+	unknown=$(counter hub reasons tag-unknown)
+	not_taken "IPv$f: a key that the hub does not have" forge unknown
+	check "IPv$f: counted" wait_for 5 counted hub reasons tag-unknown "$unknown"
+	not_taken "IPv$f: a SYN without MP_CAPABLE" forge plain
+	not_taken "IPv$f: an option cut short" forge cut
+	capture_end "bad$f"
+	is "$(packet_lines "bad$f" | grep -c exp-6d67)" 8 "IPv$f: all of them reached the server, untouched"
+done
+
+# A middlebox takes the option away, then that of MPTCP as well.
+strip() {
+	on "$ROUTER" nft -f - <<-END
+		table inet strip {
+			chain fwd { type filter hook prerouting priority raw; tcp flags & (syn | ack) == syn reset tcp option $1; }
+		}
+	END
+}
+for option in 254 mptcp; do
+	if ! strip $option 2>"$TMP/strip"; then
+		skip "option $option is stripped" "nft cannot do that here: $(head -n 1 "$TMP/strip")"
+		continue
+	fi
+	for f in 4 6; do
+		family $f
+		not_taken "IPv$f: option $option is stripped" greeted_by "$CLIENT_IP"
+		check "IPv$f: a download" load -n $BYTES get "$SERVER_IP" 80
+	done
+	on "$ROUTER" nft delete table inet strip
+done
+
+# A hub with another key.
+sed -i 's/way.key/other.key/' "$TMP/hub.yaml"
+check "the hub has another key" ctl hub reload
+for f in 4 6; do
+	family $f
+	not_taken "IPv$f: with another key" greeted_by "$CLIENT_IP"
+	check "IPv$f: a download" load -n $BYTES get "$SERVER_IP" 80
+done
+# A peer that may not speak for these hosts.
+sed -i -e 's/other.key/way.key/' -e '/way.key/s/10.60.1.0/10.60.2.0/;/way.key/s/fd60:1:/fd60:2:/' "$TMP/hub.yaml"
+check "the peer has other hosts" ctl hub reload
+for f in 4 6; do
+	family $f
+	refused=$(counter hub relay not-authorized)
+	not_taken "IPv$f: a host that is not the peer's" greeted_by "$CLIENT_IP"
+	check "IPv$f: is counted" counted hub relay not-authorized "$refused"
+done
+# The hub's own address towards servers.
+sed -i -e '/way.key/s/10.60.2.0/10.60.1.0/;/way.key/s/fd60:2:/fd60:1:/' -e 's/source: preserve/source: share/' "$TMP/hub.yaml"
+check "source: share" ctl hub reload
+for f in 4 6; do
+	family $f
+	taken "IPv$f: the server sees the hub" greeted_by "$HUB_IP"
+done
+
+# --- no hub
+check "the hub is killed" kill -9 "${DAEMON[hub]}"
+wait_for 5 gone "${DAEMON[hub]}"
+for f in 4 6; do
+	family $f
+	check "IPv$f: a killed hub leaves connections alone" wait_for 10 greeted_by "$CLIENT_IP"
+done
+on_path del
+capable() { on "$SERVER" nstat -asz MPTcpExtMPCapableACKRX | awk '/MPCapable/ { print $2 }'; }
+for f in 4 6; do
+	family $f
+	plain=$(counter gw relay fallback-tcp) before=$(capable)
+	check "IPv$f: no hub on the path" greeted_by "$CLIENT_IP"
+	check "IPv$f: a download" load -n $BYTES get "$SERVER_IP" 80
+	check "IPv$f: in plain TCP, which is counted" wait_for 5 counted gw relay fallback-tcp "$plain"
+	check "IPv$f: a server that speaks MPTCP" load -n $BYTES echo "$SERVER_IP" 7101
+	is "$(capable)" $((before + 1)) "IPv$f: has it from end to end"
+	seen >"$TMP/seen"
+	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/seen"
+done
+done_testing
