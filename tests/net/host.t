@@ -211,7 +211,8 @@ is "$(ctl gw --json status | jq -r .host)" none "status says so"
 exec 8>&-
 check "but not that connection" wait $late
 family 4
-check "new ones go directly" seen_from 10.60.10.2
+# A link that was cut is looked at again, until then direct connections take the other one.
+check "new ones go directly" wait_for 40 seen_from 10.60.10.2
 run() { ctl gw run -- "$@"; }
 # The same by a user who may nothing.
 # shellcheck disable=SC2016 # for the inner shell

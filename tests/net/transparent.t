@@ -158,7 +158,9 @@ with_cut() {
 }
 for f in 4 6; do
 	family $f
-	taken "IPv$f" both "IPv$f: a download" get 80
+	before=$(counter hub relay taken)
+	both "IPv$f: a download" get 80
+	check "IPv$f: the hub took it" counted hub relay taken "$before"
 	for link in 1 0; do
 		with_cut "IPv$f: link $link cut" $link
 		before=$(sent $link)

@@ -314,8 +314,8 @@ static bool same_config(const struct config *a, const struct config *b)
 {
 	return same_text(a->instance, b->instance) && a->workers == b->workers && same_lists(a, b) &&
 	       same_convert(&a->convert, &b->convert) && same_mapping_log(&a->mapping_log, &b->mapping_log) &&
-	       same_transparent(&a->transparent, &b->transparent) &&
-	       a->default_proxy == b->default_proxy && memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
+	       same_transparent(&a->transparent, &b->transparent) && a->default_proxy == b->default_proxy &&
+	       memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&
 	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
