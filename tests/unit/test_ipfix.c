@@ -76,7 +76,7 @@ static void test_sets(void)
 		at += (size_t)(m.data[at + 2] << 8 | m.data[at + 3]);
 	}
 	CU_ASSERT_EQUAL(at, m.len);
-	CU_ASSERT_EQUAL(m.data[2] << 8 | m.data[3], m.len);
+	CU_ASSERT_EQUAL((size_t)(m.data[2] << 8 | m.data[3]), m.len);
 }
 
 /* A full message takes nothing more, and stays what it was. */

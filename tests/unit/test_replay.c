@@ -163,8 +163,7 @@ static void test_two_workers(void)
 	CU_ASSERT_EQUAL(none, 0);
 }
 
-/* Requests of one second, as many as may come in one, keep to a small part of the table; windows of any length find a place.
- */
+/* Requests of one second keep to a small part of the table; windows of any length find a place. */
 static void test_near(void)
 {
 	unsigned touched = 0;

@@ -36,10 +36,19 @@ static int sysctl_read(const char *name, char text[32])
 
 int sysctl_get_range(const char *name, int *from, int *to)
 {
-	char text[32];
+	char text[32], *end, *second;
 	int ret = sysctl_read(name, text);
+	long a, b;
 
-	return ret ? ret : sscanf(text, "%d %d", from, to) == 2 ? 0 : -EINVAL;
+	if (ret)
+		return ret;
+	a = strtol(text, &second, 10);
+	b = strtol(second, &end, 10);
+	if (second == text || end == second)
+		return -EINVAL;
+	*from = (int)a;
+	*to = (int)b;
+	return 0;
 }
 
 int sysctl_get(const char *name, int *value)
