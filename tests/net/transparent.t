@@ -213,7 +213,10 @@ done
 strip() {
 	on "$ROUTER" nft -f - <<-END
 		table inet strip {
-			chain fwd { type filter hook prerouting priority raw; tcp flags & (syn | ack) == syn reset tcp option $1; }
+			chain way {
+				type filter hook prerouting priority raw
+				tcp flags & (syn | ack) == syn reset tcp option $1
+			}
 		}
 	END
 }
