@@ -176,9 +176,31 @@ static void reset_meanwhile(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* The same before the worker looks, and behind an answer: it was accepted, and what was said arrives. */
+static void reset_at_once(void)
+{
+	struct sock *c, *p;
+	struct syn *s = begin(&p);
+
+	sock_connected(p);
+	sock_say(p, REPLY, strlen(REPLY));
+	sock_refuse(p, ECONNRESET);
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->refused, 0);
+	CU_ASSERT_TRUE_FATAL(s->entry);
+	CU_ASSERT_EQUAL(s->flow.state, MPGATE_FLOW_APPROVED);
+	c = world_accepted(s);
+	world_settle();
+	world_pass(2000);
+	EQUAL_TEXT(c->out, REPLY);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+}
+
 static void test_reset_meanwhile(void)
 {
 	each(reset_meanwhile);
+	each(reset_at_once);
 }
 
 /* What a peer may not have goes on as if it had no tag, also where a rule of ours says reject. */
