@@ -5,56 +5,22 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/faces.sh
+. "$(dirname "$0")/faces.sh"
 
 BURST=50 FIND=45
 REST_S=6 # longer than what is opened ahead waits
-QUIET_S=5 # a client that has heard nothing for so long
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: honest }'
 # shellcheck disable=SC2034 # read by net_build
 WITH_ROUTER=1
 stage
 spawn order "$SERVER" "$TOOLS/tcpserve" order:7006
-# Ports of the server that its firewall answers for, or does not; an address that nobody has, and those of no way.
-on "$SERVER" nft -f - <<-'END'
-	table inet wall {
-		chain in {
-			type filter hook input priority filter; policy accept;
-			tcp dport 7990 drop
-			tcp dport 7991 reject with tcp reset
-			tcp dport 7992 reject with icmpx type port-unreachable
-			tcp dport 7993 reject with icmpx type host-unreachable
-			tcp dport 7994 reject with icmpx type admin-prohibited
-			tcp dport 7995 reject with icmpx type no-route
-		}
-	}
-END
-# An ICMP error for each, though their client is one and the same.
-sysctls "$ROUTER" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
-ip -n "$ROUTER" route add unreachable 10.60.40.66
-ip -n "$ROUTER" -6 route add unreachable fd60:40::66
-ip -n "$ROUTER" route add prohibit 10.60.40.67
-ip -n "$ROUTER" -6 route add prohibit fd60:40::67
+faces_make
 
-TARGETS=(2:7001 2:7999 2:7990 2:7991 2:7992 2:7993 2:7994 2:7995 99:7001 66:7001 67:7001)
-# What clients see of each target, a line each.
-seen() {
-	local t pids=() i=0
-	for t in "${TARGETS[@]}"; do
-		(
-			got=$(timeout $QUIET_S nsenter --net="/run/netns/$CLIENT" -- "$TOOLS/tcpload" conn \
-				"${SERVER_IP%2}${t%:*}" "${t#*:}")
-			echo "$t ${got:-silence}"
-		) >"$TMP/seen.$i" &
-		pids+=($!)
-		i=$((i + 1))
-	done
-	wait "${pids[@]}"
-	cat "$TMP"/seen.?* && rm "$TMP"/seen.?*
-}
 for f in 4 6; do
 	family $f
-	seen >"$TMP/plain.$f"
+	seen_by "$CLIENT" >"$TMP/plain.$f"
 done
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
 check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
@@ -68,7 +34,7 @@ for f in 4 6; do
 	check "IPv$f: a download" load -n 3000000 get "$SERVER_IP" 80
 	check "IPv$f: many echoes" load -c 50 -n 50000 echo "$SERVER_IP" 7001
 	released=$(counter gw relay released)
-	seen >"$TMP/honest.$f"
+	seen_by "$CLIENT" >"$TMP/honest.$f"
 	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/honest.$f"
 	is "$(counter gw relay released)" "$released" "IPv$f: by the word of the hub"
 	load -c 8 -n 25 order "$SERVER_IP" 7006 >"$TMP/order"

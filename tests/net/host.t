@@ -5,9 +5,10 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/faces.sh
+. "$(dirname "$0")/faces.sh"
 
 MBIT=40 MIB=$((1 << 20))
-QUIET_S=5 # an application that has heard nothing for so long
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: all, to-port: [ "80", "4001", "7000-7999" ], action: proxy, via: hub, connect: honest }'
 # shellcheck disable=SC2034 # read by net_build and pair_configs
@@ -15,26 +16,13 @@ WITH_ROUTER=1 GATEWAY_MORE='host: true' LIMIT=400
 stage
 # A host on a net of the machine's own.
 spawn near "$ROUTER" "$TOOLS/tcpserve" greet:7003
+faces_make
 on "$SERVER" nft -f - <<-'END'
-	table inet wall {
-		chain in {
-			type filter hook input priority filter; policy accept;
-			tcp dport 7990 drop
-			tcp dport 7991 reject with tcp reset
-			tcp dport 7992 reject with icmpx type port-unreachable
-			tcp dport 7993 reject with icmpx type host-unreachable
-			tcp dport 7994 reject with icmpx type admin-prohibited
-			tcp dport 7995 reject with icmpx type no-route
-			udp dport 9 counter name discard
-		}
+	table inet datagrams {
+		chain in { type filter hook input priority filter; udp dport 9 counter name discard; }
 		counter discard { }
 	}
 END
-sysctls "$ROUTER" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
-ip -n "$ROUTER" route add unreachable 10.60.40.66
-ip -n "$ROUTER" -6 route add unreachable fd60:40::66
-ip -n "$ROUTER" route add prohibit 10.60.40.67
-ip -n "$ROUTER" -6 route add prohibit fd60:40::67
 
 # me COMMAND...: an application of the machine; mine ARGUMENTS...: tcpload there.
 me() { on "$GATEWAY" "$@"; }
@@ -46,22 +34,6 @@ seen_from() {
 	is_greeting "$from" "$("$@" nsenter --net="/run/netns/$GATEWAY" -- "$TOOLS/tcpload" greet "$SERVER_IP" 7003 2>/dev/null)"
 }
 is_greeting() { [ "${2%%$'\n'*}" = "hello $1" ] || { echo "got: $2" && return 1; }; }
-
-TARGETS=(2:7001 2:7999 2:7990 2:7991 2:7992 2:7993 2:7994 2:7995 99:7001 66:7001 67:7001)
-seen() {
-	local t pids=() i=0
-	for t in "${TARGETS[@]}"; do
-		(
-			got=$(timeout $QUIET_S nsenter --net="/run/netns/$GATEWAY" -- "$TOOLS/tcpload" conn \
-				"${SERVER_IP%2}${t%:*}" "${t#*:}")
-			echo "$t ${got:-silence}"
-		) >"$TMP/seen.$i" &
-		pids+=($!)
-		i=$((i + 1))
-	done
-	wait "${pids[@]}"
-	cat "$TMP"/seen.?* && rm "$TMP"/seen.?*
-}
 
 # What an application knows of its connection: both names, and how a connect that does not block is told.
 NAMES=$(
@@ -83,20 +55,20 @@ names() { me python3 -c "$NAMES" "$SERVER_IP" "$GATEWAY_IP"; }
 
 for f in 4 6; do
 	family $f
-	seen >"$TMP/plain.$f"
+	seen_by "$GATEWAY" >"$TMP/plain.$f"
 done
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
 check "the host starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the hub is found" wait_for 10 peer_is up
 is "$(ctl gw --json status | jq -r .host)" all "status says so"
 
-udp_seen() { [ "$(on "$SERVER" nft -j list counter inet wall discard | jq '.nftables[] | .counter? | .packets? // empty')" -ge "$1" ]; }
+udp_seen() { [ "$(on "$SERVER" nft -j list counter inet datagrams discard | jq '.nftables[] | .counter? | .packets? // empty')" -ge "$1" ]; }
 for f in 4 6; do
 	family $f
 	near=10.60.10.1 near_own=10.60.10.2
 	[ $f = 4 ] || near=fd60:10::1 near_own=fd60:10::2
 	check "IPv$f: connections go by the hub" seen_from "$HUB_IP"
-	seen >"$TMP/honest.$f"
+	seen_by "$GATEWAY" >"$TMP/honest.$f"
 	check "IPv$f: applications see what they see without" diff "$TMP/plain.$f" "$TMP/honest.$f"
 	is "$(names)" "EINPROGRESS 0 True True EINPROGRESS ECONNREFUSED " "IPv$f: addresses are true, and a connect that does not block"
 	check "IPv$f: many echoes" mine -c 50 -n 50000 echo "$SERVER_IP" 7001

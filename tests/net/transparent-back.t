@@ -6,6 +6,8 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/links.sh
+. "$(dirname "$0")/links.sh"
 
 BYTES=3000000
 SIZE=8000000 # of an upload over shaped links
@@ -48,8 +50,6 @@ check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 
 outside() { on "$SERVER" "$TOOLS/tcpload" "$@"; }
 greeted() { [ "$(outside greet "$CLIENT_IP" 7003 2>&1 | head -n 1)" = "hello $SERVER_IP" ]; }
-sent() { ip -n "$ROUTER" -s -j link show dev "acc$1" | jq '.[0].stats64.tx.bytes'; }
-more_than() { [ "$(sent "$1")" -gt "$2" ]; }
 for f in 4 6; do
 	family $f
 	taken=$(counter gw relay taken)

@@ -6,10 +6,13 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/faces.sh
+. "$(dirname "$0")/faces.sh"
+# shellcheck source=tests/net/links.sh
+. "$(dirname "$0")/links.sh"
 
 BYTES=3000000
 SIZE=8000000 # of a download over shaped links
-QUIET_S=5 # a client that has heard nothing for so long
 # shellcheck disable=SC2034 # read by net_build
 WITH_ROUTER=1
 # shellcheck disable=SC2034 # read by pair_configs
@@ -43,42 +46,10 @@ ip -n "$ROUTER" route add default via 10.60.30.2 table 60
 ip -n "$ROUTER" -6 route add default via fd60:30::2 table 60
 sysctls "$HUB" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 
-# Ports of the server that its firewall answers for, or does not; an address that nobody has, and those of no way.
-on "$SERVER" nft -f - <<-'END'
-	table inet wall {
-		chain in {
-			type filter hook input priority filter; policy accept;
-			tcp dport 7990 drop
-			tcp dport 7991 reject with tcp reset
-			tcp dport 7992 reject with icmpx type port-unreachable
-			tcp dport 7993 reject with icmpx type host-unreachable
-			tcp dport 7994 reject with icmpx type admin-prohibited
-		}
-	}
-END
-for ns in "$ROUTER" "$SERVER"; do sysctls "$ns" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0; done
-ip -n "$ROUTER" route add unreachable 10.60.40.66
-ip -n "$ROUTER" -6 route add unreachable fd60:40::66
-
-TARGETS=(2:7001 2:7999 2:7990 2:7991 2:7992 2:7993 2:7994 66:7001)
-# What clients see of each target, a line each.
-seen() {
-	local t pids=() i=0
-	for t in "${TARGETS[@]}"; do
-		(
-			got=$(timeout $QUIET_S nsenter --net="/run/netns/$CLIENT" -- "$TOOLS/tcpload" conn \
-				"${SERVER_IP%2}${t%:*}" "${t#*:}")
-			echo "$t ${got:-silence}"
-		) >"$TMP/seen.$i" &
-		pids+=($!)
-		i=$((i + 1))
-	done
-	wait "${pids[@]}"
-	cat "$TMP"/seen.?* && rm "$TMP"/seen.?*
-}
+faces_make
 for f in 4 6; do
 	family $f
-	seen >"$TMP/plain.$f"
+	seen_by "$CLIENT" >"$TMP/plain.$f"
 done
 on_path add
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
@@ -126,7 +97,7 @@ for f in 4 6; do
 	taken "IPv$f: a download" load -n $BYTES get "$SERVER_IP" 80
 	taken "IPv$f: 50 echoes at a time" load -c 50 -n 50000 echo "$SERVER_IP" 7001
 	released=$(counter gw relay released)
-	seen >"$TMP/seen"
+	seen_by "$CLIENT" >"$TMP/seen"
 	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/seen"
 	is "$(counter gw relay released)" "$released" "IPv$f: by the word of the server"
 	taken "IPv$f: a server that speaks MPTCP itself" load -n $BYTES echo "$SERVER_IP" 7101
@@ -134,40 +105,14 @@ done
 like "$(ctl gw policy explain "$CLIENT4" "$SERVER4:80")" held "explain says that such a SYN is held"
 
 # Both links carry a part of a download, and either may go.
-sent() { ip -n "$ROUTER" -s -j link show dev "acc$1" | jq '.[0].stats64.tx.bytes'; }
-more_than() { [ "$(sent "$1")" -gt "$2" ]; }
 shape 0 20
 shape 1 30
-both() {
-	local a b
-	a=$(sent 0) b=$(sent 1)
-	check "$1" load -n "$SIZE" "$2" "$SERVER_IP" "$3"
-	check "$1: link 0 carries a part" more_than 0 $((a + SIZE / 8))
-	check "$1: link 1 carries a part" more_than 1 $((b + SIZE / 8))
-}
-with_cut() {
-	local before pid
-	before=$(sent "$2")
-	load -n $SIZE get "$SERVER_IP" 80 >"$TMP/get.out" 2>&1 &
-	pid=$!
-	check "$1: it is in use" wait_for 10 more_than "$2" $((before + SIZE / 10))
-	link_cut "$2"
-	wait $pid
-	ok $? "$1: the download ends well" || diag "$(cat "$TMP/get.out")"
-	link_mend "$2"
-}
 for f in 4 6; do
 	family $f
 	before=$(counter hub relay taken)
-	both "IPv$f: a download" get 80
+	both "IPv$f" 8
 	check "IPv$f: the hub took it" counted hub relay taken "$before"
-	for link in 1 0; do
-		with_cut "IPv$f: link $link cut" $link
-		before=$(sent $link)
-		# The path comes back by itself; connections made after that use it again.
-		again() { load -n $((SIZE / 4)) get "$SERVER_IP" 80 && more_than "$link" $((before + SIZE / 20)); }
-		check "IPv$f: link $link is used again" wait_for 30 again
-	done
+	for link in 1 0; do with_cut "IPv$f: link $link cut" $link; done
 done
 # Explicit mode of the same hub: its joins go where they went.
 joined() { on "$HUB" nstat -asz | awk '$1 == "MPTcpExtMPJoinAckRx" { print $2 }'; }
@@ -275,7 +220,7 @@ for f in 4 6; do
 	check "IPv$f: in plain TCP, which is counted" wait_for 5 counted gw relay fallback-tcp "$plain"
 	check "IPv$f: a server that speaks MPTCP" load -n $BYTES echo "$SERVER_IP" 7101
 	is "$(capable)" $((before + 1)) "IPv$f: has it from end to end"
-	seen >"$TMP/seen"
+	seen_by "$CLIENT" >"$TMP/seen"
 	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/seen"
 done
 done_testing
