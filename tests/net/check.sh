@@ -5,7 +5,7 @@
 # "unit/*".
 #
 # A scenario has a prefix of its own for all that it makes. One that says "# ALONE: why" in its head runs when nothing
-# else does. Everything is ended by a limit, and by an interrupt; nothing is left behind.
+# else does; "# LONG: why" has it begin early. Everything is ended by a limit, and by an interrupt; nothing is left behind.
 #
 # CHECK_KERNELS: VMs to run (none: leave them out); not given: one, which is left out on a machine that can have none.
 # CHECK_JOBS: how many at a time; CHECK_LIMIT: seconds for one of them (not for the VMs, which have limits of their own).
@@ -183,8 +183,12 @@ if [ -z "$SAN" ] && wanted fuzz-short; then
 	await "$JOBS"
 	begin command fuzz-short "$EACH" make -s BUILD="$BUILD" fuzz-short
 fi
-# What has most to say usually takes longest, and is better not left for the end.
-mapfile -t SCRIPTS < <(stat -c '%s %n' tests/net/*.t | sort -rn | cut -d' ' -f2)
+# What takes longest is better not left for the end: what says so ("# LONG: why"), then what has most to say.
+by_length() {
+	grep -l '^# LONG: ' tests/net/*.t
+	stat -c '%s %n' tests/net/*.t | sort -rn | cut -d' ' -f2
+}
+mapfile -t SCRIPTS < <(by_length | awk '!seen[$0]++')
 for path in "${SCRIPTS[@]}"; do
 	if wanted "${path#tests/}" && ! alone "$path"; then
 		await "$JOBS"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Whatever dies, clients stay online: through another worker, or unbonded on the normal route.
+# LONG: it waits for peers to be taken for dead, and to be back.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

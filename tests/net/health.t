@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A link that dies without a word (carrier up, packets lost): new connections take the other path within seconds, and
 # what is not bonded as well; both come back with it. In both families, while the peer is in use and after a rest.
+# LONG: it waits for probes, at rest and in use.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Who vanishes without a word is noticed: what it had is ended on gateway and hub within the time of the probes.
+# LONG: it waits for probes that have no answer.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

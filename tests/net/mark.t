@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A firewall that writes marks in PREROUTING takes steered packets away: that is noticed, said, and nothing is steered
 # until it works again; at a start without a client. Another mark can be configured.
+# LONG: it waits for the watchdog.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
