@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <mpgatectl/client.h>
 
@@ -97,18 +98,53 @@ static void a_method_is_told_who_calls(void)
 	close_socket(c);
 }
 
-static void the_socket_is_private_and_taken_over_only_from_the_dead(void)
+/* What a daemon had: bound, and listening with so long a queue; -1: not any more. */
+static int bound(int queue)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(sun.sun_path, path);
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	if (queue >= 0)
+		CU_ASSERT_EQUAL_FATAL(listen(fd, queue), 0);
+	return fd;
+}
+
+static void *ends_soon(void *arg)
+{
+	const struct timespec moment = { .tv_nsec = 250000000 };
+
+	nanosleep(&moment, NULL);
+	close(*(int *)arg);
+	return NULL;
+}
+
+/* The last thread of one that was killed still has its socket. Whose queue is full is not waited for. */
+static void a_daemon_that_is_ending_is_waited_for(void)
+{
+	struct control *c = NULL;
+	pthread_t thread;
+	int fd = bound(0), waits = dial();
+
+	CU_ASSERT_EQUAL(control_open_at(&loop, path, &roomy, methods, NULL, &c), -EADDRINUSE);
+	close(waits);
+	close(fd);
+	unlink(path);
+	fd = bound(1);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, ends_soon, &fd), 0);
+	c = open_socket(&roomy);
+	pthread_join(thread, NULL);
+	close_socket(c);
+}
+
+static void the_socket_is_private_and_taken_over_only_from_the_dead(void)
+{
 	struct control *c, *second = NULL;
 	struct stat st;
 	int fd;
 
-	/* What a killed daemon leaves: bound, and nobody listens. */
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	strcpy(sun.sun_path, path);
-	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	close(fd);
+	close(bound(-1));
 	c = open_socket(&roomy);
 	CU_ASSERT_EQUAL(stat(path, &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
@@ -184,6 +220,7 @@ int main(void)
 		{ "a_method_is_told_who_calls", a_method_is_told_who_calls },
 		{ "the_socket_is_private_and_taken_over_only_from_the_dead",
 		  the_socket_is_private_and_taken_over_only_from_the_dead },
+		{ "a_daemon_that_is_ending_is_waited_for", a_daemon_that_is_ending_is_waited_for },
 		{ "the_tool_calls_the_daemon", the_tool_calls_the_daemon },
 		CU_TEST_INFO_NULL,
 	};

@@ -10,7 +10,7 @@
 #include "world.h"
 
 #define GET "GET / HTTP/1.1\r\n\r\n"
-#define RESERVE 6U /* for two connections and a half, and the one that refuses */
+#define RESERVE 6U /* for three connections, or two and a half and one that stays */
 
 static struct worker *w;
 static bool v6;
@@ -64,14 +64,14 @@ static void each_family(void (*script)(void))
 /* odd: the last descriptor goes to the client, and dialing is what fails; else accepting. */
 static void runs_out(bool odd)
 {
-	struct sock *c, *s;
+	struct sock *first, *last, *c, *s;
 
 	start(odd ? 3 : 2);
-	open_client(1);
+	first = open_client(1);
 	CU_ASSERT_EQUAL(told_full(), -1);
 	CU_ASSERT_FALSE(is_server(world_dialed(0)));
-	/* Two more have a place in the reserve. */
-	for (unsigned i = 1; i < 3; i++) {
+	/* Three more have a place in the reserve. */
+	for (unsigned i = 1; i < 4; i++) {
 		c = open_client(1);
 		s = world_dialed(i);
 		CU_ASSERT_TRUE_FATAL(is_server(s));
@@ -82,10 +82,14 @@ static void runs_out(bool odd)
 		CU_ASSERT_STRING_EQUAL((char *)s->out, GET);
 		CU_ASSERT_EQUAL(c->end, OPEN);
 	}
-	/* And some have none, but do not stay in the queue. */
-	open_client(1);
-	c = open_client(1);
-	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	/* What has none stays in the queue until one ends. */
+	last = open_client(1);
+	CU_ASSERT_TRUE(last->queue >= 0 && w->deaf);
+	CU_ASSERT_EQUAL(w->reserve_count, odd);
+	sock_refuse(odd ? c : first, ECONNRESET);
+	world_settle();
+	CU_ASSERT_TRUE(last->queue < 0);
+	CU_ASSERT_EQUAL(last->end, OPEN);
 	CU_ASSERT_TRUE(world_end());
 }
 
@@ -190,17 +194,23 @@ static void test_rule_says_reject(void)
 	each_family(rule_says_reject);
 }
 
+static struct sock *open_caller(void)
+{
+	uint8_t message[CONVERT_MAX_LEN];
+
+	return world_caller("192.0.2.77", false, message,
+			    world_request(message, sizeof(message), v6 ? "2001:db8:1::5" : "10.0.0.5",
+					  v6 ? "2001:db8:2::7" : "198.51.100.7", false));
+}
+
 /* A hub tells its peer, which then goes directly. */
 static void hub(void)
 {
-	uint8_t message[CONVERT_MAX_LEN];
 	struct convert_msg m;
 	struct sock *s;
 
 	start(0);
-	s = world_caller("192.0.2.77", false, message,
-			 world_request(message, sizeof(message), v6 ? "2001:db8:1::5" : "10.0.0.5",
-				       v6 ? "2001:db8:2::7" : "198.51.100.7", false));
+	s = open_caller();
 	world_settle();
 	CU_ASSERT_PTR_NULL(world_dialed(0));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(world_behind_answer(s, &m));
@@ -212,6 +222,34 @@ static void hub(void)
 static void test_hub(void)
 {
 	each_family(hub);
+}
+
+/* The last descriptors are for Errors. A peer that is slow to take one keeps others waiting, for no longer than a
+ * header. */
+static void hub_is_full(void)
+{
+	struct sock *s[RESERVE + 2];
+
+	start(0);
+	for (unsigned i = 0; i < RESERVE + 2; i++) {
+		s[i] = open_caller();
+		world_settle();
+		CU_ASSERT_EQUAL(s[i]->queue < 0, i < RESERVE - 1);
+	}
+	CU_ASSERT_TRUE(w->deaf);
+	sock_fin(s[0]);
+	world_settle();
+	CU_ASSERT_TRUE(s[RESERVE - 1]->queue < 0);
+	CU_ASSERT_TRUE(w->deaf);
+	world_pass(w->snap->header_s * 1000ULL);
+	CU_ASSERT_TRUE(s[RESERVE]->queue < 0 && s[RESERVE + 1]->queue < 0);
+	CU_ASSERT_FALSE(w->deaf);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_hub_is_full(void)
+{
+	each_family(hub_is_full);
 }
 
 /* The client said no more than the first bytes: the server gets them directly. Else they are gone. */
@@ -257,6 +295,7 @@ int main(void)
 		{ "there are descriptors again", test_again },
 		{ "the rule says reject", test_rule_says_reject },
 		{ "a hub tells its peer", test_hub },
+		{ "a hub waits for its peers to take that", test_hub_is_full },
 		{ "the peer is full", test_peer_is_full },
 		CU_TEST_INFO_NULL,
 	};

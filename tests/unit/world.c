@@ -341,7 +341,9 @@ int io_watch_again(int epoll, int fd, uint32_t events, uint64_t tag)
 void io_unwatch(int epoll, int fd)
 {
 	(void)epoll;
-	CHECK(fd == CONTROL_FD);
+	CHECK(fd == CONTROL_FD || sock_of(fd)->listener);
+	if (fd != CONTROL_FD)
+		sock_of(fd)->watched = false;
 }
 
 uint64_t io_now(void)

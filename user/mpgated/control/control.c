@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #define CONTROL_CALL_MAX (64UL * 1024UL) /* bytes of a call */
 #define CONTROL_BACKLOG 16
+#define ENDING_MS 1000 /* a daemon that was killed holds its socket for less */
 
 static const struct control_limits default_limits = { .clients = 16, .idle_ms = 60000, .reply_ms = 10000 };
 
@@ -386,20 +388,29 @@ static void client_new(uv_stream_t *server, int status)
 
 /* --- the socket */
 
-/* Whether a daemon answers at this path; a socket that nobody listens on is removed. 0 or -errno. */
+/*
+ * Whether nobody listens at this path, so that a socket there is removed. One of a daemon that was killed is open for a
+ * moment longer, until the last of its threads has ended: who is connected then sees the end. 0 or -errno.
+ */
 static int remove_stale(const struct sockaddr_un *sun)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err;
+	struct pollfd end = { 0 };
+	int err = 0;
 
-	if (fd < 0)
-		return -errno;
-	err = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ? errno : EADDRINUSE;
-	close(fd);
+	for (unsigned i = 0; i < 2 && !err; i++) {
+		/* A queue that is full does not keep us. */
+		end.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (end.fd < 0)
+			return -errno;
+		err = connect(end.fd, (const struct sockaddr *)sun, sizeof(*sun)) ? errno : 0;
+		if (!err && !i && poll(&end, 1, ENDING_MS) == 0)
+			err = EADDRINUSE;
+		close(end.fd);
+	}
 	if (err == ENOENT)
 		return 0;
 	if (err != ECONNREFUSED)
-		return -err;
+		return err && err != EAGAIN ? -err : -EADDRINUSE;
 	return unlink(sun->sun_path) ? -errno : 0;
 }
 

@@ -13,12 +13,14 @@ int accept_next(struct worker *w, int listener, struct mpgate_tuple *tuple)
 		report_full(w);
 	*tuple = (struct mpgate_tuple){ 0 };
 	fd = tcp_accept(listener, &tuple->saddr, &tuple->sport);
-	if (fd < 0 && reserve_give(w, -fd))
+	if (fd < 0 && reserve_give(w, -fd, RESERVE_SECOND))
 		fd = tcp_accept(listener, &tuple->saddr, &tuple->sport);
 	if (fd >= w->early && !w->full)
 		reserve_early(w);
-	if (fd == -EMFILE || fd == -ENFILE)
-		reserve_refuse(w, listener);
+	if (fd == -EMFILE || fd == -ENFILE) {
+		reserve_wait(w);
+		return -EAGAIN;
+	}
 	if (fd < 0)
 		return fd == -EAGAIN ? -EAGAIN : -ECONNABORTED;
 	/* What steer assigned before the supervisor heard that we are full is still served; twice the limit is not. */

@@ -231,7 +231,7 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	w->connections--;
 	w->stats->connections = w->connections;
 	if (reserve_touched(w))
-		reserve_fill(w);
+		reserve_ended(w);
 	if (w->full)
 		report_full(w);
 }

@@ -238,6 +238,7 @@ static inline unsigned client_slot(const struct mpgate_addr *a)
 #define FIRST_BYTES 2048U /* of the client, kept until the peer's handshake is done */
 #define RESERVE_MAX 128 /* descriptors in reserve: what steer gives us until it hears that we are full */
 #define RESERVE_MIN 3
+#define RESERVE_SECOND 1 /* of these accepting leaves one, for the connection's other side */
 #define RESERVE_SHARE 8 /* of all that may be open, a reserve is so small a part */
 #define HELD_MOST 1024U /* held SYNs of one worker: who forges sources makes a hub dial for no more at a time */
 #define CONN_CHAINS 16384U /* more connections than that make the chains longer */
@@ -304,6 +305,7 @@ struct worker {
 	unsigned listener_count;
 	__be16 steer_port[2]; /* of our own steering listeners, IPv4 and IPv6 */
 	bool accepting;
+	bool deaf; /* no descriptor is left for what waits at the listeners */
 	bool orphan; /* the supervisor is gone */
 	bool full; /* as the supervisor knows it */
 	const struct snapshot *snap;
@@ -385,10 +387,14 @@ static inline unsigned reserve_size(unsigned long limit)
 int reserve_fill(struct worker *w);
 /* Descriptors will run out soon: full while there are as many connections as now. */
 void reserve_early(struct worker *w);
-/* A call failed with err: is there one more descriptor now, so that it may be tried again? */
-bool reserve_give(struct worker *w, int err);
-/* Resets and counts one that waits at a listener and does not fit. 0 or -errno, as reserve_fill(). */
-int reserve_refuse(struct worker *w, int listener);
+/* A call failed with err: is there one more descriptor now, so that it may be tried again? So many are kept. */
+bool reserve_give(struct worker *w, int err, unsigned keep);
+/* 0 or -errno. */
+int listener_watch(struct worker *w, struct listener *l);
+/* What is in the listeners' queues stays there, until reserve_ended(). */
+void reserve_wait(struct worker *w);
+/* Descriptors may have been closed: they fill the reserve first, then the listeners are heard again. */
+void reserve_ended(struct worker *w);
 /* Connections, but for those of strangers, who have a bound of their own. */
 static inline unsigned worker_load(const struct worker *w)
 {

@@ -190,8 +190,8 @@ bool worker_message(struct worker *w)
 		if (fd >= 0)
 			close(fd);
 	}
-	/* The limit of descriptors may be another one. */
-	reserve_fill(w);
+	/* The limit of descriptors may be another one, or others have closed some. */
+	reserve_ended(w);
 	/* After a reload the limit may be another one; with each ping, what could not be told is told again. */
 	report_full(w);
 	return ret == -EAGAIN || ret == -EINTR;

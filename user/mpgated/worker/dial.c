@@ -61,7 +61,7 @@ void dial_direct(struct worker *w, struct conn *c)
 	c->request.slot = MPGATE_MAX_PEERS;
 	conn_timer(w, c, TIMER_CONNECT);
 	ret = tcp_socket(family, false);
-	if (ret < 0 && reserve_give(w, -ret))
+	if (ret < 0 && reserve_give(w, -ret, 0))
 		ret = tcp_socket(family, false);
 	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
 	if (ret >= 0)

@@ -45,7 +45,7 @@ static int dial(struct worker *w, struct conn *c, bool mptcp, bool foreign)
 
 	c->state = TR_DIAL;
 	conn_timer(w, c, TIMER_CONNECT);
-	if (fd < 0 && reserve_give(w, -fd))
+	if (fd < 0 && reserve_give(w, -fd, 0))
 		fd = tcp_socket(family, mptcp);
 	if (fd < 0)
 		return fd;

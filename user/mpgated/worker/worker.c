@@ -63,7 +63,7 @@ static int init(struct worker *w, const struct worker_args *args)
 		ret = init_ring(w, args->ring_fd);
 	for (unsigned i = 0; !ret && i < args->listener_count; i++) {
 		w->listeners[i] = args->listeners[i];
-		ret = watch(w, w->listeners[i].fd, &w->listeners[i]);
+		ret = listener_watch(w, &w->listeners[i]);
 		w->listener_count++;
 	}
 	return ret;
