@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The SYN+ACK with which a hub answers a peer in a server's place. Joins to that server's address and port would be
- * refused here, or go to the server where they take another way: they belong to the addresses that we announce. The
- * flag C of MP_CAPABLE says so (RFC 8684, 3.1). The kernel has a sysctl for it, which would also keep the joins of
- * explicit mode from where they belong; hence it is set here, in these SYN+ACKs alone.
+ * The SYN+ACK with which a hub answers a peer, or a phone, in a server's place. Joins to that server's address and port
+ * would be refused here, or go to the server where they take another way: they belong to the addresses that we
+ * announce. The flag C of MP_CAPABLE says so (RFC 8684, 3.1). The kernel has a sysctl for it, which would also keep the
+ * joins of explicit mode from where they belong; hence it is set here, in these SYN+ACKs alone.
  */
 #ifndef MPGATE_INITIAL_H
 #define MPGATE_INITIAL_H
 
-#include "classify.h"
+#include "reach.h"
 
 #define MPTCP_CAPABLE_FLAGS 3 /* where they are in the option */
 #define MPTCP_DENY_INITIAL 0x20 /* C */
 
-/* Is it the answer to a SYN with the tag of a peer? The segment is that of the answer. */
-static __always_inline bool initial_is_tagged(const struct segment *seg)
+/* Is it the answer to a SYN that was taken in a server's place? The segment is that of the answer. */
+static __always_inline bool initial_is_taken(const struct segment *seg)
 {
 	struct mpgate_tuple tuple = {}, opener = {};
 	const struct mpgate_flow *flow;
@@ -25,7 +25,7 @@ static __always_inline bool initial_is_tagged(const struct segment *seg)
 	opener.sport = tuple.dport;
 	opener.dport = tuple.sport;
 	flow = bpf_map_lookup_elem(&flows, &opener);
-	return flow && flow->rule_flags & MPGATE_RULE_TAGGED;
+	return flow && flow->rule_flags & STEER_ALONE;
 }
 
 static __always_inline bool initial_parse(struct __sk_buff *skb, struct segment *seg)
@@ -55,7 +55,7 @@ static __always_inline void initial_deny(struct __sk_buff *skb)
 	int at;
 
 	if (!initial_parse(skb, &seg) || (seg.flags & (TCP_SYN_BIT | TCP_ACK_BIT)) != (TCP_SYN_BIT | TCP_ACK_BIT) ||
-	    !initial_is_tagged(&seg))
+	    !initial_is_taken(&seg))
 		return;
 	len = segment_options_len(&seg);
 	off = seg.tcp_off + sizeof(struct tcphdr);

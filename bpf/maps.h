@@ -202,6 +202,20 @@ struct {
 	__type(value, struct mpgate_explained);
 } explained __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_SERVERS);
+	__type(key, struct mpgate_server);
+	__type(value, struct mpgate_learned);
+} learned __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MPGATE_MAX_ASKED);
+	__type(key, struct mpgate_tuple);
+	__type(value, struct mpgate_asked);
+} asked __weak SEC(".maps");
+
 /* guard's copy of the Convert message that it looks at: only of use within one run. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -36,10 +36,13 @@ static __always_inline const struct mpgate_peer *peer_of(__u32 slot)
 	return bpf_map_lookup_elem(&peers, &slot);
 }
 
-/* The peer that a flow goes to; NULL: it came from one. */
+/* Of no peer: what came from one, and what goes on without. */
+#define STEER_ALONE (MPGATE_RULE_TAGGED | MPGATE_RULE_TERMINATE)
+
+/* The peer that a flow goes to; NULL: none. */
 static __always_inline const struct mpgate_peer *flow_peer(const struct mpgate_flow *flow)
 {
-	return flow->rule_flags & MPGATE_RULE_TAGGED ? NULL : peer_of(flow->peer);
+	return flow->rule_flags & STEER_ALONE ? NULL : peer_of(flow->peer);
 }
 
 /*

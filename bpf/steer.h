@@ -14,6 +14,7 @@
 #include "classify.h"
 #include "flows.h"
 #include "icmp.h"
+#include "learn.h"
 #include "mark.h"
 #include "reach.h"
 #include "reject.h"
@@ -125,19 +126,45 @@ static __always_inline enum mpgate_reason steer_route(struct __sk_buff *skb, con
 	return MPGATE_R_OTHER;
 }
 
-/* May this rule take a SYN with these options? MP_JOIN belongs to a connection that somebody else terminates. */
-static __always_inline bool steer_is_mptcp(struct __sk_buff *skb, const struct segment *seg, bool take_capable)
+/* The subtype of a SYN's MPTCP option, -1 without one. */
+static __always_inline int steer_subtype(struct __sk_buff *skb, const struct segment *seg)
 {
 	struct tcp_options options = {};
 	__u32 len = segment_options_len(seg);
-	int subtype;
 
-	if (!len)
-		return false;
-	if (bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options.bytes, len))
-		return false;
-	subtype = tcp_mptcp_subtype(&options, len);
-	return subtype == MPTCP_SUB_JOIN || (subtype == MPTCP_SUB_CAPABLE && !take_capable);
+	if (!len || bpf_skb_load_bytes(skb, seg->tcp_off + sizeof(struct tcphdr), options.bytes, len))
+		return -1;
+	return tcp_mptcp_subtype(&options, len);
+}
+
+/*
+ * May this rule take a SYN, by its MPTCP option? OTHER: yes. MP_JOIN belongs to a connection that somebody else
+ * terminates; so does MP_CAPABLE, unless the rule takes it, or its server is known not to.
+ */
+static __always_inline enum mpgate_reason steer_mptcp(struct __sk_buff *skb, const struct mpgate_settings *set,
+						      const struct segment *seg, const struct mpgate_tuple *tuple,
+						      const struct mpgate_rule *rule, bool dry)
+{
+	bool terminates = rule->action == MPGATE_TERMINATE, learns = rule->flags & MPGATE_RULE_LEARNED;
+	int subtype = steer_subtype(skb, seg);
+
+	if (subtype == MPTCP_SUB_JOIN)
+		return MPGATE_R_MPTCP;
+	if (subtype != MPTCP_SUB_CAPABLE) {
+		/* What was taken with it may be said again without. */
+		if (!terminates || (!dry && bpf_map_lookup_elem(&flows, tuple)))
+			return MPGATE_R_OTHER;
+		if (learns && !dry)
+			learn_without(skb, seg, tuple);
+		return MPGATE_R_PLAIN;
+	}
+	if (terminates && !set->holds)
+		return MPGATE_R_MPTCP;
+	if (rule->flags & MPGATE_RULE_TAKE_MPTCP || (learns && learned_mute(tuple)))
+		return MPGATE_R_OTHER;
+	if (learns && !dry)
+		learn_with(skb, seg, tuple);
+	return MPGATE_R_MPTCP;
 }
 
 /* The rule that gate has found for this packet under this generation; false: steer has to look itself. */
@@ -253,7 +280,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 						    const struct steer_rule *rule, struct mpgate_explained *answer)
 {
 	__u64 client = flow_client(seg, set->client_seed);
-	const struct mpgate_peer *peer = rule->flags & MPGATE_RULE_TAGGED ? NULL : peer_of(answer->peer);
+	const struct mpgate_peer *peer = rule->flags & STEER_ALONE ? NULL : peer_of(answer->peer);
 	bool honest = steer_holds(set, rule->flags, peer);
 	struct mpgate_flow flow = {}, *known;
 	enum mpgate_reason reason;
@@ -263,7 +290,8 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.dscp = seg->dscp;
 	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
-	flow.rule_flags = rule->flags | (seg->out ? MPGATE_FLOW_HOST : 0);
+	flow.rule_flags = rule->flags | (seg->out ? MPGATE_FLOW_HOST : 0) |
+			  (set->learns && learned_breaks(tuple) ? MPGATE_FLOW_BREAKS : 0);
 	flow.worker = steer_worker(client, peer);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();
@@ -286,7 +314,8 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 }
 
 /* The rule of a SYN by the policy of that generation. OTHER: it is to be carried, by *out. */
-static __always_inline enum mpgate_reason steer_classify(struct __sk_buff *skb, const struct segment *seg, __u32 slot,
+static __always_inline enum mpgate_reason steer_classify(struct __sk_buff *skb, const struct mpgate_settings *set,
+							 const struct segment *seg, __u32 slot,
 							 const struct mpgate_tuple *tuple, struct steer_rule *out,
 							 struct mpgate_explained *answer, bool dry)
 {
@@ -308,10 +337,11 @@ static __always_inline enum mpgate_reason steer_classify(struct __sk_buff *skb, 
 	answer->rule = index;
 	if (!dry)
 		steer_count_rule(slot, index);
-	if (rule->action != MPGATE_PROXY)
+	if (rule->action == MPGATE_DIRECT)
 		return MPGATE_R_RULE_DIRECT;
-	if (steer_is_mptcp(skb, seg, rule->flags & MPGATE_RULE_TAKE_MPTCP))
-		return MPGATE_R_MPTCP;
+	reason = steer_mptcp(skb, set, seg, tuple, rule, dry);
+	if (reason != MPGATE_R_OTHER)
+		return reason;
 	if (bpf_map_lookup_elem(&peer_addrs, &tuple->daddr))
 		return MPGATE_R_PEER_ADDRESS;
 	out->id = rule->id;
@@ -337,7 +367,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	slot = *(volatile const __u32 *)&set->generation; /* read once: everything below is of one policy */
 	segment_tuple(seg, &tuple);
 	if (dry || seg->out || !steer_tagged(skb, set, seg, slot, &tuple, &rule, answer)) {
-		reason = steer_classify(skb, seg, slot, &tuple, &rule, answer, dry);
+		reason = steer_classify(skb, set, seg, slot, &tuple, &rule, answer, dry);
 		if (reason != MPGATE_R_OTHER)
 			return reason;
 	}
@@ -352,10 +382,11 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		answer->peer = known->peer;
 		return steer_again(skb, set, seg, &tuple, known, answer);
 	}
-	if (!(rule.flags & MPGATE_RULE_TAGGED))
+	if (!(rule.flags & STEER_ALONE)) {
 		answer->peer = steer_peer(slot, rule.group);
-	if (answer->peer == MPGATE_NO_PEER)
-		return steer_cannot(answer, rule.flags, MPGATE_R_PEER_DOWN);
+		if (answer->peer == MPGATE_NO_PEER)
+			return steer_cannot(answer, rule.flags, MPGATE_R_PEER_DOWN);
+	}
 	if (!dry)
 		return steer_new(skb, set, seg, &tuple, &rule, answer);
 	peer = peer_of(answer->peer);
@@ -364,14 +395,21 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 	return reason == done ? reason : steer_cannot(answer, rule.flags, reason);
 }
 
-/* Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. */
+/*
+ * Neither a connection nor a SYN: ours only as the third packet of a handshake with a SYN cookie. Answers of servers
+ * may tell something of them.
+ */
 static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, const struct mpgate_settings *set,
 						      const struct segment *seg, struct mpgate_explained *answer)
 {
 	struct mpgate_tuple tuple = {};
 	struct mpgate_flow *flow;
 
-	if ((seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT)) != TCP_ACK_BIT || !syn_epoch_busy())
+	__u32 bits = seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT);
+
+	if (set->learns && (bits == LEARN_SYN_ACK || bits & TCP_RST_BIT))
+		learn_answer(skb, seg);
+	if (bits != TCP_ACK_BIT || !syn_epoch_busy())
 		return MPGATE_R_OTHER;
 	segment_tuple(seg, &tuple);
 	flow = bpf_map_lookup_elem(&flows, &tuple);

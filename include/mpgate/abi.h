@@ -38,6 +38,10 @@
 #define MPGATE_MAX_SOURCES 16384 /* rate-limited sources */
 #define MPGATE_MAX_ALLOW 4096 /* prefixes in allow-from */
 #define MPGATE_MAX_SYNACK 16384 /* SYN+ACKs whose options no worker has read yet */
+#define MPGATE_MAX_SERVERS 16384 /* servers of which it is known how they take MPTCP */
+#define MPGATE_MAX_ASKED 4096 /* SYNs with MPTCP that went on, and whose answers are awaited */
+#define MPGATE_LEARNED_NS (86400ULL * 1000000000ULL) /* for so long that is remembered */
+#define MPGATE_LEARNED_DOUBTS 2 /* so often a server has to break on MPTCP and do without to be one that breaks */
 #define MPGATE_PORTS 65536
 #define MPGATE_GENERATIONS 2 /* the policy in force and the one being built */
 
@@ -78,6 +82,7 @@ struct mpgate_tuple {
 	X(NO_RULE, "no-rule", "no rule matched and the default is direct: passed")                                     \
 	X(RULE_DIRECT, "rule-direct", "a rule says direct: passed")                                                    \
 	X(MPTCP, "mptcp", "the SYN speaks MPTCP end to end: passed")                                                   \
+	X(PLAIN, "plain", "the rule terminates MPTCP only, and the SYN has none: passed")                              \
 	X(PEER_ADDRESS, "peer-address", "the destination is a peer itself: passed")                                    \
 	X(LOCAL, "local", "the destination is this machine, or near it in host mode: passed")                          \
 	X(NO_ROUTE, "no-route", "the normal route would not forward it: passed")                                       \
@@ -101,6 +106,8 @@ struct mpgate_tuple {
 	X(TAG_TAKEN, "tag-taken", "SYN with the tag of a peer: for us; counted beside what becomes of it")             \
 	X(TAG_UNKNOWN, "tag-unknown", "SYN with the tag of a key that is not ours: as without it; counted beside")     \
 	X(TAG_WRONG, "tag-wrong", "SYN with a wrong tag, or one of another time: as without it; counted beside")       \
+	X(SERVER_PLAIN, "server-plain", "answer of a server that does not speak MPTCP: remembered; counted beside")    \
+	X(SERVER_BREAKS, "server-breaks", "answer of a server that MPTCP has just failed with; counted beside")        \
 	X(GATE_HIT, "gate-hit", "classified early, at XDP; counted beside the reason")                                 \
 	X(GUARD_PASS, "guard-pass", "Convert SYN with a valid cookie: passed")                                         \
 	X(GUARD_UNCHECKED, "guard-unchecked", "SYN to the Convert port that cannot be checked yet: passed")            \
@@ -147,7 +154,7 @@ struct mpgate_settings {
 	__u32 holds; /* not 0: SYNs can be held, and put back */
 	__u32 hosts; /* enum mpgate_hosts: whose connections of this machine's own are classified */
 	__u32 tags; /* not 0: SYNs with the tag of a peer are ours (mpgate/tag.h) */
-	__u32 zero;
+	__u32 learns; /* not 0: a rule asks how servers take MPTCP */
 	__u64 wall_offset; /* ns; CLOCK_REALTIME - CLOCK_BOOTTIME, and never less than it was */
 	__u64 client_seed; /* random: nobody outside knows which clients share a counter or a worker */
 };
@@ -211,16 +218,21 @@ struct mpgate_bitmap {
 	__u64 rules[MPGATE_RULE_WORDS]; /* rule i is bit i%64 of word i/64 */
 };
 
-enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1 };
+/* TERMINATE: to the server without a peer, and MPTCP only. */
+enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1, MPGATE_TERMINATE = 2 };
 
 #define MPGATE_RULE_REJECT 1U /* if-down: reject */
 #define MPGATE_RULE_TAKE_MPTCP 2U /* steer SYNs with MP_CAPABLE as well */
 #define MPGATE_RULE_HONEST 4U /* hold the SYN until the server has answered */
 #define MPGATE_RULE_PUBLISHED 8U /* of the hub's own address: it is for no normal route */
 #define MPGATE_RULE_TAGGED 16U /* of no rule: the SYN had the tag of a peer */
+#define MPGATE_RULE_LEARNED 32U /* steer SYNs with MP_CAPABLE as well, where the server is known not to take it */
+#define MPGATE_RULE_TERMINATE 64U /* action: terminate */
 
 /* Only in a flow's rule_flags: it is of this machine's own, and left by the link that the flow names. */
 #define MPGATE_FLOW_HOST 0x80000000U
+/* The same: its server is known to break on MPTCP. */
+#define MPGATE_FLOW_BREAKS 0x40000000U
 
 struct mpgate_rule {
 	__u16 action; /* enum mpgate_action */
@@ -276,6 +288,35 @@ struct mpgate_flow {
 	__u32 worker;
 	__u32 client; /* index in `flow_clients` */
 	__u64 time; /* ns, CLOCK_MONOTONIC, of the last SYN; held: of the first */
+};
+
+/* learned: server -> how it takes MPTCP. */
+struct mpgate_server {
+	struct mpgate_addr addr;
+	__be16 port;
+	__u16 zero;
+};
+
+enum mpgate_learned_state {
+	MPGATE_LEARNED_NOTHING, /* but doubts */
+	MPGATE_LEARNED_PLAIN, /* it answers in plain TCP */
+	MPGATE_LEARNED_BREAKS, /* it answers SYNs without MP_CAPABLE only */
+};
+
+struct mpgate_learned {
+	__u64 time; /* ns, CLOCK_MONOTONIC: when it was seen last */
+	__u8 state; /* enum mpgate_learned_state */
+	__u8 doubts; /* how often MP_CAPABLE had no answer, or a RST, and the same or the next SYN without it had one */
+	__u8 reset; /* the last answer to MP_CAPABLE was a RST */
+	__u8 zero[5];
+};
+
+/* asked: tuple -> a SYN with MP_CAPABLE that went on. */
+struct mpgate_asked {
+	__u32 seq;
+	__u8 with; /* how often it was said with MP_CAPABLE, */
+	__u8 without; /* and whether without it since */
+	__u16 zero;
 };
 
 /* held_rings (a ring of each worker): a SYN that is held. */

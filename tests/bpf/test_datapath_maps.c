@@ -372,7 +372,7 @@ static void expect(struct datapath *dp, const struct mpgate_tuple *t, enum mpgat
 {
 	struct datapath_explanation e = { MPGATE_REASON_COUNT, -2, -2 };
 
-	CU_ASSERT_EQUAL(datapath_explain(dp, dev, false, t, 0, &e), 0);
+	CU_ASSERT_EQUAL(datapath_explain(dp, dev, t, 0, false, &e), 0);
 	CU_ASSERT_EQUAL(e.reason, reason);
 	CU_ASSERT_EQUAL(e.rule, rule);
 	CU_ASSERT_EQUAL(e.peer, peer);
@@ -415,7 +415,7 @@ static void test_explain(void)
 	explain_family(dp, s, AF_INET);
 	explain_family(dp, s, AF_INET6);
 	t4.saddr = t6.saddr;
-	CU_ASSERT_EQUAL(datapath_explain(dp, dev, false, &t4, 0, &e), -EINVAL);
+	CU_ASSERT_EQUAL(datapath_explain(dp, dev, &t4, 0, false, &e), -EINVAL);
 	/* Asking leaves no trace. */
 	CU_ASSERT_EQUAL(datapath_counters(dp, counters), 0);
 	for (unsigned i = 0; i < MPGATE_REASON_COUNT; i++)

@@ -5,6 +5,7 @@
 # Targets, as LAST-PART-OF-ADDRESS:PORT of $SERVER_IP's net: open, closed, and what the firewall below says; an address
 # that nobody has, and those of no way.
 TARGETS=(2:7001 2:7999 2:7990 2:7991 2:7992 2:7993 2:7994 2:7995 99:7001 66:7001 67:7001)
+FACES_BY=() # options of tcpload
 FACES_QUIET_S=5 # a client that has heard nothing for so long
 
 faces_make() {
@@ -35,7 +36,7 @@ seen_by() {
 	local t got pids=() i=0
 	for t in "${TARGETS[@]}"; do
 		(
-			got=$(timeout $FACES_QUIET_S nsenter --net="/run/netns/$1" -- "$TOOLS/tcpload" conn \
+			got=$(timeout $FACES_QUIET_S nsenter --net="/run/netns/$1" -- "$TOOLS/tcpload" "${FACES_BY[@]}" conn \
 				"${SERVER_IP%2}${t%:*}" "${t#*:}")
 			echo "$t ${got:-silence}"
 		) >"$TMP/seen.$i" &

@@ -10,6 +10,8 @@
 . "$(dirname "$0")/faces.sh"
 # shellcheck source=tests/net/links.sh
 . "$(dirname "$0")/links.sh"
+# shellcheck source=tests/net/onpath.sh
+. "$(dirname "$0")/onpath.sh"
 
 BYTES=3000000
 SIZE=8000000 # of a download over shaped links
@@ -30,21 +32,7 @@ sed -i -e 's/source: share/source: preserve/' \
 	-e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }\n  - { name: gw-way, key-file: way.key, $OURS }|" \
 	"$TMP/hub.yaml"
 
-# on_path add|del: the router leads what comes from the access links or from the server by the hub, which gives it back;
-# and its own errors about what the hub sent.
-on_path() {
-	local dev f
-	for f in -4 -6; do
-		for dev in acc0 acc1 srv0; do
-			ip -n "$ROUTER" $f rule "$1" iif $dev table 60 priority 100
-		done
-	done
-	ip -n "$ROUTER" rule "$1" iif lo to 10.60.1.0/24 table 60 priority 100
-	ip -n "$ROUTER" -6 rule "$1" iif lo to fd60:1::/64 table 60 priority 100
-}
-ip -n "$ROUTER" route add default via 10.60.30.2 table 60
-ip -n "$ROUTER" -6 route add default via fd60:30::2 table 60
-sysctls "$HUB" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+on_path_make
 
 faces_make
 for f in 4 6; do
@@ -223,4 +211,28 @@ for f in 4 6; do
 	seen_by "$CLIENT" >"$TMP/seen"
 	check "IPv$f: clients see what they see without" diff "$TMP/plain.$f" "$TMP/seen"
 done
+
+# A server behind something that drops MP_CAPABLE: connections to it cost two SYNs, until that is known.
+if on "$SERVER" nft -f - 2>"$TMP/nft" <<-'END'
+	table inet offended {
+		chain in {
+			type filter hook input priority filter - 1
+			tcp dport 7001 tcp option mptcp exists drop
+		}
+	}
+END
+then
+	resent() { on "$GATEWAY" nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }'; }
+	for f in 4 6; do
+		family $f
+		for n in 1 2 3; do
+			before=$(resent)
+			check "IPv$f: a server that takes no MPTCP, $n" load -n 1000 echo "$SERVER_IP" 7001
+			check "IPv$f: $([ $n = 3 ] && echo "is dialed without" || echo "costs time, $n")" \
+				[ $(($(resent) - before >= 2)) = $((n < 3)) ]
+		done
+	done
+else
+	skip "a server that takes no MPTCP" "nft cannot do that here: $(head -n 1 "$TMP/nft")"
+fi
 done_testing

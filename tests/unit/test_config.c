@@ -66,7 +66,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(cfg->rules[0].connect, CFG_HONEST);
 	CU_ASSERT_EQUAL(cfg->rules[0].if_down, CFG_IF_DOWN_DIRECT);
 	CU_ASSERT_EQUAL(cfg->rules[0].line, 7);
-	CU_ASSERT_FALSE(cfg->rules[0].take_mptcp);
+	CU_ASSERT_EQUAL(cfg->rules[0].mptcp, CFG_MPTCP_PASS);
 	CU_ASSERT_FALSE(cfg->rules[0].from_given);
 	CU_ASSERT_FALSE(cfg->default_proxy);
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 1);
@@ -112,7 +112,7 @@ static const char full[] =
 	"policy:\n  default: direct\n  rules:\n"
 	"  - { name: r1, to-port: [ 8080-8090, 22, \"23\" ], action: direct }\n"
 	"  - { name: r2, link: lan0, from: [ 10.1.0.0/16, \"fd01::/16\" ], from-set: cloud, to-set: cloud,\n"
-	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: proxy }\n"
+	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: terminate }\n"
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"  - { name: r4, link: host, to: [ 203.0.113.2 ], action: proxy, via: hub1 }\n"
 	"  - { name: r5, to: [ 203.0.113.2 ], action: proxy, via: way }\n"
@@ -176,7 +176,7 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->rules[4].dscp_count, COUNT(dscp));
 	CU_ASSERT_EQUAL(memcmp(cfg->rules[4].dscp, dscp, sizeof(dscp)), 0);
 	CU_ASSERT_EQUAL(cfg->rules[4].if_down, CFG_IF_DOWN_REJECT);
-	CU_ASSERT_TRUE(cfg->rules[4].take_mptcp);
+	CU_ASSERT_EQUAL(cfg->rules[4].mptcp, CFG_MPTCP_TERMINATE);
 	CU_ASSERT_EQUAL(cfg->rules[4].to_set, 0);
 	CU_ASSERT_EQUAL(cfg->rules[5].group, 1);
 	CU_ASSERT_EQUAL(cfg->rules[6].link, CFG_LINK_HOST);
@@ -210,9 +210,9 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       same_prefixes(&a->to, &b->to) && a->from_set == b->from_set && a->to_set == b->to_set &&
 	       a->from_given == b->from_given && a->to_given == b->to_given && SAME_BYTES(a, b, ports, port_count) &&
 	       SAME_BYTES(a, b, dscp, dscp_count) && a->proxy == b->proxy && a->group == b->group &&
-	       a->connect == b->connect && a->if_down == b->if_down && a->take_mptcp == b->take_mptcp &&
-	       a->published == b->published && memcmp(&a->target, &b->target, sizeof(a->target)) == 0 &&
-	       a->target_port == b->target_port;
+	       a->connect == b->connect && a->if_down == b->if_down && a->mptcp == b->mptcp &&
+	       a->terminate == b->terminate && a->published == b->published &&
+	       memcmp(&a->target, &b->target, sizeof(a->target)) == 0 && a->target_port == b->target_port;
 }
 
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)

@@ -2,6 +2,8 @@
 /* The configuration reader: every fault is told, with its line. */
 #include "config_test.h"
 
+#define TERMINATE "policy:\n  rules:\n  - { name: r, action: terminate" /* the rule is in line 6 */
+#define JOIN "transparent: { join: [ 192.0.2.1 ] }\n"
 #define ISSUED "convert:\n  accept: issued\n  allow-from: [ 192.0.2.0/24 ]\n  listen:\n"
 
 static const struct {
@@ -260,7 +262,19 @@ static const struct {
 	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { source: preserve }\n"
 		"transparent: { join: [ 192.0.2.1 ] }\n",
 	  "4: peer 'gw' needs allow-source, since convert.source is preserve: the prefixes of its hosts" },
-	{ LINKS "transparent: { join: [ 192.0.2.1 ] }\n", "4: transparent needs a peer with a key-file" },
+	{ LINKS "transparent: { join: [ 192.0.2.1 ] }\n",
+	  "4: transparent needs a peer with a key-file, or a rule with action: terminate" },
+	{ LINKS TERMINATE "}\n", "6: rule 'r': action: terminate needs mptcp: learned, or terminate" },
+	{ LINKS TERMINATE ", mptcp: pass }\n", "6: rule 'r': action: terminate needs mptcp: learned, or terminate" },
+	{ LINKS TERMINATE ", mptcp: learned }\n",
+	  "6: rule 'r': action: terminate needs the section transparent: where further subflows come to" },
+	{ LINKS TERMINATE ", mptcp: learned, via: r }\n" JOIN, "6: rule 'r': via needs action: proxy" },
+	{ LINKS TERMINATE ", mptcp: learned, connect: early }\n" JOIN,
+	  "6: rule 'r': connect: early needs action: proxy" },
+	{ LINKS TERMINATE ", mptcp: learned, if-down: reject }\n" JOIN,
+	  "6: rule 'r': if-down: reject needs action: proxy" },
+	{ LINKS TERMINATE ", mptcp: learned, link: host }\n" JOIN,
+	  "6: rule 'r': action: terminate is for what comes in on a link" },
 	{ "links: [ { name: lan0, role: lan } ]\npeers: [ { name: gw, key-file: a.key } ]\n"
 	  "transparent: { join: [ 192.0.2.1 ] }\n",
 	  "3: transparent needs a link with role path, where connections arrive" },

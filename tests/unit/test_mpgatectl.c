@@ -91,7 +91,8 @@ static void wrong_command_lines_are_told(void)
 		{ ARGV("--jsn", "status", "--json"), "unknown option: --jsn", true },
 		{ ARGV("status", "-i"), "--instance wants a value: INSTANCE", false },
 		{ ARGV("-i", "../x", "status"), "'../x' is not the name of an instance", false },
-		{ ARGV("status", "--link", "l"), "--link and --dscp are for policy explain", false },
+		{ ARGV("status", "--link", "l"), "--link, --dscp and --mptcp are for policy explain", false },
+		{ ARGV("status", "--mptcp"), "--link, --dscp and --mptcp are for policy explain", false },
 		{ ARGV("policy", "explain", "a", "b", "--dscp", "64"), "'64' is not a code point: 0 to 63", false },
 	};
 	char error[256];
@@ -184,7 +185,7 @@ static void words_are_completed(void)
 		{ { "-i", "a", "key" }, 3, "show-id\n", "status\n", ARGS_WANT_NOTHING, "a" },
 		{ { "policy", "check" }, 2, "", "--json\n", ARGS_WANT_NOTHING, NULL },
 		{ { "policy", "explain" }, 2, "--link\n", "show\n", ARGS_WANT_NOTHING, NULL },
-		{ { "policy", "explain" }, 2, "--dscp\n", "status\n", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain" }, 2, "--mptcp\n", "status\n", ARGS_WANT_NOTHING, NULL },
 		{ { "policy", "explain", "--link" }, 3, "", "--json\n", ARGS_WANT_LINKS, NULL },
 		{ { "policy", "explain", "--dscp" }, 3, "", "--json\n", ARGS_WANT_NOTHING, NULL },
 		{ { NULL }, 0, "run\n", "show\n", ARGS_WANT_NOTHING, NULL },

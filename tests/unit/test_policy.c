@@ -439,7 +439,7 @@ static void test_rules_and_groups(void)
 	cfg->rules[0].if_down = CFG_IF_DOWN_REJECT;
 	cfg->rules[1].proxy = false;
 	cfg->rules[1].group = -1;
-	cfg->rules[1].take_mptcp = true;
+	cfg->rules[1].mptcp = CFG_MPTCP_TERMINATE;
 	cfg->rules[1].connect = CFG_EARLY;
 	cfg->rules[0].published = true;
 	cfg->rules[0].link = 0;

@@ -196,7 +196,8 @@ static void test_meaning(void)
 	CU_ASSERT_EQUAL(cfg->rules[1].connect, CFG_EARLY);
 	CU_ASSERT_EQUAL(cfg->rules[1].if_down, CFG_IF_DOWN_REJECT);
 	for (unsigned i = 0; i < 2; i++) {
-		CU_ASSERT_TRUE(cfg->rules[i].published && cfg->rules[i].proxy && cfg->rules[i].take_mptcp);
+		CU_ASSERT_TRUE(cfg->rules[i].published && cfg->rules[i].proxy &&
+			       cfg->rules[i].mptcp == CFG_MPTCP_TERMINATE);
 		CU_ASSERT_TRUE(cfg->rules[i].to_given);
 		CU_ASSERT_EQUAL(cfg->rules[i].to_set, -1);
 		CU_ASSERT_EQUAL(cfg->rules[i].group, 0);

@@ -92,13 +92,19 @@ static void test_messages(void)
 		{ { MSG_PROVED, 1, 0, 0, SOMEBODY }, false, false },
 		{ { MSG_PROVED, 0, 1, 0, SOMEBODY }, false, false },
 		{ { MSG_PROVED, 0, 0, 1, SOMEBODY }, false, false },
+		{ { MSG_BREAKS, 0, 443, 0, SOMEBODY }, false, true },
+		{ { MSG_BREAKS, 0, 443, 0, SOMEBODY }, true, false },
+		{ { MSG_BREAKS, 0, 0, 0, SOMEBODY }, false, false },
+		{ { MSG_BREAKS, 0, 65536, 0, SOMEBODY }, false, false },
+		{ { MSG_BREAKS, 1, 443, 0, SOMEBODY }, false, false },
+		{ { MSG_BREAKS, 0, 443, 1, SOMEBODY }, false, false },
 		{ { MSG_FULL, 0, 1, 0, SOMEBODY }, false, false },
 		{ { MSG_PEER_FAILED, 0, 1, 0, SOMEBODY }, false, false },
 		/* What only the supervisor sends, and what nobody does. */
 		{ { MSG_SNAPSHOT, 0, 0, 0, NOBODY }, true, false },
 		{ { MSG_PING, 0, 0, 0, NOBODY }, false, false },
 		{ { MSG_STOP_ACCEPTING, 0, 0, 0, NOBODY }, false, false },
-		{ { MSG_PROVED + 1, 0, 0, 0, NOBODY }, false, false },
+		{ { MSG_METRICS, 0, 0, 0, NOBODY }, false, false },
 		{ { UINT32_MAX, 0, 0, 0, NOBODY }, false, false },
 	};
 

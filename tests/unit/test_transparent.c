@@ -13,6 +13,12 @@
 #include "gateway_script.h"
 
 static bool hub; /* which of the two is looked at */
+static uint32_t taken_by; /* at the hub: the tag, or a rule that terminates */
+
+static bool alone(void)
+{
+	return taken_by == MPGATE_RULE_TERMINATE;
+}
 
 /* A SYN that is held; the socket that was dialed for it goes to *p. */
 static struct syn *begin(struct sock **p)
@@ -24,8 +30,9 @@ static struct syn *begin(struct sock **p)
 	world.config.peers[0].flags |= hub ? 0 : SNAPSHOT_PEER_TRANSPARENT;
 	world.config.rules[1].reject = 1;
 	w = world_start();
-	world.rule_flags = hub ? MPGATE_RULE_TAGGED | MPGATE_RULE_HONEST : MPGATE_RULE_HONEST;
-	s = world_syn(client, server, 0, hub ? world.config.keys[0].key.id : 1);
+	world.rule_flags = MPGATE_RULE_HONEST | (hub ? taken_by : 0);
+	s = world_syn(client, server, hub && alone() ? UINT16_MAX : 0,
+		      hub && !alone() ? world.config.keys[0].key.id : 1);
 	world_settle();
 	*p = world_dialed(0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(*p);
@@ -34,7 +41,8 @@ static struct syn *begin(struct sock **p)
 	CU_ASSERT_EQUAL((*p)->mptcp, !hub);
 	CU_ASSERT_EQUAL((*p)->bound, !hub);
 	CU_ASSERT_EQUAL(w->stats->tagged, !hub);
-	CU_ASSERT_EQUAL(w->stats->taken, hub);
+	CU_ASSERT_EQUAL(w->stats->taken, hub && !alone());
+	CU_ASSERT_EQUAL(w->stats->terminated, hub && alone());
 	CU_ASSERT_EQUAL(s->put_count, 0);
 	return s;
 }
@@ -44,6 +52,9 @@ static void each(void (*script)(void))
 	hub = false;
 	each_family(script);
 	hub = true;
+	taken_by = MPGATE_RULE_TERMINATE;
+	each_family(script);
+	taken_by = MPGATE_RULE_TAGGED;
 	each_family(script);
 }
 
@@ -280,6 +291,66 @@ static void test_early(void)
 	each_family(early);
 }
 
+/* What the supervisor was told of servers that break on MPTCP. */
+static unsigned told_breaks(void)
+{
+	struct mpgate_addr to = world_addr(server);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < world.told_count && i < WORLD_MESSAGES; i++)
+		n += world.told[i].type == MSG_BREAKS && world.told[i].value == 80 &&
+		     !memcmp(&world.told[i].source, &to, sizeof(to));
+	return n;
+}
+
+/* Without a hub: two SYNs with MPTCP had no answer, and then one without. One lost SYN says nothing, nor does a plain
+ * server. */
+static void breaks(void)
+{
+	for (unsigned again = 0; again < 3; again++) {
+		for (unsigned plain = 0; plain < 2; plain++) {
+			struct sock *p;
+
+			begin(&p);
+			p->is_mptcp = !plain;
+			p->sent_again = again;
+			sock_connected(p);
+			world_settle();
+			CU_ASSERT_EQUAL(told_breaks(), again == 2 && plain);
+			CU_ASSERT_TRUE(world_end());
+		}
+	}
+}
+
+/* Of one that is known to, that is not asked. */
+static void known_to_break(void)
+{
+	struct sock *p;
+
+	world_new();
+	world.config.peers[0].flags |= SNAPSHOT_PEER_TRANSPARENT;
+	w = world_start();
+	world.rule_flags = MPGATE_RULE_HONEST | MPGATE_FLOW_BREAKS;
+	world_syn(client, server, 0, 1);
+	world_settle();
+	p = world_dialed(0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	CU_ASSERT_TRUE(!p->mptcp && p->bound);
+	p->sent_again = 2;
+	sock_connected(p);
+	world_settle();
+	CU_ASSERT_EQUAL(told_breaks(), 0);
+	CU_ASSERT_EQUAL(w->stats->not_mptcp, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_breaks(void)
+{
+	hub = false;
+	each_family(breaks);
+	each_family(known_to_break);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -289,6 +360,7 @@ int main(void)
 		{ "the server resets meanwhile", test_reset_meanwhile },
 		{ "what a peer may not have goes on", test_not_allowed },
 		{ "SYNs cannot be held", test_early },
+		{ "the server breaks on MPTCP", test_breaks },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -233,6 +233,11 @@ static void test_reports(void)
 	addr_parse("192.0.2.77", &m.source);
 	crew_says(0, &m, -1);
 	CU_ASSERT_EQUAL(crew.proved, 1);
+	m.type = MSG_BREAKS;
+	m.value = 443;
+	crew_says(0, &m, -1);
+	CU_ASSERT_EQUAL(crew.broken_port, 443);
+	CU_ASSERT_EQUAL(memcmp(&crew.broken, &m.source, sizeof(m.source)), 0);
 	CU_ASSERT_EQUAL(memcmp(&crew.source, &m.source, sizeof(m.source)), 0);
 
 	crew_says(1, &full, -1);

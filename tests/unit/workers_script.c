@@ -185,6 +185,13 @@ int datapath_set_backlog(struct datapath *dp, unsigned backlog)
 	return 0;
 }
 
+void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port)
+{
+	(void)dp;
+	crew.broken = *addr;
+	crew.broken_port = port;
+}
+
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source)
 {
 	(void)dp;

@@ -55,6 +55,8 @@ struct crew {
 	unsigned suspected[4], proved; /* by slot; messages */
 	unsigned parked[MPGATE_MAX_PEERS], gone; /* how often that was told: by slot, that a worker is gone */
 	struct mpgate_addr source; /* that proved a key last */
+	struct mpgate_addr broken; /* server that broke on MPTCP last */
+	unsigned broken_port;
 	pid_t in_cgroup; /* last */
 	bool holds; /* SYNs can be held */
 	unsigned rings; /* made; each is larger by a byte than the one before, from SIZE_RING on */

@@ -279,6 +279,11 @@ bool tcp_syn_data_acked(int fd)
 	return live(fd)->syn_data_acked;
 }
 
+uint32_t tcp_sent_again(int fd)
+{
+	return live(fd)->sent_again;
+}
+
 bool tcp_all_acked(int fd)
 {
 	return !live(fd)->unacked;

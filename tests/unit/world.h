@@ -52,6 +52,7 @@ struct sock {
 	size_t first_write; /* bytes of the first call that wrote any */
 	size_t room; /* bytes that the socket still takes */
 	bool shut; /* our FIN, behind those bytes */
+	unsigned sent_again; /* segments */
 	bool unacked; /* the other side acknowledges nothing */
 	uint32_t held; /* bytes of memory for what was sent and is not acknowledged */
 	uint32_t ahead; /* as the worker set it; 0: no bound */
@@ -88,7 +89,7 @@ struct world {
 	unsigned sock_count;
 	struct syn syns[WORLD_SYNS];
 	unsigned syn_count;
-	uint8_t rule_flags; /* of the rule by which steer takes what comes next */
+	uint32_t rule_flags; /* of the rule by which steer takes what comes next */
 	struct world_faults fail;
 	size_t syn_room; /* bytes that a SYN takes; 0: this kernel cannot */
 	size_t room; /* bytes that a new socket takes; SIZE_MAX: all */

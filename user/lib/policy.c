@@ -336,10 +336,12 @@ static int compile_rules(const struct config *cfg, const uint32_t *rule_id, stru
 		const struct cfg_rule *from = &cfg->rules[i];
 		struct mpgate_rule *rule = &img->rules[i];
 
-		rule->action = from->proxy ? MPGATE_PROXY : MPGATE_DIRECT;
+		rule->action = from->terminate ? MPGATE_TERMINATE : from->proxy ? MPGATE_PROXY : MPGATE_DIRECT;
 		rule->group = from->proxy ? (uint16_t)from->group : 0;
 		rule->flags = (from->if_down == CFG_IF_DOWN_REJECT ? MPGATE_RULE_REJECT : 0) |
-			      (from->take_mptcp ? MPGATE_RULE_TAKE_MPTCP : 0) |
+			      (from->mptcp == CFG_MPTCP_TERMINATE ? MPGATE_RULE_TAKE_MPTCP : 0) |
+			      (from->mptcp == CFG_MPTCP_LEARNED ? MPGATE_RULE_LEARNED : 0) |
+			      (from->terminate ? MPGATE_RULE_TERMINATE : 0) |
 			      (from->connect == CFG_HONEST ? MPGATE_RULE_HONEST : 0) |
 			      (from->published ? MPGATE_RULE_PUBLISHED : 0);
 		rule->id = rule_id[i];

@@ -13,12 +13,13 @@ struct option {
 	const char *name, *alias, *value, *help;
 };
 
-enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_VERSION, OPT_HELP };
+enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_MPTCP, OPT_VERSION, OPT_HELP };
 static const struct option options[] = {
 	[OPT_INSTANCE] = { "--instance", "-i", "INSTANCE", "the daemon to ask; needed when several run" },
 	[OPT_JSON] = { "--json", NULL, NULL, "one JSON value on standard output, errors included" },
 	[OPT_LINK] = { "--link", NULL, "L", "explain: the interface on which the SYN arrives; host: it is our own" },
 	[OPT_DSCP] = { "--dscp", NULL, "N", "explain: the code point of the SYN, 0 to 63" },
+	[OPT_MPTCP] = { "--mptcp", NULL, NULL, "explain: the SYN speaks MPTCP" },
 	[OPT_VERSION] = { "--version", NULL, NULL, "the version of this tool" },
 	[OPT_HELP] = { "--help", "-h", NULL, "this text" },
 };
@@ -61,6 +62,9 @@ static int set_option(struct args *args, int option, const char *value, char *er
 		break;
 	case OPT_VERSION:
 		args->version = true;
+		break;
+	case OPT_MPTCP:
+		args->mptcp = true;
 		break;
 	case OPT_LINK:
 		args->link = value;
@@ -154,8 +158,8 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 	if (err || args->help || args->version)
 		return err;
 	err = find_verb(args, words, count, error, size);
-	if (!err && (args->link || args->dscp >= 0) && !args->verb->asks_path) {
-		snprintf(error, size, "--link and --dscp are for policy explain");
+	if (!err && (args->link || args->dscp >= 0 || args->mptcp) && !args->verb->asks_path) {
+		snprintf(error, size, "--link, --dscp and --mptcp are for policy explain");
 		err = -EINVAL;
 	}
 	return err;
@@ -170,7 +174,7 @@ static void verb_usage(const struct verb *v, char *text, size_t size)
 	for (int i = 0; i < ARGS_OPERANDS && v->operands[i]; i++)
 		len += snprintf(text + len, size - len, " %s", v->operands[i]);
 	if (v->asks_path)
-		snprintf(text + len, size - len, " [--link L] [--dscp N]");
+		snprintf(text + len, size - len, " [--link L] [--dscp N] [--mptcp]");
 	if (v->takes_command)
 		snprintf(text + len, size - len, " -- COMMAND");
 }
@@ -320,5 +324,7 @@ json_t *args_explain(const struct args *args, char *error, size_t size)
 		json_object_set_new(parameters, "source_port", json_integer(source_port));
 	if (args->dscp >= 0)
 		json_object_set_new(parameters, "dscp", json_integer(args->dscp));
+	if (args->mptcp)
+		json_object_set_new(parameters, "mptcp", json_true());
 	return parameters;
 }

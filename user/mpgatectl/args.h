@@ -23,7 +23,7 @@ struct verb {
 	const char *noun;
 	const char *verb; /* NULL: the noun stands alone */
 	const char *operands[ARGS_OPERANDS]; /* names, for the help; all must be given */
-	bool asks_path; /* takes --link and --dscp */
+	bool asks_path; /* takes --link, --dscp and --mptcp */
 	const char *help;
 	const char *method; /* of the daemon's interface; NULL: run here, by run */
 	verb_run run;
@@ -44,6 +44,7 @@ struct args {
 	char *const *command; /* NULL: none was given */
 	const char *link;
 	int dscp; /* -1: not given */
+	bool mptcp;
 };
 
 /*

@@ -14,7 +14,9 @@
 
 #define CFG_MAX_PREFIXES (1U << 20) /* of one prefix set; the size of the lookup tables */
 
-#define CFG_LINK_ANY (-1) /* of a rule: any lan link, and this machine itself; published: any link at all */
+#define CFG_LINK_ANY                                                                                                   \
+	(-1) /* of a rule: any lan link, and this machine itself; published, terminate: any link at all                \
+	      */
 #define CFG_LINK_HOST (-2) /* this machine itself */
 #define CFG_HOST "host" /* the same in the file */
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
@@ -35,6 +37,7 @@ enum cfg_transport { CFG_UDP, CFG_TCP };
 enum cfg_mode { CFG_EXPLICIT, CFG_TRANSPARENT };
 enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
 enum cfg_connect { CFG_HONEST, CFG_EARLY };
+enum cfg_mptcp { CFG_MPTCP_PASS, CFG_MPTCP_LEARNED, CFG_MPTCP_TERMINATE };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
 
 struct cfg_link {
@@ -133,11 +136,11 @@ struct cfg_rule {
 	unsigned port_count;
 	uint8_t *dscp; /* none: any */
 	unsigned dscp_count;
-	bool proxy; /* action */
-	int group; /* index into config.groups; -1 for direct. A peer named by `via` has a group made for it */
+	bool proxy, terminate; /* action; neither: direct */
+	int group; /* index into config.groups; -1 without proxy. A peer named by `via` has a group made for it */
 	enum cfg_connect connect;
 	enum cfg_if_down if_down;
-	bool take_mptcp; /* `mptcp: proxy` */
+	enum cfg_mptcp mptcp; /* what becomes of SYNs with MP_CAPABLE */
 	bool published; /* an entry of `publish` */
 	struct mpgate_addr target; /* published: where the peer connects to */
 	uint16_t target_port; /* published: for the first port of ports[0]; 0: the port outside */
@@ -205,13 +208,13 @@ static inline bool config_rule_takes(const struct config *cfg, const struct cfg_
 {
 	if (rule->link != CFG_LINK_ANY)
 		return rule->link == (int)link;
-	return rule->published || cfg->links[link].role == CFG_LAN;
+	return rule->published || rule->terminate || cfg->links[link].role == CFG_LAN;
 }
 
 /* Whether it takes those that this machine opens. */
 static inline bool config_rule_takes_host(const struct cfg_rule *rule)
 {
-	return !rule->published && (rule->link == CFG_LINK_ANY || rule->link == CFG_LINK_HOST);
+	return !rule->published && !rule->terminate && (rule->link == CFG_LINK_ANY || rule->link == CFG_LINK_HOST);
 }
 
 /*
@@ -235,6 +238,15 @@ static inline bool config_has_transparent(const struct config *cfg)
 		if (cfg->peers[i].mode == CFG_TRANSPARENT)
 			return true;
 	return false;
+}
+
+/* Does a rule ask how servers take MPTCP, or do we speak it to servers? */
+static inline bool config_learns(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->rule_count; i++)
+		if (cfg->rules[i].mptcp == CFG_MPTCP_LEARNED)
+			return true;
+	return config_has_transparent(cfg);
 }
 
 /*

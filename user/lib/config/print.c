@@ -290,8 +290,8 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 		prefixes(p, "to", &rule->to);
 		pair(p, "to-set", rule->to_set >= 0 ? cfg->sets[rule->to_set].name : NULL);
 		print_ports(p, "to-port", rule);
-		pair(p, "action", cfg_action_words[rule->proxy].str);
-		pair(p, "mptcp", cfg_mptcp_words[rule->take_mptcp].str);
+		pair(p, "action", cfg_action_words[rule->terminate ? RAW_TERMINATE : rule->proxy].str);
+		pair(p, "mptcp", cfg_mptcp_words[rule->mptcp].str);
 	}
 	print_dscp(p, rule);
 	if (rule->proxy)

@@ -84,7 +84,7 @@ static int build_peers(struct build *b, unsigned i)
 	if (r)
 		return r;
 	rule->proxy = true;
-	rule->take_mptcp = true; /* nothing behind us would speak it */
+	rule->mptcp = CFG_MPTCP_TERMINATE; /* nothing behind us would speak it */
 	group = &b->cfg->groups[rule->group];
 	/* Whoever speaks it has a key. */
 	for (k = 0; k < group->peer_count; k++)

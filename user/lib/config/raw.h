@@ -67,8 +67,7 @@ struct raw_set {
 	unsigned prefixes_count;
 };
 
-enum raw_action { RAW_DIRECT, RAW_PROXY };
-enum raw_mptcp { RAW_MPTCP_PASS, RAW_MPTCP_PROXY };
+enum raw_action { RAW_DIRECT, RAW_PROXY, RAW_TERMINATE };
 
 /* A rule of the policy, or an entry of `publish`: its `address` and `port` are in to and to_port. */
 struct raw_rule {
@@ -78,7 +77,7 @@ struct raw_rule {
 	enum raw_action action;
 	enum cfg_connect connect;
 	enum cfg_if_down if_down;
-	enum raw_mptcp mptcp;
+	enum cfg_mptcp mptcp;
 };
 
 struct raw_config {
@@ -123,6 +122,6 @@ extern const struct cyaml_schema_value raw_schema;
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
-	cfg_action_words[2], cfg_mptcp_words[2], cfg_transport_words[2];
+	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2];
 
 #endif

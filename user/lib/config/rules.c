@@ -230,17 +230,44 @@ int cfg_check_mode(struct build *b, unsigned i)
 	return 0;
 }
 
+/* Connections that speak MPTCP, taken in their servers' place. */
+static int check_terminate(struct build *b, unsigned i)
+{
+	const struct cfg_rule *rule = &b->cfg->rules[i];
+
+	if (rule->mptcp == CFG_MPTCP_PASS)
+		return cfg_fail(b, cfg_rule_at(b, i), "rule '%s': action: terminate needs mptcp: learned, or terminate",
+				rule->name);
+	if (!b->cfg->transparent.accept)
+		return cfg_fail(b, cfg_rule_at(b, i),
+				"rule '%s': action: terminate needs the section transparent: where further subflows "
+				"come to",
+				rule->name);
+	if (rule->connect == CFG_EARLY || rule->if_down == CFG_IF_DOWN_REJECT)
+		return cfg_fail(b, cfg_rule_at(b, i), "rule '%s': %s needs action: proxy", rule->name,
+				rule->connect == CFG_EARLY ? "connect: early" : "if-down: reject");
+	if (rule->link == CFG_LINK_HOST)
+		return cfg_fail(b, cfg_at(b, "%s.link", cfg_rule_at(b, i)),
+				"rule '%s': action: terminate is for what comes in on a link", rule->name);
+	return 0;
+}
+
 static int build_action(struct build *b, unsigned i)
 {
 	const struct raw_rule *raw = cfg_rule_raw(b, i);
 	struct cfg_rule *rule = &b->cfg->rules[i];
 	const struct cfg_group *group;
 	unsigned k;
-	int r;
+	int r = 0;
 
 	rule->group = -1;
 	rule->proxy = raw->action == RAW_PROXY;
-	rule->take_mptcp = raw->mptcp == RAW_MPTCP_PROXY;
+	rule->terminate = raw->action == RAW_TERMINATE;
+	rule->mptcp = raw->mptcp;
+	if (rule->terminate)
+		r = check_terminate(b, i);
+	if (r)
+		return r;
 	if (!rule->proxy)
 		return raw->via ? cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					   "rule '%s': via needs action: proxy", raw->name)

@@ -32,9 +32,14 @@ const cyaml_strval_t cfg_mode_words[2] = { { "explicit", CFG_EXPLICIT }, { "tran
 const cyaml_strval_t cfg_dialect_words[2] = { { "mpgate", CFG_DIALECT_MPGATE }, { "rfc8803", CFG_DIALECT_RFC8803 } };
 const cyaml_strval_t cfg_connect_words[2] = { { "honest", CFG_HONEST }, { "early", CFG_EARLY } };
 const cyaml_strval_t cfg_if_down_words[2] = { { "direct", CFG_IF_DOWN_DIRECT }, { "reject", CFG_IF_DOWN_REJECT } };
-const cyaml_strval_t cfg_action_words[2] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
-const cyaml_strval_t cfg_mptcp_words[2] = { { "pass", RAW_MPTCP_PASS }, { "proxy", RAW_MPTCP_PROXY } };
+const cyaml_strval_t cfg_action_words[3] = { { "direct", RAW_DIRECT },
+					     { "proxy", RAW_PROXY },
+					     { "terminate", RAW_TERMINATE } };
+const cyaml_strval_t cfg_mptcp_words[3] = { { "pass", CFG_MPTCP_PASS },
+					    { "learned", CFG_MPTCP_LEARNED },
+					    { "terminate", CFG_MPTCP_TERMINATE } };
 const cyaml_strval_t cfg_transport_words[2] = { { "udp", CFG_UDP }, { "tcp", CFG_TCP } };
+static const cyaml_strval_t default_words[] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
 					     { "yes", 1 },   { "off", 0 },  { "on", 1 } };
@@ -158,7 +163,7 @@ static const cyaml_schema_value_t publish_entry = { CYAML_VALUE_MAPPING(CYAML_FL
 									publish_fields) };
 
 static const cyaml_schema_field_t policy_fields[] = {
-	WORD("default", OPT, struct raw_config, policy.def, cfg_action_words),
+	WORD("default", OPT, struct raw_config, policy.def, default_words),
 	MAPS("rules", OPT, struct raw_config, policy.rules, policy.rules_count, &rule_entry),
 	CYAML_FIELD_END,
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The section of who takes connections by the tag of transparent mode. */
+/* The section of who takes connections in servers' place: those with the tag of transparent mode, or by a rule. */
 #include <lib/config/build.h>
 
 #define DEFAULT_PORT 8804 /* of joins: beside that of Convert */
@@ -7,16 +7,19 @@
 
 static int check_needs(struct build *b)
 {
-	bool path = false, key = false;
+	bool path = false, wanted = false;
 
 	for (unsigned i = 0; i < b->cfg->link_count; i++)
 		path |= b->cfg->links[i].role == CFG_PATH;
 	for (unsigned i = 0; i < b->raw->peers_count; i++)
-		key |= b->raw->peers[i].key_file != NULL;
+		wanted |= b->raw->peers[i].key_file != NULL;
+	for (unsigned i = 0; i < b->raw->policy.rules_count; i++)
+		wanted |= b->raw->policy.rules[i].action == RAW_TERMINATE;
 	if (!path)
 		return cfg_fail(b, "transparent", "transparent needs a link with role path, where connections arrive");
-	if (!key)
-		return cfg_fail(b, "transparent", "transparent needs a peer with a key-file");
+	if (!wanted)
+		return cfg_fail(b, "transparent",
+				"transparent needs a peer with a key-file, or a rule with action: terminate");
 	return 0;
 }
 

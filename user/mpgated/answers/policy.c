@@ -25,7 +25,7 @@ json_t *method_policy_show(void *arg, const json_t *parameters, const char **err
 
 		json_set_text(r, "name", c->name);
 		json_set_int(r, "hits", hits[i]);
-		json_set_text(r, "action", c->proxy ? "proxy" : "direct");
+		json_set_text(r, "action", c->terminate ? "terminate" : c->proxy ? "proxy" : "direct");
 		if (c->proxy)
 			json_set_text(r, "via", s->cfg->groups[c->group].name);
 		json_array_append_new(rules, r);
@@ -55,16 +55,16 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 {
 	struct supervisor *s = arg;
 	const char *link = NULL, *src, *dst;
-	int sport = 0, dport, dscp = 0, i;
+	int sport = 0, dport, dscp = 0, mptcp = 0, i;
 	struct mpgate_tuple t = { 0 };
 	struct datapath_explanation e;
 	char unfit[160];
 	bool host;
 	json_t *o;
 
-	if (json_unpack((json_t *)(uintptr_t)parameters, "{s:s, s:s, s:i, s?s, s?i, s?i}", "source", &src,
+	if (json_unpack((json_t *)(uintptr_t)parameters, "{s:s, s:s, s:i, s?s, s?i, s?i, s?b}", "source", &src,
 			"destination", &dst, "destination_port", &dport, "link", &link, "source_port", &sport, "dscp",
-			&dscp) < 0 ||
+			&dscp, "mptcp", &mptcp) < 0 ||
 	    addr_parse(src, &t.saddr) < 0 || addr_parse(dst, &t.daddr) < 0 || dport < 1 || dport > 65535 || sport < 0 ||
 	    sport > 65535 || dscp < 0 || dscp > 63) {
 		*error = "org.varlink.service.InvalidParameter";
@@ -82,8 +82,7 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 		return method_fail(error, why, unfit);
 	t.sport = htons((uint16_t)(sport ? sport : 49152));
 	t.dport = htons((uint16_t)dport);
-	if (datapath_explain(s->dp, host ? MPGATE_HOST_IFINDEX : s->ifindex[i],
-			     !host && paths_get(s->paths, (unsigned)i)->l3, &t, (uint8_t)dscp, &e) < 0)
+	if (datapath_explain(s->dp, host ? MPGATE_HOST_IFINDEX : s->ifindex[i], &t, (uint8_t)dscp, mptcp, &e) < 0)
 		return method_fail(error, why, "the classifier could not be asked");
 	o = json_object();
 	json_set_text(o, "link", host ? CFG_HOST : s->cfg->links[i].name);

@@ -71,6 +71,11 @@ int datapath_set_keys(struct datapath *dp, const struct datapath_key *keys, unsi
 void datapath_set_tag_key(struct datapath *dp, unsigned slot, const struct subkey *key);
 /* A source (addr_client()) proved a key: for two minutes guard counts none of its SYNs against a rate. */
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source);
+/*
+ * MPTCP has just failed with this server, and plain TCP has not. When that has happened often enough, flows to it say
+ * so (MPGATE_FLOW_BREAKS). port: host order.
+ */
+void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port);
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
 int datapath_set_unscale(struct datapath *dp, bool on);
 /*
@@ -88,13 +93,14 @@ uint64_t datapath_wall_offset(const struct datapath *dp); /* ns, what guard goes
 int datapath_counters(struct datapath *dp, uint64_t counters[MPGATE_REASON_COUNT]); /* sums over CPUs */
 int datapath_rule_hits(struct datapath *dp, uint64_t *hits, unsigned count); /* of the generation in force */
 
-/* Asks the loaded steer program what it would do with a SYN; counters and `flows` are left as they were. */
+/* Asks the loaded steer program what it would do with a SYN, mptcp: with MP_CAPABLE; counters and `flows` are left as
+ * they were. */
 struct datapath_explanation {
 	enum mpgate_reason reason;
 	int rule; /* index in the policy in force, -1: none */
 	int peer; /* slot, -1: none */
 };
-int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struct mpgate_tuple *tuple, uint8_t dscp,
+int datapath_explain(struct datapath *dp, unsigned ifindex, const struct mpgate_tuple *tuple, uint8_t dscp, bool mptcp,
 		     struct datapath_explanation *out);
 
 /*

@@ -12,21 +12,22 @@
 #define IPV6_VERSION 6U
 #define IPV6_VERSION_SHIFT 28
 #define IPV6_CLASS_SHIFT 20
-#define TCP_WORDS (sizeof(struct tcphdr) / 4)
 #define V4_OFFSET 12 /* of the IPv4 address in a v4-mapped one */
 
+static const char capable[] = { 30, 4, 1, 1 }; /* MP_CAPABLE of a SYN (RFC 8684, 3.1), with HMAC-SHA256 */
+
 union syn {
-	char bytes[ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)];
+	char bytes[ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr) + sizeof(capable)];
 	struct ethhdr eth;
 };
 
-static size_t put_ipv4(char *p, const struct mpgate_tuple *t, uint8_t dscp)
+static size_t put_ipv4(char *p, const struct mpgate_tuple *t, uint8_t dscp, size_t segment)
 {
 	struct iphdr ip = {
 		.version = IPVERSION,
 		.ihl = sizeof(ip) / 4,
 		.tos = (uint8_t)(dscp << DSCP_SHIFT),
-		.tot_len = htons(sizeof(ip) + sizeof(struct tcphdr)),
+		.tot_len = htons((uint16_t)(sizeof(ip) + segment)),
 		.ttl = SYN_TTL,
 		.protocol = IPPROTO_TCP,
 	};
@@ -37,12 +38,12 @@ static size_t put_ipv4(char *p, const struct mpgate_tuple *t, uint8_t dscp)
 	return sizeof(ip);
 }
 
-static size_t put_ipv6(char *p, const struct mpgate_tuple *t, uint8_t dscp)
+static size_t put_ipv6(char *p, const struct mpgate_tuple *t, uint8_t dscp, size_t segment)
 {
 	struct ip6_hdr ip = { 0 };
 
 	ip.ip6_flow = htonl(IPV6_VERSION << IPV6_VERSION_SHIFT | (uint32_t)dscp << (IPV6_CLASS_SHIFT + DSCP_SHIFT));
-	ip.ip6_plen = htons(sizeof(struct tcphdr));
+	ip.ip6_plen = htons((uint16_t)segment);
 	ip.ip6_nxt = IPPROTO_TCP;
 	ip.ip6_hlim = SYN_TTL;
 	memcpy(&ip.ip6_src, t->saddr.b, sizeof(ip.ip6_src));
@@ -55,17 +56,20 @@ static size_t put_ipv6(char *p, const struct mpgate_tuple *t, uint8_t dscp)
  * Writes the SYN and returns its length. It has an Ethernet header whatever the link has, because a test run of a tc
  * program demands one. No checksums: programs never look at them.
  */
-static size_t make_syn(union syn *syn, const struct mpgate_tuple *t, uint8_t dscp)
+static size_t make_syn(union syn *syn, const struct mpgate_tuple *t, uint8_t dscp, bool mptcp)
 {
 	bool v4 = addr_is_v4(&t->daddr);
-	struct tcphdr tcp = { .th_sport = t->sport, .th_dport = t->dport, .th_off = TCP_WORDS, .th_flags = TH_SYN };
-	size_t at = ETH_HLEN;
+	size_t at = ETH_HLEN, segment = sizeof(struct tcphdr) + (mptcp ? sizeof(capable) : 0);
+	struct tcphdr tcp = {
+		.th_sport = t->sport, .th_dport = t->dport, .th_off = segment / 4 & 15, .th_flags = TH_SYN
+	};
 
 	memset(syn, 0, sizeof(*syn));
 	syn->eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
-	at += v4 ? put_ipv4(syn->bytes + at, t, dscp) : put_ipv6(syn->bytes + at, t, dscp);
+	at += v4 ? put_ipv4(syn->bytes + at, t, dscp, segment) : put_ipv6(syn->bytes + at, t, dscp, segment);
 	memcpy(syn->bytes + at, &tcp, sizeof(tcp));
-	return at + sizeof(tcp);
+	memcpy(syn->bytes + at + sizeof(tcp), capable, segment - sizeof(tcp));
+	return at + segment;
 }
 
 static int run_explain(int prog_fd, unsigned ifindex, const void *packet, size_t len)
@@ -83,7 +87,7 @@ static int run_explain(int prog_fd, unsigned ifindex, const void *packet, size_t
 	return bpf_prog_test_run_opts(prog_fd, &opts);
 }
 
-int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struct mpgate_tuple *tuple, uint8_t dscp,
+int datapath_explain(struct datapath *dp, unsigned ifindex, const struct mpgate_tuple *tuple, uint8_t dscp, bool mptcp,
 		     struct datapath_explanation *out)
 {
 	struct mpgate_explained answer = { .reason = MPGATE_REASON_COUNT };
@@ -91,7 +95,6 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 	uint32_t key = 0;
 	int err;
 
-	(void)l3; /* the verdict on a SYN is the same with and without an Ethernet header */
 	if (addr_is_v4(&tuple->saddr) != addr_is_v4(&tuple->daddr)) {
 		log_error("explain: source and destination are of different address families");
 		return -EINVAL;
@@ -103,7 +106,7 @@ int datapath_explain(struct datapath *dp, unsigned ifindex, bool l3, const struc
 	/* So that an answer that was not given is not taken for the last one. */
 	err = bpf_map_update_elem(dp->map[DP_MAP_explained], &key, &answer, BPF_ANY);
 	if (!err)
-		err = run_explain(dp->prog[DP_EXPLAIN], ifindex, &syn, make_syn(&syn, tuple, dscp));
+		err = run_explain(dp->prog[DP_EXPLAIN], ifindex, &syn, make_syn(&syn, tuple, dscp, mptcp));
 	if (!err)
 		err = bpf_map_lookup_elem(dp->map[DP_MAP_explained], &key, &answer);
 	if (!err && answer.reason >= MPGATE_REASON_COUNT)

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The table of flows: which worker its clients have, and the end of what no worker took. */
 #include <sys/mman.h>
-#include <time.h>
 
 #include <mpgated/datapath/internal.h>
 #include <mpgated/datapath/spread.h>
 
-#define SECOND 1000000000ULL
-#define FLOW_NS (60 * SECOND) /* a handshake may take that long: SYN+ACKs are repeated for a minute */
-#define FLOOD_NS (10 * SECOND) /* the same while more than half of the table is taken */
+#define FLOW_NS (60 * NS_PER_SECOND) /* a handshake may take that long: SYN+ACKs are repeated for a minute */
+#define FLOOD_NS (10 * NS_PER_SECOND) /* the same while more than half of the table is taken */
 #define SWEEP_BATCH 256U /* entries a system call; more than a bucket of the hash ever holds */
 #define SWEEP_BATCHES 32U /* a call: half of a full table, some milliseconds */
 
@@ -68,14 +66,6 @@ int datapath_set_listener(struct datapath *dp, unsigned worker, __be16 port, boo
 	return err;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
-
 /* Removes an entry that is older than that. A client may have opened the same connection anew since it was looked at.
  */
 static bool expire(struct datapath *dp, const struct mpgate_tuple *tuple, uint64_t oldest)
@@ -95,7 +85,7 @@ static bool expire(struct datapath *dp, const struct mpgate_tuple *tuple, uint64
 
 int datapath_sweep_flows(struct datapath *dp)
 {
-	uint64_t now = now_ns(), life = dp->sweep.held > MPGATE_MAX_FLOWS / 2 ? FLOOD_NS : FLOW_NS;
+	uint64_t now = dp_now(), life = dp->sweep.held > MPGATE_MAX_FLOWS / 2 ? FLOOD_NS : FLOW_NS;
 	uint64_t oldest = now > life ? now - life : 0;
 	struct bpf_map_batch_opts opts = { .sz = sizeof(opts) };
 	struct mpgate_tuple tuples[SWEEP_BATCH];

@@ -6,7 +6,6 @@
 #include <mpgated/datapath/internal.h>
 
 #define BURST_SECONDS 1 /* unchecked SYNs of this many seconds may come at once */
-#define NS_PER_SECOND 1000000000LL
 
 typedef int (*compare_fn)(const void *, const void *);
 
@@ -130,9 +129,9 @@ static int put_prefixes(struct datapath *dp, const struct cfg_prefixes *allow, s
 	return 0;
 }
 
-static void convert_settings(const struct datapath *dp, const struct cfg_convert *c, bool transparent,
-			     struct mpgate_settings *s)
+static void convert_settings(const struct datapath *dp, const struct config *cfg, struct mpgate_settings *s)
 {
+	const struct cfg_convert *c = &cfg->convert;
 	static const uint32_t accept[] = {
 		[CFG_ACCEPT_KEYED] = MPGATE_ACCEPT_KEYED,
 		[CFG_ACCEPT_ISSUED] = MPGATE_ACCEPT_ISSUED,
@@ -140,7 +139,8 @@ static void convert_settings(const struct datapath *dp, const struct cfg_convert
 	};
 
 	s->accept = c->listening ? accept[c->accept] : MPGATE_ACCEPT_NONE;
-	s->tags = transparent;
+	s->tags = cfg->transparent.accept;
+	s->learns = config_learns(cfg);
 	s->convert_port = htons(c->port);
 	s->cookie_window = (uint16_t)c->window;
 	s->replay_buckets = dp->replay_buckets;
@@ -165,7 +165,7 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 	if (!keys)
 		return -ENOMEM;
 	err = put_prefixes(dp, allow, keys);
-	convert_settings(dp, &cfg->convert, cfg->transparent.accept, &s);
+	convert_settings(dp, cfg, &s);
 	if (!err)
 		err = dp_write_settings(dp, &s);
 	if (!err) {
@@ -182,11 +182,8 @@ int datapath_set_convert(struct datapath *dp, const struct config *cfg)
 
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source)
 {
-	struct timespec ts;
-	uint64_t now;
+	uint64_t now = dp_now();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts); /* what the programs go by */
-	now = (uint64_t)ts.tv_sec * NS_PER_SECOND + (uint64_t)ts.tv_nsec;
 	bpf_map_update_elem(dp->map[DP_MAP_guard_known], source, &now, BPF_ANY); /* if not, it has a rate */
 }
 
@@ -218,7 +215,8 @@ int datapath_sync_clock(struct datapath *dp)
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	offset = (uint64_t)((int64_t)(wall.tv_sec - boot.tv_sec) * NS_PER_SECOND + (wall.tv_nsec - boot.tv_nsec));
+	offset = (uint64_t)((int64_t)(wall.tv_sec - boot.tv_sec) * (int64_t)NS_PER_SECOND +
+			    (wall.tv_nsec - boot.tv_nsec));
 	if (offset <= s.wall_offset) {
 		note_set_back(dp, s.wall_offset - offset);
 		return 0;

@@ -9,13 +9,11 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <mpgated/datapath/internal.h>
 
 #define RING_BYTES (256U << 10) /* some 800 SYNs: what comes while a worker is at something else */
 #define DEVICE "mpgate%d"
-#define NS_PER_S 1000000000ULL
 
 /* IPv6 would give it an address, and say so to nobody. */
 static void without_ipv6(const char *ifname)
@@ -104,7 +102,6 @@ int datapath_hold_fd(const struct datapath *dp)
 
 int datapath_hold_ring(struct datapath *dp, unsigned worker)
 {
-	struct timespec ts;
 	int fd, err;
 
 	if (worker >= MPGATE_MAX_WORKERS)
@@ -117,7 +114,6 @@ int datapath_hold_ring(struct datapath *dp, unsigned worker)
 		close(fd);
 		return err;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	dp->since[worker] = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	dp->since[worker] = dp_now();
 	return fd;
 }

@@ -12,6 +12,7 @@
 #include <linux/limits.h>
 #include <net/if.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lib/log.h>
@@ -40,6 +41,7 @@
 	X(host_addrs)                                                                                                  \
 	X(host_cgroups)                                                                                                \
 	X(synack)                                                                                                      \
+	X(learned)                                                                                                     \
 	X(explained)
 #define DP_GEN_MAPS(X)                                                                                                 \
 	X(gen_links)                                                                                                   \
@@ -109,6 +111,17 @@ enum dp_role {
 static inline bool dp_role_leaves(enum dp_role role)
 {
 	return role == DP_ROLE_JOINS || role == DP_ROLE_HOST_OUT;
+}
+
+#define NS_PER_SECOND 1000000000ULL
+
+/* ns of the clock that the programs go by. */
+static inline uint64_t dp_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SECOND + (uint64_t)ts.tv_nsec;
 }
 
 struct dp_hook {

@@ -42,6 +42,7 @@
 	X(after_handshake, "after-handshake", "Convert messages sent after the handshake")                             \
 	X(tagged, "tagged", "connections towards servers that a hub on the path may take (mode: transparent)")         \
 	X(taken, "taken", "tagged connections of peers: taken over")                                                   \
+	X(terminated, "terminated", "MPTCP connections taken over in their servers' place (action: terminate)")        \
 	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
 	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
 	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
@@ -172,6 +173,7 @@ enum message_type {
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
 	MSG_PARKED, /* from a worker: the first connection of peer `slot` is parked with it, or the last is gone */
 	MSG_PROVED, /* from a worker: a request from `source` proved a key */
+	MSG_BREAKS, /* from a worker: the server at `source`, port `value`, took no MPTCP, but plain TCP at once */
 	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
@@ -184,7 +186,7 @@ struct message {
 	uint32_t slot;
 	int32_t value;
 	uint32_t more; /* MSG_FLOWS only */
-	struct mpgate_addr source; /* MSG_PROVED only: as addr_client() has it */
+	struct mpgate_addr source; /* MSG_BREAKS; MSG_PROVED: as addr_client() has it */
 };
 
 /*

@@ -113,7 +113,8 @@ struct conn_request {
 	uint32_t rule_id;
 	uint16_t slot; /* of the peer; MPGATE_MAX_PEERS: none (hub: a client without a shared key; gateway: direct) */
 	uint8_t dscp;
-	bool tagged; /* its SYN had the tag of a peer: it is the peer's, and goes on where it cannot be carried */
+	bool tagged; /* its SYN had the tag of a peer, or MPTCP of its own: it goes on where it cannot be carried */
+	bool breaks; /* its server is known to break on MPTCP */
 	/* gateway */
 	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
 	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
@@ -431,6 +432,8 @@ void report_parked(struct worker *w, unsigned slot);
  * above all, shows none. 0 or -errno: it could not be told.
  */
 int report_proved(struct worker *w, const struct mpgate_addr *source);
+/* The server of c took no SYN with MPTCP, and one without at once. */
+void report_breaks(struct worker *w, const struct conn *c);
 /* A message about one connection, at most 10 a second. */
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -20,6 +20,19 @@ void flow_drop(struct worker *w, const struct mpgate_tuple *tuple)
 	take(w, tuple, &f);
 }
 
+void flow_asks(const struct mpgate_flow *f, struct conn_request *out)
+{
+	bool alone = f->rule_flags & MPGATE_RULE_TERMINATE;
+
+	out->rule_id = f->rule_flags & MPGATE_RULE_TAGGED ? 0 : f->rule_id;
+	out->slot = alone ? MPGATE_MAX_PEERS : f->peer;
+	out->dscp = f->dscp;
+	out->tagged = alone || f->rule_flags & MPGATE_RULE_TAGGED;
+	out->reject = f->rule_flags & MPGATE_RULE_REJECT;
+	out->breaks = f->rule_flags & MPGATE_FLOW_BREAKS;
+	out->published = f->rule_flags & MPGATE_RULE_PUBLISHED;
+}
+
 bool flow_take(struct worker *w, struct conn *c)
 {
 	struct mpgate_flow f;
@@ -28,11 +41,7 @@ bool flow_take(struct worker *w, struct conn *c)
 		return false;
 	if (f.peer >= MPGATE_MAX_PEERS)
 		return false;
-	c->request.rule_id = f.rule_id;
-	c->request.slot = f.peer;
-	c->request.dscp = f.dscp;
-	c->request.reject = f.rule_flags & MPGATE_RULE_REJECT;
-	c->request.published = f.rule_flags & MPGATE_RULE_PUBLISHED;
+	flow_asks(&f, &c->request);
 	return true;
 }
 

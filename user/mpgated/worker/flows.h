@@ -5,6 +5,8 @@
 
 #include <mpgated/worker/conn.h>
 
+/* What an entry asks for; the tuple is the caller's. */
+void flow_asks(const struct mpgate_flow *f, struct conn_request *out);
 /* Takes the entry of c's tuple: rule, peer, DSCP. False: there is none. */
 bool flow_take(struct worker *w, struct conn *c);
 /* Nobody needs the entry of that tuple any more. */

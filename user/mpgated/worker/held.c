@@ -37,12 +37,7 @@ void held_open(void *arg, const struct mpgate_held *h)
 		return;
 	}
 	c->request.tuple = h->tuple;
-	c->request.tagged = h->flow.rule_flags & MPGATE_RULE_TAGGED;
-	c->request.rule_id = c->request.tagged ? 0 : h->flow.rule_id;
-	c->request.slot = h->flow.peer;
-	c->request.dscp = h->flow.dscp;
-	c->request.reject = h->flow.rule_flags & MPGATE_RULE_REJECT;
-	c->request.published = h->flow.rule_flags & MPGATE_RULE_PUBLISHED;
+	flow_asks(&h->flow, &c->request);
 	c->request.peers_changed = w->peers_changed;
 	conn_enter(w, c);
 	/*
@@ -63,7 +58,10 @@ void held_open(void *arg, const struct mpgate_held *h)
 	}
 	if (c->request.tagged) {
 		c->opener = LEG_PEER;
-		transparent_take(w, c, h->flow.rule_id);
+		if (h->flow.rule_flags & MPGATE_RULE_TERMINATE)
+			transparent_terminate(w, c);
+		else
+			transparent_take(w, c, h->flow.rule_id);
 	} else {
 		dial_peer(w, c);
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What connections tell the supervisor and the log. */
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -48,6 +49,15 @@ int report_proved(struct worker *w, const struct mpgate_addr *source)
 	const struct message m = { .type = MSG_PROVED, .source = *source };
 
 	return message_send(w->control, &m, -1);
+}
+
+void report_breaks(struct worker *w, const struct conn *c)
+{
+	const struct message m = { .type = MSG_BREAKS,
+				   .value = ntohs(c->request.tuple.dport),
+				   .source = c->request.tuple.daddr };
+
+	message_send(w->control, &m, -1);
 }
 
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)

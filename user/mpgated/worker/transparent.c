@@ -10,6 +10,8 @@
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/unreachable.h>
 
+#define UNANSWERED 2 /* SYNs with MP_CAPABLE, then the kernel tries one without (mptcp_ctrl.c) */
+
 /* The server was not reached: who waits is told what it would have been told without us, if anything. */
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
@@ -62,7 +64,7 @@ static int dial(struct worker *w, struct conn *c, bool mptcp, bool foreign)
 
 void transparent_dial(struct worker *w, struct conn *c)
 {
-	int ret = dial(w, c, true, true);
+	int ret = dial(w, c, !c->request.breaks, true);
 
 	if (ret) {
 		server_failed(w, c, -ret);
@@ -74,12 +76,22 @@ void transparent_dial(struct worker *w, struct conn *c)
 	memset(&c->request.first, 0, sizeof(c->request.first));
 }
 
+/* Dials the server in its opener's place; preserves: from its opener's address and port. */
+static void take(struct worker *w, struct conn *c, bool preserves)
+{
+	int ret = conn_count(w, c, &c->request.tuple.saddr);
+
+	if (!ret)
+		ret = dial(w, c, false, preserves);
+	if (ret)
+		server_failed(w, c, -ret);
+}
+
 void transparent_take(struct worker *w, struct conn *c, uint32_t key_id)
 {
 	const struct mpgate_tuple *t = &c->request.tuple;
 	struct request r = { .key = access_key(w, key_id), .keyed = true };
 	bool preserves;
-	int ret;
 
 	r.msg.has = CONVERT_HAS_ORIG_SOURCE;
 	r.msg.src = t->saddr;
@@ -101,11 +113,13 @@ void transparent_take(struct worker *w, struct conn *c, uint32_t key_id)
 		return;
 	}
 	w->stats->taken++;
-	ret = conn_count(w, c, &t->saddr);
-	if (!ret)
-		ret = dial(w, c, false, preserves);
-	if (ret)
-		server_failed(w, c, -ret);
+	take(w, c, preserves);
+}
+
+void transparent_terminate(struct worker *w, struct conn *c)
+{
+	w->stats->terminated++;
+	take(w, c, w->snap->preserve);
 }
 
 void transparent_event(struct worker *w, struct conn *c)
@@ -120,6 +134,8 @@ void transparent_event(struct worker *w, struct conn *c)
 		server_failed(w, c, err);
 	} else if (target->out || target->broken) {
 		conn_check_fallback(w, c);
+		if (target->plain && tcp_sent_again(target->fd) >= UNANSWERED)
+			report_breaks(w, c);
 		if (c->held)
 			conn_approved(w, c);
 		else

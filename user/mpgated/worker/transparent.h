@@ -17,6 +17,8 @@ void transparent_dial(struct worker *w, struct conn *c);
  * that; else the SYN goes on.
  */
 void transparent_take(struct worker *w, struct conn *c, uint32_t key_id);
+/* c is a SYN with MP_CAPABLE that a rule terminates: dials its server over TCP. */
+void transparent_terminate(struct worker *w, struct conn *c);
 void transparent_event(struct worker *w, struct conn *c); /* in TR_DIAL */
 void transparent_timeout(struct worker *w, struct conn *c);
 

@@ -54,8 +54,8 @@ int verdict_hold(struct worker *w, struct conn *c, const struct mpgate_held *h)
 	struct ethhdr eth = { .h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6) };
 
 	/* Another worker can write to what this comes from. */
-	if (h->flow.peer >= MPGATE_MAX_PEERS || h->flow.client >= MPGATE_CLIENT_COUNTERS ||
-	    (len && len < h->tcp_off + sizeof(struct tcphdr)))
+	if ((h->flow.peer >= MPGATE_MAX_PEERS && !(h->flow.rule_flags & MPGATE_RULE_TERMINATE)) ||
+	    h->flow.client >= MPGATE_CLIENT_COUNTERS || (len && len < h->tcp_off + sizeof(struct tcphdr)))
 		return -EPROTO;
 	held = malloc(sizeof(*held) + (len ? sizeof(eth) + len : 0));
 	if (!held)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# A hub that routing puts on the path. Source after lib.sh; needs WITH_ROUTER.
+
+# on_path add|del: the router leads what comes from the access links or from the server by the hub, which gives it back;
+# and its own errors about what the hub sent.
+on_path() {
+	local dev f
+	for f in -4 -6; do
+		for dev in acc0 acc1 srv0; do
+			ip -n "$ROUTER" $f rule "$1" iif $dev table 60 priority 100
+		done
+	done
+	ip -n "$ROUTER" rule "$1" iif lo to 10.60.1.0/24 table 60 priority 100
+	ip -n "$ROUTER" -6 rule "$1" iif lo to fd60:1::/64 table 60 priority 100
+}
+
+# on_path_make: what on_path leads to.
+on_path_make() {
+	ip -n "$ROUTER" route add default via 10.60.30.2 table 60
+	ip -n "$ROUTER" -6 route add default via fd60:30::2 table 60
+	sysctls "$HUB" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
