@@ -9,9 +9,9 @@
 . "$(dirname "$0")/lib.sh"
 
 READERS=100 BYTES=20000000
-EACH=7 # MB that a download may cost gateway and hub together: left to itself the kernel took 8.5 of 12 already
+EACH=8 # MB that a download may cost gateway and hub together: left to itself the kernel took 8.5 of 12 already
 LIMIT_MIB=8 BOUND=24 # kernel-mib; MB with what moves, and what is not counted yet
-KEEPS=80 TURNS=3 MOST_TURNS=7 # per cent; at least and at most so many
+KEEPS=80 TURNS=3 MOST_TURNS=10 # per cent; at least and at most so many
 LITTLE=500000 # bytes, which fit the limit and do not fit those who read nothing
 STILL_PORT=7090
 OTHER4=10.60.1.3 OTHER6=fd60:61::3 # another client; an IPv6 /64 is one
@@ -39,7 +39,7 @@ within() {
 	[ "$now" -le "$most" ]
 }
 # bulk FROM: the bytes that 2 s carry.
-bulk() { load -t 2 -f "$1" bulk "$SERVER_IP" 80 | sed -n 's/^count=\([0-9]*\) .*/\1/p'; }
+bulk() { load -t 2 -c 4 -f "$1" bulk "$SERVER_IP" 80 | sed -n 's/^count=\([0-9]*\) .*/\1/p'; }
 quiet() {
 	local before
 	before=$(counter gw relay bytes-up)-$(counter gw relay bytes-down)
