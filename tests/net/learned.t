@@ -19,7 +19,10 @@ SIZE=8000000
 # shellcheck disable=SC2034 # read by net_build
 WITH_ROUTER=1
 net_init
-net_build && servers_start || { echo "Bail out! the network does not start" && exit 1; }
+if ! { net_build && servers_start; }; then
+	echo "Bail out! the network does not start"
+	exit 1
+fi
 on_path_make
 faces_make
 # shellcheck disable=SC2034 # read by seen_by

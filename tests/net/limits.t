@@ -21,7 +21,7 @@ within_limit() {
 	local n
 	n=$(ctl gw --json flows list | jq '.flows | length')
 	echo "$n flows"
-	[ "$n" -ge $CONNECTIONS ] && [ "$n" -le $((2 * CONNECTIONS)) ]
+	[ "$n" -ge "$CONNECTIONS" ] && [ "$n" -le $((2 * CONNECTIONS)) ]
 }
 
 # idle SECONDS: the time-out from now on, by a reload.

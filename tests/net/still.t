@@ -98,18 +98,18 @@ begin() { # down|up
 # enough turns to become so.
 goes_on() {
 	local alone beside best_alone=1 best_beside=0 turns=0
-	while [ $turns -lt "$TURNS" ] || [ $((100 * best_beside / best_alone)) -lt "$KEEPS" ]; do
-		[ $turns -lt "$MOST_TURNS" ] || break
+	while [ "$turns" -lt "$TURNS" ] || [ $((100 * best_beside / best_alone)) -lt "$KEEPS" ]; do
+		[ "$turns" -lt "$MOST_TURNS" ] || break
 		turns=$((turns + 1))
 		beside=$(bulk "${!other}")
 		abandon
 		alone=$(bulk "${!other}")
-		[ "$beside" -le $best_beside ] || best_beside=$beside
-		[ "$alone" -le $best_alone ] || best_alone=$alone
+		[ "$beside" -le "$best_beside" ] || best_beside=$beside
+		[ "$alone" -le "$best_alone" ] || best_alone=$alone
 		begin "$1" || return
 	done
 	KEPT=$((100 * best_beside / best_alone))
-	[ $KEPT -ge "$KEEPS" ]
+	[ "$KEPT" -ge "$KEEPS" ]
 }
 
 ended_well() { wait "$1" || { sort "$TMP/$2.out" | uniq -c | tail -n 5 && return 1; }; }

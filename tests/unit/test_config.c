@@ -116,6 +116,7 @@ static const char full[] =
 	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
 	"  - { name: r4, link: host, to: [ 203.0.113.2 ], action: proxy, via: hub1 }\n"
 	"  - { name: r5, to: [ 203.0.113.2 ], action: proxy, via: way }\n"
+	"  - { name: r6, from: [ 203.0.113.0/24 ], action: terminate, mptcp: learned }\n"
 	"publish:\n"
 	"- { name: p1, address: [ 198.51.100.25 ], port: [ 25, 587 ], to: 192.168.1.10, via: hub1 }\n"
 	"- { name: p2, address: [ \"2001:db8::25\", 198.51.100.25 ], port: [ 8000-8099 ], to: \"fd00::10\",\n"
@@ -180,6 +181,12 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->rules[4].to_set, 0);
 	CU_ASSERT_EQUAL(cfg->rules[5].group, 1);
 	CU_ASSERT_EQUAL(cfg->rules[6].link, CFG_LINK_HOST);
+	CU_ASSERT_TRUE(cfg->rules[8].terminate && !cfg->rules[8].proxy && cfg->rules[8].group < 0);
+	CU_ASSERT_EQUAL(cfg->rules[8].mptcp, CFG_MPTCP_LEARNED);
+	for (unsigned i = 0; i < cfg->link_count; i++)
+		CU_ASSERT_TRUE(config_rule_takes(cfg, &cfg->rules[8], i));
+	CU_ASSERT_FALSE(config_rule_takes_host(&cfg->rules[8]));
+	CU_ASSERT_TRUE(config_learns(cfg));
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
 	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 3);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);

@@ -456,6 +456,17 @@ static void test_rules_and_groups(void)
 	CU_ASSERT_EQUAL(img.groups[0].peers[0], 7);
 	CU_ASSERT_EQUAL(img.link_bitmap[2], 0);
 	policy_free(&img);
+	/* No peer, and MPTCP alone: on each link. */
+	cfg->rules[1].terminate = true;
+	cfg->rules[1].mptcp = CFG_MPTCP_LEARNED;
+	cfg->rules[1].connect = CFG_HONEST;
+	cfg->rules[1].link = CFG_LINK_ANY;
+	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
+	CU_ASSERT_EQUAL(img.rules[1].action, MPGATE_TERMINATE);
+	CU_ASSERT_EQUAL(img.rules[1].flags, MPGATE_RULE_TERMINATE | MPGATE_RULE_LEARNED | MPGATE_RULE_HONEST);
+	CU_ASSERT_NOT_EQUAL(img.link_bitmap[2], 0);
+	policy_free(&img);
+	cfg->rules[1].terminate = false;
 	/* What this machine itself opens: by rules that name no link, or mean it; never by what is published. */
 	for (unsigned i = 0; i < 4; i++) {
 		static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What workers find out about servers and MPTCP, written down where steer has what it learned by itself (bpf/learn.h). */
+/* What workers find out about servers and MPTCP, put where steer has what it learned by itself (bpf/learn.h). */
 #include <arpa/inet.h>
 
 #include <mpgated/datapath/internal.h>
