@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the two ends of a connection see of each other as plain TCP, with connect: honest and with connect: early. The cases
-# are those of docs/tcp.md.
+# What the two ends of a connection see of each other as plain TCP, with connect: honest, with connect: early, and with
+# mode: transparent. The cases are those of docs/tcp.md.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/onpath.sh
+. "$(dirname "$0")/onpath.sh"
 
 declare -A PORTS=([4]=7300 [6]=7400) # of the first case
 SAID_S=15                            # a server may end later than its client
@@ -23,7 +25,8 @@ POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: h
 HUB_MORE='timeouts: { connect: 8 }'
 
 # Name | steps of the client | of the server (tcptalk.c), or where it is dialed instead | what both say, the client first.
-# Where that is another with early connect, or with either, than as plain TCP, it follows behind another bar.
+# Where that is another than as plain TCP, with early connect, where the server sees the hub's address, or whenever there is
+# a proxy, it follows behind another bar.
 CASES='
 refused            | dial read:1                                  | port 7999                             | refused                     | early: reset
 unreachable        | dial read:1                                  | port 7991                             | unreachable                 | early: reset
@@ -41,7 +44,7 @@ linger 0, server   | dial send:1000 read:1 all                    | read:1000 se
 simultaneous ends  | dial read:1000 appoint:500 end all           | send:1000 meet end all                | 0 eof, 0 eof
 simultaneous close | dial read:1000 appoint:500 close             | send:1000 meet close                  | ,
 urgent, inline     | dial urgent:1000 inline read:1000 end        | inline urgent:1000 all                | , 1000 eof
-urgent, the mark   | dial urgent:1000 end all                     | read:999 pause:500 mark all           | 0 eof, urgent 0 eof         | both: 0 eof, none 1 eof
+urgent, the mark   | dial urgent:1000 end all                     | read:999 pause:500 mark all           | 0 eof, urgent 0 eof         | all: 0 eof, none 1 eof
 client stands still| dial pause:6000 all                          | send:8000000 end all                  | 8000000 eof, 0 eof
 server stands still| dial send:8000000 end all                    | pause:6000 all                        | 0 eof, 8000000 eof
 slow client        | dial all:16384/5                             | send:8000000 end all                  | 8000000 eof, 0 eof
@@ -50,9 +53,9 @@ tiny writes        | dial send:20000/1 end all                    | send:20000/1
 huge writes        | dial send:32000000/32000000 end all          | all send:32000000/32000000            | 32000000 eof, 32000000 eof
 port in TIME_WAIT  | port:4001 dial all close pause:300 dial all  | send:1000                             | 1000 eof 1000 eof, ,
 port after a reset | port:4002 dial read:1000 rst dial all        | send:1000 pause:200                   | 1000 eof, ,
-fast open          | syn:1000 send:1000 end all                   | read:1 send:1 all send:500            | taken 501 eof, 1999 eof     | both: declined 501 eof, 1999 eof
-fast open, little  | syn:50 send:1000 end all                     | read:1 send:1 all send:500            | taken 501 eof, 1049 eof     | both: declined 501 eof, 1049 eof
-active FTP         | dial await all                               | back:100000                           | 100000 eof 0 eof, sent      | both: nobody 0 eof, refused
+fast open          | syn:1000 send:1000 end all                   | read:1 send:1 all send:500            | taken 501 eof, 1999 eof     | all: declined 501 eof, 1999 eof
+fast open, little  | syn:50 send:1000 end all                     | read:1 send:1 all send:500            | taken 501 eof, 1049 eof     | all: declined 501 eof, 1049 eof
+active FTP         | dial await all                               | back:100000                           | 100000 eof 0 eof, sent      | hub: nobody 0 eof, refused
 '
 NAMES=() CLIENTS=() SERVERS=() SAID=() OTHERWISE=()
 trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
@@ -68,7 +71,7 @@ cases_read() {
 # wanted MODE I: what is said then.
 wanted() {
 	case $1,${OTHERWISE[$2]} in
-	early,early:* | early,both:* | honest,both:*) echo "${OTHERWISE[$2]#*: }" ;;
+	early,early:* | early,hub:* | honest,hub:* | early,all:* | honest,all:* | transparent,all:*) echo "${OTHERWISE[$2]#*: }" ;;
 	*) echo "${SAID[$2]}" ;;
 	esac
 }
@@ -229,6 +232,31 @@ by_hub() {
 	is $(($(counter gw relay relayed) - before)) 3 "$1: all that was by the hub"
 }
 
+# by_path: the same, with a hub that routing has put on the path.
+by_path() {
+	local before
+	daemon_stop gw
+	daemon_stop hub
+	"$CTL" key new "$TMP/way.key" >/dev/null
+	sed -i 's/connect: early/connect: honest/; s/via: hub/via: way/
+		s/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
+	sed -i 's/^peers:/transparent: { join: [ 10.60.30.2, "fd60:30::2" ] }\n&\
+  - { name: gw-way, key-file: way.key, allow-source: [ 10.60.1.0\/24, "fd60:1::\/64" ] }/' "$TMP/hub.yaml"
+	on_path_make
+	on_path add
+	check "transparent: the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
+	check "transparent: the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+	before=$(counter hub relay taken)
+	for f in 4 6; do
+		family $f
+		check "IPv$f, transparent: the server sees the client" greeted_by "$CLIENT_IP"
+	done
+	is "$(counter hub relay taken)" $((before + 2)) "transparent: by the hub"
+	talk transparent
+	is "$(counter hub relay taken)" "$(counter gw relay tagged)" "transparent: the hub took all of these"
+	rest transparent
+}
+
 # The server dials the client's own address, and what it sends to clients goes by the hub.
 preserve() {
 	sed -i -e 's/source: share/source: preserve/' \
@@ -285,4 +313,5 @@ for mode in honest early; do
 	check "$mode: a reload" connect_as $mode
 	active "preserve, $mode"
 done
+by_path
 done_testing
