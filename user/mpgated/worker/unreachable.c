@@ -28,7 +28,8 @@ int unreachable_code(int err, bool v4)
 		return v4 ? ICMP_PKT_FILTERED : ICMP6_DST_UNREACH_ADMIN;
 	case ENETUNREACH:
 	case EAFNOSUPPORT:
-		return v4 ? ICMP_NET_UNREACH : ICMP6_DST_UNREACH_NOROUTE;
+		/* Both are 0, by two names. */
+		return v4 ? ICMP_NET_UNREACH : ICMP6_DST_UNREACH_NOROUTE; /* NOLINT(bugprone-branch-clone) */
 	case EADDRNOTAVAIL: /* no address of that family here; for IPv4 that is ENETUNREACH, and this a lack of ports */
 		return v4 ? -1 : ICMP6_DST_UNREACH_NOROUTE;
 	default:
