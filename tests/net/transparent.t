@@ -190,6 +190,22 @@ for f in 4 6; do
 	family $f
 	taken "IPv$f: the server sees the hub" greeted_by "$HUB_IP"
 done
+# An address of a pool, a log, and a limit.
+sed -i 's|source: share|&\n  pool: [ 10.77.7.0/28, "fd77:7::/64" ]\n  connections-per-subscriber: 2|' "$TMP/hub.yaml"
+echo "mapping-log: { file: maps.log }" >>"$TMP/hub.yaml"
+check "a pool" ctl hub reload
+by_pool() { [[ $(load greet "$SERVER_IP" 7003) =~ ^hello\ (10\.77\.7\.|fd77:7:) ]]; }
+for f in 4 6; do
+	family $f
+	: >"$TMP/maps.log"
+	taken "IPv$f: the server sees an address of the pool" by_pool
+	check "IPv$f: which is logged" wait_for 5 grep -q "begin tcp peer=gw-way source=\[\?$CLIENT_IP\]\?:" "$TMP/maps.log"
+	check "IPv$f: and its end" wait_for 5 grep -q "end tcp peer=gw-way source=" "$TMP/maps.log"
+	limit=$(counter hub relay subscriber-limit)
+	check "IPv$f: more than a subscriber may have work" hold 6
+	is "$(counter hub relay subscriber-limit)" $((limit + 4)) "IPv$f: those pass the hub"
+	let_go
+done
 
 # --- no hub
 check "the hub is killed" kill -9 "${DAEMON[hub]}"

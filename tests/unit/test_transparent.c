@@ -351,6 +351,39 @@ static void test_breaks(void)
 	each_family(known_to_break);
 }
 
+/* With an address of a pool, the hub takes from that, and logs it. */
+static void pooled(void)
+{
+	const struct mpgate_addr to = world_addr(server);
+	const char *range = addr_is_v4(&to) ? "198.18.0.0/28" : "2001:db8:900::/64";
+	struct sock *p;
+
+	world_new();
+	CU_ASSERT_EQUAL_FATAL(prefix_parse(range, &world.config.pool[0]), 0);
+	world.config.head.pool.count = 1;
+	world.config.head.log_mappings = 1;
+	w = world_start();
+	world.rule_flags = MPGATE_RULE_HONEST | taken_by;
+	world_syn(client, server, alone() ? UINT16_MAX : 0, alone() ? 1 : world.config.keys[0].key.id);
+	world_settle();
+	p = world_dialed(0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	CU_ASSERT_TRUE(p->bound && prefix_contains(&world.config.pool[0], &p->tuple.saddr));
+	CU_ASSERT_EQUAL(w->shm->mappings[0].written, 1);
+	sock_refuse(p, ECONNREFUSED);
+	world_settle();
+	CU_ASSERT_EQUAL(w->shm->mappings[0].written, 2);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_pooled(void)
+{
+	taken_by = MPGATE_RULE_TERMINATE;
+	each_family(pooled);
+	taken_by = MPGATE_RULE_TAGGED;
+	each_family(pooled);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -361,6 +394,7 @@ int main(void)
 		{ "what a peer may not have goes on", test_not_allowed },
 		{ "SYNs cannot be held", test_early },
 		{ "the server breaks on MPTCP", test_breaks },
+		{ "from a pool", test_pooled },
 		CU_TEST_INFO_NULL,
 	};
 

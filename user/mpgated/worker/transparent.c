@@ -8,6 +8,7 @@
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/source.h>
 #include <mpgated/worker/unreachable.h>
 
 #define UNANSWERED 2 /* SYNs with MP_CAPABLE, then the kernel tries one without (mptcp_ctrl.c) */
@@ -16,7 +17,8 @@
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
 	enum verdict verdict = VERDICT_UNREACHABLE;
-	int code = unreachable_code(err, addr_is_v4(&c->request.tuple.daddr));
+	bool missing = err == EADDRNOTAVAIL && source_is_missing(w, c);
+	int code = missing ? -1 : unreachable_code(err, addr_is_v4(&c->request.tuple.daddr));
 
 	if (err == ECONNREFUSED) {
 		w->stats->refused++;
@@ -39,11 +41,11 @@ static void server_failed(struct worker *w, struct conn *c, int err)
 	conn_close(w, c, true);
 }
 
-/* foreign: leaves from the opener's own address and port. */
-static int dial(struct worker *w, struct conn *c, bool mptcp, bool foreign)
+/* asked: what a hub is asked for, which says where it leaves from; NULL: from its opener's own address and port. */
+static int dial(struct worker *w, struct conn *c, bool mptcp, const struct request *asked)
 {
 	const struct mpgate_tuple *t = &c->request.tuple;
-	int family = addr_is_v4(&t->daddr) ? AF_INET : AF_INET6, fd = tcp_socket(family, mptcp), ret = 0;
+	int family = addr_is_v4(&t->daddr) ? AF_INET : AF_INET6, fd = tcp_socket(family, mptcp), ret;
 
 	c->state = TR_DIAL;
 	conn_timer(w, c, TIMER_CONNECT);
@@ -55,16 +57,17 @@ static int dial(struct worker *w, struct conn *c, bool mptcp, bool foreign)
 	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, &t->daddr, c->request.dscp);
-	if (foreign)
-		ret = tcp_bind_foreign(fd, &t->saddr, t->sport);
+	ret = asked ? source_bind(w, c, asked, &t->saddr) : tcp_bind_foreign(fd, &t->saddr, t->sport);
 	if (!ret)
 		ret = (int)tcp_dial(fd, &t->daddr, t->dport, false, NULL, 0);
+	if (!ret && asked)
+		conn_mapping(w, c, false);
 	return ret ? ret : leg_watch(w, c, conn_target(c));
 }
 
 void transparent_dial(struct worker *w, struct conn *c)
 {
-	int ret = dial(w, c, !c->request.breaks, true);
+	int ret = dial(w, c, !c->request.breaks, NULL);
 
 	if (ret) {
 		server_failed(w, c, -ret);
@@ -76,50 +79,62 @@ void transparent_dial(struct worker *w, struct conn *c)
 	memset(&c->request.first, 0, sizeof(c->request.first));
 }
 
-/* Dials the server in its opener's place; preserves: from its opener's address and port. */
-static void take(struct worker *w, struct conn *c, bool preserves)
+/* What a SYN asks for that says no more than its addresses. */
+static struct request asked_by(const struct mpgate_tuple *t, const struct snapshot_key *key)
 {
-	int ret = conn_count(w, c, &c->request.tuple.saddr);
-
-	if (!ret)
-		ret = dial(w, c, false, preserves);
-	if (ret)
-		server_failed(w, c, -ret);
-}
-
-void transparent_take(struct worker *w, struct conn *c, uint32_t key_id)
-{
-	const struct mpgate_tuple *t = &c->request.tuple;
-	struct request r = { .key = access_key(w, key_id), .keyed = true };
-	bool preserves;
+	struct request r = { .key = key, .keyed = key != NULL };
 
 	r.msg.has = CONVERT_HAS_ORIG_SOURCE;
 	r.msg.src = t->saddr;
 	r.msg.src_port = t->sport;
 	r.msg.dst = t->daddr;
 	r.msg.dst_port = t->dport;
-	/* What a peer may not have is as if it had no tag. */
-	if (!r.key || !access_destination(w, &r)) {
-		w->stats->not_authorized++;
-		report_note(w, c, "not taken: destination not allowed");
+	return r;
+}
+
+/* Dials the server in its opener's place. What has no room goes on. */
+static void take(struct worker *w, struct conn *c, const struct request *r)
+{
+	int ret = conn_count(w, c, &c->request.tuple.saddr);
+
+	if (!ret && !source_has_room(w, c, r, &c->request.tuple.saddr)) {
+		w->stats->subscriber_limit++;
+		report_note(w, c, "not taken: its subscriber has as many connections as it may");
 		conn_close(w, c, true);
 		return;
 	}
-	preserves = access_preserves(w, &r);
-	if (preserves && !access_preserved(w, &r)) {
+	if (!ret)
+		ret = dial(w, c, false, r);
+	if (ret)
+		server_failed(w, c, -ret);
+}
+
+void transparent_take(struct worker *w, struct conn *c, uint32_t key_id)
+{
+	const struct request r = asked_by(&c->request.tuple, access_key(w, key_id));
+	const char *not = NULL;
+
+	/* What a peer may not have is as if it had no tag. */
+	if (!r.key || !access_destination(w, &r))
+		not = "destination not allowed";
+	else if (access_preserves(w, &r) && !access_preserved(w, &r))
+		not = "source not in the peer's allow-source";
+	if (not ) {
 		w->stats->not_authorized++;
-		report_note(w, c, "not taken: source not in the peer's allow-source");
+		report_note(w, c, "not taken: %s", not );
 		conn_close(w, c, true);
 		return;
 	}
 	w->stats->taken++;
-	take(w, c, preserves);
+	take(w, c, &r);
 }
 
 void transparent_terminate(struct worker *w, struct conn *c)
 {
+	const struct request r = asked_by(&c->request.tuple, NULL);
+
 	w->stats->terminated++;
-	take(w, c, w->snap->preserve);
+	take(w, c, &r);
 }
 
 void transparent_event(struct worker *w, struct conn *c)
