@@ -2,7 +2,7 @@
 /*
  * How servers take MPTCP. SYNs with MP_CAPABLE that go on by a rule with `mptcp: learned` are written down in `asked`;
  * what answers them says whether the server speaks it, does not, or may break on it: no answer to two of them or a RST,
- * and then one to a SYN without. A lost packet or a restart looks the same, so that has to be seen more than once.
+ * and then one to a SYN without. An outage or a restart looks the same, so that has to be seen again after a while.
  * Whoever speaks MPTCP is forgotten: SYNs for it go on, and a phone's connection stays its own.
  *
  * Only who sees the SYN can make up an answer that counts: it has to acknowledge it.
@@ -34,11 +34,16 @@ static __always_inline bool learned_mute(const struct mpgate_tuple *tuple)
 	return known && known->state != MPGATE_LEARNED_NOTHING;
 }
 
-static __always_inline bool learned_breaks(const struct mpgate_tuple *tuple)
+/* What a flow to it is to say. */
+static __always_inline __u32 learned_flags(const struct mpgate_tuple *tuple)
 {
 	const struct mpgate_learned *known = learned_of(tuple);
 
-	return known && known->state == MPGATE_LEARNED_BREAKS;
+	if (!known)
+		return 0;
+	if (known->state == MPGATE_LEARNED_BREAKS)
+		return MPGATE_FLOW_BREAKS;
+	return known->doubts ? MPGATE_FLOW_DOUBTED : 0;
 }
 
 static __always_inline bool learn_word(struct __sk_buff *skb, const struct segment *seg, __u32 off, __u32 *out)
@@ -99,6 +104,7 @@ static __always_inline void learn_answer(struct __sk_buff *skb, const struct seg
 	struct mpgate_server server = {};
 	struct mpgate_tuple tuple = {};
 	bool without, unanswered;
+	__u64 now;
 	__u32 ack;
 
 	/* As the client says it. */
@@ -120,18 +126,23 @@ static __always_inline void learn_answer(struct __sk_buff *skb, const struct seg
 		return;
 	}
 	known = learned_of(&tuple);
+	now = next.time = bpf_ktime_get_ns();
 	if (known)
 		next = *known;
-	next.time = bpf_ktime_get_ns();
 	if (seg->flags & TCP_RST_BIT) {
 		/* To a SYN without as well: it is the server's port that is closed. */
 		next.reset = !without;
 	} else if (!without) {
 		next.state = MPGATE_LEARNED_PLAIN;
+		next.time = now;
 		count(MPGATE_R_SERVER_PLAIN);
 	} else if (unanswered) {
 		next.reset = 0;
-		next.doubts++;
+		/* Of one outage many connections tell. */
+		if (!next.doubts || now - next.time >= MPGATE_DOUBTS_APART_NS) {
+			next.doubts++;
+			next.time = now;
+		}
 		if (next.doubts >= MPGATE_LEARNED_DOUBTS)
 			next.state = MPGATE_LEARNED_BREAKS;
 		count(MPGATE_R_SERVER_BREAKS);

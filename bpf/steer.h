@@ -290,8 +290,7 @@ static __always_inline enum mpgate_reason steer_new(struct __sk_buff *skb, const
 	flow.dscp = seg->dscp;
 	flow.state = honest ? MPGATE_FLOW_HELD : MPGATE_FLOW_STEERED;
 	flow.ifindex = skb->ifindex;
-	flow.rule_flags = rule->flags | (seg->out ? MPGATE_FLOW_HOST : 0) |
-			  (set->learns && learned_breaks(tuple) ? MPGATE_FLOW_BREAKS : 0);
+	flow.rule_flags = rule->flags | (seg->out ? MPGATE_FLOW_HOST : 0) | (set->learns ? learned_flags(tuple) : 0);
 	flow.worker = steer_worker(client, peer);
 	flow.client = client & (MPGATE_CLIENT_COUNTERS - 1);
 	flow.time = bpf_ktime_get_ns();

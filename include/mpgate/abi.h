@@ -41,7 +41,8 @@
 #define MPGATE_MAX_SERVERS 16384 /* servers of which it is known how they take MPTCP */
 #define MPGATE_MAX_ASKED 4096 /* SYNs with MPTCP that went on, and whose answers are awaited */
 #define MPGATE_LEARNED_NS (86400ULL * 1000000000ULL) /* for so long that is remembered */
-#define MPGATE_LEARNED_DOUBTS 2 /* so often a server has to break on MPTCP and do without to be one that breaks */
+#define MPGATE_LEARNED_DOUBTS 2 /* so often a server has to break on MPTCP and do without to be one that breaks, */
+#define MPGATE_DOUBTS_APART_NS (60ULL * 1000000000ULL) /* and not within one outage of the network */
 #define MPGATE_PORTS 65536
 #define MPGATE_GENERATIONS 2 /* the policy in force and the one being built */
 
@@ -231,8 +232,9 @@ enum mpgate_action { MPGATE_DIRECT = 0, MPGATE_PROXY = 1, MPGATE_TERMINATE = 2 }
 
 /* Only in a flow's rule_flags: it is of this machine's own, and left by the link that the flow names. */
 #define MPGATE_FLOW_HOST 0x80000000U
-/* The same: its server is known to break on MPTCP. */
+/* The same: its server is known to break on MPTCP; there are doubts whether it does. */
 #define MPGATE_FLOW_BREAKS 0x40000000U
+#define MPGATE_FLOW_DOUBTED 0x20000000U
 
 struct mpgate_rule {
 	__u16 action; /* enum mpgate_action */
@@ -304,7 +306,7 @@ enum mpgate_learned_state {
 };
 
 struct mpgate_learned {
-	__u64 time; /* ns, CLOCK_MONOTONIC: when it was seen last */
+	__u64 time; /* ns, CLOCK_MONOTONIC, of the last doubt, or when that state was seen last */
 	__u8 state; /* enum mpgate_learned_state */
 	__u8 doubts; /* how often MP_CAPABLE had no answer, or a RST, and the same or the next SYN without it had one */
 	__u8 reset; /* the last answer to MP_CAPABLE was a RST */

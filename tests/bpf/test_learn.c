@@ -5,6 +5,8 @@
  */
 #include "program_test.h"
 
+#include <time.h>
+
 #define RING_BYTES (128 << 10)
 #define RULES 3
 #define CARRIED 0x80 /* for an answer: it has MP_CAPABLE */
@@ -17,6 +19,15 @@ static const __u8 capable[4] = { 30, 4, 1, 1 };
 static const char *const servers[] = { SERVER4, SERVER6 };
 static const char *const clients[] = { CLIENT4, CLIENT6 };
 static int family;
+
+/* Of the clock that the programs go by. */
+static __u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
 
 static void rule_is(__u16 action, __u32 flags)
 {
@@ -53,6 +64,19 @@ static bool known(struct mpgate_learned *l)
 	int fd = bpf_map__fd(skel->maps.learned);
 
 	return !bpf_map_get_next_key(fd, NULL, &server) && !bpf_map_lookup_elem(fd, &server, l);
+}
+
+/* That was so long ago. */
+static void age(__u64 ns)
+{
+	int fd = bpf_map__fd(skel->maps.learned);
+	struct mpgate_server server;
+	struct mpgate_learned l;
+
+	if (bpf_map_get_next_key(fd, NULL, &server) || bpf_map_lookup_elem(fd, &server, &l))
+		return;
+	l.time -= ns;
+	bpf_map_update_elem(fd, &server, &l, BPF_ANY);
 }
 
 static int run(const struct packet *p, __u32 seq, __u32 ack)
@@ -234,7 +258,11 @@ static void who_drops_breaks(void)
 	syn(201, true);
 	answer(201, ACCEPTS | CARRIED);
 	CU_ASSERT_FALSE(known(&l));
-	falls_back(202, 2);
+	/* One outage is one doubt. */
+	for (unsigned i = 0; i < 10; i++)
+		falls_back(210 + i, 2);
+	CU_ASSERT_TRUE_FATAL(known(&l) && l.doubts == 1);
+	age(MPGATE_DOUBTS_APART_NS);
 	falls_back(203, 2);
 	CU_ASSERT_TRUE_FATAL(known(&l));
 	CU_ASSERT_EQUAL(l.state, MPGATE_LEARNED_BREAKS);
@@ -270,6 +298,7 @@ static void who_resets_breaks(void)
 		syn(104, false);
 		answer(104, ACCEPTS);
 		CU_ASSERT_TRUE(known(&l) && !l.reset && l.doubts == i + 1);
+		age(MPGATE_DOUBTS_APART_NS);
 	}
 	CU_ASSERT_EQUAL(l.state, MPGATE_LEARNED_BREAKS);
 	CU_ASSERT_EQUAL(syn(105, true), MPGATE_R_HELD);
@@ -282,17 +311,14 @@ static void so_is_one_that_resets(void)
 
 static void a_day_later(void)
 {
-	struct mpgate_server server;
 	struct mpgate_learned l;
-	int fd = bpf_map__fd(skel->maps.learned);
 
 	for (unsigned old = 0; old < 2; old++) {
 		forget();
 		syn(100, true);
 		answer(100, ACCEPTS);
-		CU_ASSERT_TRUE_FATAL(known(&l) && !bpf_map_get_next_key(fd, NULL, &server));
-		l.time -= MPGATE_LEARNED_NS - (old ? 0 : 3600000000000ULL);
-		bpf_map_update_elem(fd, &server, &l, BPF_ANY);
+		CU_ASSERT_TRUE_FATAL(known(&l));
+		age(MPGATE_LEARNED_NS - (old ? 0 : 3600000000000ULL));
 		CU_ASSERT_EQUAL(syn(101, true), old ? MPGATE_R_MPTCP : MPGATE_R_HELD);
 	}
 }
@@ -305,7 +331,7 @@ static void it_is_asked_again_after_a_day(void)
 /* A worker has found out, and dials without. */
 static void flows_say_that_it_breaks(void)
 {
-	struct mpgate_learned l = { .state = MPGATE_LEARNED_BREAKS, .time = ~0ULL };
+	struct mpgate_learned l = { .state = MPGATE_LEARNED_BREAKS }, doubts = { .doubts = 1 };
 	struct mpgate_flow flow;
 	struct mpgate_tuple t;
 	struct mpgate_server server;
@@ -321,12 +347,19 @@ static void flows_say_that_it_breaks(void)
 		server.addr = t.daddr;
 		server.port = t.dport;
 		forget();
-		l.time = 0;
+		l.time = now();
 		map_set(skel->maps.learned, &server, &l);
 		syn(101, false);
 		bpf_map_get_next_key(bpf_map__fd(skel->maps.flows), NULL, &t);
 		bpf_map_lookup_elem(bpf_map__fd(skel->maps.flows), &t, &flow);
 		CU_ASSERT_TRUE(flow.rule_flags & MPGATE_FLOW_BREAKS);
+		forget();
+		doubts.time = now();
+		map_set(skel->maps.learned, &server, &doubts);
+		syn(102, false);
+		bpf_map_get_next_key(bpf_map__fd(skel->maps.flows), NULL, &t);
+		bpf_map_lookup_elem(bpf_map__fd(skel->maps.flows), &t, &flow);
+		CU_ASSERT_EQUAL(flow.rule_flags & (MPGATE_FLOW_BREAKS | MPGATE_FLOW_DOUBTED), MPGATE_FLOW_DOUBTED);
 	}
 	forget();
 }

@@ -153,6 +153,7 @@ then
 			is "$(load conn "$SERVER_IP" 7012)" refused "IPv$f: one that resets it, $n"
 			not_taken "IPv$f: which is open without" on "$GATEWAY" "$TOOLS/tcpload" -n 1000 echo "$SERVER_IP" 7012
 			is "$(counter hub reasons server-breaks)" $((breaks + 2)) "IPv$f: is counted, too"
+			check "IPv$f: a minute later" a_minute_later hub
 		done
 		taken "IPv$f: the first is taken then" load -n 1000 echo "$SERVER_IP" 7011
 		taken "IPv$f: and the second" load -n 1000 echo "$SERVER_IP" 7012

@@ -21,3 +21,16 @@ on_path_make() {
 	ip -n "$ROUTER" -6 route add default via fd60:30::2 table 60
 	sysctls "$HUB" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
+
+# a_minute_later gw|hub: doubts of a daemon whether servers break on MPTCP are a minute older, as two outages would be.
+a_minute_later() {
+	local map=/sys/fs/bpf/mpgate/$MPG_PREFIX$1/v1/learned bytes
+	bpftool -j map dump pinned "$map" | jq -r '
+		def number: reduce (.[:8] | reverse[]) as $b (0; . * 256 + ($b | ltrimstr("0x") | explode
+			| reduce .[] as $d (0; . * 16 + (if $d > 96 then $d - 87 else $d - 48 end))));
+		def bytes: . as $n | [range(8)] | reduce .[] as $i ([[], $n]; [.[0] + [.[1] % 256], (.[1] / 256 | floor)]) | .[0];
+		.[] | "\(.key | join(" ")) \(((.value | number) - 60000000000 | bytes | map(tostring)) + .value[8:] | join(" "))"' |
+		while read -ra bytes; do
+			bpftool map update pinned "$map" key "${bytes[@]:0:20}" value "${bytes[@]:20}"
+		done
+}

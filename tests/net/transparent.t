@@ -246,6 +246,7 @@ then
 			check "IPv$f: a server that takes no MPTCP, $n" load -n 1000 echo "$SERVER_IP" 7001
 			check "IPv$f: $([ $n = 3 ] && echo "is dialed without" || echo "costs time, $n")" \
 				[ $(($(resent) - before >= 2)) = $((n < 3)) ]
+			check "IPv$f: a minute later" a_minute_later gw
 		done
 	done
 else

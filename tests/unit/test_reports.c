@@ -93,6 +93,8 @@ static void test_messages(void)
 		{ { MSG_PROVED, 0, 1, 0, SOMEBODY }, false, false },
 		{ { MSG_PROVED, 0, 0, 1, SOMEBODY }, false, false },
 		{ { MSG_BREAKS, 0, 443, 0, SOMEBODY }, false, true },
+		{ { MSG_SPEAKS, 0, 443, 0, SOMEBODY }, false, true },
+		{ { MSG_SPEAKS, 0, 0, 0, SOMEBODY }, false, false },
 		{ { MSG_BREAKS, 0, 443, 0, SOMEBODY }, true, false },
 		{ { MSG_BREAKS, 0, 0, 0, SOMEBODY }, false, false },
 		{ { MSG_BREAKS, 0, 65536, 0, SOMEBODY }, false, false },

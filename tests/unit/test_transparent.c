@@ -292,13 +292,13 @@ static void test_early(void)
 }
 
 /* What the supervisor was told of servers that break on MPTCP. */
-static unsigned told_breaks(void)
+static unsigned told(uint32_t type)
 {
 	struct mpgate_addr to = world_addr(server);
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < world.told_count && i < WORLD_MESSAGES; i++)
-		n += world.told[i].type == MSG_BREAKS && world.told[i].value == 80 &&
+		n += world.told[i].type == type && world.told[i].value == 80 &&
 		     !memcmp(&world.told[i].source, &to, sizeof(to));
 	return n;
 }
@@ -316,7 +316,7 @@ static void breaks(void)
 			p->sent_again = again;
 			sock_connected(p);
 			world_settle();
-			CU_ASSERT_EQUAL(told_breaks(), again == 2 && plain);
+			CU_ASSERT_EQUAL(told(MSG_BREAKS), again == 2 && plain);
 			CU_ASSERT_TRUE(world_end());
 		}
 	}
@@ -339,9 +339,32 @@ static void known_to_break(void)
 	p->sent_again = 2;
 	sock_connected(p);
 	world_settle();
-	CU_ASSERT_EQUAL(told_breaks(), 0);
+	CU_ASSERT_EQUAL(told(MSG_BREAKS), 0);
 	CU_ASSERT_EQUAL(w->stats->not_mptcp, 0);
 	CU_ASSERT_TRUE(world_end());
+}
+
+/* Of one that may, it is told when it does not. */
+static void doubted(void)
+{
+	for (unsigned plain = 0; plain < 2; plain++) {
+		struct sock *p;
+
+		world_new();
+		world.config.peers[0].flags |= SNAPSHOT_PEER_TRANSPARENT;
+		w = world_start();
+		world.rule_flags = MPGATE_RULE_HONEST | MPGATE_FLOW_DOUBTED;
+		world_syn(client, server, 0, 1);
+		world_settle();
+		p = world_dialed(0);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+		CU_ASSERT_TRUE(p->mptcp);
+		p->is_mptcp = !plain;
+		sock_connected(p);
+		world_settle();
+		CU_ASSERT_EQUAL(told(MSG_SPEAKS), !plain);
+		CU_ASSERT_TRUE(world_end());
+	}
 }
 
 static void test_breaks(void)
@@ -349,6 +372,7 @@ static void test_breaks(void)
 	hub = false;
 	each_family(breaks);
 	each_family(known_to_break);
+	each_family(doubted);
 }
 
 /* With an address of a pool, the hub takes from that, and logs it. */

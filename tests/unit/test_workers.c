@@ -236,7 +236,10 @@ static void test_reports(void)
 	m.type = MSG_BREAKS;
 	m.value = 443;
 	crew_says(0, &m, -1);
-	CU_ASSERT_EQUAL(crew.broken_port, 443);
+	CU_ASSERT_TRUE(crew.broken_port == 443 && crew.breaks);
+	m.type = MSG_SPEAKS;
+	crew_says(0, &m, -1);
+	CU_ASSERT_FALSE(crew.breaks);
 	CU_ASSERT_EQUAL(memcmp(&crew.broken, &m.source, sizeof(m.source)), 0);
 	CU_ASSERT_EQUAL(memcmp(&crew.source, &m.source, sizeof(m.source)), 0);
 

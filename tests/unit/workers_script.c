@@ -185,9 +185,10 @@ int datapath_set_backlog(struct datapath *dp, unsigned backlog)
 	return 0;
 }
 
-void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port)
+void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port, bool breaks)
 {
 	(void)dp;
+	crew.breaks = breaks;
 	crew.broken = *addr;
 	crew.broken_port = port;
 }

@@ -57,6 +57,7 @@ struct crew {
 	struct mpgate_addr source; /* that proved a key last */
 	struct mpgate_addr broken; /* server that broke on MPTCP last */
 	unsigned broken_port;
+	bool breaks; /* or speaks it */
 	pid_t in_cgroup; /* last */
 	bool holds; /* SYNs can be held */
 	unsigned rings; /* made; each is larger by a byte than the one before, from SIZE_RING on */

@@ -72,10 +72,10 @@ void datapath_set_tag_key(struct datapath *dp, unsigned slot, const struct subke
 /* A source (addr_client()) proved a key: for two minutes guard counts none of its SYNs against a rate. */
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source);
 /*
- * MPTCP has just failed with this server, and plain TCP has not. When that has happened often enough, flows to it say
- * so (MPGATE_FLOW_BREAKS). port: host order.
+ * MPTCP has just failed with this server, and plain TCP has not; breaks false: MPTCP has not, and is no longer in
+ * doubt. When it has failed often enough, flows to it say so (MPGATE_FLOW_BREAKS). port: host order.
  */
-void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port);
+void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, uint16_t port, bool breaks);
 /* Whether guard corrects the window of SYNs with data (bpf/window.h). */
 int datapath_set_unscale(struct datapath *dp, bool on);
 /*

@@ -174,6 +174,7 @@ enum message_type {
 	MSG_PARKED, /* from a worker: the first connection of peer `slot` is parked with it, or the last is gone */
 	MSG_PROVED, /* from a worker: a request from `source` proved a key */
 	MSG_BREAKS, /* from a worker: the server at `source`, port `value`, took no MPTCP, but plain TCP at once */
+	MSG_SPEAKS, /* the same: there were doubts, and it speaks MPTCP */
 	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
@@ -186,7 +187,7 @@ struct message {
 	uint32_t slot;
 	int32_t value;
 	uint32_t more; /* MSG_FLOWS only */
-	struct mpgate_addr source; /* MSG_BREAKS; MSG_PROVED: as addr_client() has it */
+	struct mpgate_addr source; /* MSG_BREAKS, MSG_SPEAKS; MSG_PROVED: as addr_client() has it */
 };
 
 /*

@@ -17,8 +17,8 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 {
 	static const struct mpgate_addr none;
 
-	if (m->more > (m->type == MSG_FLOWS) ||
-	    (m->type != MSG_PROVED && m->type != MSG_BREAKS && memcmp(&m->source, &none, sizeof(none))))
+	if (m->more > (m->type == MSG_FLOWS) || (m->type != MSG_PROVED && m->type != MSG_BREAKS &&
+						 m->type != MSG_SPEAKS && memcmp(&m->source, &none, sizeof(none))))
 		return "a field that has no use is set";
 	switch (m->type) {
 	case MSG_PEER_FAILED:
@@ -39,6 +39,7 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 			return "a field that has no use is set";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
 	case MSG_BREAKS:
+	case MSG_SPEAKS:
 		if (m->slot || m->value < 1 || m->value > UINT16_MAX)
 			return "no server";
 		return descriptor ? "a descriptor that was not asked for" : NULL;

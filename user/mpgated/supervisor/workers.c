@@ -255,8 +255,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 		peers_parked(p->sup, m->slot);
 	} else if (m->type == MSG_PROVED) {
 		datapath_know_source(p->sup->dp, &m->source);
-	} else if (m->type == MSG_BREAKS) {
-		datapath_doubt_server(p->sup->dp, &m->source, (uint16_t)m->value);
+	} else if (m->type == MSG_BREAKS || m->type == MSG_SPEAKS) {
+		datapath_doubt_server(p->sup->dp, &m->source, (uint16_t)m->value, m->type == MSG_BREAKS);
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

@@ -114,7 +114,7 @@ struct conn_request {
 	uint16_t slot; /* of the peer; MPGATE_MAX_PEERS: none (hub: a client without a shared key; gateway: direct) */
 	uint8_t dscp;
 	bool tagged; /* its SYN had the tag of a peer, or MPTCP of its own: it goes on where it cannot be carried */
-	bool breaks; /* its server is known to break on MPTCP */
+	bool breaks, doubted; /* its server is known to break on MPTCP; it is not known whether */
 	/* gateway */
 	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
 	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
@@ -432,8 +432,8 @@ void report_parked(struct worker *w, unsigned slot);
  * above all, shows none. 0 or -errno: it could not be told.
  */
 int report_proved(struct worker *w, const struct mpgate_addr *source);
-/* The server of c took no SYN with MPTCP, and one without at once. */
-void report_breaks(struct worker *w, const struct conn *c);
+/* The server of c took no SYN with MPTCP, and one without at once; or it speaks MPTCP, of which there were doubts. */
+void report_server(struct worker *w, const struct conn *c, bool breaks);
 /* A message about one connection, at most 10 a second. */
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -30,6 +30,7 @@ void flow_asks(const struct mpgate_flow *f, struct conn_request *out)
 	out->tagged = alone || f->rule_flags & MPGATE_RULE_TAGGED;
 	out->reject = f->rule_flags & MPGATE_RULE_REJECT;
 	out->breaks = f->rule_flags & MPGATE_FLOW_BREAKS;
+	out->doubted = f->rule_flags & MPGATE_FLOW_DOUBTED;
 	out->published = f->rule_flags & MPGATE_RULE_PUBLISHED;
 }
 

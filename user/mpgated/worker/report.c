@@ -51,9 +51,9 @@ int report_proved(struct worker *w, const struct mpgate_addr *source)
 	return message_send(w->control, &m, -1);
 }
 
-void report_breaks(struct worker *w, const struct conn *c)
+void report_server(struct worker *w, const struct conn *c, bool breaks)
 {
-	const struct message m = { .type = MSG_BREAKS,
+	const struct message m = { .type = breaks ? MSG_BREAKS : MSG_SPEAKS,
 				   .value = ntohs(c->request.tuple.dport),
 				   .source = c->request.tuple.daddr };
 

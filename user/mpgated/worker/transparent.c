@@ -150,7 +150,9 @@ void transparent_event(struct worker *w, struct conn *c)
 	} else if (target->out || target->broken) {
 		conn_check_fallback(w, c);
 		if (target->plain && tcp_sent_again(target->fd) >= UNANSWERED)
-			report_breaks(w, c);
+			report_server(w, c, true);
+		else if (target->mptcp && !target->plain && c->request.doubted)
+			report_server(w, c, false);
 		if (c->held)
 			conn_approved(w, c);
 		else
