@@ -79,6 +79,11 @@ not_taken() {
 }
 capable() { on "$SERVER" nstat -asz MPTcpExtMPCapableACKRX | awk '/MPCapable/ { print $2 }'; }
 joined() { on "$1" nstat -asz MPTcpExtMPJoinAckRx | awk '/MPJoinAck/ { print $2 }'; }
+# joins NAMESPACE BEFORE ARGUMENTS...: a transfer was long enough for the other link to join there.
+joins() {
+	load "${@:3}" >/dev/null 2>&1
+	[ "$(joined "$1")" -gt "$2" ]
+}
 from() { if [ "$1" = 4 ]; then PHONE=$PHONE4; else PHONE=$PHONE6; fi; }
 
 for f in 4 6; do
@@ -98,7 +103,7 @@ for f in 4 6; do
 	is "$(counter hub reasons server-plain)" $((plain + 1)) "IPv$f: its server is found not to speak MPTCP"
 	before=$(joined "$HUB")
 	taken "IPv$f: the next one" load -n $BYTES get "$SERVER_IP" 80
-	check "IPv$f: the other link joins, at the hub" [ "$(joined "$HUB")" -gt "$before" ]
+	check "IPv$f: the other link joins, at the hub" wait_for 10 joins "$HUB" "$before" -n $BYTES get "$SERVER_IP" 80
 	not_taken "IPv$f: another port of that server" greeted_by "$PHONE"
 	taken "IPv$f: and again; the server sees the phone" greeted_by "$PHONE"
 	load -n 1 echo "$SERVER_IP" 7001 >"$TMP/first.out"
@@ -110,7 +115,7 @@ for f in 4 6; do
 		not_taken "IPv$f: a server that speaks MPTCP, $n" load -n $BYTES echo "$SERVER_IP" 7101
 	done
 	is "$(capable)" $((before + 2)) "IPv$f: it is MPTCP from end to end"
-	check "IPv$f: the other link joins, at the server" [ "$(joined "$SERVER")" -gt "$joins" ]
+	check "IPv$f: the other link joins, at the server" wait_for 10 joins "$SERVER" "$joins" -n $BYTES echo "$SERVER_IP" 7101
 	not_taken "IPv$f: a client without MPTCP" on "$GATEWAY" "$TOOLS/tcpload" -n $BYTES get "$SERVER_IP" 80
 	server=$SERVER_IP
 	[ $f = 4 ] || server="[$SERVER_IP]"
