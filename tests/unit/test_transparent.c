@@ -141,7 +141,7 @@ static void fails(void)
 
 static void test_fails(void)
 {
-	static const int errors[] = { ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EADDRINUSE };
+	static const int errors[] = { ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EADDRINUSE, EADDRNOTAVAIL };
 
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
 		error = errors[i];

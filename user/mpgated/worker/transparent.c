@@ -17,8 +17,8 @@
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
 	enum verdict verdict = VERDICT_UNREACHABLE;
-	bool missing = err == EADDRNOTAVAIL && source_is_missing(w, c);
-	int code = missing ? -1 : unreachable_code(err, addr_is_v4(&c->request.tuple.daddr));
+	/* No address, or that very connection is not over yet on our side: not the server's fault. */
+	int code = err == EADDRNOTAVAIL ? -1 : unreachable_code(err, addr_is_v4(&c->request.tuple.daddr));
 
 	if (err == ECONNREFUSED) {
 		w->stats->refused++;
