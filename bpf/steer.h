@@ -403,7 +403,6 @@ static __always_inline enum mpgate_reason steer_stray(struct __sk_buff *skb, con
 {
 	struct mpgate_tuple tuple = {};
 	struct mpgate_flow *flow;
-
 	__u32 bits = seg->flags & (TCP_SYN_BIT | TCP_ACK_BIT | TCP_RST_BIT);
 
 	if (set->learns && (bits == LEARN_SYN_ACK || bits & TCP_RST_BIT))
