@@ -18,12 +18,29 @@ static struct sock *call(void)
 	return s;
 }
 
-/* --- keep-alives: on each leg that is dialed; the others have them of their listener */
-static void keepalive(void)
+/*
+ * --- keep-alives: on each leg that is dialed, when its connection is silent; the others have them of their listener.
+ * What is over soon, and what is opened ahead, is spared them.
+ */
+static void silent(struct sock *dialed)
 {
 	const unsigned seconds = 15;
 
-	/* To the peer, and those opened ahead. */
+	CU_ASSERT_EQUAL(w->stats->relayed, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		world_pass(900);
+		sock_say(dialed, "x", 1);
+		world_settle();
+	}
+	CU_ASSERT_EQUAL(dialed->keepalive, 0);
+	world_pass(2000);
+	CU_ASSERT_EQUAL(dialed->keepalive, seconds);
+	CU_ASSERT_EQUAL(dialed->end, OPEN);
+}
+
+static void keepalive(void)
+{
+	/* To the peer, and one opened ahead. */
 	world_new();
 	world.config.peers[0].ready = 1;
 	w = world_start();
@@ -31,20 +48,29 @@ static void keepalive(void)
 	world_settle();
 	sock_connected(world_dialed(0));
 	world_settle();
+	sock_answer(world_dialed(0), -1);
+	world_settle();
 	CU_ASSERT_EQUAL_FATAL(world_dialed_count(), 2);
-	CU_ASSERT_EQUAL(world_dialed(0)->keepalive, seconds);
-	CU_ASSERT_EQUAL(world_dialed(1)->keepalive, seconds);
+	silent(world_dialed(0));
+	CU_ASSERT_EQUAL(world_dialed(1)->keepalive, 0);
 	CU_ASSERT_TRUE(world_end());
 	/* To the server, without the peer. */
 	start();
 	world_client(client, server, -1, 0, GET);
 	world_settle();
-	CU_ASSERT_EQUAL(world_dialed(0)->keepalive, seconds);
+	sock_connected(world_dialed(0));
+	world_settle();
+	silent(world_dialed(0));
 	CU_ASSERT_TRUE(world_end());
-	/* To the server, for a peer. */
+	/* To the server, for a peer; half closed as well. */
 	start();
-	call();
-	CU_ASSERT_EQUAL(world_dialed(0)->keepalive, seconds);
+	sock_fin(call());
+	world_settle();
+	sock_connected(world_dialed(0));
+	world_settle();
+	silent(world_dialed(0));
+	world_pass(w->snap->half_closed_s * 2000ULL);
+	CU_ASSERT_EQUAL(world_dialed(0)->end, CLOSED_BY_RESET);
 	CU_ASSERT_TRUE(world_end());
 }
 

@@ -63,6 +63,7 @@ static void test_reload(void)
 {
 	start_parking(PARK);
 	is_parked(0);
+	CU_ASSERT_EQUAL(parking(0)->keepalive, 15);
 	/* Of something else. */
 	world.config.head.idle_s++;
 	world_reload();

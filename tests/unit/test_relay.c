@@ -315,6 +315,7 @@ static void reset_unread(void)
 	sock_say(from, pattern, 1000);
 	sock_refuse(from, ECONNRESET);
 	world_settle();
+	world_pass(1000);
 	world_pass(w->snap->idle_s * 1000ULL);
 	CU_ASSERT_EQUAL(to->end, CLOSED_BY_RESET);
 	CU_ASSERT_TRUE(world_end());

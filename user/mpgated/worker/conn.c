@@ -12,6 +12,7 @@
 #include <mpgated/worker/subscriber.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
+#define YOUNG_MS 1000 /* a connection that ends sooner is spared what only a silent one needs */
 #define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
 
 void conn_init(struct worker *w)
@@ -52,6 +53,8 @@ uint64_t conn_timer_ms(const struct worker *w, enum timer_class class)
 		return s->connect_s * 1000ULL;
 	case TIMER_ACKED:
 		return ACKED_MS;
+	case TIMER_YOUNG:
+		return YOUNG_MS;
 	case TIMER_HALF:
 		return s->half_closed_s * 1000ULL;
 	default:
@@ -274,7 +277,6 @@ void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address)
 
 	if (!p->used)
 		p->used = 1;
-	tcp_keepalive(fd, w->snap->keepalive_s);
 	/* An address that is gone since: then the kernel chooses. */
 	tcp_leave_from(fd, &p->from[address]);
 }

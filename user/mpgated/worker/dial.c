@@ -65,8 +65,6 @@ void dial_direct(struct worker *w, struct conn *c)
 		ret = tcp_socket(family, false);
 	leg_dialed(&c->peer, ret < 0 ? -1 : ret, false);
 	if (ret >= 0)
-		tcp_keepalive(ret, w->snap->keepalive_s);
-	if (ret >= 0)
 		ret = (int)tcp_dial(c->peer.fd, dst, c->request.tuple.dport, false, NULL, 0);
 	if (ret >= 0)
 		ret = leg_watch(w, c, &c->peer);

@@ -217,7 +217,6 @@ static int dial_server(struct worker *w, struct conn *c, const struct request *r
 	if (fd < 0)
 		return fd;
 	leg_dialed(&c->local, fd, mptcp);
-	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, dst, c->request.dscp);
 	ret = source_bind(w, c, r, client);

@@ -130,6 +130,7 @@ static void answer(struct worker *w, struct conn *c, const struct snapshot_peer 
 	w->parkings[p->slot].failed = 0;
 	w->stats->parked_opened++;
 	c->state = GW_PARKED;
+	tcp_keepalive(c->peer.fd, w->snap->keepalive_s);
 	conn_timer(w, c, TIMER_IDLE);
 }
 

@@ -199,6 +199,12 @@ void relay_timeout(struct worker *w, struct conn *c)
 		relay_broken(w, c);
 		return;
 	}
+	/* Silent for the first time: from here on it is probed. Whom we accepted has that of our listener. */
+	if (c->class == TIMER_YOUNG) {
+		tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
+		conn_timer(w, c, c->local.eof || c->peer.eof ? TIMER_HALF : TIMER_IDLE);
+		return;
+	}
 	/* What still waits for a slow reader is not forgotten: such a connection has the time of an idle one. */
 	if (c->class == TIMER_HALF && w->now < c->active + w->snap->idle_s * 1000ULL &&
 	    (has_unacked(&c->local) || has_unacked(&c->peer))) {
@@ -226,6 +232,6 @@ void relay_start(struct worker *w, struct conn *c)
 	w->stats->relayed++;
 	if (c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]++;
-	conn_timer(w, c, TIMER_IDLE);
+	conn_timer(w, c, TIMER_YOUNG);
 	relay_event(w, c);
 }

@@ -54,7 +54,6 @@ static int dial(struct worker *w, struct conn *c, bool mptcp, const struct reque
 	if (fd < 0)
 		return fd;
 	leg_dialed(conn_target(c), fd, mptcp);
-	tcp_keepalive(fd, w->snap->keepalive_s);
 	if (c->request.dscp)
 		tcp_set_dscp(fd, &t->daddr, c->request.dscp);
 	ret = asked ? source_bind(w, c, asked, &t->saddr) : tcp_bind_foreign(fd, &t->saddr, t->sport);
