@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make bench: mpgate beside plain routed TCP and a pair of HAProxy, in one run, in namespaces. Rounds are interleaved:
 # each figure of each setup is taken once a round. Raw values: $BUILD/bench.tsv; report.sh writes docs/benchmarks.md.
-# ROUNDS, SECONDS_EACH and IDLE change how long it takes. FIGURES chooses among unshaped, memory, shaped and delays: the
-# rest of the raw values then stays as it was. BEFORE: the build of another tree of mpgate, to be compared in the same run.
+# ROUNDS, SECONDS_EACH and IDLE change how long it takes. FIGURES chooses among unshaped, memory, shaped, delays and
+# transparent: the rest of the raw values then stays as it was. BEFORE: the build of another tree of mpgate, to be
+# compared in the same run.
 set -u
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/../net/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/../net/lib.sh"
+# shellcheck source=tests/net/onpath.sh
+. "$(dirname "$0")/../net/onpath.sh"
 # shellcheck source=tests/bench/setups.sh
 . "$(dirname "$0")/setups.sh"
 
@@ -16,7 +19,7 @@ PEER_MORE= # what a user has who sets nothing
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-2000}
-ALL_FIGURES="unshaped memory shaped delays"
+ALL_FIGURES="unshaped memory shaped delays transparent"
 FIGURES=${FIGURES:-$ALL_FIGURES}
 HOSTS=16
 SETUPS=(plain haproxy haproxy256 mpgate ${BEFORE:+before})
@@ -24,10 +27,11 @@ OUT=$BUILD/bench.tsv
 TICKS=$(getconf CLK_TCK)
 export LIMIT=3600
 
-# record FIGURE VALUE
+# record FIGURE VALUE. PREFIX: of all figures, for now.
+PREFIX=
 record() {
-	printf '%s\t%s\t%s\t%s\n' "$ROUND" "$SETUP" "$1" "$2" >>"$OUT"
-	echo "  round $ROUND  $SETUP  $1  $2"
+	printf '%s\t%s\t%s\t%s\n' "$ROUND" "$SETUP" "$PREFIX$1" "$2" >>"$OUT"
+	echo "  round $ROUND  $SETUP  $PREFIX$1  $2"
 }
 field() { sed -n "s/.*$1=\\([0-9.]*\\).*/\\1/p"; }
 calc() { awk "BEGIN { printf \"%.4f\", $* }"; }
@@ -92,14 +96,15 @@ memory() {
 
 # Shaped links: goodput, and small requests beside a bulk transfer.
 shaped() {
-	local out
+	local out bulk
 	out=$(load -c 1 -t "$SECONDS_EACH" bulk $SERVER4 80) || return
 	record "shaped goodput, Mbit/s" "$(calc "$(field count <<<"$out") * 8 / 1e6 / $(field seconds <<<"$out")")"
 	load -c 1 -t "$((SECONDS_EACH + 2))" bulk $SERVER4 80 >/dev/null &
+	bulk=$!
 	read -rt 1 <> <(:) # past its slow start
 	out=$(load -n 200 -t "$SECONDS_EACH" rr $SERVER4 7001)
 	record "small request beside bulk, p99 ms" "$(field p99_ms <<<"$out")"
-	wait $!
+	wait $bulk
 }
 
 # delay_of connect|first [COMMAND]: the median of 15 requests.
@@ -143,6 +148,20 @@ published() {
 published_rate() { rate_of ", published" outside; }
 published_delay() { record "time to connect, published, ms" "$(delay_of connect outside)"; }
 
+# transparent COMMAND...: plain TCP by way of a hub that routing has put on the path, and mpgate in transparent mode there.
+transparent() {
+	PREFIX="transparent: "
+	on_path add
+	SETUP=plain
+	plain_start
+	"$@"
+	SETUP=mpgate
+	transparent_start && "$@"
+	mpgate_stop
+	on_path del
+	PREFIX=
+}
+
 each() {
 	for SETUP in "${SETUPS[@]}"; do
 		if "${SETUP}_start"; then
@@ -158,7 +177,7 @@ unshaped_figures() {
 	bulk_of 1
 	bulk_of 8
 	rate_of ""
-	rate_of ", one host" load
+	[ -n "$PREFIX" ] || rate_of ", one host" load
 }
 wanted() { [[ " $FIGURES " == *" $1 "* ]]; }
 shaped_figures() {
@@ -171,21 +190,41 @@ shaped_figures() {
 	net_use 0
 }
 
+shape_both() { shape 0 20 && shape 1 40; }
+shape_end() {
+	tc -n "$GATEWAY" qdisc del dev wan0 root
+	tc -n "$GATEWAY" qdisc del dev wan1 root
+	tc -n "$ROUTER" qdisc del dev acc0 root
+	tc -n "$ROUTER" qdisc del dev acc1 root
+}
+net_make() {
+	local i ns
+	net_build && servers_start || exit 1
+	for ((i = 1; i < HOSTS; i++)); do ip -n "$CLIENT" addr add "${CLIENT4%.*}.$((${CLIENT4##*.} + i))/24" dev eth0; done
+	# A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port
+	# is slow; that would measure the order of the setups.
+	for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
+}
+# net_end: another net may be built then.
+net_end() {
+	stop "${PIDS[@]}"
+	PIDS=()
+	net_remove
+	mkdir -p "$RUN" "$TMP"
+}
+
 net_init
 if [ "$FIGURES" = "$ALL_FIGURES" ]; then
 	: >"$OUT"
 else
 	for figures in 'unshaped:flows,\|connections per' 'memory:PSS KiB\|idle connection' 'shaped:shaped\|small request' \
 		'delays:time to'; do
-		wanted "${figures%%:*}" && sed -i "/${figures#*:}/d" "$OUT"
+		wanted "${figures%%:*}" && sed -i "/transparent: /!{/${figures#*:}/d}" "$OUT"
 	done
+	wanted transparent && sed -i "/transparent: /d" "$OUT"
 fi
 echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
-net_build && servers_start || exit 1
-for ((i = 1; i < HOSTS; i++)); do ip -n "$CLIENT" addr add "${CLIENT4%.*}.$((${CLIENT4##*.} + i))/24" dev eth0; done
-# A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port is
-# slow; that would measure the order of the setups.
-for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
+net_make
 for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 	if wanted unshaped; then
 		each unshaped_figures
@@ -195,23 +234,32 @@ for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 	# In processes that have carried nothing yet.
 	wanted memory && each memory
 	wanted shaped || continue
-	shape 0 20
-	shape 1 40
+	shape_both
 	each shaped_figures
-	tc -n "$GATEWAY" qdisc del dev wan0 root
-	tc -n "$GATEWAY" qdisc del dev wan1 root
-	tc -n "$ROUTER" qdisc del dev acc0 root
-	tc -n "$ROUTER" qdisc del dev acc1 root
+	shape_end
 done
-stop "${PIDS[@]}"
-PIDS=()
-net_remove
-mkdir -p "$RUN" "$TMP"
+net_end
+
+# What is transparent needs a router beside the hub.
+if wanted transparent; then
+	WITH_ROUTER=1 net_make
+	on_path_make
+	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
+		transparent unshaped_figures
+		shape_both
+		transparent shaped_figures
+		shape_end
+	done
+	net_end
+fi
 
 # Delays: 40 ms of round trip on the access links, 10 ms to the server.
-if wanted delays; then
-	WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_build && servers_start || exit 1
+if wanted delays || wanted transparent; then
+	WITH_ROUTER=1 EM0=delay=20 EM1=delay=20 EM_SRV=delay=5 net_make
+	on_path_make
 	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
+		wanted transparent && transparent delay_figures
+		wanted delays || continue
 		each delay_figures
 		SETUP=mpgate
 		PEER_MORE='    ready: 0' mpgate_start && delay_figures " with ready: 0"
@@ -219,9 +267,7 @@ if wanted delays; then
 		honest delay_figures ", honest"
 		published published_delay
 	done
-	stop "${PIDS[@]}"
-	PIDS=()
-	net_remove
+	net_end
 fi
 
 if [ -x "$BUILD/tests/bench/bench_bpf" ]; then

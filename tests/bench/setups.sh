@@ -19,6 +19,19 @@ mpgate_stop() {
 	daemon_stop hub
 }
 
+# Transparent mode, with the hub on the path already. Joins come to another port each time: the kernel listens at one again
+# when it has forgotten the connections before.
+JOIN_PORT=8804
+transparent_start() {
+	JOIN_PORT=$((JOIN_PORT + 1))
+	pair_configs && way_configs || return 1
+	sed -i 's/via: hub, connect: early/via: way/' "$TMP/gw.yaml"
+	daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" || return 1
+	SETUP_PIDS=("${DAEMON[gw]}" "${DAEMON[hub]}")
+	wait_for 10 taken
+}
+taken() { load conn "$SERVER4" 7001 && counted hub relay taken 0; }
+
 # The daemon and its tool of another tree.
 before_start() { BUILD=$BEFORE CTL=$BEFORE/mpgatectl mpgate_start; }
 before_stop() { mpgate_stop; }

@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# A hub that routing puts on the path. Source after lib.sh; needs WITH_ROUTER.
+# A hub that routing puts on the path, and transparent mode there. Source after lib.sh; needs WITH_ROUTER.
+
+OURS='allow-source: [ 10.60.1.0/24, "fd60:1::/64" ]'
+
+# way_configs: what pair_configs wrote gets a peer "way" of transparent mode, by a key of its own, which the hub knows as
+# "gw-way".
+way_configs() {
+	rm -f "$TMP/way.key"
+	"$CTL" key new "$TMP/way.key" >/dev/null || return 1
+	sed -i 's/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
+	sed -i "s|^peers:|transparent: { join: [ 10.60.30.2, \"fd60:30::2\" ], port: ${JOIN_PORT:-8804} }\n&\n  - { name: gw-way, key-file: way.key, $OURS }|" \
+		"$TMP/hub.yaml"
+}
 
 # on_path add|del: the router leads what comes from the access links or from the server by the hub, which gives it back;
 # and its own errors about what the hub sent.

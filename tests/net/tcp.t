@@ -237,11 +237,8 @@ by_path() {
 	local before
 	daemon_stop gw
 	daemon_stop hub
-	"$CTL" key new "$TMP/way.key" >/dev/null
-	sed -i 's/connect: early/connect: honest/; s/via: hub/via: way/
-		s/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
-	sed -i 's/^peers:/transparent: { join: [ 10.60.30.2, "fd60:30::2" ] }\n&\
-  - { name: gw-way, key-file: way.key, allow-source: [ 10.60.1.0\/24, "fd60:1::\/64" ] }/' "$TMP/hub.yaml"
+	way_configs
+	sed -i 's/connect: early/connect: honest/; s/via: hub/via: way/' "$TMP/gw.yaml"
 	on_path_make
 	on_path add
 	check "transparent: the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"

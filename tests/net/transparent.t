@@ -20,17 +20,10 @@ WITH_ROUTER=1
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: explicit, to-port: [ 7002 ], action: proxy, via: hub }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: way }'
-# shellcheck disable=SC2034 # the same
-HUB_MORE='transparent:
-  join: [ 10.60.30.2, "fd60:30::2" ]'
 stage
-"$CTL" key new "$TMP/way.key"
 "$CTL" key new "$TMP/other.key"
-sed -i 's/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
-OURS='allow-source: [ 10.60.1.0/24, "fd60:1::/64" ]'
-sed -i -e 's/source: share/source: preserve/' \
-	-e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }\n  - { name: gw-way, key-file: way.key, $OURS }|" \
-	"$TMP/hub.yaml"
+way_configs
+sed -i -e 's/source: share/source: preserve/' -e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }|" "$TMP/hub.yaml"
 
 on_path_make
 
@@ -40,7 +33,16 @@ for f in 4 6; do
 	seen_by "$CLIENT" >"$TMP/plain.$f"
 done
 on_path add
+# While the port for joins is in use, as by connections of a daemon before, nothing is announced; it is as soon as it can be.
+announced() { [ "$(on "$HUB" ip mptcp endpoint show | grep -c 'port 8804 .*signal')" -eq "$1" ]; }
+spawn squatter "$HUB" "$TOOLS/tcpserve" echo:8804
+squatter=$SPAWNED
+wait_for 5 on "$HUB" "$TOOLS/tcpload" conn "$HUB4" 8804
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
+check "the port for joins is in use" announced 0
+check "that is said" wait_for 5 grep -q "cannot add an MPTCP endpoint for 10.60.30.2:8804 yet: Address already in use" "$TMP/hub.log"
+stop "$squatter"
+check "it is announced when it is free" wait_for 10 announced 2
 check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "explicit mode finds the hub" wait_for 10 peer_is up
 

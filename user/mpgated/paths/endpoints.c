@@ -135,9 +135,14 @@ static bool endpoints_full(struct path_set *p)
 	return full;
 }
 
-static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w)
+/*
+ * Where joins come to, the kernel listens, without SO_REUSEADDR: that fails while connections are there that began at
+ * the same address and port, in TIME_WAIT at least, as after a restart.
+ */
+static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w, int told)
 {
 	int err = mptcp_pm_add(&p->pm, &w->e);
+	char text[ADDR_TEXT];
 
 	if (!err) {
 		*w->id = w->e.id;
@@ -147,7 +152,12 @@ static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w)
 				 MPTCP_PM_MOST);
 		p->endpoints_full_told = true;
 	} else if (err != -EEXIST) {
-		log_warn("cannot add MPTCP endpoint %u on interface %u: %s", w->e.id, w->e.ifindex, strerror(-err));
+		if (err != told)
+			log_warn("cannot add an MPTCP endpoint for %s yet: %s",
+				 w->e.port ? addr_print_port(&w->e.addr, htons(w->e.port), text)
+					   : addr_print(&w->e.addr, text),
+				 strerror(-err));
+		p->endpoint_error = err;
 	}
 }
 
@@ -157,12 +167,13 @@ int endpoints_apply(struct path_set *p)
 	struct nl_list present = { 0 };
 	const struct nl_endpoint *v;
 	unsigned n;
-	int err = mptcp_pm_dump(&p->pm, &present);
+	int err = mptcp_pm_dump(&p->pm, &present), told = p->endpoint_error;
 
 	if (err) {
 		nl_list_free(&present);
 		return err;
 	}
+	p->endpoint_error = 0;
 	v = present.v;
 	n = want_endpoints(p, &present, wanted);
 	for (unsigned i = 0; i < present.n; i++) {
@@ -177,7 +188,7 @@ int endpoints_apply(struct path_set *p)
 		if (wanted[k].present && !wanted[k].again)
 			*wanted[k].id = wanted[k].e.id;
 		else
-			add_endpoint(p, &wanted[k]);
+			add_endpoint(p, &wanted[k], told);
 	}
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->links[i].pub.up)

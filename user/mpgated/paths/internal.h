@@ -90,7 +90,7 @@ struct path_set {
 	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
 	int error; /* of the job */
-	int look_error, route_error; /* told last */
+	int look_error, route_error, endpoint_error; /* told last */
 };
 
 struct paths {

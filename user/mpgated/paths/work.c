@@ -7,6 +7,7 @@
 
 #define RETRY_MS 200 /* after reading the state failed */
 #define ROUTE_RETRY_MS 1000 /* after a rule or route could not be set */
+#define ENDPOINT_RETRY_MS 2000 /* the kernel may have to forget connections first */
 #define NS_PER_MS 1000000ULL
 
 static bool same_link(const struct paths_link *a, const struct paths_link *b)
@@ -46,6 +47,8 @@ void paths_take_over(struct paths *p)
 	/* What could not be set is tried again: steer marks packets for rules and routes that must be there. */
 	if (p->set.error || p->set.route_error)
 		paths_sync_after(p, p->set.error ? RETRY_MS : ROUTE_RETRY_MS);
+	else if (p->set.endpoint_error)
+		paths_sync_after(p, ENDPOINT_RETRY_MS);
 }
 
 /* What the kernel tells while nobody listens waits in the socket. */
