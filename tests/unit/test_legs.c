@@ -74,9 +74,32 @@ static void keepalive(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* Both sides have ended, the server's socket is closed, and the peer has not acknowledged all. */
+static void ended(void)
+{
+	struct sock *peer;
+
+	start();
+	peer = call();
+	peer->unacked = true;
+	sock_connected(world_dialed(0));
+	sock_fin(peer);
+	sock_fin(world_dialed(0));
+	world_settle();
+	CU_ASSERT_EQUAL(world_dialed(0)->end, CLOSED_IN_ORDER);
+	world_pass(2000);
+	CU_ASSERT_EQUAL(peer->end, OPEN);
+	sock_acks(peer);
+	world_settle();
+	world_pass(w->snap->half_closed_s * 1000ULL);
+	CU_ASSERT_EQUAL(peer->end, CLOSED_IN_ORDER);
+	CU_ASSERT_TRUE(world_end());
+}
+
 static void test_keepalive(void)
 {
 	each_family(keepalive);
+	each_family(ended);
 }
 
 /* --- fallbacks to plain TCP, at whatever time: counted once, by peer */

@@ -201,7 +201,9 @@ void relay_timeout(struct worker *w, struct conn *c)
 	}
 	/* Silent for the first time: from here on it is probed. Whom we accepted has that of our listener. */
 	if (c->class == TIMER_YOUNG) {
-		tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
+		/* Where both have ended it may be closed, and the other has bytes under way. */
+		if (conn_target(c)->fd >= 0)
+			tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
 		conn_timer(w, c, c->local.eof || c->peer.eof ? TIMER_HALF : TIMER_IDLE);
 		return;
 	}
