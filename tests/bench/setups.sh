@@ -19,11 +19,8 @@ mpgate_stop() {
 	daemon_stop hub
 }
 
-# Transparent mode, with the hub on the path already. Joins come to another port each time: the kernel listens at one again
-# when it has forgotten the connections before.
-JOIN_PORT=8804
+# Transparent mode, with the hub on the path already.
 transparent_start() {
-	JOIN_PORT=$((JOIN_PORT + 1))
 	pair_configs && way_configs || return 1
 	sed -i 's/via: hub, connect: early/via: way/' "$TMP/gw.yaml"
 	daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" || return 1

@@ -10,7 +10,7 @@ way_configs() {
 	rm -f "$TMP/way.key"
 	"$CTL" key new "$TMP/way.key" >/dev/null || return 1
 	sed -i 's/^peers:/&\n  - { name: way, mode: transparent, key-file: way.key }/' "$TMP/gw.yaml"
-	sed -i "s|^peers:|transparent: { join: [ 10.60.30.2, \"fd60:30::2\" ], port: ${JOIN_PORT:-8804} }\n&\n  - { name: gw-way, key-file: way.key, $OURS }|" \
+	sed -i "s|^peers:|transparent: { join: [ 10.60.30.2, \"fd60:30::2\" ] }\n&\n  - { name: gw-way, key-file: way.key, $OURS }|" \
 		"$TMP/hub.yaml"
 }
 

@@ -210,6 +210,10 @@ for f in 4 6; do
 done
 
 # --- no hub
+# A restart announces the port for joins at once, although connections to it have just ended.
+daemon_stop hub
+check "the hub starts again" daemon_start hub "$HUB" "$TMP/hub.yaml"
+check "joins may come at once" wait_for 5 announced 2
 check "the hub is killed" kill -9 "${DAEMON[hub]}"
 wait_for 5 gone "${DAEMON[hub]}"
 for f in 4 6; do

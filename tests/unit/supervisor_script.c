@@ -11,6 +11,7 @@
 #include <lib/log.h>
 #include <mpgated/ipc/shared.h>
 #include <mpgated/paths/sysctl.h>
+#include <mpgated/supervisor/timewait.h>
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/supervisor/descriptors.h>
 #include <mpgated/supervisor/window_probe.h>
@@ -262,6 +263,13 @@ void datapath_close(struct datapath *dp)
 {
 	check_dp(dp);
 	close_part("datapath-close");
+}
+
+void timewait_end(const struct mpgate_addr *local, unsigned count, __be16 joins)
+{
+	CHECK(local || !count);
+	CHECK(!joins);
+	step("timewait");
 }
 
 int datapath_set_mark(struct datapath *dp, uint32_t value, uint32_t mask)

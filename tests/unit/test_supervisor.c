@@ -28,7 +28,7 @@
 	"local features window unscale publish watchdog host workers clock-start settle "
 #define STOP                                                                                                           \
 	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close host-close paths-close "      \
-	"datapath-close cgroup-remove keyring-free "
+	"datapath-close timewait cgroup-remove keyring-free "
 
 /* --- the service manager */
 
@@ -172,7 +172,7 @@ static void test_least(void)
 		"descriptors flows memory identity mptcp control datapath mark cgroup listen load sync paths "
 		"local features publish watchdog host workers clock-start settle "
 		"unsteer unsteer workers-stop flows-close peers-close control-close host-close paths-close "
-		"datapath-close cgroup-remove keyring-free ");
+		"datapath-close timewait cgroup-remove keyring-free ");
 	stage_new();
 	stage.signals[0].step = "settle";
 	stage.signals[0].number = SIGINT;
@@ -189,7 +189,7 @@ static const struct {
 	{ "unsteer", "listen?" },      { "workers-stop", NULL },       { "flows-close", NULL },
 	{ "peers-close", "datapath" }, { "control-close", "control" }, { "scrape-close", "scrape" },
 	{ "host-close", NULL },	       { "paths-close", "paths" },     { "datapath-close", "datapath" },
-	{ "cgroup-remove", "cgroup" }, { "keyring-free", NULL },
+	{ "timewait", "datapath" },    { "cgroup-remove", "cgroup" },  { "keyring-free", NULL },
 };
 
 /* Was that step done, and well? With '?': done. */

@@ -16,7 +16,7 @@ struct nl_sock {
 	bool late; /* an answer did not come: until nl_retry() nothing more is asked */
 };
 
-/* bus: NETLINK_ROUTE or NETLINK_GENERIC. 0 or -errno. */
+/* bus: NETLINK_ROUTE and its like. 0 or -errno. */
 int nl_open(int bus, struct nl_sock *out);
 void nl_close(struct nl_sock *s);
 void nl_retry(struct nl_sock *s);

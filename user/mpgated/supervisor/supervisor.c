@@ -23,6 +23,7 @@
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/supervisor/descriptors.h>
 #include <mpgated/paths/sysctl.h>
+#include <mpgated/supervisor/timewait.h>
 #include <mpgated/supervisor/window_probe.h>
 
 #define NOTIFY_S 1 /* that the service manager's queue may stay full */
@@ -228,8 +229,11 @@ static void stop(struct supervisor *s)
 	uv_walk(&s->loop, close_handle, NULL);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&s->loop);
-	if (s->dp)
+	if (s->dp) {
 		datapath_close(s->dp);
+		timewait_end(s->local, s->local_count,
+			     htons(s->cfg->transparent.join_count ? s->cfg->transparent.port : 0));
+	}
 	if (s->cgroup_fd >= 0)
 		cgroup_remove(s->cgroup_fd, CGROUP_WORKERS, s->cfg->instance);
 	if (s->snapshot_fd >= 0)
