@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Our connections have addresses of others: servers' towards clients, and in transparent mode clients' towards servers.
- * What the kernel is to forward it drops if a socket of its own has that very connection, in TIME_WAIT too (ip_forward()
- * in net/ipv4/ip_forward.c, ip6_forward()). While steer is there it takes such packets; without it a client could not
- * use its port again towards that server for a minute. Nor can the kernel listen again where joins came to.
+ * What the kernel is to forward it drops if a socket of its own has that very connection, in TIME_WAIT too
+ * (ip_forward() in net/ipv4/ip_forward.c, ip6_forward()). While steer is there it takes such packets; without it a
+ * client could not use its port again towards that server for a minute. Nor can the kernel listen again where joins
+ * came to.
  */
 #include <mpgated/supervisor/timewait.h>
 
