@@ -11,9 +11,9 @@
 #include <lib/log.h>
 #include <mpgated/ipc/shared.h>
 #include <mpgated/paths/sysctl.h>
-#include <mpgated/supervisor/timewait.h>
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/supervisor/descriptors.h>
+#include <mpgated/supervisor/timewait.h>
 #include <mpgated/supervisor/window_probe.h>
 
 #include "../fuzz/check.h"

@@ -4,7 +4,7 @@
  * What the kernel is to forward it drops if a socket of its own has that very connection, in TIME_WAIT too
  * (ip_forward() in net/ipv4/ip_forward.c, ip6_forward()). While steer is there it takes such packets; without it a
  * client could not use its port again towards that server for a minute. Nor can the kernel listen again where joins
- * came to.
+ * came to. What another transparent proxy has in TIME_WAIT looks the same and goes as well; nobody misses it.
  */
 #include <mpgated/supervisor/timewait.h>
 

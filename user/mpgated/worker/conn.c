@@ -12,7 +12,7 @@
 #include <mpgated/worker/subscriber.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
-#define YOUNG_MS 1000 /* a connection that ends sooner is spared what only a silent one needs */
+#define YOUNG_MS 1000 /* a connection that ends sooner is spared keep-alives */
 #define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
 
 void conn_init(struct worker *w)

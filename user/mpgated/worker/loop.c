@@ -116,7 +116,7 @@ static int run_timers(struct worker *w)
 				sleep = earlier(sleep, (int64_t)(c->armed + ms - w->now));
 				break;
 			}
-			if (c->state == RELAY && c->active + ms > w->now) {
+			if (c->state == RELAY && class != TIMER_YOUNG && c->active + ms > w->now) {
 				conn_timer(w, c, class);
 				continue;
 			}

@@ -199,7 +199,7 @@ void relay_timeout(struct worker *w, struct conn *c)
 		relay_broken(w, c);
 		return;
 	}
-	/* Silent for the first time: from here on it is probed. Whom we accepted has that of our listener. */
+	/* From here on it is probed when it is silent. Whom we accepted has that of our listener. */
 	if (c->class == TIMER_YOUNG) {
 		/* Where both have ended it may be closed, and the other has bytes under way. */
 		if (conn_target(c)->fd >= 0)
