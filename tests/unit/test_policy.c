@@ -3,15 +3,12 @@
  * The compiled policy gives the answer of the rules read one by one: random
  * rules and packets, decided by a linear first match and by the bit vectors.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <lib/policy.h>
-
-#include "cunit.h"
+#include "policy_test.h"
 
 #define DEADLINE 300 /* seconds: far above what any correct run takes, also under a sanitizer */
 
@@ -218,30 +215,9 @@ static void random_rule(const struct config *cfg, struct cfg_rule *rule, unsigne
 		rule->dscp[i] = (uint8_t)pick(4);
 }
 
-/* Links 0 and 1 are lan, 2 is a path; one peer, one group. */
-static struct config *make_config(unsigned rules, unsigned sets)
-{
-	struct config *cfg = calloc(1, sizeof(*cfg));
-
-	cfg->links = calloc(3, sizeof(*cfg->links));
-	cfg->link_count = 3;
-	cfg->links[2].role = CFG_PATH;
-	cfg->groups = calloc(1, sizeof(*cfg->groups));
-	cfg->group_count = 1;
-	cfg->groups[0].peers = calloc(1, sizeof(unsigned));
-	cfg->groups[0].peer_count = 1;
-	cfg->peers = calloc(1, sizeof(*cfg->peers));
-	cfg->peer_count = 1;
-	cfg->sets = calloc(sets + 1, sizeof(*cfg->sets));
-	cfg->set_count = sets;
-	cfg->rules = calloc(rules + 1, sizeof(*cfg->rules));
-	cfg->rule_count = rules;
-	return cfg;
-}
-
 static struct config *random_config(unsigned rules)
 {
-	struct config *cfg = make_config(rules, pick(3));
+	struct config *cfg = policy_config(rules, pick(3));
 	unsigned i;
 
 	for (i = 0; i < cfg->set_count; i++)
@@ -261,16 +237,6 @@ static struct packet random_packet(void)
 		.port = (uint16_t)(pick(4) ? pick(24) : 65528 + pick(8)),
 		.dscp = (uint8_t)pick(5),
 	};
-}
-
-static int compile(const struct config *cfg, struct policy_image *img)
-{
-	static const uint16_t slots[2] = { 7, 9 };
-	uint32_t ids[MPGATE_MAX_RULES + 1];
-
-	for (unsigned i = 0; i < MPGATE_MAX_RULES + 1; i++)
-		ids[i] = 1000 + i;
-	return policy_compile(cfg, slots, ids, img);
 }
 
 /* Compares the matchers; returns how many packets met a rule, so that a test knows it tested something. */
@@ -324,15 +290,14 @@ static void test_no_rules(void)
 /* Each of the 1,024 rules can be the answer, not only the first ones. */
 static void test_every_rule_is_reached(void)
 {
-	struct config *cfg = make_config(MPGATE_MAX_RULES, 0);
+	struct config *cfg = policy_config(MPGATE_MAX_RULES, 0);
 	struct policy_image img;
 	unsigned i, wrong = 0;
 
 	for (i = 0; i < MPGATE_MAX_RULES; i++) {
 		struct cfg_rule *rule = &cfg->rules[i];
 
-		rule->name = strdup("r");
-		rule->link = rule->from_set = rule->to_set = rule->group = -1;
+		plain_rule(rule);
 		rule->ports = calloc(1, sizeof(*rule->ports));
 		rule->ports[0] = (struct cfg_port_range){ (uint16_t)(i + 1), (uint16_t)(i + 1) };
 		rule->port_count = 1;
@@ -354,7 +319,7 @@ static void test_every_rule_is_reached(void)
 static void test_million_prefixes(void)
 {
 	const unsigned count = CFG_MAX_PREFIXES, users = 10;
-	struct config *cfg = make_config(users, 1);
+	struct config *cfg = policy_config(users, 1);
 	struct cfg_prefixes *list = &cfg->sets[0].prefixes;
 	struct policy_image img;
 	unsigned i, wrong = 0;
@@ -374,8 +339,7 @@ static void test_million_prefixes(void)
 	for (i = 0; i < users; i++) {
 		struct cfg_rule *rule = &cfg->rules[i];
 
-		rule->name = strdup("r");
-		rule->link = rule->from_set = rule->to_set = rule->group = -1;
+		plain_rule(rule);
 		*(i % 2 ? &rule->from_set : &rule->to_set) = 0;
 		*(i % 2 ? &rule->from_given : &rule->to_given) = true;
 	}
@@ -401,134 +365,6 @@ static void test_million_prefixes(void)
 	config_free(cfg);
 }
 
-/* A prefix inside another adds nothing for the same rule: it must not take room in the tables. */
-static void test_redundant_prefixes_are_left_out(void)
-{
-	struct config *cfg = make_config(1, 0);
-	struct cfg_rule *rule = &cfg->rules[0];
-	struct policy_image img;
-
-	rule->name = strdup("r");
-	rule->link = rule->from_set = rule->to_set = rule->group = -1;
-	rule->from_given = true;
-	rule->from.p = calloc(4, sizeof(*rule->from.p));
-	rule->from.count = 4;
-	CU_ASSERT_EQUAL(prefix_parse("10.0.0.0/8", &rule->from.p[0]), 0);
-	CU_ASSERT_EQUAL(prefix_parse("10.1.0.0/16", &rule->from.p[1]), 0);
-	CU_ASSERT_EQUAL(prefix_parse("::/0", &rule->from.p[2]), 0);
-	CU_ASSERT_EQUAL(prefix_parse("2001:db8::1", &rule->from.p[3]), 0);
-	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
-	CU_ASSERT_EQUAL(img.lpm_count, 1);
-	CU_ASSERT_EQUAL(img.exact_count, 0);
-	CU_ASSERT_EQUAL(img.policy.exact[MPGATE_SRC], 0);
-	CU_ASSERT_EQUAL(img.policy.any[MPGATE_SRC][0], 0);
-	CU_ASSERT_NOT_EQUAL(img.policy.any[MPGATE_SRC][1], 0);
-	policy_free(&img);
-	config_free(cfg);
-}
-
-static void test_rules_and_groups(void)
-{
-	struct config *cfg = make_config(2, 0);
-	struct policy_image img;
-
-	for (unsigned i = 0; i < 2; i++)
-		random_rule(cfg, &cfg->rules[i], i);
-	cfg->rules[0].proxy = true;
-	cfg->rules[0].group = 0;
-	cfg->rules[0].if_down = CFG_IF_DOWN_REJECT;
-	cfg->rules[1].proxy = false;
-	cfg->rules[1].group = -1;
-	cfg->rules[1].mptcp = CFG_MPTCP_TERMINATE;
-	cfg->rules[1].connect = CFG_EARLY;
-	cfg->rules[0].published = true;
-	cfg->rules[0].link = 0;
-	cfg->rules[1].published = false;
-	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
-	CU_ASSERT_EQUAL(img.rules[0].action, MPGATE_PROXY);
-	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_REJECT | MPGATE_RULE_HONEST | MPGATE_RULE_PUBLISHED);
-	CU_ASSERT_EQUAL(img.rules[0].id, 1000);
-	CU_ASSERT_STRING_EQUAL(img.rules[0].name, "r0");
-	CU_ASSERT_EQUAL(img.rules[1].action, MPGATE_DIRECT);
-	CU_ASSERT_EQUAL(img.rules[1].flags, MPGATE_RULE_TAKE_MPTCP);
-	CU_ASSERT_EQUAL(img.group_count, 1);
-	CU_ASSERT_EQUAL(img.groups[0].count, 1);
-	CU_ASSERT_EQUAL(img.groups[0].peers[0], 7);
-	CU_ASSERT_EQUAL(img.link_bitmap[2], 0);
-	policy_free(&img);
-	/* No peer, and MPTCP alone: on each link. */
-	cfg->rules[1].terminate = true;
-	cfg->rules[1].mptcp = CFG_MPTCP_LEARNED;
-	cfg->rules[1].connect = CFG_HONEST;
-	cfg->rules[1].link = CFG_LINK_ANY;
-	CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
-	CU_ASSERT_EQUAL(img.rules[1].action, MPGATE_TERMINATE);
-	CU_ASSERT_EQUAL(img.rules[1].flags, MPGATE_RULE_TERMINATE | MPGATE_RULE_LEARNED | MPGATE_RULE_HONEST);
-	CU_ASSERT_NOT_EQUAL(img.link_bitmap[2], 0);
-	policy_free(&img);
-	cfg->rules[1].terminate = false;
-	/* What this machine itself opens: by rules that name no link, or mean it; never by what is published. */
-	for (unsigned i = 0; i < 4; i++) {
-		static const struct {
-			int link;
-			bool published;
-			uint64_t host;
-		} cases[] = { { CFG_LINK_ANY, false, 2 },
-			      { CFG_LINK_HOST, false, 2 },
-			      { 0, false, 0 },
-			      { CFG_LINK_ANY, true, 0 } };
-
-		cfg->rules[1].link = cases[i].link;
-		cfg->rules[1].published = cases[i].published;
-		CU_ASSERT_EQUAL_FATAL(compile(cfg, &img), 0);
-		CU_ASSERT_EQUAL(img.bitmaps[img.host_bitmap].rules[0], cases[i].host);
-		CU_ASSERT_EQUAL(img.bitmaps[img.link_bitmap[0]].rules[0] >> 1, cases[i].link != CFG_LINK_HOST);
-		policy_free(&img);
-	}
-	config_free(cfg);
-}
-
-/* Every limit: refused one above, and the output left alone. */
-static void test_limits(void)
-{
-	struct policy_image img;
-	struct config *cfg = make_config(0, 0);
-	unsigned *const counts[] = { &cfg->rule_count, &cfg->link_count, &cfg->group_count,
-				     &cfg->groups[0].peer_count };
-	const unsigned above[] = { MPGATE_MAX_RULES + 1, MPGATE_MAX_LINKS + 1, MPGATE_MAX_GROUPS + 1,
-				   MPGATE_GROUP_PEERS + 1 };
-
-	memset(&img, 0x5a, sizeof(img));
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned before = *counts[i];
-
-		*counts[i] = above[i];
-		CU_ASSERT_EQUAL(compile(cfg, &img), -E2BIG);
-		*counts[i] = before;
-	}
-	for (size_t i = 0; i < sizeof(img); i++)
-		CU_ASSERT_EQUAL_FATAL(((unsigned char *)&img)[i], 0x5a);
-	config_free(cfg);
-}
-
-static void test_too_many_prefixes(void)
-{
-	struct config *cfg = make_config(3, 3);
-	struct policy_image img;
-	unsigned i;
-
-	for (i = 0; i < 3; i++) {
-		cfg->sets[i].prefixes.p = calloc(CFG_MAX_PREFIXES, sizeof(struct prefix));
-		cfg->sets[i].prefixes.count = CFG_MAX_PREFIXES;
-		cfg->rules[i].name = strdup("r");
-		cfg->rules[i].link = cfg->rules[i].to_set = -1;
-		cfg->rules[i].from_given = true;
-		cfg->rules[i].from_set = (int)i;
-	}
-	CU_ASSERT_EQUAL(compile(cfg, &img), -E2BIG);
-	config_free(cfg);
-}
-
 int main(void)
 {
 	static CU_TestInfo tests[] = {
@@ -538,10 +374,6 @@ int main(void)
 		{ "no rules", test_no_rules },
 		{ "every one of 1,024 rules is reached", test_every_rule_is_reached },
 		{ "a million prefixes", test_million_prefixes },
-		{ "redundant prefixes are left out", test_redundant_prefixes_are_left_out },
-		{ "rules and groups", test_rules_and_groups },
-		{ "limits", test_limits },
-		{ "too many prefixes", test_too_many_prefixes },
 		CU_TEST_INFO_NULL,
 	};
 
