@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the tests of the policy's compiler share: configurations that are made without a file, and the compiler's call. */
+/* What the tests of the policy's compiler share: configurations that are made without a file, and the compiler's call.
+ */
 #ifndef TESTS_UNIT_POLICY_TEST_H
 #define TESTS_UNIT_POLICY_TEST_H
 
