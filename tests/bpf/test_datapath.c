@@ -272,6 +272,7 @@ static void test_l3_uses_tc_programs_of_its_own(void)
 		ASSERT_TCX("guard_tc_l3 steer_l3 ");
 	path.guard = CFG_GUARD_XDP;
 	CU_ASSERT_EQUAL(datapath_attach(dp, dev, &path, true, &a), -EOPNOTSUPP);
+	CU_ASSERT_STRING_EQUAL(a.failed, "guard");
 	ASSERT_TCX("");
 	CU_ASSERT_EQUAL(datapath_attach(dp, 0, &path, true, &a), -ENODEV);
 	datapath_close(dp);
@@ -294,6 +295,12 @@ static void test_clsact(void)
 	CU_ASSERT_EQUAL(run("tc qdisc del dev " DEV " clsact"), 0);
 	attach(dp, &lan, HOOK_CLSACT, HOOK_NONE, HOOK_NONE);
 	CU_ASSERT(filter_there("steer:["));
+	/* So does a look at all of them. */
+	attach(dp, &path, HOOK_CLSACT, HOOK_CLSACT, HOOK_NONE);
+	CU_ASSERT_EQUAL(run("tc qdisc del dev " DEV " clsact"), 0);
+	datapath_restore(dp);
+	CU_ASSERT(filter_there("steer:["));
+	CU_ASSERT(filter_there("guard_tc:["));
 	datapath_close(dp);
 	ASSERT_NOTHING();
 }

@@ -43,6 +43,7 @@ ways_are() { # STATE: of all ways to the hub, in both families
 rules_set() { on "$GATEWAY" ip -"$1" rule | grep -q '^7000:'; }
 no_rules() { ! rules_set 4 && ! rules_set 6; }
 limits_raised() { on "$GATEWAY" ip mptcp limits | grep -q 'subflows 8'; }
+guard_is() { status | jq -e --arg n "$1" --arg g "$2" '.links[] | select(.name == $n) | .guard == $g'; }
 backup_on() { on "$GATEWAY" ip mptcp endpoint show | grep -E "^$1 .* backup .*dev wan1"; }
 
 requests pass
@@ -76,12 +77,13 @@ for fate in hold lose; do
 	check "$fate: the kernel does not carry out what it is asked" wait_for 20 met
 	works_without $fate
 	link_cut 1
-	sed -i 's/path: b }/path: b, use: backup }/' "$TMP/gw.yaml"
+	sed -i 's/path: b }/path: b, use: backup, guard: xdp-generic }/' "$TMP/gw.yaml"
 	on "$GATEWAY" ip mptcp limits set subflows 2
 	timeout 30 "$CTL" -i "${MPG_PREFIX}gw" reload >"$TMP/reload.out" 2>&1
 	is $? 1 "$fate: a reload does not wait for ever"
 	like "$(cat "$TMP/reload.out")" "applied in part" "$fate: and says what it lacks"
 	check "$fate: what is known of links is old" link_up wan1 true
+	[ $fate = lose ] || check "$fate: programs are not attached" guard_is wan1 none
 	requests pass
 	check "$fate: it is made good when the kernel answers again" wait_for 20 link_up wan1 false
 	check "$fate: limits that somebody has lowered, too" wait_for 20 limits_raised
@@ -93,8 +95,9 @@ for fate in hold lose; do
 		[ $f = 4 ] || address=fd60:20::2
 		check "$fate: IPv$f: so is what the reload changed" wait_for 20 backup_on $address
 	done
+	check "$fate: and how the link is guarded" wait_for 20 guard_is wan1 xdp-generic
 	check "$fate: the peer is up" wait_for 40 ways_are up
-	sed -i 's/path: b, use: backup }/path: b }/' "$TMP/gw.yaml"
+	sed -i 's/path: b, use: backup, guard: xdp-generic }/path: b }/' "$TMP/gw.yaml"
 	check "$fate: a reload works again" ctl gw reload
 done
 

@@ -53,7 +53,10 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 {
 	(void)dp;
 	(void)l3;
-	*out = (struct datapath_attached){ HOOK_TCX, link->guard == CFG_GUARD_TC ? HOOK_CLSACT : HOOK_XDP, HOOK_NONE };
+	*out = (struct datapath_attached){ HOOK_TCX, link->guard == CFG_GUARD_TC ? HOOK_CLSACT : HOOK_XDP, HOOK_NONE,
+					   "steer" };
+	if (stage.clsact)
+		out->steer = HOOK_CLSACT;
 	return step(link->role == CFG_LAN ? "attach-lan" : "attach", ifindex);
 }
 
@@ -61,6 +64,62 @@ int datapath_detach(struct datapath *dp, unsigned ifindex)
 {
 	(void)dp;
 	return step("detach", ifindex);
+}
+
+void datapath_restore(struct datapath *dp)
+{
+	(void)dp;
+	step("restore", 0);
+}
+
+int datapath_attach_hosts(struct datapath *dp, bool on)
+{
+	(void)dp;
+	return step(on ? "hosts" : "no-hosts", 0);
+}
+
+/* The thread of jobs: what is started is done at once, or when the test lets go of it. */
+int job_open(struct job *j, uv_loop_t *loop)
+{
+	(void)loop;
+	j->running = false;
+	return 0;
+}
+
+void job_start(struct job *j)
+{
+	CHECK(!j->running);
+	j->running = true;
+	if (!stage.held)
+		stage_let_go();
+}
+
+uint64_t uv_hrtime(void)
+{
+	return 0;
+}
+
+bool job_wait(struct job *j, unsigned ms)
+{
+	(void)j;
+	(void)ms;
+	return false;
+}
+
+void job_close(struct job *j, uv_close_cb on_closed)
+{
+	CHECK(!on_closed);
+	j->running = false;
+}
+
+void stage_let_go(void)
+{
+	struct job *j = &stage.s.links.job;
+
+	stage.held = false;
+	j->work(j->arg);
+	j->running = false;
+	j->done(j->arg);
 }
 
 int datapath_link_up(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3, uint32_t bitmap)

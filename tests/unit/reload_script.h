@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All that reload.c calls, played for its test, but for the reader of the file and the compiler of the policy. */
+/* All that reload.c and links.c call, played for their tests, but for the reader of the file and the compiler of the
+ * policy. */
 #ifndef TESTS_UNIT_RELOAD_SCRIPT_H
 #define TESTS_UNIT_RELOAD_SCRIPT_H
 
@@ -17,8 +18,12 @@ struct stage {
 	char steps[STAGE_STEPS];
 	const char *failing; /* the step that fails, with EIO; NULL: none */
 	unsigned keyrings; /* that exist */
+	bool clsact; /* there is no tcx */
+	bool held; /* the kernel's lock: jobs that are started stay under way */
 };
 
 extern struct stage stage;
+
+void stage_let_go(void); /* of the job that is under way */
 
 #endif

@@ -411,9 +411,52 @@ void host_settle(struct supervisor *s)
 	step("host");
 }
 
+void host_check(struct supervisor *s)
+{
+	check_dp(s->dp);
+	step("host-check");
+}
+
+int links_open(struct supervisor *s)
+{
+	check_dp(s->dp);
+	if (step("links"))
+		return -EIO;
+	s->links.open = true;
+	stage.opened++;
+	return 0;
+}
+
+void links_close(struct supervisor *s)
+{
+	if (!s->links.open)
+		return;
+	step("links-close");
+	s->links.open = false;
+	stage.opened--;
+}
+
+void links_settle(struct supervisor *s)
+{
+	CHECK(s->links.open && s->paths);
+	step("serve");
+}
+
+int links_wait(struct supervisor *s, unsigned ms)
+{
+	CHECK(s->links.open && ms);
+	return step("served") ? -EBUSY : 0;
+}
+
+void links_check(struct supervisor *s)
+{
+	CHECK(s->links.open && s->paths);
+	step("links-check");
+}
+
 void host_close(struct supervisor *s)
 {
-	CHECK(s->run_fd == -1);
+	CHECK(s->run_fd == -1 && !s->links.open);
 	step("host-close");
 }
 

@@ -56,6 +56,16 @@ int paths_set_host(struct paths *p)
 	return step("rule");
 }
 
+int links_serve_hosts(struct supervisor *sup, bool on)
+{
+	CU_ASSERT_PTR_EQUAL(sup, s);
+	if (on && sup->links.job.running) {
+		step("late");
+		return -EINPROGRESS;
+	}
+	return step(on ? "on" : "off");
+}
+
 int datapath_set_hosts(struct datapath *dp, enum mpgate_hosts hosts, const struct datapath_cgroups *cgroups)
 {
 	static const char *const names[] = { "none", "run", "all" };
@@ -104,14 +114,14 @@ static void test_all(void)
 {
 	begin(true);
 	host_settle(s);
-	expect("rule root all ");
+	expect("rule on root all ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
 	/* Nothing has changed. */
 	host_settle(s);
 	expect("");
 	cfg.host = false;
 	host_settle(s);
-	expect("none ");
+	expect("none off ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
 	end();
 }
@@ -122,16 +132,16 @@ static void test_run(void)
 	host_settle(s);
 	expect("");
 	CU_ASSERT_EQUAL(host_run(s, 11), 0);
-	expect("group rule root run add ");
+	expect("group rule on root run add ");
 	CU_ASSERT_EQUAL(moved, 11);
 	CU_ASSERT_EQUAL(host_run(s, 12), 0);
 	expect("add ");
 	cfg.host = true;
 	host_settle(s);
-	expect("rule root all ");
+	expect("rule on root all ");
 	cfg.host = false;
 	host_settle(s);
-	expect("rule root run ");
+	expect("rule on root run ");
 	host_close(s);
 	expect("remove none ");
 	end();
@@ -142,9 +152,9 @@ static void test_run_beside_all(void)
 {
 	begin(true);
 	host_settle(s);
-	expect("rule root all ");
+	expect("rule on root all ");
 	CU_ASSERT_EQUAL(host_run(s, 11), 0);
-	expect("group rule root all add ");
+	expect("group rule on root all add ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
 	end();
 }
@@ -154,7 +164,7 @@ static void test_left_by_another(void)
 	begin(false);
 	left = true;
 	host_settle(s);
-	expect("group rule root run ");
+	expect("group rule on root run ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_RUN);
 	end();
 }
@@ -164,9 +174,10 @@ static void test_failures(void)
 	static const struct {
 		const char *failing, *settle, *run;
 	} cases[] = {
-		{ "rule", "rule ", "group rule remove " },
-		{ "root", "rule root ", "group rule root remove " },
-		{ "all", "rule root all ", "group rule root all remove " },
+		{ "rule", "rule off ", "group rule off remove " },
+		{ "on", "rule on off ", "group rule on off remove " },
+		{ "root", "rule on root off ", "group rule on root off remove " },
+		{ "all", "rule on root all off ", "group rule on root all off remove " },
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -190,7 +201,37 @@ static void test_failures(void)
 	expect("group ");
 	failing = "add";
 	CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
-	expect("group rule root run add ");
+	expect("group rule on root run add ");
+	end();
+}
+
+/* The kernel takes long to attach them: they are taken into use when they are there, or taken off. */
+static void test_late(void)
+{
+	begin(true);
+	s->links.job.running = true;
+	host_settle(s);
+	expect("rule late ");
+	host_check(s);
+	expect("");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+	s->links.job.running = false;
+	host_check(s);
+	expect("rule on root all ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
+	host_check(s);
+	expect("");
+	end();
+
+	begin(false);
+	s->links.job.running = true;
+	CU_ASSERT_EQUAL(host_run(s, 11), -EINPROGRESS);
+	expect("group rule late remove ");
+	s->links.job.running = false;
+	host_check(s);
+	expect("off ");
+	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	expect("group rule on root run add ");
 	end();
 }
 
@@ -202,6 +243,7 @@ int main(void)
 		{ "run beside all", test_run_beside_all },
 		{ "left by another", test_left_by_another },
 		{ "failures", test_failures },
+		{ "late", test_late },
 		CU_TEST_INFO_NULL,
 	};
 

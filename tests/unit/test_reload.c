@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/reload.c user/mpgated/ipc/shared.c user/mpgated/paths/kind.c
-// SOURCES: tests/unit/reload_script.c
+// SOURCES: user/mpgated/supervisor/links.c tests/unit/reload_script.c
 /*
  * A configuration takes the place of another one: what is done and in which order, what stays as it is, and what is
  * refused.
@@ -24,12 +24,6 @@ static int reload(const char *text)
 	return supervisor_reload(&stage.s, &err);
 }
 
-static void links_settle(void)
-{
-	for (unsigned i = 0; i < stage.s.cfg->link_count; i++)
-		supervisor_link(&stage.s, i, paths_get(stage.s.paths, i));
-}
-
 /* A supervisor that runs with that configuration, and serves all links. */
 static void start(const char *text)
 {
@@ -39,6 +33,7 @@ static void start(const char *text)
 	memset(&stage.address, 0, sizeof(stage.address));
 	stage.failing = NULL;
 	stage.keyrings = 0;
+	stage.clsact = stage.held = false;
 	for (unsigned i = 0; i < COUNT(stage.link); i++) {
 		stage.link[i] = (struct paths_link){ .ifindex = FIRST_IFINDEX + i, .up = true };
 		strcpy(stage.link[i].name, names[i]);
@@ -51,7 +46,8 @@ static void start(const char *text)
 	stage.s.peer_slot = calloc(stage.s.cfg->peer_count + 1, sizeof(*stage.s.peer_slot));
 	stage.s.rule_id = calloc(stage.s.cfg->rule_count + 1, sizeof(*stage.s.rule_id));
 	CU_ASSERT_EQUAL_FATAL(supervisor_load(&stage.s), 0);
-	links_settle();
+	CU_ASSERT_EQUAL(links_open(&stage.s), 0);
+	links_settle(&stage.s);
 	supervisor_local(&stage.s);
 	CU_ASSERT_EQUAL(supervisor_publish(&stage.s), 0);
 	stage.steps[0] = '\0';
@@ -59,6 +55,7 @@ static void start(const char *text)
 
 static void stop(void)
 {
+	links_close(&stage.s);
 	keyring_free(&stage.s.keyring);
 	CU_ASSERT_EQUAL(stage.keyrings, 0);
 	for (unsigned i = 0; i < stage.s.rule_count; i++)
@@ -188,8 +185,8 @@ static void test_links_of_a_reload(void)
 	CU_ASSERT_EQUAL(reload("links:\n- { name: wan2, role: path, use: backup }\n- { name: wan1, role: lan }\n"
 			       "- { name: wan0, role: path, guard: tc }\n"),
 			0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 detach-11 detach-12 commit"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "paths attach-lan-12 up-12 ways attach-11 up-11 host settle"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(stage.steps, "commit paths detach-10 attach-lan-12 attach-11 up-12 up-11 host settle"));
 	CU_ASSERT_PTR_NULL(strstr(stage.steps, "-13"));
 	CU_ASSERT_EQUAL(stage.s.ifindex[0], 13);
 	CU_ASSERT_EQUAL(stage.s.attached[0].guard, HOOK_XDP);
@@ -204,16 +201,18 @@ static void test_links_of_a_reload(void)
 	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
 	stage.failing = NULL;
 	CU_ASSERT_EQUAL(reload(LINKS), 0);
+	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
+	links_check(&stage.s);
 	CU_ASSERT_EQUAL(stage.s.ifindex[1], 11);
 	CU_ASSERT_EQUAL(reload("links:\n- { name: lan0, role: lan, early-classify: true }\n"
 			       "- { name: wan0, role: path }\n"),
 			0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 host settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "commit paths attach-lan-10 up-10 host settle"));
 	/* One that is not there is left alone. */
 	stage.link[1].ifindex = 0;
 	supervisor_link(&stage.s, 1, &stage.link[1]);
 	CU_ASSERT_EQUAL(reload(LINKS), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "detach-10 commit paths attach-lan-10 up-10 host settle"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "commit paths attach-lan-10 up-10 host settle"));
 	CU_ASSERT_EQUAL(reload("links:\n- { name: lan0, role: lan }\n"), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(stage.steps, "assign policy commit paths host settle"));
 	stop();
@@ -225,6 +224,12 @@ static void event(unsigned i)
 	supervisor_link(&stage.s, i, &stage.link[i]);
 }
 
+static void check_links(void)
+{
+	stage.steps[0] = '\0';
+	links_check(&stage.s);
+}
+
 static void test_links_that_come_and_go(void)
 {
 	start(LINKS);
@@ -234,7 +239,7 @@ static void test_links_that_come_and_go(void)
 	CU_ASSERT_STRING_EQUAL(stage.steps, "");
 	stage.link[1].ifindex = 0;
 	event(1);
-	CU_ASSERT_STRING_EQUAL(stage.steps, "ways detach-11 gone-11 ");
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways gone-11 detach-11 ");
 	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
 	CU_ASSERT_EQUAL(stage.s.attached[1].guard, HOOK_NONE);
 	stage.link[1].ifindex = 21;
@@ -245,7 +250,7 @@ static void test_links_that_come_and_go(void)
 	stage.link[1].ifindex = 22;
 	strcpy(stage.link[1].kind.kind, "bond");
 	event(1);
-	CU_ASSERT_STRING_EQUAL(stage.steps, "ways detach-21 gone-21 attach-22 up-22 ");
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways gone-21 detach-21 attach-22 up-22 ");
 	CU_ASSERT_EQUAL(stage.s.attached[1].guard, HOOK_CLSACT);
 	stage.s.cfg->links[1].guard = CFG_GUARD_XDP; /* but it was asked for */
 	stage.link[1].ifindex = 23;
@@ -254,7 +259,7 @@ static void test_links_that_come_and_go(void)
 	/* It becomes a member of a bridge, which takes its packets. */
 	strcpy(stage.link[1].kind.master_kind, "bridge");
 	event(1);
-	CU_ASSERT_STRING_EQUAL(stage.steps, "ways detach-23 gone-23 ");
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways gone-23 detach-23 ");
 	event(1);
 	CU_ASSERT_STRING_EQUAL(stage.steps, "ways ");
 	stage.link[1].kind.master_kind[0] = '\0';
@@ -264,7 +269,81 @@ static void test_links_that_come_and_go(void)
 	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
 	stage.failing = NULL;
 	event(1);
-	CU_ASSERT_STRING_EQUAL(stage.steps, "ways attach-23 up-23 ");
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways ");
+	check_links();
+	CU_ASSERT_STRING_EQUAL(stage.steps, "attach-23 up-23 ");
+	check_links();
+	CU_ASSERT_STRING_EQUAL(stage.steps, "");
+	/* As its kind changes it is served in another way. */
+	stage.s.cfg->links[1].guard = CFG_GUARD_AUTO;
+	stage.link[1].kind.kind[0] = '\0';
+	event(1);
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways attach-23 ");
+	CU_ASSERT_EQUAL(stage.s.attached[1].guard, HOOK_XDP);
+	strcpy(stage.link[1].kind.kind, "bond");
+	stage.failing = "attach";
+	event(1);
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways attach-23 gone-23 ");
+	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
+	stop();
+}
+
+/* The kernel holds the job up: what is known meanwhile is what was, and what is wanted in the end is what is done. */
+static void test_links_of_a_busy_kernel(void)
+{
+	start(LINKS);
+	stage.held = true;
+	stage.link[1].ifindex = 21;
+	event(1);
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways gone-11 ");
+	CU_ASSERT_EQUAL(stage.s.ifindex[1], 0);
+	CU_ASSERT_EQUAL(links_wait(&stage.s, 0), -EBUSY);
+	CU_ASSERT_EQUAL(links_serve_hosts(&stage.s, true), -EINPROGRESS);
+	stage.link[1].ifindex = 22;
+	event(1);
+	CU_ASSERT_STRING_EQUAL(stage.steps, "ways ");
+	CU_ASSERT_EQUAL(reload(RULES RULE("other", "82")), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, FILE_NAME ": applied in part: "));
+	CU_ASSERT_STRING_EQUAL(stage.steps,
+			       "assign policy commit paths host settle keys addrs convert snapshot workers ");
+	stage.steps[0] = '\0';
+	stage_let_go();
+	CU_ASSERT_STRING_EQUAL(stage.steps, "detach-11 attach-21 detach-21 attach-22 hosts up-22 ");
+	CU_ASSERT_EQUAL(links_wait(&stage.s, 0), 0);
+	CU_ASSERT_EQUAL(links_serve_hosts(&stage.s, true), 0);
+	/* They cannot be attached; nobody is asked again. */
+	CU_ASSERT_EQUAL(links_serve_hosts(&stage.s, false), 0);
+	stage.failing = "hosts";
+	CU_ASSERT_EQUAL(links_serve_hosts(&stage.s, true), -EIO);
+	stage.steps[0] = '\0';
+	stage.failing = NULL;
+	check_links();
+	CU_ASSERT_STRING_EQUAL(stage.steps, "");
+	CU_ASSERT_EQUAL(links_serve_hosts(&stage.s, true), 0);
+	stop();
+}
+
+/* Filters can be removed by others, links cannot. */
+static void test_filters_that_are_gone(void)
+{
+	start(LINKS);
+	for (unsigned i = 0; i < 20; i++) {
+		check_links();
+		CU_ASSERT_STRING_EQUAL(stage.steps, "");
+	}
+	stop();
+	start(LINKS);
+	stage.clsact = true;
+	stage.link[1].ifindex = 21;
+	event(1);
+	for (unsigned round = 0; round < 3; round++) {
+		unsigned n = 0;
+
+		do
+			check_links();
+		while (!stage.steps[0] && n++ < 20);
+		CU_ASSERT_STRING_EQUAL(stage.steps, "restore ");
+	}
 	stop();
 }
 
@@ -322,6 +401,8 @@ int main(void)
 		{ "numbers of rules", test_rule_numbers },
 		{ "links of the one before", test_links_of_a_reload },
 		{ "links that come and go", test_links_that_come_and_go },
+		{ "links of a kernel that is busy", test_links_of_a_busy_kernel },
+		{ "filters that are gone", test_filters_that_are_gone },
 		{ "applied in part", test_applied_in_part },
 		{ "the snapshot and our addresses", test_publish },
 		CU_TEST_INFO_NULL,

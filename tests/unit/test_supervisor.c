@@ -24,11 +24,11 @@
 
 /* The whole of a start: of a hub with metrics, whose kernel needs the window corrected. */
 #define START                                                                                                          \
-	"descriptors flows memory identity mptcp control scrape datapath mark cgroup synack listen load sync paths "   \
-	"local features window unscale publish watchdog host workers clock-start settle "
+	"descriptors flows memory identity mptcp control scrape datapath mark cgroup synack listen load sync links "   \
+	"paths serve served local features window unscale publish watchdog host workers clock-start settle "
 #define STOP                                                                                                           \
-	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close host-close paths-close "      \
-	"datapath-close timewait cgroup-remove keyring-free "
+	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close links-close host-close "      \
+	"paths-close datapath-close timewait cgroup-remove keyring-free "
 
 /* --- the service manager */
 
@@ -169,9 +169,9 @@ static void test_least(void)
 	CU_ASSERT_EQUAL(run(GATEWAY), 0);
 	CU_ASSERT_STRING_EQUAL(
 		stage.steps,
-		"descriptors flows memory identity mptcp control datapath mark cgroup listen load sync paths "
-		"local features publish watchdog host workers clock-start settle "
-		"unsteer unsteer workers-stop flows-close peers-close control-close host-close paths-close "
+		"descriptors flows memory identity mptcp control datapath mark cgroup listen load sync links paths "
+		"serve served local features publish watchdog host workers clock-start settle "
+		"unsteer unsteer workers-stop flows-close peers-close control-close links-close host-close paths-close "
 		"datapath-close timewait cgroup-remove keyring-free ");
 	stage_new();
 	stage.signals[0].step = "settle";
@@ -186,10 +186,11 @@ static const struct {
 	const char *stop, *start;
 } undo[] = {
 	{ "unsteer", "listen?" }, /* workers are known when their listeners are tried */
-	{ "unsteer", "listen?" },      { "workers-stop", NULL },       { "flows-close", NULL },
-	{ "peers-close", "datapath" }, { "control-close", "control" }, { "scrape-close", "scrape" },
-	{ "host-close", NULL },	       { "paths-close", "paths" },     { "datapath-close", "datapath" },
-	{ "timewait", "datapath" },    { "cgroup-remove", "cgroup" },  { "keyring-free", NULL },
+	{ "unsteer", "listen?" },	  { "workers-stop", NULL },	  { "flows-close", NULL },
+	{ "peers-close", "datapath" },	  { "control-close", "control" }, { "scrape-close", "scrape" },
+	{ "links-close", "links" },	  { "host-close", NULL },	  { "paths-close", "paths" },
+	{ "datapath-close", "datapath" }, { "timewait", "datapath" },	  { "cgroup-remove", "cgroup" },
+	{ "keyring-free", NULL },
 };
 
 /* Was that step done, and well? With '?': done. */
@@ -218,10 +219,9 @@ static void expect(const char *failing, char *out, size_t size)
 
 static void test_failing_steps(void)
 {
-	static const char *const fatal[] = {
-		"memory", "identity", "mptcp", "control", "scrape",  "datapath", "mark",
-		"listen", "load",     "sync",  "paths",	  "unscale", "publish",	 "workers"
-	};
+	static const char *const fatal[] = { "memory",	 "identity", "mptcp",	"control", "scrape",
+					     "datapath", "mark",     "listen",	"load",	   "sync",
+					     "links",	 "paths",    "unscale", "publish", "workers" };
 	char expected[STAGE_STEPS];
 
 	for (unsigned i = 0; i < COUNT(fatal); i++) {
@@ -241,7 +241,7 @@ static void test_failing_steps(void)
 /* Without these a hub can do less, and says so. */
 static void test_forgiven(void)
 {
-	static const char *const fails[] = { "cgroup", "synack", "check" };
+	static const char *const fails[] = { "cgroup", "synack", "served", "check" };
 
 	for (unsigned i = 0; i < COUNT(fails); i++) {
 		stage_new();
@@ -384,9 +384,9 @@ static void test_clock(void)
 		bool change, due;
 		const char *round;
 	} cases[] = {
-		{ false, false, "sync sweep watchdog check local " },
-		{ true, false, "sync sweep watchdog check local publish " },
-		{ false, true, "sync sweep watchdog check local publish " },
+		{ false, false, "sync sweep watchdog check links-check host-check local " },
+		{ true, false, "sync sweep watchdog check links-check host-check local publish " },
+		{ false, true, "sync sweep watchdog check links-check host-check local publish " },
 	};
 	char expected[STAGE_STEPS];
 

@@ -109,12 +109,14 @@ static int hook_attach(struct datapath *dp, struct dp_link *l, enum dp_role role
 {
 	struct dp_hook *h = &l->hook[role];
 	int prog_fd = prog_of(dp, l, role, kind);
+	bool was;
 	int err;
 
 	/* Somebody may have removed the filter together with its qdisc; a link cannot be lost that way. */
 	if (h->kind == kind && kind != HOOK_CLSACT)
 		return 0;
-	if (h->kind != kind)
+	was = h->kind == kind;
+	if (!was)
 		hook_detach(dp, l, role);
 	if (prog_fd < 0)
 		return -EOPNOTSUPP;
@@ -122,8 +124,10 @@ static int hook_attach(struct datapath *dp, struct dp_link *l, enum dp_role role
 		err = dp_tc_attach(dp->dir, l->name, l->ifindex, role, prog_fd);
 	else
 		err = attach_link(dp, l, role, kind, prog_fd, &h->fd);
-	h->kind = err ? HOOK_NONE : kind;
-	return err;
+	if (err > 0 && was)
+		log_warn("link %s: somebody removed the filter of %s: it is set again", l->name, dp_role_name(role));
+	h->kind = err < 0 ? HOOK_NONE : kind;
+	return err < 0 ? err : 0;
 }
 
 /*
@@ -153,25 +157,18 @@ static enum datapath_hook tc_kind(const struct datapath *dp)
 
 static int attach_guard(struct datapath *dp, struct dp_link *l, enum cfg_guard guard)
 {
-	int err;
-
 	switch (guard) {
 	case CFG_GUARD_XDP:
-		err = hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP);
-		break;
+		return hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP);
 	case CFG_GUARD_XDP_GENERIC:
-		err = hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP_GENERIC);
-		break;
+		return hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP_GENERIC);
 	case CFG_GUARD_AUTO:
 		if (!is_veth(l->name) && !hook_attach(dp, l, DP_ROLE_GUARD, HOOK_XDP))
 			return 0;
 		/* fall through */
 	default:
-		err = hook_attach(dp, l, DP_ROLE_GUARD, tc_kind(dp));
+		return hook_attach(dp, l, DP_ROLE_GUARD, tc_kind(dp));
 	}
-	if (err)
-		log_error("link %s: cannot attach guard: %s", l->name, strerror(-err));
-	return err;
 }
 
 /* Not having it costs a little time a SYN, no more. */
@@ -199,7 +196,7 @@ static void attach_host_out(struct datapath *dp, struct dp_link *l)
 {
 	int err;
 
-	if (!dp->settings.hosts || !l->path) {
+	if (!dp->hosts_attached || !l->path) {
 		hook_detach(dp, l, DP_ROLE_HOST_OUT);
 		return;
 	}
@@ -255,10 +252,9 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 	struct dp_link *l = ifindex ? link_take(dp, ifindex, link->name, l3) : NULL;
 	int err;
 
-	if (!l) {
-		log_error("link %s: %s", link->name, ifindex ? "too many links" : "no such interface");
+	*out = (struct datapath_attached){ .failed = "anything" };
+	if (!l)
 		return ifindex ? -ENOSPC : -ENODEV;
-	}
 	/* One XDP program an interface: what is not wanted any more makes room first. */
 	if (link->role != CFG_PATH) {
 		hook_detach(dp, l, DP_ROLE_GUARD);
@@ -266,14 +262,14 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 	}
 	if (link->role != CFG_LAN || !link->early_classify)
 		hook_detach(dp, l, DP_ROLE_GATE);
+	out->failed = "guard";
 	err = link->role == CFG_PATH ? attach_guard(dp, l, link->guard) : 0;
 	if (err)
 		goto fail;
+	out->failed = "steer";
 	err = hook_attach(dp, l, DP_ROLE_STEER, tc_kind(dp));
-	if (err) {
-		log_error("link %s: cannot attach steer: %s", l->name, strerror(-err));
+	if (err)
 		goto fail;
-	}
 	if (link->role == CFG_LAN && link->early_classify)
 		attach_gate(dp, l);
 	if (link->role == CFG_PATH)
@@ -300,26 +296,43 @@ int datapath_detach(struct datapath *dp, unsigned ifindex)
 	return 0;
 }
 
-void dp_attach_host_out(struct datapath *dp)
+void datapath_restore(struct datapath *dp)
 {
+	for (unsigned i = 0; i < DP_LINKS; i++)
+		for (unsigned role = 0; dp->links[i].ifindex && role < DP_ROLE_COUNT; role++)
+			if (dp->links[i].hook[role].kind == HOOK_CLSACT)
+				hook_attach(dp, &dp->links[i], role, HOOK_CLSACT);
+}
+
+/*
+ * What receives stands there before what sends to it, and goes after: a SYN that host_out sent to the loopback device
+ * with no program there would meet a stranger's listener.
+ */
+static int attach_host_in(struct datapath *dp)
+{
+	struct dp_link *l = link_take(dp, MPGATE_HOST_IFINDEX, "lo", false);
+	int err = l ? hook_attach(dp, l, DP_ROLE_HOST_IN, tc_kind(dp)) : -ENOSPC;
+
+	if (err && l)
+		link_clear(dp, l);
+	return err;
+}
+
+int datapath_attach_hosts(struct datapath *dp, bool on)
+{
+	int err = 0;
+
+	for (unsigned i = DP_HOST_OUT; on && i <= DP_HOST_MARK && !err; i++)
+		err = dp->prog[i] < 0 ? -EOPNOTSUPP : 0;
+	if (on && !err)
+		err = attach_host_in(dp);
+	dp->hosts_attached = on && !err;
 	for (unsigned i = 0; i < DP_LINKS; i++)
 		if (dp->links[i].ifindex)
 			attach_host_out(dp, &dp->links[i]);
-}
-
-int dp_attach_host_in(struct datapath *dp, bool on)
-{
-	struct dp_link *l = on ? link_take(dp, MPGATE_HOST_IFINDEX, "lo", false) : link_find(dp, MPGATE_HOST_IFINDEX);
-	int err;
-
-	if (!l)
-		return on ? -ENOSPC : 0;
-	if (!on) {
-		link_clear(dp, l);
-		return 0;
-	}
-	err = hook_attach(dp, l, DP_ROLE_HOST_IN, tc_kind(dp));
+	if (!dp->hosts_attached)
+		datapath_detach(dp, MPGATE_HOST_IFINDEX);
 	if (err)
-		link_clear(dp, l);
+		log_error("this machine's own connections cannot be carried: %s", strerror(-err));
 	return err;
 }

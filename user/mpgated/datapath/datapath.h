@@ -19,6 +19,7 @@ const char *datapath_hook_name(enum datapath_hook hook);
 
 struct datapath_attached {
 	enum datapath_hook steer, guard, gate;
+	const char *failed; /* the program for which nothing is attached */
 };
 
 /*
@@ -30,12 +31,20 @@ int datapath_open(const char *instance, unsigned replay_buckets, struct datapath
 void datapath_close(struct datapath *dp);
 
 /*
+ * The four that follow wait for the kernel's lock of all links, however long others hold it. They may be called in
+ * another thread than all the rest, one at a time.
+ *
  * Attaches what a link of this role needs: lan: steer (and gate); path: guard and steer; net: steer. steer on links
- * that do not classify only returns traffic to local sockets. Replaces what was attached there by us before.
+ * that do not classify only returns traffic to local sockets. Replaces what was attached there by us before. What
+ * fails is for the caller to say: nothing is attached then.
  */
 int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link *link, bool l3,
 		    struct datapath_attached *out);
 int datapath_detach(struct datapath *dp, unsigned ifindex);
+/* Sets clsact filters again that somebody removed together with their qdisc. Links cannot be lost that way. */
+void datapath_restore(struct datapath *dp);
+/* What datapath_set_hosts() needs on the loopback device and on the path links that are attached, or will be. */
+int datapath_attach_hosts(struct datapath *dp, bool on);
 
 /*
  * Builds the policy in the slot that is not in force, then flips. On failure the policy in force stays. ifindex[i] is
@@ -139,9 +148,9 @@ int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
 int datapath_attach_tags(struct datapath *dp, int cgroup_fd);
 
 /*
- * Whose connections of this machine's own are classified from here on: hosts is one of enum mpgate_hosts. The
- * descriptors of cgroups are the caller's: that of the workers, of what `run` starts (may be -1), and the root, whose
- * sockets all are. -errno, logged: then it is nobody's.
+ * Whose connections of this machine's own are classified from here on: hosts is one of enum mpgate_hosts. Not before
+ * datapath_attach_hosts(). The descriptors of cgroups are the caller's: that of the workers, of what `run` starts (may
+ * be -1), and the root, whose sockets all are. -errno, logged: then it is nobody's.
  */
 struct datapath_cgroups {
 	int workers, run, root;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Host mode: which of this machine's own connections meet steer (bpf/host.bpf.c). What receives stands before what
- * sends to it: a SYN that came to the loopback device with no program there would meet a stranger's listener.
- */
+/* Host mode: which of this machine's own connections meet steer (bpf/host.bpf.c), once its programs are attached. */
 #include <mpgated/datapath/internal.h>
 
 static int put_cgroups(struct datapath *dp, const struct datapath_cgroups *cgroups)
@@ -29,32 +26,18 @@ static int attach_mark(struct datapath *dp, int root)
 	return 0;
 }
 
-static int begin(struct datapath *dp, const struct datapath_cgroups *cgroups)
-{
-	int err = 0;
-
-	for (unsigned i = DP_HOST_OUT; i <= DP_HOST_MARK && !err; i++)
-		err = dp->prog[i] < 0 ? -EOPNOTSUPP : 0;
-	if (!err)
-		err = put_cgroups(dp, cgroups);
-	if (!err)
-		err = dp_attach_host_in(dp, true);
-	return err ? err : attach_mark(dp, cgroups->root);
-}
-
 int datapath_set_hosts(struct datapath *dp, enum mpgate_hosts hosts, const struct datapath_cgroups *cgroups)
 {
 	struct mpgate_settings s = dp->settings;
-	int err = hosts ? begin(dp, cgroups) : 0, write_err;
+	int err = hosts ? put_cgroups(dp, cgroups) : 0, write_err;
 
+	if (hosts && !err)
+		err = attach_mark(dp, cgroups->root);
 	if (err)
 		log_error("this machine's own connections cannot be carried: %s", strerror(-err));
 	s.hosts = err ? MPGATE_HOSTS_NONE : hosts;
 	write_err = dp_write_settings(dp, &s);
-	dp_attach_host_out(dp);
-	if (!dp->settings.hosts) {
+	if (!dp->settings.hosts)
 		dp_close_fd(&dp->host_link);
-		dp_attach_host_in(dp, false);
-	}
 	return err ? err : write_err;
 }

@@ -171,7 +171,9 @@ struct datapath {
 	int synack_link, tag_link, host_link; /* of sockops programs; -1: not attached */
 	int hold_fd; /* what is written there is put back; -1: nothing can be held */
 	uint64_t since[MPGATE_MAX_WORKERS]; /* ns: when its process got its ring */
+	/* The next two are of attach.c, and of the thread that calls datapath_attach(). */
 	struct dp_link links[DP_LINKS];
+	bool hosts_attached; /* host_in, and host_out on path links */
 	struct datapath_feature features[DP_FEATURE_COUNT];
 };
 
@@ -218,12 +220,8 @@ int dp_pin_clean(const char *instance);
 
 /* attach.c */
 bool dp_probe_tcx(int prog_fd);
-/* host_out on all path links that are served, or on none, as the settings say. A link where it fails is logged. */
-void dp_attach_host_out(struct datapath *dp);
-/* host_in on the loopback device. 0 or -errno. */
-int dp_attach_host_in(struct datapath *dp, bool on);
 
-/* tc.c: clsact filters. dir is where they are written down. */
+/* tc.c: clsact filters. dir is where they are written down. dp_tc_attach(): 1, or 0: it was there already. */
 int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role, int prog_fd);
 int dp_tc_detach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role);
 /* Removes the filters, and the qdiscs of ours, that are written down in dir by whoever wrote them. */

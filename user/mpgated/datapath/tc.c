@@ -170,7 +170,7 @@ static int tc_place(const char *dir, const char *ifname, unsigned ifindex, int p
 
 /*
  * Puts the program at the role's place of ifname, making the qdisc if it is absent. -EBUSY when somebody else's filter
- * is there. Attaching what is there already is 0.
+ * is there. 0: it was there already; 1: it was not.
  */
 int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role, int prog_fd)
 {
@@ -193,7 +193,7 @@ int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_
 	}
 	if (err)
 		dp_tc_detach(dir, ifname, ifindex, role);
-	return err;
+	return err ? err : 1;
 }
 
 /* Removes the filter, and after the last one the qdisc if we made it and nobody else uses it. */

@@ -20,12 +20,17 @@ static int set_hosts(struct supervisor *s, enum mpgate_hosts hosts)
 	if (hosts)
 		ret = paths_set_host(s->paths);
 	if (!ret && hosts)
+		ret = links_serve_hosts(s, true);
+	s->hosts_late = ret == -EINPROGRESS;
+	if (!ret && hosts)
 		ret = groups.root = cgroup_open(CGROUP_ROOT, s->cfg->instance, false);
 	if (ret >= 0)
 		ret = datapath_set_hosts(s->dp, hosts, &groups);
 	if (groups.root >= 0)
 		close(groups.root);
 	s->hosts = ret < 0 ? MPGATE_HOSTS_NONE : hosts;
+	if (!s->hosts && !s->hosts_late)
+		links_serve_hosts(s, false);
 	return ret;
 }
 
@@ -56,6 +61,16 @@ void host_settle(struct supervisor *s)
 	else
 		log_info("connections of this machine itself are carried: %s",
 			 hosts == MPGATE_HOSTS_ALL ? "all that rules take" : "those of `mpgatectl run`");
+}
+
+void host_check(struct supervisor *s)
+{
+	if (!s->hosts_late || s->links.job.running)
+		return;
+	s->hosts_late = false;
+	host_settle(s);
+	if (!s->hosts)
+		links_serve_hosts(s, false);
 }
 
 int host_run(struct supervisor *s, pid_t pid)

@@ -14,6 +14,8 @@
 #include <mpgated/supervisor/descriptors.h>
 #include <mpgated/supervisor/supervisor.h>
 
+#define LINKS_MS 1000 /* that a reload waits for them */
+
 bool supervisor_local(struct supervisor *s)
 {
 	struct mpgate_addr *local;
@@ -47,48 +49,6 @@ int supervisor_publish(struct supervisor *s)
 	workers_update(s);
 	addresses_tell(s);
 	return 0;
-}
-
-static void link_leave(struct supervisor *s, unsigned i)
-{
-	datapath_detach(s->dp, s->ifindex[i]);
-	datapath_link_gone(s->dp, s->ifindex[i]);
-	s->ifindex[i] = 0;
-	s->attached[i] = (struct datapath_attached){ 0 };
-}
-
-void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
-{
-	struct supervisor *s = arg;
-	struct cfg_link c = s->cfg->links[i];
-	char text[160];
-
-	if (c.role == CFG_PATH && s->paths)
-		peers_paths_changed(s);
-	if (s->ifindex[i] && s->ifindex[i] != l->ifindex) {
-		link_leave(s, i);
-		log_info("link %s is gone", c.name);
-	}
-	if (!l->ifindex)
-		return;
-	if (link_kind_unfit(&l->kind, c.role, text, sizeof(text))) {
-		log_error("link %s is not served: %s", c.name, text);
-		if (s->ifindex[i])
-			link_leave(s, i);
-		return;
-	}
-	if (s->ifindex[i] == l->ifindex)
-		return;
-	if (c.guard == CFG_GUARD_AUTO && link_kind_wants_tc(&l->kind))
-		c.guard = CFG_GUARD_TC;
-	if (datapath_attach(s->dp, l->ifindex, &c, l->l3, &s->attached[i]) < 0)
-		return;
-	s->ifindex[i] = l->ifindex;
-	datapath_link_up(s->dp, l->ifindex, &c, l->l3, s->link_bitmap[i]);
-	log_info("link %s: steer %s, guard %s, gate %s", c.name, datapath_hook_name(s->attached[i].steer),
-		 datapath_hook_name(s->attached[i].guard), datapath_hook_name(s->attached[i].gate));
-	if (link_kind_caution(&l->kind, c.role, text, sizeof(text)))
-		log_warn("link %s: %s", c.name, text);
 }
 
 /* Numbers for the rules of cfg: a name that was there before keeps its number. */
@@ -204,40 +164,6 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 	return -EBUSY;
 }
 
-/* Carries what is attached from the old order of links to the new one, and detaches what is no longer named. */
-static void move_links(struct supervisor *s, const struct config *from, const struct config *to)
-{
-	struct datapath_attached attached[MPGATE_MAX_LINKS] = { 0 };
-	unsigned ifindex[MPGATE_MAX_LINKS] = { 0 };
-
-	for (unsigned i = 0; i < from->link_count; i++) {
-		const struct cfg_link *a = &from->links[i], *b = NULL;
-		unsigned k;
-
-		for (k = 0; k < to->link_count && !b; k++)
-			if (!strcmp(to->links[k].name, a->name))
-				b = &to->links[k];
-		if (!s->ifindex[i])
-			continue;
-		if (b && b->role == a->role && b->guard == a->guard && b->early_classify == a->early_classify) {
-			attached[k - 1] = s->attached[i];
-			ifindex[k - 1] = s->ifindex[i];
-		} else {
-			datapath_detach(s->dp, s->ifindex[i]);
-		}
-	}
-	memcpy(s->attached, attached, sizeof(attached));
-	memcpy(s->ifindex, ifindex, sizeof(ifindex));
-}
-
-/* Attaches to links that are there but not served, which no event of the paths would report. */
-static void attach_missing(struct supervisor *s)
-{
-	for (unsigned i = 0; i < paths_count(s->paths); i++)
-		if (!s->ifindex[i] && paths_get(s->paths, i)->ifindex)
-			supervisor_link(s, i, paths_get(s->paths, i));
-}
-
 int supervisor_load(struct supervisor *s)
 {
 	struct cfg_error err = { "" };
@@ -259,7 +185,9 @@ static int follow(struct supervisor *s)
 {
 	int ret = paths_reload(s->paths, s->cfg), part;
 
-	attach_missing(s);
+	links_settle(s);
+	part = links_wait(s, LINKS_MS);
+	ret = ret ? ret : part;
 	host_settle(s);
 	peers_settle(s);
 	part = load_convert(s);
@@ -305,12 +233,12 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 		config_free(cfg);
 		return ret;
 	}
-	move_links(s, old, cfg);
 	free(s->peer_slot);
 	free(s->rule_id);
 	s->peer_slot = slots;
 	s->rule_id = ids;
 	s->cfg = cfg;
+	links_move(s, old);
 	keyring_free(&s->keyring);
 	s->keyring = keyring;
 	descriptors_raise(cfg, s->worker_count);

@@ -27,6 +27,7 @@
 #include <mpgated/supervisor/window_probe.h>
 
 #define NOTIFY_S 1 /* that the service manager's queue may stay full */
+#define LINKS_MS 5000 /* that the start waits for them */
 #define CLOCK_PERIOD_MS 5000 /* guard's clock; half of what it needs */
 
 /* Tells the service manager, if there is one (sd_notify(3)); one that does not read is not waited for long. */
@@ -69,6 +70,8 @@ static void clock_due(uv_timer_t *t)
 	datapath_sweep_flows(s->dp);
 	watchdog_check(s);
 	paths_check(s->paths);
+	links_check(s);
+	host_check(s);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
 }
@@ -169,9 +172,14 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (!ret)
 		ret = sync_clock(s);
 	if (!ret)
+		ret = links_open(s);
+	if (!ret)
 		ret = paths_open(&s->loop, s->cfg, &events, &s->paths);
 	if (ret)
 		return ret;
+	links_settle(s);
+	if (links_wait(s, LINKS_MS) < 0)
+		log_warn("the kernel is busy with its links: programs are attached when it is not");
 	supervisor_local(s);
 	if (addresses_check(s, s->cfg, &err) || maplog_check(s->cfg, &err)) {
 		log_error("%s", err.text);
@@ -222,6 +230,7 @@ static void stop(struct supervisor *s)
 	if (s->control)
 		control_close(s->control);
 	scrape_close(&s->scrape);
+	links_close(s);
 	host_close(s);
 	if (s->paths)
 		paths_close(s->paths);

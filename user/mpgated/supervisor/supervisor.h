@@ -20,6 +20,7 @@
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
 #include <mpgated/supervisor/identity.h>
+#include <mpgated/supervisor/links.h>
 #include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/scrape.h>
@@ -126,6 +127,7 @@ struct supervisor {
 	char **rules; /* by id - 1: a name keeps its number for the daemon's life */
 	unsigned rule_count;
 	uint32_t *rule_id; /* index in cfg->rules -> id */
+	struct links links;
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
@@ -136,6 +138,7 @@ struct supervisor {
 	int cgroup_fd; /* of the workers; negative: none, for that errno */
 	int run_fd; /* of what host_run() took, -1: none was asked for */
 	enum mpgate_hosts hosts; /* of this machine's own connections, those that are carried */
+	bool hosts_late; /* what it takes is being attached */
 	bool synack; /* its program is attached */
 	bool features[FEATURE_COUNT]; /* which of them work */
 	uint64_t started; /* ms */
@@ -166,7 +169,8 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err);
 bool supervisor_local(struct supervisor *s);
 /* Makes the snapshot that new workers get and sends it to those that run. */
 int supervisor_publish(struct supervisor *s);
-/* Event of the paths: a link came, went or changed. */
+
+/* links.c, see links.h as well. Event of the paths: a link came, went or changed. */
 void supervisor_link(void *s, unsigned i, const struct paths_link *l);
 
 /* addresses.c */
@@ -178,6 +182,7 @@ void addresses_tell(struct supervisor *s); /* logs what is amiss with them, when
 /* host.c */
 /* Carries those of this machine's own connections that the configuration and host_run() say, and no others. */
 void host_settle(struct supervisor *s);
+void host_check(struct supervisor *s); /* the same, once the kernel has attached what took it too long */
 /* Has the connections of a process and of its children carried from here on. 0 or -errno, logged. */
 int host_run(struct supervisor *s, pid_t pid);
 void host_close(struct supervisor *s);
