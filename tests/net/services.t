@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Real services of a host behind a gateway, published by a hub: a web server and an SSH server whose logs name the real
-# clients, so that who tries passwords can be shut out by his address (as fail2ban does it) and nobody else is.
+# Real services of a host behind a gateway, published by a hub: a web server, an SSH server whose log names the real
+# clients, so that who tries passwords can be shut out by his address (as fail2ban does it) and nobody else is, and a mail
+# server, which sees who delivers and sends from the hub's address itself.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -14,8 +15,10 @@ PEER_MORE='    park: 2
     allow-source: [ "0.0.0.0/0", "::/0" ]'
 # shellcheck disable=SC2034
 HUB_MORE='publish:
-  - { name: home, address: [ 10.60.30.2 ], port: [ "22", "80" ], to: 10.60.1.2, via: gw }
-  - { name: home6, address: [ "fd60:30::2" ], port: [ "22", "80" ], to: "fd60:1::2", via: gw }'
+  - { name: home, address: [ 10.60.30.2 ], port: [ "22", "25", "80" ], to: 10.60.1.2, via: gw }
+  - { name: home6, address: [ "fd60:30::2" ], port: [ "22", "25", "80" ], to: "fd60:1::2", via: gw }'
+# shellcheck disable=SC2034
+POLICY='    - { name: smtp, from: [ 10.60.1.2, "fd60:1::2" ], to-port: [ "25" ], action: proxy, via: hub }'
 OTHER4=10.60.40.3 OTHER6=fd60:40::3
 
 # The SSH server's log, from a mark on.
@@ -35,6 +38,17 @@ seen() { on "$SERVER" "$TOOLS/tcpload" -f "$1" conn "$HUB_IP" 22 2>&1 | head -n 
 fetched() { [ "$(on "$SERVER" curl -gsS --interface "$1" "http://${HUB_URL}/")" = "from $1" ]; }
 parked() { [ "$(ctl hub --json peers list | jq '.peers[0].parked')" -ge "$1" ]; }
 
+# mail FROM-NAMESPACE SERVER TEXT [INTERFACE]: brings it there, and the server takes it.
+mail() {
+	printf 'Subject: %s\r\n\r\n%s\r\n' "$3" "$3" >"$TMP/letter"
+	on "$1" curl -gsS ${4:+--interface "$4"} --mail-from a@example.net --mail-rcpt b@example.org -T "$TMP/letter" "smtp://$2"
+}
+# mailed LOG TEXT ADDRESS: the server of that log has it from there.
+mailed() { grep -A 3 "^Subject: $2" "$TMP/$1.log" | grep -qF "X-Peer: ('$3',"; }
+mail_server() { # NAME NAMESPACE ADDRESS
+	spawn "$1" "$2" env PYTHONUNBUFFERED=1 /usr/bin/python3 -m aiosmtpd -n -l "$3:25" -c aiosmtpd.handlers.Debugging stdout
+}
+
 net_init
 net_build || { echo "Bail out! no network" && exit 1; }
 ip -n "$SERVER" addr add $OTHER4/24 dev eth0
@@ -53,6 +67,10 @@ END
 dropbearkey -t ed25519 -f "$TMP/host.key" >"$TMP/hostkey.log" 2>&1
 spawn web "$CLIENT" haproxy -db -f "$TMP/web.cfg"
 spawn sshd "$CLIENT" dropbear -F -E -r "$TMP/host.key" -p 22 -P "$TMP/sshd.pid"
+mail_server inner4 "$CLIENT" "$CLIENT4"
+mail_server inner6 "$CLIENT" "$CLIENT6"
+mail_server outer4 "$SERVER" "$SERVER4"
+mail_server outer6 "$SERVER" "$SERVER6"
 on "$CLIENT" nft -f - <<-END
 	table inet ban {
 		set four { type ipv4_addr; }
@@ -83,5 +101,11 @@ for f in 4 6; do
 	check "IPv$f: others still reach it" guesses "${!other}"
 	on "$CLIENT" nft delete element inet ban $set "{ $SERVER_IP }"
 	check "IPv$f: no longer banned" guesses "$SERVER_IP"
+	check "IPv$f: mail can be delivered" mail "$SERVER" "$HUB_URL" "in-$f" "${!other}"
+	check "IPv$f: and the mail server sees who does" wait_for 5 mailed inner$f "in-$f" "${!other}"
+	server=$SERVER_IP
+	[ $f = 4 ] || server="[$SERVER_IP]"
+	check "IPv$f: it sends mail itself" mail "$CLIENT" "$server" "out-$f"
+	check "IPv$f: from the hub's address" wait_for 5 mailed outer$f "out-$f" "$HUB_IP"
 done
 done_testing
