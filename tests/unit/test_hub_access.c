@@ -34,6 +34,7 @@ static void test_who_proved_a_key_is_told(void)
 		world_settle();
 		CU_ASSERT_EQUAL(proved(from[f][2]), 2);
 	}
+	CU_ASSERT_TRUE(world_end());
 	/* Without a right cookie nothing is proved. */
 	start();
 	world.config.keys[0].key.k0 ^= 1;
@@ -41,6 +42,7 @@ static void test_who_proved_a_key_is_told(void)
 	call(false);
 	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
 	CU_ASSERT_EQUAL(proved("192.0.2.77"), 0);
+	CU_ASSERT_TRUE(world_end());
 }
 
 /* --- who may not */

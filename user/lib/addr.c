@@ -118,6 +118,11 @@ bool addr_is_special(const struct mpgate_addr *a)
 	       memcmp(a->b, &in6addr_loopback, sizeof(a->b)) == 0;
 }
 
+bool addr_is_link_local(const struct mpgate_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 /* Decimal digits only, no sign, no space: what strtoul would take as well is not a prefix length. */
 static int parse_length(const char *text, unsigned max, uint8_t *out)
 {

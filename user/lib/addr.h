@@ -36,6 +36,8 @@ uint32_t addr_client_hash(const struct mpgate_addr *client); /* of what that gav
 
 /* Multicast, broadcast, loopback, unspecified: never a Connect destination (RFC 8803, 6.2.5). */
 bool addr_is_special(const struct mpgate_addr *a);
+/* An IPv6 address of one link alone (RFC 4291, 2.5.6). It names no link, so it can be neither dialed nor bound. */
+bool addr_is_link_local(const struct mpgate_addr *a);
 
 /* "10.0.0.0/8", "2001:db8::/32", or an address alone. 0, -EINVAL (no prefix), -ERANGE (host bits set). */
 int prefix_parse(const char *text, struct prefix *out);

@@ -210,12 +210,6 @@ static bool is_loopback(const struct mpgate_addr *a)
 	return prefix_contains(&loopback[0], a) || prefix_contains(&loopback[1], a);
 }
 
-/* An IPv6 address of one link alone. It names no link, so it can be neither dialed nor bound. */
-static bool is_link_local(const struct mpgate_addr *a)
-{
-	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
-}
-
 int cfg_build_addresses(struct build *b, const char *place, char **texts, unsigned count, unsigned max,
 			const char *unicast, struct mpgate_addr **out, unsigned *out_count)
 {
@@ -234,7 +228,7 @@ int cfg_build_addresses(struct build *b, const char *place, char **texts, unsign
 			r = cfg_fail(b, item, "'%s' is a loopback address: %s", texts[i], unicast);
 		else if (addr_parse(texts[i], &list[i]) < 0 || (unicast && addr_is_special(&list[i])))
 			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
-		else if (is_link_local(&list[i]))
+		else if (addr_is_link_local(&list[i]))
 			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);
 		for (k = 0; k < i && !r; k++)
 			if (memcmp(&list[i], &list[k], sizeof(*list)) == 0)

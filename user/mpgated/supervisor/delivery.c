@@ -66,7 +66,7 @@ static bool neighbour(const struct nl_address *all, unsigned n, unsigned ifindex
 
 		if (all[i].ifindex != ifindex || all[i].family != (v4 ? AF_INET : AF_INET6))
 			continue;
-		if (!v4 && IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)all[i].addr.b))
+		if (addr_is_link_local(&all[i].addr))
 			continue;
 		for (uint8_t bits = 1; bits < NEIGHBOURS && bits <= host; bits++) {
 			*out = all[i].addr;
