@@ -14,6 +14,12 @@ way_configs() {
 		"$TMP/hub.yaml"
 }
 
+# way_preserves: the hub keeps the sources of both its peers' hosts.
+way_preserves() {
+	sed -i -e 's/source: share/source: preserve/' -e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }|" \
+		"$TMP/hub.yaml"
+}
+
 # on_path add|del: the router leads what comes from the access links or from the server by the hub, which gives it back;
 # and its own errors about what the hub sent.
 on_path() {

@@ -23,7 +23,7 @@ POLICY='    - { name: explicit, to-port: [ 7002 ], action: proxy, via: hub }
 stage
 "$CTL" key new "$TMP/other.key"
 way_configs
-sed -i -e 's/source: share/source: preserve/' -e "s|^  - { name: gw,.*|  - { name: gw, key-file: pair.key, $OURS }|" "$TMP/hub.yaml"
+way_preserves
 
 on_path_make
 
