@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include <lib/log.h>
+#include <mpgated/worker/request.h>
 
 #include "../unit/world.h"
 #include "check.h"
@@ -31,13 +32,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Who was connected with whom, by socket, as seen between turns; and which of the two leads to a peer. */
+/*
+ * Who was connected with whom, by socket, as seen between turns; which of the two leads to a peer, and whether it was
+ * parked before, so that whoever accepted it has asked in the end.
+ */
 static struct {
 	const struct sock *other;
-	bool peer;
+	bool peer, parked;
 } seen[WORLD_SOCKETS];
 
 static size_t said[WORLD_SOCKETS]; /* bytes of a socket's own stream so far */
+static unsigned answered[WORLD_SOCKETS]; /* second messages of sockets that were parked */
 
 static const uint8_t *input, *input_end;
 
@@ -80,6 +85,7 @@ static void see(struct conn *c)
 	seen[number(local)].peer = false;
 	seen[number(peer)].other = local;
 	seen[number(peer)].peer = c->state != GW_DIRECT && (c->opener == LEG_PEER || peer->mptcp);
+	seen[number(peer)].parked = (c->opener == LEG_PEER) == peer->dialed;
 }
 
 static void see_all(struct worker *w)
@@ -89,27 +95,35 @@ static void see_all(struct worker *w)
 			see(list_entry(l, struct conn, timer));
 }
 
-/*
- * An endpoint's stream, as it came from or went to a socket: behind the message there, if it leads to a peer. False:
- * there is none.
- */
-static bool stream(const struct sock *s, bool sent, const uint8_t **data, size_t *len)
+/* Goes behind a message, of the one that asks or of the other. False: there is none that lets the stream begin. */
+static bool skip_message(bool asks, const uint8_t **data, size_t *len)
 {
-	bool from_client = s->dialed == sent; /* of the two messages of a peer leg */
 	struct convert_fault fault;
 	struct convert_msg m;
 
-	*data = sent ? s->out : s->in;
-	*len = sent ? s->out_len : s->in_len;
-	if (!seen[number(s)].peer)
-		return true;
-	if (convert_parse(from_client ? CONVERT_CONVERTER : CONVERT_CLIENT, true, *data, *len, &m, &fault) !=
-		    CONVERT_OK ||
+	if (convert_parse(asks ? CONVERT_CONVERTER : CONVERT_CLIENT, true, *data, *len, &m, &fault) != CONVERT_OK ||
 	    m.has & CONVERT_HAS_ERROR)
 		return false;
 	*data += m.len;
 	*len -= m.len;
 	return true;
+}
+
+/*
+ * An endpoint's stream, as it came from or went to a socket: behind the messages there, if it leads to a peer. False:
+ * there is none.
+ */
+static bool stream(const struct sock *s, bool sent, const uint8_t **data, size_t *len)
+{
+	bool asks = s->dialed == sent;
+
+	*data = sent ? s->out : s->in;
+	*len = sent ? s->out_len : s->in_len;
+	if (!seen[number(s)].peer)
+		return true;
+	if (!skip_message(asks, data, len))
+		return false;
+	return !seen[number(s)].parked || skip_message(!asks, data, len);
 }
 
 /* What `to` was sent is what `from` said, from its begin; all of it when both came to an end in order. */
@@ -140,6 +154,16 @@ static void client(void)
 		say(s, next());
 }
 
+/* As a peer without an address sends it. */
+static size_t park_message(uint8_t buf[CONVERT_MAX_LEN])
+{
+	struct conn c = { 0 };
+	int n = request_park(world.worker, &c, &world.config.peers[0], buf, CONVERT_MAX_LEN);
+
+	CHECK(n > 0);
+	return (size_t)n;
+}
+
 static void caller(void)
 {
 	unsigned how = next();
@@ -147,6 +171,8 @@ static void caller(void)
 	size_t len = world_request(buf, sizeof(buf), "10.0.0.5", how & 1 ? "198.51.100.7" : "2001:db8:2::7", true);
 	struct sock *s;
 
+	if (how & 64)
+		len = park_message(buf);
 	if (how & 2)
 		len = next() % (len + 1);
 	if (how & 4)
@@ -197,7 +223,34 @@ static void reload(void)
 	world.config.peers[0].flags ^= what & 4 ? SNAPSHOT_PEER_KEYED | SNAPSHOT_PEER_PRIVATE : 0;
 	world.config.peers[1].ready = what & 8 ? 2 : 0;
 	world.config.head.first_bytes_ms = what & 16 ? 0 : 20;
+	world.config.peers[1].park = what & 32 ? 2 : 0;
 	world_reload();
+}
+
+/*
+ * The other side's next message, if it is its turn and it has said nothing else: an answer, or on a connection that is
+ * parked with it, and that it has answered for, a request.
+ */
+static void message(struct sock *s)
+{
+	uint8_t request[CONVERT_MAX_LEN];
+	const uint8_t *data = s->out;
+	size_t len = s->out_len, n;
+	unsigned how = next();
+
+	if (said[number(s)] || !s->mptcp || !s->connected)
+		return;
+	if (!s->dialed) {
+		/* It has parked this one, was answered, and is asked. */
+		if (skip_message(false, &data, &len) && len && !answered[number(s)]++)
+			sock_answer(s, how % 3 ? -1 : (int)how);
+	} else if (!s->arrived) {
+		sock_answer(s, how % 3 ? -1 : (int)next());
+	} else if (!answered[number(s)]++) {
+		n = world_request(request, sizeof(request), "192.0.2.77", how & 1 ? "198.51.100.7" : "2001:db8:2::7",
+				  how & 2);
+		sock_say(s, request, how & 4 ? n : how % (n + 1));
+	}
 }
 
 static void other_side(struct sock *s)
@@ -235,9 +288,8 @@ static void other_side(struct sock *s)
 		sock_event(s);
 		break;
 	case 8:
-		/* Before it says anything else. */
-		if (!ended && s->dialed && s->mptcp && s->connected && !s->arrived)
-			sock_answer(s, next() % 3 ? -1 : (int)next());
+		if (!ended)
+			message(s);
 		break;
 	case 9:
 		s->is_mptcp = false;
@@ -294,23 +346,45 @@ static void step(struct worker *w)
 	see_all(w);
 }
 
+/* Clients are those of published services: of a peer without an address, and of one that has some. */
+static void publish(void)
+{
+	world.config.peers[0].address_count = 0;
+	world.rule_flags = MPGATE_RULE_PUBLISHED;
+	for (unsigned i = 0; i < WORLD_PEERS; i++) {
+		struct snapshot_rule *r = &world.config.rules[i];
+
+		r->published = 1;
+		r->target = world_addr(i ? "fd60:1::2" : "10.60.1.2");
+		r->port = i ? 80 : 70;
+		r->target_port = i ? 80 : 8070;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct worker *w;
+	unsigned how;
 
 	log_setup("fuzz", LOG_LEVEL_ERROR);
 	memset(seen, 0, sizeof(seen));
 	memset(said, 0, sizeof(said));
+	memset(answered, 0, sizeof(answered));
 	input = data;
 	input_end = data + size;
 	world_new();
-	world.config.head.accept = next() % 3;
+	how = next();
+	world.config.head.accept = how % 3;
+	if (how / 3 % 4 == 1)
+		publish();
 	world.room = next() % 4 ? SIZE_MAX : 100;
 	w = world_start();
 	for (unsigned i = 0; i < STEPS && input < input_end; i++)
 		step(w);
-	/* Everything ends by itself. */
+	/* Everything ends by itself, once none is to be kept open for a peer. */
 	memset(&world.fail, 0, sizeof(world.fail));
+	world.config.peers[1].park = 0;
+	world_reload();
 	world_settle();
 	for (unsigned i = 0; i < LAST_ROUNDS && w->connections; i++)
 		world_pass(w->snap->idle_s * 1000ULL);
