@@ -9,6 +9,7 @@
 #include <mpgated/supervisor/supervisor.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,7 +200,11 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = maplog_open(&s->maplog, s);
 	if (!ret)
 		host_settle(s);
-	return ret ? ret : workers_start(s);
+	if (!ret)
+		ret = workers_start(s);
+	/* Loading took more memory than anything that follows. */
+	malloc_trim(0);
+	return ret;
 }
 
 static void close_handle(uv_handle_t *h, void *arg)
