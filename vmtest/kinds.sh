@@ -48,6 +48,10 @@ make_vrf-port() {
 	make_vrf_over "$1" "$2" above0 && make_plain "$@"
 	VRF=above0
 }
+# Sockets that are in no VRF take what comes in one.
+make_vrf-accept() {
+	on "$1" sysctl -qw net.ipv4.tcp_l3mdev_accept=1 && make_vrf-port "$@"
+}
 make_vrf_over() {
 	ip -n "$1" link add "$3" type vrf table 77 && ip -n "$1" link set "$3" up && ip -n "$1" link set "$2" master "$3" || return
 	VRF=$3
@@ -192,6 +196,7 @@ unbuild() {
 		printf 'link del %s\n' $DEV $FAR base0 base1 above0 below0 | ip -n "$ns" -force -batch -
 		printf 'rule del priority 32765\n' | ip -n "$ns" -force -batch -
 		printf 'rule del priority 32765\n' | ip -n "$ns" -6 -force -batch -
+		on "$ns" sysctl -qw net.ipv4.tcp_l3mdev_accept=0
 	done
 	ip -n "$ROUTER" route del 10.60.$NET.0/24
 	ip -n "$ROUTER" -6 route del fd60:$NET::/64

@@ -21,6 +21,7 @@ bond          bonded                          bonded
 bond-port     refused:name.above0.instead     refused:name.above0.instead
 vrf           refused:is.a.VRF                served
 vrf-port      refused:in.the.VRF.above0       served
+vrf-accept    refused:in.the.VRF.above0       served
 macvlan       noted:macvlan.over.base0        bonded
 macvlan-both  noted:macvlan.over.base0        -
 ipvlan        noted:ipvlan.over.base0         bonded
