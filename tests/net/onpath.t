@@ -34,6 +34,11 @@ took() {
 	is "$(counter hub relay "$1")" $((before + $2)) "$3: the hub took $2"
 }
 greeted_phone() { [ "$(load -m greet "$SERVER_IP" 7003 2>&1 | head -n 1)" = "hello $CLIENT_IP" ]; }
+# joins BEFORE: a transfer was long enough for the other link to join at the hub.
+joins() {
+	load -n 1000000 get "$SERVER_IP" 80
+	[ "$(joined)" -gt "$1" ]
+}
 joined() { on "$HUB" nstat -asz MPTcpExtMPJoinAckRx | awk '/MPJoinAck/ { print $2 }'; }
 capable() { on "$SERVER" nstat -asz MPTcpExtMPCapableACKRX | awk '/MPCapable/ { print $2 }'; }
 
@@ -41,7 +46,7 @@ for f in 4 6; do
 	family $f
 	before=$(joined)
 	took taken 1 "IPv$f: transparent: a download" load -n 1000000 get "$SERVER_IP" 80
-	check "IPv$f: transparent: paths join at the hub" wait_for 5 [ "$(joined)" -gt "$before" ]
+	check "IPv$f: transparent: paths join at the hub" wait_for 10 joins "$before"
 	took taken 1 "IPv$f: transparent: the server sees its client" greeted_by "$CLIENT_IP"
 	is "$(load conn "$SERVER_IP" 7099)" refused "IPv$f: transparent: a closed port is closed"
 	before=$(capable)
