@@ -24,8 +24,9 @@ for mode in early honest; do
 		family $f
 		for code in $CODE_POINT 0; do
 			name="IPv$f, $mode, code point $code"
-			# Nothing else is dialed meanwhile.
+			# Nothing else is dialed meanwhile; a probe that is under way gets its answer, and its joins.
 			kill -STOP "${DAEMON[gw]}"
+			read -rt 0.5 <> <(:) || :
 			capture dscp "$ROUTER" hub0 tcp
 			check "$name: a connection, for long enough" load -d "$code" -n 100 -t 0.5 rr "$SERVER_IP" 7001
 			capture_end dscp

@@ -42,7 +42,7 @@ for access in 6 4; do
 	family "$f"
 	check "IPv$access-only access" wait_for 15 no_paths_of "$f"
 	check "the hub is up over it" wait_for 30 peer_is up
-	check "an IPv$f client reaches an IPv$f server over it" wait_for 10 greeted_by "$HUB_IP"
+	check "an IPv$f client reaches an IPv$f server over it" wait_for 30 greeted_by "$HUB_IP"
 	before=$(counter gw reasons steered) held=$(counter gw reasons held)
 	check "IPv$f over IPv$access: a download" load -n 5000000 -s 1 get "$SERVER_IP" 80
 	check "IPv$f over IPv$access: both ways, 20 at a time" load -c 20 -n 100000 echo "$SERVER_IP" 7001
