@@ -40,4 +40,8 @@ net_build && servers_start && mpgate_start || exit 1
 	profile "short connections, 16 at a time" -c 16 -t $((PERF_SECONDS + 2)) rate "$SERVER4" 7001
 } >"$TMP/profile.txt"
 mpgate_stop
+if POLICY="${DEFAULT_POLICY/early/honest}" mpgate_start; then
+	profile "the same, connect: honest" -c 16 -t $((PERF_SECONDS + 2)) rate "$SERVER4" 7001 >>"$TMP/profile.txt"
+fi
+mpgate_stop
 mv "$TMP/profile.txt" "$OUT"
