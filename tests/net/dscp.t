@@ -20,13 +20,13 @@ all() { packets "$1" "($SYN4 and $2) or ($SYN6 and $2)"; }
 for mode in early honest; do
 	joins=0
 	check "connect: $mode" connect_as $mode
+	check "$mode: no probe waits for an answer" wait_for 10 ways_are up
 	for f in 4 6; do
 		family $f
 		for code in $CODE_POINT 0; do
 			name="IPv$f, $mode, code point $code"
-			# Nothing else is dialed meanwhile; a probe that is under way gets its answer, and its joins.
+			# Nothing else is dialed meanwhile.
 			kill -STOP "${DAEMON[gw]}"
-			read -rt 0.5 <> <(:) || :
 			capture dscp "$ROUTER" hub0 tcp
 			check "$name: a connection, for long enough" load -d "$code" -n 100 -t 0.5 rr "$SERVER_IP" 7001
 			capture_end dscp

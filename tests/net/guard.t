@@ -12,6 +12,7 @@ HUB_ACCEPT='  accept: keyed
 # A group of their own: /proc shows a process as root's when it must not be dumped, else as that group's.
 DAEMON_BY=(setpriv --regid 1 --clear-groups)
 scenario
+check "no probe waits for an answer" wait_for 10 ways_are up
 
 # sockets: SYNs that reached a socket of the hub so far (a SYN+ACK was the answer).
 answers() { packets answers$f "src $HUB_IP and tcp src port 8803 and dst portrange 20000-30001"; }

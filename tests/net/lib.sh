@@ -453,6 +453,10 @@ connect_as() {
 # peer_is up|down: what the gateway thinks of the hub.
 peer_is() { [ "$(ctl gw --json peers list | jq -r '.peers[] | select(.name == "hub") | .state')" = "$1" ]; }
 
+# ways_are STATE: all of the gateway's to the hub, in both families. While IPv6 neighbours look for each other a probe's SYN
+# may be said again, a second after the peer is up.
+ways_are() { ctl gw --json peers list | jq -e ".ways | length == 4 and all(.state == \"$1\")"; }
+
 # counter gw|hub reasons|relay NAME: its value now.
 counter() { ctl "$1" --json stats | jq --arg n "$3" ".$2[] | select(.name == \$n) | .value"; }
 

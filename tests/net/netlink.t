@@ -37,9 +37,6 @@ hub_down() {
 	load conn "$SERVER4" 7001
 	peer_is down
 }
-ways_are() { # STATE: of all ways to the hub, in both families
-	ctl gw --json peers list | jq -e ".ways | length == 4 and all(.state == \"$1\")"
-}
 rules_set() { on "$GATEWAY" ip -"$1" rule | grep -q '^7000:'; }
 no_rules() { ! rules_set 4 && ! rules_set 6; }
 limits_raised() { on "$GATEWAY" ip mptcp limits | grep -q 'subflows 8'; }
