@@ -108,7 +108,7 @@ judge_program() {
 
 # A scenario; prove has checked its plan, points are counted from the raw lines. What failed may have been in want of the
 # CPUs, which its timers cannot know: some get a second try, later, when nothing else runs.
-AGAIN=() AGAIN_MOST=5
+AGAIN=() AGAIN_MOST=3
 judge_script() {
 	local log status=$2 passed failed skipped
 	log=$(log_of "$1")

@@ -8,8 +8,6 @@
 # shellcheck source=tests/net/faces.sh
 . "$(dirname "$0")/faces.sh"
 
-BURST=50 FIND=45
-REST_S=6 # longer than what is opened ahead waits
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: honest }'
 # shellcheck disable=SC2034 # read by net_build
@@ -97,32 +95,6 @@ for f in 4 6; do
 	check "IPv$f: and is used" wait_for 20 greeted_by "$HUB_IP"
 done
 
-# Who comes in a burst finds connections to the hub, when there was a burst before. What they find is a matter of time, so
-# on a machine that is busy with other things one of some bursts must do.
-burst() {
-	local used
-	read -rt "$REST_S" <> <(:) || :
-	greeted_by "$HUB_IP" || return
-	read -rt 1 <> <(:) || :
-	used=$(counter gw relay ready-used)
-	load -c "$BURST" -n 100 echo "$SERVER_IP" 7001 || return
-	used=$(($(counter gw relay ready-used) - used))
-	diag "$used of $BURST found one"
-	[ "$used" -ge "$FIND" ]
-}
-# one_of TIMES COMMAND...
-one_of() {
-	local i
-	for ((i = 0; i < $1; i++)); do "${@:2}" && return; done
-	return 1
-}
-sed -i 's/ready: 0/ready: 2/' "$TMP/gw.yaml"
-check "connections are opened ahead from now on" ctl gw reload
-for f in 4 6; do
-	family $f
-	check "IPv$f: $BURST connections at a time" load -c $BURST -n 100 echo "$SERVER_IP" 7001
-	check "IPv$f: one connection after a rest, then $BURST at a time: $FIND find one that is there" one_of 3 burst
-done
 daemon_stop gw
 is "$(ip -n "$GATEWAY" -o link show type tun | wc -l)" 0 "after the end no device is left"
 done_testing
