@@ -283,6 +283,7 @@ static void other_side(struct sock *s)
 		break;
 	case 6:
 		s->unacked = true;
+		s->unsent = next() & 1;
 		break;
 	case 7:
 		sock_event(s);

@@ -252,6 +252,78 @@ static void test_half_closed_slow(void)
 	each(half_slow);
 }
 
+/* Linux loses what an MPTCP socket has not sent when that falls back behind its end. */
+static void unsent(void)
+{
+	start();
+	to->unsent = to->unacked = true;
+	sock_say(from, pattern, 1000);
+	sock_fin(from);
+	world_settle();
+	check_bytes(to, 1000);
+	CU_ASSERT_EQUAL(to->shut, !to->mptcp);
+	world_pass(w->snap->half_closed_s * 2000ULL);
+	CU_ASSERT_EQUAL(to->end, OPEN);
+	CU_ASSERT_EQUAL(to->shut, !to->mptcp);
+	sock_acks(to);
+	world_settle();
+	CU_ASSERT_TRUE(to->shut);
+	sock_fin(to);
+	world_settle();
+	both_ended();
+}
+
+/* It falls back meanwhile, and nothing tells of that. */
+static void unsent_fallback(void)
+{
+	start();
+	to->unsent = true;
+	sock_fin(from);
+	world_settle();
+	to->is_mptcp = false;
+	world_pass(2000);
+	CU_ASSERT_TRUE(to->shut);
+	sock_fin(to);
+	world_settle();
+	both_ended();
+}
+
+/* Not for ever: then it is an idle connection. */
+static void unsent_still(void)
+{
+	start();
+	to->unsent = to->unacked = true;
+	sock_fin(from);
+	world_settle();
+	for (unsigned i = 0; i < w->snap->idle_s + w->snap->half_closed_s; i++)
+		world_pass(1000);
+	CU_ASSERT_EQUAL(to->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* Both have ended. */
+static void unsent_ended(void)
+{
+	start();
+	to->unsent = to->unacked = true;
+	sock_fin(to);
+	sock_fin(from);
+	world_settle();
+	world_pass(2000);
+	sock_acks(to);
+	world_settle();
+	world_pass(2000);
+	both_ended();
+}
+
+static void test_unsent(void)
+{
+	each(unsent);
+	each(unsent_fallback);
+	each(unsent_still);
+	each(unsent_ended);
+}
+
 static void idle(void)
 {
 	start();
@@ -404,6 +476,7 @@ int main(void)
 		{ "urgent data", test_urgent },
 		{ "half closed", test_half_closed },
 		{ "half closed with a slow reader", test_half_closed_slow },
+		{ "an end behind what is not sent yet", test_unsent },
 		{ "idle", test_idle },
 		{ "one side is reset", test_reset },
 		{ "one side cannot be written to", test_broken },

@@ -174,6 +174,8 @@ int tcp_shutdown(int fd)
 
 	if (s->dead)
 		return -ENOTCONN;
+	/* After a fallback that would be lost. */
+	CHECK(!s->is_mptcp || !s->unsent);
 	s->shut = true;
 	return 0;
 }
@@ -304,6 +306,11 @@ struct tcp_memory tcp_memory(int fd)
 bool tcp_is_closed(int fd)
 {
 	return live(fd)->dead;
+}
+
+bool tcp_may_shutdown(int fd)
+{
+	return !live(fd)->is_mptcp || !live(fd)->unsent || live(fd)->dead;
 }
 
 bool tcp_may_close(int fd)

@@ -53,6 +53,7 @@ struct sock {
 	size_t room; /* bytes that the socket still takes */
 	bool shut; /* our FIN, behind those bytes */
 	unsigned sent_again; /* segments */
+	bool unsent; /* no subflow has the last of it yet */
 	bool unacked; /* the other side acknowledges nothing */
 	uint32_t held; /* bytes of memory for what was sent and is not acknowledged */
 	uint32_t ahead; /* as the worker set it; 0: no bound */

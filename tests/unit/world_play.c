@@ -131,7 +131,7 @@ void sock_take(struct sock *s, size_t room)
 
 void sock_acks(struct sock *s)
 {
-	s->young = s->unacked = false;
+	s->young = s->unsent = s->unacked = false;
 	s->connected = s->changed = true;
 }
 

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <linux/mptcp.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #ifndef SOL_MPTCP
@@ -302,6 +304,14 @@ bool tcp_is_closed(int fd)
 	socklen_t len = sizeof(ss);
 
 	return getpeername(fd, (struct sockaddr *)&ss, &len) < 0;
+}
+
+bool tcp_may_shutdown(int fd)
+{
+	struct mptcp_info info;
+	int unsent = 0;
+
+	return ioctl(fd, SIOCOUTQNSD, &unsent) < 0 || !unsent || !get_mptcp_info(fd, &info);
 }
 
 bool tcp_may_close(int fd)

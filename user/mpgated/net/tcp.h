@@ -103,6 +103,11 @@ uint32_t tcp_sent_again(int fd);
 bool tcp_all_acked(int fd);
 /* Is there no connection any more? An MPTCP socket that lost its last subflow has no error, but says this. */
 bool tcp_is_closed(int fd);
+/*
+ * False: MPTCP with bytes that no subflow has been given yet. When such a socket falls back to TCP, Linux sends the FIN
+ * of a shutdown() or close() at once, and they are lost (mptcp_try_fallback(), net/mptcp/protocol.h).
+ */
+bool tcp_may_shutdown(int fd);
 /* False: MPTCP with bytes not acknowledged; close() would cut off what does not arrive within a minute. */
 bool tcp_may_close(int fd);
 /* Bytes that may wait behind those which can be sent (TCP_NOTSENT_LOWAT); 0: as many as the send buffer holds. */

@@ -38,13 +38,8 @@ void answer_begin(struct worker *w, struct conn *c)
 	conn_check_fallback(w, c);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
-	/*
-	 * Linux sends data that a SYN brought in vain again as plain TCP, whereupon the peer's kernel goes on in plain
-	 * TCP, and ours when it hears of that. What is under way just then is lost in part, and the end said behind it.
-	 */
-	c->request.hold = c->request.in_syn && !tcp_syn_data_acked(c->peer.fd);
-	/* What fails here fails again below. The SYN may have taken nothing. */
-	if (c->request.sent != SENT_AHEAD && !c->request.hold)
+	/* What fails here fails again below. */
+	if (c->request.sent != SENT_AHEAD)
 		leg_flush_first(w, &c->peer);
 	answer_event(w, c);
 	ready_fill(w, peer, address);
@@ -240,7 +235,7 @@ static int flush_request(struct worker *w, struct conn *c)
 {
 	int ret;
 
-	if (c->request.hold || c->peer.broken)
+	if (c->peer.broken)
 		return 0;
 	if (dial_keeps_first(c) || c->held) {
 		ret = leg_flush(w, &c->peer);

@@ -69,6 +69,7 @@ struct leg {
 	bool broken; /* reset, or otherwise not to be written to or read from any more */
 	bool shut; /* our FIN is sent, or due with the other leg's */
 	bool ended; /* both directions have ended, and it has to stay open */
+	bool unsent; /* our FIN waits until the kernel has sent all before it */
 	bool watched_out;
 	bool plain; /* of a peer: it fell back to plain TCP, which is counted */
 	bool full; /* nothing is read for it until it takes what is there */
@@ -122,8 +123,6 @@ struct conn_request {
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
-	bool in_syn; /* the SYN took the first of it */
-	bool hold; /* nothing more is sent before the answer: the connection is about to fall back to TCP */
 	bool keyed; /* it proves that we have the peer's key */
 	bool again; /* it was sent before and may have been carried out */
 	bool retimed; /* it was said anew by the peer's clock */
@@ -356,6 +355,11 @@ void leg_dialed(struct leg *l, int fd, bool mptcp);
 /* A dialed leg failed with err. True: it had been accepted before it was reset, and relay_event() reads what was said.
  */
 bool leg_was_reset(struct leg *l, int err);
+/*
+ * Sends our FIN, or sets l->unsent: to be called again when something was acknowledged, see tcp_may_shutdown(). 0 or
+ * -errno.
+ */
+int leg_shutdown(struct worker *w, struct conn *c, struct leg *l);
 void leg_close(struct worker *w, struct leg *l, bool reset);
 /*
  * Starts to report what happens on a leg of c. Being writable is reported where it is waited for: on dialed legs, on

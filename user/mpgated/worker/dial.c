@@ -99,8 +99,6 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		syn_data = false;
 		n = tcp_dial(fd, a, p->port, false, NULL, 0);
 	}
-	c->request.in_syn = syn_data && n > 0;
-	c->request.hold = false;
 	c->request.sent = syn_data ? SENT_SYN : SENT_HANDSHAKE;
 	leg_dialed(&c->peer, fd, true);
 	if (n >= 0)

@@ -63,8 +63,7 @@ static void hub_fail_clock(struct worker *w, struct conn *c, uint8_t code, const
 	if (clock)
 		convert_put_clock(&wr, clock);
 	n = convert_end(&wr);
-	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || tcp_send(c->peer.fd, msg, (size_t)n) != n ||
-	    tcp_shutdown(c->peer.fd) < 0) {
+	if (n < 0 || w->errors++ >= ERRORS_PER_SECOND || tcp_send(c->peer.fd, msg, (size_t)n) != n) {
 		conn_close(w, c, true);
 		return;
 	}
@@ -103,8 +102,13 @@ static void hub_refuse(struct worker *w, struct conn *c, const char *why)
 	hub_fail(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1);
 }
 
+/* What was said is the last; the peer's bytes are read and dropped until it ends. */
 static void hub_linger(struct worker *w, struct conn *c)
 {
+	if (!c->peer.shut && leg_shutdown(w, c, &c->peer) < 0) {
+		conn_close(w, c, true);
+		return;
+	}
 	for (unsigned i = 0; i < LINGER_ROUNDS; i++) {
 		ssize_t n = tcp_recv(c->peer.fd, w->buf, RELAY_BUF);
 
@@ -287,7 +291,7 @@ static void hub_info(struct worker *w, struct conn *c)
 	convert_begin(&wr, msg, sizeof(msg));
 	put_supported(w, &wr);
 	n = convert_end(&wr);
-	if (n < 0 || tcp_send(c->peer.fd, msg, (size_t)n) != n || tcp_shutdown(c->peer.fd) < 0) {
+	if (n < 0 || tcp_send(c->peer.fd, msg, (size_t)n) != n) {
 		conn_close(w, c, true);
 		return;
 	}

@@ -130,6 +130,15 @@ bool leg_was_reset(struct leg *l, int err)
 	return l->broken;
 }
 
+int leg_shutdown(struct worker *w, struct conn *c, struct leg *l)
+{
+	l->unsent = l->mptcp && !tcp_may_shutdown(l->fd);
+	if (l->unsent)
+		return leg_watch_out(w, c, l);
+	l->shut = true;
+	return tcp_shutdown(l->fd);
+}
+
 void leg_close(struct worker *w, struct leg *l, bool reset)
 {
 	if (l->parked.data)

@@ -72,14 +72,19 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
 	}
 	still_full(w, c, to, to->parked.len > 0);
-	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut) {
-		to->shut = true;
-		c->active = w->now;
+	/*
+	 * Before its answer a peer may not know that this is MPTCP. Where the first packets behind a SYN with data get
+	 * lost, its kernel takes the end that it is told and then falls back to TCP, and never reports that end.
+	 */
+	if (!ret && from->eof && !from->broken && !to->parked.len && !to->shut && c->state == RELAY) {
 		/* When this was the second direction, see leg_end(). */
-		if (!from->shut) {
-			ret = tcp_shutdown(to->fd);
+		to->shut = from->shut;
+		if (!to->shut) {
+			ret = leg_shutdown(w, c, to);
 			to->broken |= ret < 0;
 		}
+		if (to->shut)
+			c->active = w->now;
 	}
 	return ret;
 }
@@ -117,19 +122,20 @@ static void relay_reset(struct worker *w, struct conn *c)
  * Both directions have ended: closes a leg. Linux gives a closed MPTCP socket a minute to deliver what it holds, and a
  * slow reader may take longer; false: it has to stay open, until the event that says that its end is acknowledged.
  */
-static bool leg_end(struct leg *l)
+static bool leg_end(struct worker *w, struct conn *c, struct leg *l)
 {
 	if (l->fd < 0)
 		return true;
 	if (l->mptcp && !tcp_may_close(l->fd)) {
 		/* Each shutdown() is an event of its own. */
 		if (!l->ended)
-			tcp_shutdown(l->fd);
-		l->ended = true;
+			leg_shutdown(w, c, l);
+		l->ended = !l->unsent;
 		return false;
 	}
 	tcp_close(l->fd);
 	l->fd = -1;
+	l->unsent = false;
 	return true;
 }
 
@@ -138,8 +144,8 @@ static void relay_end(struct worker *w, struct conn *c)
 	bool local, peer;
 
 	conn_check_fallback(w, c);
-	local = leg_end(&c->local);
-	peer = leg_end(&c->peer);
+	local = leg_end(w, c, &c->local);
+	peer = leg_end(w, c, &c->peer);
 	if (!local || !peer)
 		return;
 	w->stats->closed++;
@@ -149,6 +155,12 @@ static void relay_end(struct worker *w, struct conn *c)
 static bool has_unacked(const struct leg *l)
 {
 	return l->fd >= 0 && !tcp_is_closed(l->fd) && !tcp_all_acked(l->fd);
+}
+
+/* Nothing tells of what is waited for: it is looked at again soon, and seldom when nothing has moved for a while. */
+static void look_again(struct worker *w, struct conn *c)
+{
+	conn_timer(w, c, w->now < c->active + ACKED_SOON_MS ? TIMER_ACKED : TIMER_PEER);
 }
 
 /*
@@ -168,7 +180,12 @@ static void relay_broken(struct worker *w, struct conn *c)
 		relay_reset(w, c);
 		return;
 	}
-	conn_timer(w, c, w->now < c->active + ACKED_SOON_MS ? TIMER_ACKED : TIMER_PEER);
+	look_again(w, c);
+}
+
+static bool has_unsent(const struct conn *c)
+{
+	return c->local.unsent || c->peer.unsent;
 }
 
 void relay_event(struct worker *w, struct conn *c)
@@ -187,10 +204,15 @@ void relay_event(struct worker *w, struct conn *c)
 	}
 	if (a == -EAGAIN || b == -EAGAIN)
 		conn_again(w, c);
-	if (c->class == TIMER_IDLE && (c->local.eof || c->peer.eof))
-		conn_timer(w, c, TIMER_HALF);
 	if (c->local.shut && c->peer.shut)
 		relay_end(w, c);
+	if (c->state != RELAY || c->class == TIMER_YOUNG)
+		return;
+	/* An acknowledgement is an event, but not for a socket that has fallen back to TCP meanwhile. */
+	if (has_unsent(c))
+		look_again(w, c);
+	else if (c->class != TIMER_HALF && (c->local.eof || c->peer.eof))
+		conn_timer(w, c, TIMER_HALF);
 }
 
 void relay_timeout(struct worker *w, struct conn *c)
@@ -205,6 +227,12 @@ void relay_timeout(struct worker *w, struct conn *c)
 		if (conn_target(c)->fd >= 0)
 			tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
 		conn_timer(w, c, c->local.eof || c->peer.eof ? TIMER_HALF : TIMER_IDLE);
+		if (has_unsent(c))
+			relay_event(w, c);
+		return;
+	}
+	if (has_unsent(c) && w->now < c->active + w->snap->idle_s * 1000ULL) {
+		relay_event(w, c);
 		return;
 	}
 	/* What still waits for a slow reader is not forgotten: such a connection has the time of an idle one. */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -69,6 +70,7 @@ static const struct confine_call calls[] = {
 	CALL(getsockname),
 	CALL(getsockopt),
 	CALL(gettimeofday),
+	CALL1(ioctl, EQ(1, SIOCOUTQNSD)),
 	CALL(madvise),
 	CALL(memfd_create),
 	CALL1(mmap, MASK(2, PROT_EXEC, 0)),
