@@ -281,7 +281,7 @@ bool tcp_syn_data_acked(int fd)
 	return live(fd)->syn_data_acked;
 }
 
-uint32_t tcp_sent_again(int fd)
+unsigned tcp_retransmissions(int fd)
 {
 	return live(fd)->sent_again;
 }

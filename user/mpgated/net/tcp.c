@@ -321,15 +321,6 @@ bool tcp_may_close(int fd)
 	return !get_mptcp_info(fd, &info) || info.mptcpi_write_seq == info.mptcpi_snd_una || tcp_is_closed(fd);
 }
 
-uint32_t tcp_sent_again(int fd)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return info.tcpi_total_retrans;
-}
-
 bool tcp_all_acked(int fd)
 {
 	struct mptcp_info mptcp;

@@ -97,8 +97,6 @@ int tcp_error(int fd);
 int tcp_local(int fd, struct mpgate_addr *addr, __be16 *port);
 /* Was data of our SYN acknowledged by the SYN+ACK? (first subflow) */
 bool tcp_syn_data_acked(int fd);
-/* Segments that were sent again, of its first subflow. */
-uint32_t tcp_sent_again(int fd);
 /* True: the other side's kernel has all that was written, as far as we heard. */
 bool tcp_all_acked(int fd);
 /* Is there no connection any more? An MPTCP socket that lost its last subflow has no error, but says this. */

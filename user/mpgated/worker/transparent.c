@@ -148,7 +148,7 @@ void transparent_event(struct worker *w, struct conn *c)
 		server_failed(w, c, err);
 	} else if (target->out || target->broken) {
 		conn_check_fallback(w, c);
-		if (target->plain && tcp_sent_again(target->fd) >= UNANSWERED)
+		if (target->plain && tcp_retransmissions(target->fd) >= UNANSWERED)
 			report_server(w, c, true);
 		else if (target->mptcp && !target->plain && c->request.doubted)
 			report_server(w, c, false);
