@@ -13,6 +13,7 @@
  *   conn   connects, sends one byte, reads: prints how that went (ok, refused, reset, timeout, eof, unreachable)
  *   slow   like get, but at about one read of 64 KiB in 10 ms, until the end (for changes under load)
  *   bulk   gets unseeded bytes for t seconds in c flows; prints bytes and seconds
+ *   gap    the same; prints the longest time between two reads, too
  *   rr     requests of n bytes (to echo) one after the other for t seconds; prints percentiles in ms
  *   rate   connections with one byte each way, one after the other, c at a time for t seconds; prints how many
  *   late   like get, but ends its side behind the request, prints "waiting" and reads only when its input ends
@@ -309,10 +310,10 @@ static const struct {
 	const char *name;
 	void (*run)(struct job *j);
 } actions[] = {
-	{ "get", get_fast },   { "slow", get_slow }, { "echo", echo },	   { "sink", sink },
-	{ "first", first },    { "greet", greet },   { "conn", conn },	   { "bulk", bulk },
-	{ "rr", rr },	       { "rate", rate },     { "late", get_late }, { "hold", hold },
-	{ "abort", abort_it }, { "post", post },     { "order", order },   { "silent", silent },
+	{ "get", get_fast },  { "slow", get_slow }, { "echo", echo },	   { "sink", sink }, { "first", first },
+	{ "greet", greet },   { "conn", conn },	    { "bulk", bulk },	   { "rr", rr },     { "rate", rate },
+	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post }, { "order", order },
+	{ "silent", silent }, { "gap", gap },
 };
 
 static void *job_run(void *arg)

@@ -5,26 +5,43 @@
 
 #define SAMPLES 1000000
 
-static void bulk(struct job *j)
+/* The longest time without a byte, ms, after the first one. */
+static double bulk_gap(struct job *j)
 {
 	static const char request[] = "GET /zero/1000000000000 HTTP/1.0\r\n\r\n";
 	uint8_t *buf = malloc(4 * CHUNK);
 	int fd = dial(j);
+	double last = 0, longest = 0;
 
 	if (fd >= 0 && send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
 		j->failed = why();
 	while (fd >= 0 && !j->failed && now_ms() < start + seconds * 1e3) {
 		ssize_t n = recv(fd, buf, 4 * CHUNK, 0);
+		double now = now_ms();
 
 		if (n <= 0)
 			j->failed = n ? why() : "eof";
 		else
 			j->count += (uint64_t)n;
+		if (last > 0 && now - last > longest)
+			longest = now - last;
+		last = now;
 	}
 	j->total_ms = now_ms() - start;
 	free(buf);
 	if (fd >= 0)
 		close(fd);
+	return longest;
+}
+
+static void bulk(struct job *j)
+{
+	bulk_gap(j);
+}
+
+static void gap(struct job *j)
+{
+	printf("gap_ms=%.1f\n", bulk_gap(j));
 }
 
 static int compare(const void *a, const void *b)

@@ -19,7 +19,7 @@ static const struct health_result tcp = { .plain = true, .plain_known = true };
 
 static void probe(struct health *h, unsigned way, const struct health_result *r, uint64_t now)
 {
-	health_begin(h, way);
+	health_begin(h, way, now);
 	health_end(h, way, r, now);
 }
 
@@ -142,6 +142,31 @@ static void test_cadence(void)
 	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_USE_MS + 100), T0 + HEALTH_USE_MS + 100 + HEALTH_IDLE_MS);
 }
 
+/* One of two is dead, while the peer is in use: its probes follow one another, so that it is used as soon as it
+ * answers. */
+static void test_dead_in_use(void)
+{
+	struct health h = two_up();
+
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t now = T0 + i * HEALTH_PATIENCE_MS;
+
+		health_used(&h, now);
+		health_begin(&h, 1, now);
+		health_end(&h, 1, &bad, now + HEALTH_PATIENCE_MS);
+		probe(&h, 0, &good, now + HEALTH_PATIENCE_MS);
+		CU_ASSERT_EQUAL(health_due(&h, now + HEALTH_PATIENCE_MS, &(uint64_t){ 0 }), 1);
+	}
+	/* Those that fail at once do not. */
+	health_end(&h, 1, &bad, T0 + 100000);
+	health_used(&h, T0 + 100000);
+	probe(&h, 0, &good, T0 + 100000);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 100000), T0 + 100000 + HEALTH_PAUSE_MS);
+	/* At rest there is no hurry. */
+	health_used(&h, T0);
+	CU_ASSERT_TRUE(next_of(&h, T0 + 100000) > T0 + 100000 + HEALTH_PAUSE_MS);
+}
+
 static void test_backoff(void)
 {
 	struct health h = two_up();
@@ -246,6 +271,8 @@ static void test_patience(void)
 	h.way[0].rtt_us = 900000; /* a satellite */
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 3600);
 	h.way[0].state = HEALTH_DOWN;
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 3600);
+	h.way[0].probes = 0; /* it may have become slow */
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
 	health_set_ways(&h, v4_only, 1, paths + 1, 1, T0); /* the only one */
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
@@ -259,6 +286,7 @@ int main(void)
 				{ "choice", test_choice },
 				{ "second address", test_second_address },
 				{ "cadence", test_cadence },
+				{ "one is dead while the peer is in use", test_dead_in_use },
 				{ "backoff", test_backoff },
 				{ "suspicion is no verdict", test_suspect },
 				{ "unsure", test_unsure },

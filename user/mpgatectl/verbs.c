@@ -47,7 +47,7 @@ static const struct view paths_view =
 	VIEW(NULL, TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
 			 PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
 			 PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
-			 BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes")));
+			 BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")));
 
 static const struct view peers_view =
 	VIEW(NULL,

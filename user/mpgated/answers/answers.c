@@ -296,6 +296,8 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);
 		}
 		set_link_bytes(o, c->name);
+		if (l->held)
+			json_set_text(o, "note", "held back: it comes and goes");
 		json_array_append_new(all, o);
 	}
 	json_object_set_new(reply, "paths", all);

@@ -87,6 +87,17 @@ static bool is_announced(const struct path_set *p, const struct mpgate_addr *add
 	return false;
 }
 
+static bool is_used(const struct path_link *l)
+{
+	return l->pub.up && !l->pub.held;
+}
+
+/* Had it a default route before, and has none now? */
+static bool lacks_route(const struct path_link *l, unsigned f)
+{
+	return l->had_route[f] && l->pub.metric[f] == UINT32_MAX;
+}
+
 /* Somebody else's endpoint with the same address serves as well, and is left alone. */
 static unsigned want_endpoints(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
 {
@@ -94,7 +105,7 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 	unsigned n = want_announced(p, present, out);
 
 	for (unsigned i = 0; i < p->count; i++)
-		any_up |= p->links[i].role == CFG_PATH && p->links[i].pub.up &&
+		any_up |= p->links[i].role == CFG_PATH && is_used(&p->links[i]) &&
 			  (link_has_addr(&p->links[i].pub, 0) || link_has_addr(&p->links[i].pub, 1));
 	for (unsigned i = 0; i < 2 * p->count; i++) {
 		struct path_link *l = &p->links[i / 2];
@@ -109,7 +120,7 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 		w.e.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f);
 		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP) |
 			    (p->settings.to_announced ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
-		w.again = l->pub.up && l->was_down;
+		w.again = is_used(l) && (l->was_down || (l->anew[f] && !lacks_route(l, f)));
 		other = find_endpoint(present, &w.e, false);
 		w.present = find_endpoint(present, &w.e, true) != NULL;
 		/*
@@ -119,7 +130,7 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 		 */
 		if (other)
 			*w.id = other->id;
-		else if (l->pub.up || (!any_up && w.present))
+		else if (is_used(l) || (!any_up && w.present))
 			out[n++] = w;
 	}
 	return n;
@@ -161,6 +172,19 @@ static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w, in
 	}
 }
 
+/*
+ * A join without a route fails, and is not tried again. Links come up before DHCP and router advertisements give back
+ * their routes: then it is made once more.
+ */
+static void made(struct path_link *l)
+{
+	for (unsigned f = 0; f < 2; f++) {
+		l->anew[f] = (l->was_down || l->anew[f]) && lacks_route(l, f);
+		l->had_route[f] |= l->pub.metric[f] != UINT32_MAX;
+	}
+	l->was_down = false;
+}
+
 int endpoints_apply(struct path_set *p)
 {
 	struct wanted_endpoint wanted[ENDPOINT_IDS + CFG_JOIN_ADDRESSES];
@@ -191,8 +215,8 @@ int endpoints_apply(struct path_set *p)
 			add_endpoint(p, &wanted[k], told);
 	}
 	for (unsigned i = 0; i < p->count; i++)
-		if (p->links[i].pub.up)
-			p->links[i].was_down = false;
+		if (is_used(&p->links[i]))
+			made(&p->links[i]);
 	nl_list_free(&present);
 	return 0;
 }

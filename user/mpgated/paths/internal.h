@@ -2,9 +2,9 @@
 /*
  * State of what the room's files share: paths.c (life cycle), monitor.c (what the kernel tells), work.c (jobs, and what
  * others see of their results); and what runs in jobs beside the loop (job.h), since it may block: set.c (settings),
- * sync.c (from what is seen to what is set), routing.c and endpoints.c. The state is read anew as a whole after each
- * notification, but for single routes, which are many and are followed one by one; so that a lost one costs nothing but
- * time.
+ * sync.c (from what is seen to what is set), steady.c (which paths can be relied on), routing.c and endpoints.c. The
+ * state is read anew as a whole after each notification, but for single routes, which are many and are followed one by
+ * one; so that a lost one costs nothing but time.
  *
  * While a job runs, struct path_set is the job's alone. The loop writes down what else is to be done (paths.todo,
  * paths.settings) and does not read the monitor: what the kernel tells meanwhile waits in the socket. So each job
@@ -33,6 +33,15 @@ struct path_link {
 	bool was_down; /* since its endpoints were made: subflows over it may be lost */
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
 	enum paths_health health[2];
+	bool anew[2]; /* its endpoint is to be made anew, by family */
+	bool had_route[2]; /* a default route, once */
+	/* steady.c, in ms */
+	bool silent[2]; /* nothing came over it since it was found dead */
+	uint64_t dead_since[2]; /* 0: it is not */
+	bool was_up;
+	uint32_t rise_downs; /* downs when it came up last */
+	uint64_t rise; /* when that was; 0: never */
+	unsigned flaps, hold_ms; /* so often it went soon after; so long it is not used after it came */
 	bool detour; /* its traffic may take another path while it is dead */
 	unsigned copies[2]; /* routes in its table, by family */
 };
@@ -89,6 +98,7 @@ struct path_set {
 	bool alternatives; /* in the main table: of some destination a link has more than one route */
 	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
+	unsigned look_ms; /* all is to be looked at again after that; 0: not for the sake of steady.c */
 	int error; /* of the job */
 	int look_error, route_error, endpoint_error; /* told last */
 };
@@ -158,6 +168,11 @@ const struct path_link *set_find_link(const struct path_link *links, unsigned co
 int paths_sync(struct path_set *p);
 /* Sets only: with no links, everything of ours goes. */
 int paths_apply(struct path_set *p);
+
+/* steady.c */
+/* Decides which links are held back and whose endpoints are made anew. Returns after how many ms it is called again, 0:
+ * when something changes. */
+unsigned steady_look(struct path_set *p);
 
 /* monitor.c */
 /* Opens the socket and starts to watch it: one handle more. 0 or -errno. */

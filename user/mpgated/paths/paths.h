@@ -35,6 +35,7 @@ struct paths_link {
 	char name[16];
 	unsigned ifindex; /* 0: absent */
 	bool up; /* administratively up with carrier */
+	bool held; /* it has come and gone too often lately: no subflows leave from it for now */
 	bool l3; /* no Ethernet header */
 	struct link_kind kind;
 	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */

@@ -172,5 +172,6 @@ int paths_sync(struct path_set *p)
 		update_link(&p->links[i], &links, &p->addrs);
 	p->loopback = find_loopback(&links);
 	nl_list_free(&links);
+	p->look_ms = steady_look(p);
 	return paths_apply(p);
 }

@@ -12,7 +12,7 @@
 
 static bool same_link(const struct paths_link *a, const struct paths_link *b)
 {
-	return a->ifindex == b->ifindex && a->up == b->up && a->l3 == b->l3 &&
+	return a->ifindex == b->ifindex && a->up == b->up && a->held == b->held && a->l3 == b->l3 &&
 	       !memcmp(a->addr, b->addr, sizeof(a->addr)) && !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
 	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
 }
@@ -49,6 +49,8 @@ void paths_take_over(struct paths *p)
 		paths_sync_after(p, p->set.error ? RETRY_MS : ROUTE_RETRY_MS);
 	else if (p->set.endpoint_error)
 		paths_sync_after(p, ENDPOINT_RETRY_MS);
+	if (p->set.look_ms)
+		paths_sync_after(p, p->set.look_ms);
 }
 
 /* What the kernel tells while nobody listens waits in the socket. */

@@ -69,6 +69,8 @@ static uint64_t due(const struct health *h, unsigned i, uint64_t now)
 
 	if (w->suspect)
 		soon = w->last + HEALTH_PAUSE_MS;
+	else if (in_use(h, now) && w->state == HEALTH_DOWN)
+		soon = w->began + HEALTH_PAUSE_MS; /* its SYNs leave every second: it is used as soon as it answers */
 	else if (in_use(h, now) && w->last)
 		soon = w->last + (w->state == HEALTH_UP && is_best(h, i) ? HEALTH_BUSY_MS : HEALTH_SPARE_MS);
 	if (w->state == HEALTH_DOWN && !w->suspect && health_state(h) == HEALTH_DOWN)
@@ -97,7 +99,10 @@ uint64_t health_patience(const struct health *h, unsigned way, uint64_t max)
 	uint64_t ms = HEALTH_PATIENCE_MS, rtts = HEALTH_PATIENCE_RTTS * (uint64_t)h->way[way].rtt_us / 1000;
 
 	/* Without another way there is nothing to be gained, and a slow one may be all there is. */
-	if (h->count < 2 || h->way[way].state != HEALTH_UP)
+	if (h->count < 2 || health_state(h) != HEALTH_UP || h->way[way].state == HEALTH_UNKNOWN)
+		return max;
+	/* It may have become slow rather than dead. */
+	if (h->way[way].state == HEALTH_DOWN && h->way[way].probes % HEALTH_PATIENT_EACH == 0)
 		return max;
 	ms = rtts > ms ? rtts : ms;
 	return ms < max ? ms : max;
@@ -108,9 +113,10 @@ bool health_tries_syn_data(const struct health *h, unsigned way)
 	return h->way[way].syn_data != SYN_DATA_NO || !h->way[way].probes;
 }
 
-void health_begin(struct health *h, unsigned way)
+void health_begin(struct health *h, unsigned way, uint64_t now)
 {
 	h->way[way].probes = (uint8_t)((h->way[way].probes + 1) % HEALTH_SYN_DATA_EACH);
+	h->way[way].began = now;
 	h->way[way].probing = true;
 	h->way[way].suspect = false;
 }
@@ -157,6 +163,8 @@ void health_end(struct health *h, unsigned way, const struct health_result *r, u
 {
 	struct health_way *w = &h->way[way];
 
+	if (!w->probing)
+		w->began = now; /* and failed at once */
 	w->probing = w->suspect = false;
 	w->put_off = 0;
 	w->last = now;

@@ -17,9 +17,11 @@
 #define HEALTH_ERROR 64
 #define HEALTH_SYN_DATA_EACH 8U /* probes: where data in SYNs is not taken, every so many try it again */
 
+#define HEALTH_PATIENT_EACH 4U /* probes of a way that is down: every so many wait as long as is allowed */
+
 #define HEALTH_IDLE_MS 30000U /* between probes of a way that is up */
 #define HEALTH_BUSY_MS 2000U /* the same while the peer is in use: of the way that is used */
-#define HEALTH_SPARE_MS 10000U /* the same, of the others */
+#define HEALTH_SPARE_MS 5000U /* the same, of the others */
 #define HEALTH_USE_MS 30000U /* so long after its last use a peer counts as in use */
 #define HEALTH_PAUSE_MS 1000U /* at least between two probes of one way, whoever asks for them */
 #define HEALTH_BACKOFF_MAX_MS 60000U /* between probes of a way that is down, when all are */
@@ -48,7 +50,7 @@ struct health_way {
 	uint8_t probes; /* begun, modulo HEALTH_SYN_DATA_EACH */
 	uint32_t rtt_us; /* of the last probe */
 	uint32_t backoff_ms;
-	uint64_t next; /* ms: next probe */
+	uint64_t next, began; /* ms: the next probe; begin of the last one */
 	uint64_t last; /* ms: end of the last one, 0: none */
 	char error[HEALTH_ERROR]; /* empty while it is up */
 };
@@ -79,7 +81,7 @@ void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const
 int health_due(const struct health *h, uint64_t now, uint64_t *next);
 /* How long to wait for the answer of a probe over this way, at most max. */
 uint64_t health_patience(const struct health *h, unsigned way, uint64_t max);
-void health_begin(struct health *h, unsigned way);
+void health_begin(struct health *h, unsigned way, uint64_t now);
 /* Is the next probe over this way to have data in its SYN? */
 bool health_tries_syn_data(const struct health *h, unsigned way);
 /* The probe over that way has ended. */

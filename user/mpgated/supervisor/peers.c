@@ -159,7 +159,7 @@ static void begin_probe(struct peer *p, unsigned way, uint64_t now)
 	const struct health_result r = { .error = strerror(-err) };
 
 	if (!err) {
-		health_begin(&p->health, way);
+		health_begin(&p->health, way, now);
 	} else if (tcp_is_shortage(-err) && health_put_off(&p->health, way, now)) {
 		set_state(p, p->state, strerror(-err));
 	} else {

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# failover.sh: how long a running download stands still when one of two links fails, and how long after the link's return it
+# carries again. A table for docs/operations.md, on standard output; eight minutes. Links of 40 Mbit/s, 20 and 30 ms.
+set -u
+export MPG_LIMITED=1 # it takes longer than a scenario may
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/net/tap.sh
+. tests/net/tap.sh
+# shellcheck source=tests/net/lib.sh
+. tests/net/lib.sh
+
+EM0="delay=20 rate=40" EM1="delay=30 rate=40" WITH_ROUTER=1 scenario >/dev/null
+
+# A router drops all, and both ends have their carrier.
+silent() {
+	on "$ROUTER" nft -f - <<-END
+		table inet dead$1 {
+			chain in { type filter hook prerouting priority -300; iifname "acc$1" drop; }
+			chain out { type filter hook postrouting priority 300; oifname "acc$1" drop; }
+		}
+	END
+}
+unsilent() { on "$ROUTER" nft delete table inet "dead$1"; }
+# The modem is unplugged. What the kernel removes with it comes back as by DHCP and router advertisements.
+carrier() { ip -n "$GATEWAY" link set "wan$1" down; }
+uncarrier() {
+	ip -n "$GATEWAY" link set "wan$1" up
+	ip -n "$GATEWAY" -6 addr replace "fd60:$((10 + 10 * $1))::2/64" dev "wan$1" nodad
+	net_use 0
+}
+received() { ip -n "$GATEWAY" -s -j link show dev "wan$1" | jq '.[0].stats64.rx.bytes'; }
+carries() { [ "$(received "$1")" -gt $(($2 + 300000)) ]; }
+rest() { read -rt "$1" <> <(:) || :; }
+ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# measure KIND SECONDS: over both links, one after the other; a row.
+measure() {
+	local link pid began gaps=() backs=()
+	for link in 0 1; do
+		load -t $(($2 + 18)) gap "$SERVER_IP" 80 >"$TMP/gap" 2>&1 &
+		pid=$!
+		rest 4
+		"$1" $link
+		rest "$2"
+		"un$1" $link
+		began=$(ms)
+		if wait_for 12 carries $link "$(received $link)"; then
+			backs+=($(($(ms) - began)))
+		else
+			backs+=("more than 12000")
+		fi
+		wait $pid || gaps+=("broken")
+		gaps+=("$(sed -n 's/^gap_ms=\([0-9]*\).*/\1/p' "$TMP/gap")")
+	done
+	echo "| $1, $2 s | IPv$f | ${gaps[0]}, ${gaps[1]} | ${backs[0]}, ${backs[1]} |"
+}
+
+echo "| what, how long | hub over | longest pause of a download, first and second link, ms | used again after, ms |"
+echo "|---|---|---|---|"
+for f in 4 6; do
+	family $f
+	sed -i "s/^    address: .*/    address: [ \"$HUB_IP\" ]/" "$TMP/gw.yaml"
+	ctl gw reload >/dev/null
+	wait_for 20 greeted_by "$HUB_IP"
+	measure carrier 5
+	measure silent 2
+	measure silent 10
+	measure silent 40
+done
