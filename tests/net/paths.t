@@ -31,9 +31,9 @@ trap 'exit 130' INT TERM
 
 gw() { nsenter --net="/run/netns/$NS" -- "$@"; }
 
-# eventually NAME COMMAND...: the command succeeds within ten seconds.
+# eventually NAME COMMAND...: the command succeeds within ten seconds, or WITHIN.
 eventually() {
-	local name=$1 end=$((SECONDS + 10 * ${MPG_SLOW:-1}))
+	local name=$1 end=$((SECONDS + ${WITHIN:-10} * ${MPG_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ $SECONDS -ge $end ]; then
@@ -322,7 +322,8 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 	ip -n "$FAR" link set far1 down
 	ip -n "$FAR" link set far1 up
 done
-eventually "after flapping the link has its endpoint" endpoint '^10.61.1.2 id 104 subflow backup dev wan1'
+# By now it has come and gone so often that it is held back.
+WITHIN=70 eventually "after flapping the link has its endpoint" endpoint '^10.61.1.2 id 104 subflow backup dev wan1'
 
 # --- reload: what stays is not touched
 : >"$DIR/monitor"
