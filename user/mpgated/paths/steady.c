@@ -61,29 +61,29 @@ static bool is_silent(const struct mpgate_addr *addr, uint32_t ms)
 {
 	struct hearing hearing = { .ms = ms };
 	bool v4 = addr_is_v4(addr);
-	struct {
-		struct inet_diag_bc_op op;
-		struct inet_diag_hostcond cond;
-		uint8_t addr[16];
-	} filter = { .op.code = INET_DIAG_BC_S_COND };
-	size_t addr_len = v4 ? 4 : 16, len = sizeof(filter) - sizeof(filter.addr) + addr_len;
+	size_t addr_len = v4 ? 4 : 16;
+	const size_t head = sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond), len = head + addr_len;
+	const struct inet_diag_bc_op op = { .code = INET_DIAG_BC_S_COND,
+					    .yes = (uint8_t)len,
+					    .no = (uint16_t)(len + sizeof(op)) };
+	const struct inet_diag_hostcond cond = { .family = v4 ? AF_INET : AF_INET6,
+						 .prefix_len = (uint8_t)(8 * addr_len),
+						 .port = -1 };
+	uint8_t filter[sizeof(op) + sizeof(cond) + 16];
 	char buf[NL_REQUEST_SIZE];
 	struct nlmsghdr *nlh = nl_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
 	struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
 	struct nl_sock nl;
 	int ret;
 
-	req->sdiag_family = v4 ? AF_INET : AF_INET6;
+	req->sdiag_family = cond.family;
 	req->sdiag_protocol = IPPROTO_TCP;
 	req->idiag_states = STATES;
 	req->idiag_ext = 1U << (INET_DIAG_INFO - 1);
-	filter.op.yes = (uint8_t)len;
-	filter.op.no = (uint16_t)(len + sizeof(filter.op));
-	filter.cond.family = req->sdiag_family;
-	filter.cond.prefix_len = (uint8_t)(8 * addr_len);
-	filter.cond.port = -1;
-	memcpy(filter.addr, v4 ? addr->b + 12 : addr->b, addr_len);
-	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, len, &filter);
+	memcpy(filter, &op, sizeof(op));
+	memcpy(filter + sizeof(op), &cond, sizeof(cond));
+	memcpy(filter + head, v4 ? addr->b + 12 : addr->b, addr_len);
+	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, len, filter);
 	if (nl_open(NETLINK_SOCK_DIAG, &nl) < 0)
 		return false;
 	ret = nl_talk(&nl, nlh, look, &hearing);
