@@ -20,7 +20,7 @@ shares() { perf report -i "$TMP/perf.data" --no-children -g none "$@" 2>/dev/nul
 profile() {
 	local title=$1 pid
 	shift
-	load "$@" >/dev/null 2>&1 &
+	hosts "$@" >/dev/null 2>&1 &
 	pid=$!
 	perf record -qag -o "$TMP/perf.data" sleep $PERF_SECONDS >/dev/null 2>&1
 	wait $pid
@@ -34,7 +34,8 @@ profile() {
 rm -f "$OUT"
 command -v perf >/dev/null || { echo "profile: no perf here" && exit 0; }
 net_init
-net_build && servers_start && mpgate_start || exit 1
+net_make
+mpgate_start || exit 1
 {
 	profile "8 bulk flows" -c 8 -t $((PERF_SECONDS + 2)) bulk "$SERVER4" 80
 	profile "short connections, 16 at a time" -c 16 -t $((PERF_SECONDS + 2)) rate "$SERVER4" 7001

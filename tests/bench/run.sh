@@ -21,7 +21,6 @@ SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-2000}
 ALL_FIGURES="unshaped memory shaped delays transparent"
 FIGURES=${FIGURES:-$ALL_FIGURES}
-HOSTS=16
 SETUPS=(plain haproxy haproxy256 mpgate ${BEFORE:+before})
 OUT=$BUILD/bench.tsv
 TICKS=$(getconf CLK_TCK)
@@ -48,9 +47,6 @@ pss() {
 	local pid
 	for pid; do cat "/proc/$pid/smaps_rollup"; done 2>/dev/null | awk '/^Pss:/ { s += $2 } END { print s + 0 }'
 }
-
-# hosts ARGUMENTS...: load of HOSTS hosts of the LAN. One host keeps to one worker of the gateway, whatever it opens.
-hosts() { load -f "$CLIENT4" -h $HOSTS "$@"; }
 
 # bulk_of FLOWS: throughput, and what a GB cost.
 bulk_of() {
@@ -197,14 +193,7 @@ shape_end() {
 	tc -n "$ROUTER" qdisc del dev acc0 root
 	tc -n "$ROUTER" qdisc del dev acc1 root
 }
-net_make() {
-	local i ns
-	net_build && servers_start || exit 1
-	for ((i = 1; i < HOSTS; i++)); do ip -n "$CLIENT" addr add "${CLIENT4%.*}.$((${CLIENT4##*.} + i))/24" dev eth0; done
-	# A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port
-	# is slow; that would measure the order of the setups.
-	for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
-}
+
 # net_end: another net may be built then.
 net_end() {
 	stop "${PIDS[@]}"

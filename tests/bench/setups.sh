@@ -133,3 +133,17 @@ all_pids() {
 		pgrep -P "$pid"
 	done
 }
+
+# --- the network, and who loads it
+HOSTS=16
+# hosts ARGUMENTS...: load of HOSTS hosts of the LAN. One host keeps to one worker of the gateway, whatever it opens.
+hosts() { load -f "$CLIENT4" -h $HOSTS "$@"; }
+
+net_make() {
+	local i ns
+	net_build && servers_start || exit 1
+	for ((i = 1; i < HOSTS; i++)); do ip -n "$CLIENT" addr add "${CLIENT4%.*}.$((${CLIENT4##*.} + i))/24" dev eth0; done
+	# A minute of short connections to one address leaves so many sockets in TIME_WAIT that every search for a free port
+	# is slow; that would measure the order of the setups.
+	for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
+}
