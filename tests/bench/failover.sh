@@ -13,15 +13,8 @@ cd "$(dirname "$0")/../.." || exit 1
 EM0="delay=20 rate=40" EM1="delay=30 rate=40" WITH_ROUTER=1 scenario >/dev/null
 
 # A router drops all, and both ends have their carrier.
-silent() {
-	on "$ROUTER" nft -f - <<-END
-		table inet dead$1 {
-			chain in { type filter hook prerouting priority -300; iifname "acc$1" drop; }
-			chain out { type filter hook postrouting priority 300; oifname "acc$1" drop; }
-		}
-	END
-}
-unsilent() { on "$ROUTER" nft delete table inet "dead$1"; }
+silent() { silence "$1"; }
+unsilent() { silence_end "$1"; }
 # The modem is unplugged. What the kernel removes with it comes back as by DHCP and router advertisements.
 carrier() { ip -n "$GATEWAY" link set "wan$1" down; }
 uncarrier() {

@@ -14,16 +14,6 @@ scenario
 shape 0 $RATE
 shape 1 $RATE
 
-# lose NAME MATCH: the router drops what it gets from or sends to the second access link, until `found NAME`.
-lose() {
-	on "$ROUTER" nft -f - <<-END
-		table inet $1 {
-			chain in { type filter hook prerouting priority -300; iifname "acc1" $2 drop; }
-			chain out { type filter hook postrouting priority 300; oifname "acc1" $2 drop; }
-		}
-	END
-}
-found() { on "$ROUTER" nft delete table inet "$1"; }
 way_is() {
 	ctl gw --json peers list | jq -e --arg a "$HUB_IP" --arg s "$1" \
 		'[.ways[] | select(.address == $a and .path == "b" and .state == $s)] | length == 1'
@@ -60,10 +50,10 @@ for f in 4 6; do
 	check "IPv$f: the hub is there" hub_of $f
 	check "IPv$f: it carries connections" greeted_by "$HUB_IP"
 	download $((OUTAGE + 20)) silence
-	lose silence ""
+	silence 1
 	check "IPv$f: silence: found" wait_for 20 way_is down
 	pause $((OUTAGE - 10))
-	found silence
+	silence_end 1
 	check "IPv$f: silence: the link carries again as soon as it can" wait_for 8 carries "$(sent)"
 	downloaded silence
 	check "IPv$f: silence: that is told" grep -q "wan1 answers again in IPv$f" "$TMP/gw.log"
@@ -74,10 +64,10 @@ for f in 4 6; do
 	again=$(grep -c "wan1 answers again in IPv$f" "$TMP/gw.log")
 	download 30 probes
 	before=$(subflows "$(second)")
-	lose probes "tcp flags syn / fin,syn,rst,ack"
+	silence 1 "tcp flags syn / fin,syn,rst,ack"
 	check "IPv$f: probes: they are lost" wait_for 20 way_is down
 	pause 6
-	found probes
+	silence_end 1
 	check "IPv$f: probes: they are answered again" wait_for 10 way_is up
 	check "IPv$f: probes: the link still carries" wait_for 8 carries "$(sent)"
 	is "$(comm -12 <(echo "$before") <(subflows "$(second)"))" "$before" "IPv$f: probes: over the same subflows"

@@ -11,17 +11,11 @@
 WITHIN=5 # seconds, after which new connections work
 scenario
 
-# dies 0|1, lives 0|1: the router drops what it gets from that access link and what it would send over it.
+# dies 0|1: that access link is silent.
 dies() {
-	on "$ROUTER" nft -f - <<-END
-		table inet dead$1 {
-			chain in { type filter hook prerouting priority -300; iifname "acc$1" drop; }
-			chain out { type filter hook postrouting priority 300; oifname "acc$1" drop; }
-		}
-	END
+	silence "$1"
 	net_back_by $((1 - $1))
 }
-lives() { on "$ROUTER" nft delete table inet "dead$1"; }
 # Plain answers to the client come back over that link: another network's routing, which knows of the death.
 net_back_by() {
 	PLAIN=$1
@@ -86,7 +80,7 @@ for f in 4 6; do
 		check "IPv$f, $rest: and arrives" wait_for 5 direct
 		is "$(on "$GATEWAY" ip route get "${CLIENT_IP}" | grep -o 'dev [a-z0-9]*')" "dev lan0" "IPv$f, $rest: own nets as before"
 		capture_end dead
-		lives 0
+		silence_end 0
 		net_back_by 0
 		check "IPv$f, $rest: the path is alive again" wait_for 35 path_is $f a up
 		check "IPv$f, $rest: the default route is taken again" wait_for 5 not detour $f
@@ -100,8 +94,8 @@ dies 0
 dies 1
 check "all paths dead: the peer is down" wait_for 20 peer_is down
 check "and no detour is taken" wait_for 5 not detour 4
-lives 0
-lives 1
+silence_end 0
+silence_end 1
 net_back_by 0
 check "they live: the peer is up" wait_for 70 peer_is up
 done_testing

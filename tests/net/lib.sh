@@ -304,6 +304,18 @@ link_mend() {
 	wait_for 5 net_back
 }
 
+# silence 0|1 [MATCH]: the router drops what it gets from that access link and would send over it, all or what matches;
+# both ends keep their carrier. silence_end 0|1.
+silence() {
+	on "$ROUTER" nft -f - <<-END
+		table inet silence$1 {
+			chain in { type filter hook prerouting priority -300; iifname "acc$1" ${2:-} drop; }
+			chain out { type filter hook postrouting priority 300; oifname "acc$1" ${2:-} drop; }
+		}
+	END
+}
+silence_end() { on "$ROUTER" nft delete table inet "silence$1"; }
+
 # --- servers and clients
 
 # servers_start: one of each kind, plain TCP on 80 and 70xx, MPTCP on 71xx; nothing listens on 7999.

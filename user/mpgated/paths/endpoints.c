@@ -126,11 +126,11 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 		/*
 		 * Removing the endpoint of a link that went down closes its subflows at once, so that what was under
 		 * way goes over another path without waiting for a time-out. With no other path up that would only
-		 * end connections that can still be saved.
+		 * end connections that can still be saved, and one that is held back is better than none.
 		 */
 		if (other)
 			*w.id = other->id;
-		else if (is_used(l) || (!any_up && w.present))
+		else if (is_used(l) || (!any_up && (w.present || l->pub.held)))
 			out[n++] = w;
 	}
 	return n;

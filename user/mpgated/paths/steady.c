@@ -22,6 +22,7 @@
 #define FLAPS_FREE 2 /* of those are no reason to wait */
 #define HOLD_MS 1000 /* after the next one; then twice as long each time */
 #define HOLD_MAX_MS 60000
+#define HOLDS 7 /* of them, and from there on the longest */
 
 /* In which the other side may be heard. */
 #define STATES (1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 | 1U << TCP_CLOSE_WAIT)
@@ -125,8 +126,12 @@ static uint64_t look_for_flaps(struct path_link *l, uint64_t now)
 		l->rise = now;
 		l->hold_ms = 0;
 		if (l->flaps > FLAPS_FREE) {
-			l->hold_ms = l->flaps - FLAPS_FREE < 7 ? HOLD_MS << (l->flaps - FLAPS_FREE - 1) : HOLD_MAX_MS;
-			log_warn("%s has come and gone %u times: it is used again when it has stayed for %u s",
+			unsigned n = l->flaps - FLAPS_FREE;
+
+			l->hold_ms = n < HOLDS ? HOLD_MS << (n - 1) : HOLD_MAX_MS;
+			/* As long as that is news. */
+			if (n <= HOLDS)
+				log_warn("%s has come and gone %u times: it is used again when it has stayed for %u s",
 				 l->pub.name, l->flaps, l->hold_ms / 1000);
 		}
 	}

@@ -23,7 +23,7 @@
 #define HEALTH_BUSY_MS 2000U /* the same while the peer is in use: of the way that is used */
 #define HEALTH_SPARE_MS 5000U /* the same, of the others */
 #define HEALTH_USE_MS 30000U /* so long after its last use a peer counts as in use */
-#define HEALTH_PAUSE_MS 1000U /* at least between two probes of one way, whoever asks for them */
+#define HEALTH_PAUSE_MS 1000U /* at least from one probe of a way to the next, whoever asks for them */
 #define HEALTH_BACKOFF_MAX_MS 60000U /* between probes of a way that is down, when all are */
 #define HEALTH_PUT_OFF 30U /* times in a row, at most */
 #define HEALTH_PATIENCE_MS 2000U /* for an answer, where there is another way: SYNs are repeated after one second */
