@@ -132,7 +132,7 @@ static uint64_t look_for_flaps(struct path_link *l, uint64_t now)
 			/* As long as that is news. */
 			if (n <= HOLDS)
 				log_warn("%s has come and gone %u times: it is used again when it has stayed for %u s",
-				 l->pub.name, l->flaps, l->hold_ms / 1000);
+					 l->pub.name, l->flaps, l->hold_ms / 1000);
 		}
 	}
 	l->pub.held = l->pub.up && now < l->rise + l->hold_ms;
