@@ -2,6 +2,7 @@
 /* Every netlink parser on every message of the input: no read outside of it, no output out of bounds. */
 #include <lib/nl_parse.h>
 #include <libmnl/libmnl.h>
+#include <linux/mptcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@ static void parse(const struct nlmsghdr *nlh)
 	struct nl_rule rule;
 	struct nl_endpoint endpoint;
 	struct nl_limits limits;
+	struct nl_mptcp_event event;
+	struct nl_subflow subflow;
+	uint32_t group;
 	uint16_t id;
 	int n = nl_parse_route(nlh, hops);
 
@@ -31,6 +35,9 @@ static void parse(const struct nlmsghdr *nlh)
 	nl_parse_endpoint(nlh, &endpoint);
 	nl_parse_limits(nlh, &limits);
 	nl_parse_genl_family(nlh, &id);
+	nl_parse_genl_group(nlh, MPTCP_PM_EV_GRP_NAME, &group);
+	nl_parse_mptcp_event(nlh, &event);
+	nl_parse_subflow(nlh, &subflow);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <lib/nl_parse.h>
+#include <lib/nl_attrs.h>
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
-#include <linux/genetlink.h>
 #include <linux/if_addr.h>
-#include <linux/mptcp.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -16,14 +14,7 @@
 #define OPERSTATE_UNKNOWN 0 /* RFC 2863 states, as in linux/if.h, which does not go with net/if.h */
 #define OPERSTATE_UP 6
 
-/* An attribute that a message may carry, and the lengths in bytes that are taken. */
-struct want {
-	uint16_t type;
-	uint16_t min, max;
-};
-
-/* Sets found[i] to the attribute of wants[i], NULL if absent. One with another length spoils the message. */
-static int collect(const void *attrs, size_t len, const struct want *wants, unsigned n, const struct nlattr **found)
+int nl_collect(const void *attrs, size_t len, const struct nl_want *wants, unsigned n, const struct nlattr **found)
 {
 	const struct nlattr *attr;
 
@@ -43,9 +34,8 @@ static int collect(const void *attrs, size_t len, const struct want *wants, unsi
 	return 0;
 }
 
-/* The same for what follows a message's fixed header of size bytes. */
-static int collect_message(const struct nlmsghdr *nlh, size_t size, const struct want *wants, unsigned n,
-			   const struct nlattr **found)
+int nl_collect_message(const struct nlmsghdr *nlh, size_t size, const struct nl_want *wants, unsigned n,
+		       const struct nlattr **found)
 {
 	size_t aligned = MNL_ALIGN(size), len = mnl_nlmsg_get_payload_len(nlh);
 
@@ -53,7 +43,7 @@ static int collect_message(const struct nlmsghdr *nlh, size_t size, const struct
 		return -EINVAL;
 	if (len < aligned)
 		len = aligned;
-	return collect(mnl_nlmsg_get_payload_offset(nlh, size), len - aligned, wants, n, found);
+	return nl_collect(mnl_nlmsg_get_payload_offset(nlh, size), len - aligned, wants, n, found);
 }
 
 bool nl_message_ok(const struct nlmsghdr *nlh, int left)
@@ -61,7 +51,7 @@ bool nl_message_ok(const struct nlmsghdr *nlh, int left)
 	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left;
 }
 
-static unsigned family_bytes(int family)
+unsigned nl_family_bytes(int family)
 {
 	return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
 }
@@ -71,13 +61,13 @@ static int get_address(const struct nlattr *attr, int family, uint8_t out[16])
 {
 	if (!attr)
 		return 0;
-	if (!family_bytes(family) || mnl_attr_get_payload_len(attr) != family_bytes(family))
+	if (!nl_family_bytes(family) || mnl_attr_get_payload_len(attr) != nl_family_bytes(family))
 		return -EINVAL;
-	memcpy(out, mnl_attr_get_payload(attr), family_bytes(family));
+	memcpy(out, mnl_attr_get_payload(attr), nl_family_bytes(family));
 	return 0;
 }
 
-static void map_address(int family, const uint8_t *bytes, struct mpgate_addr *out)
+void nl_map_address(int family, const uint8_t *bytes, struct mpgate_addr *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (family == AF_INET6) {
@@ -88,7 +78,7 @@ static void map_address(int family, const uint8_t *bytes, struct mpgate_addr *ou
 	memcpy(out->b + 12, bytes, 4);
 }
 
-static uint32_t get_u32(const struct nlattr *attr, uint32_t fallback)
+uint32_t nl_get_u32(const struct nlattr *attr, uint32_t fallback)
 {
 	return attr ? mnl_attr_get_u32(attr) : fallback;
 }
@@ -111,13 +101,13 @@ static void get_kind(const struct nlattr *attr, char out[NL_NAME])
 static void get_link_info(const struct nlattr *info, struct nl_link *l)
 {
 	enum { KIND, MEMBER, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[KIND] = { IFLA_INFO_KIND, 1, UINT16_MAX },
 		[MEMBER] = { IFLA_INFO_SLAVE_KIND, 1, UINT16_MAX },
 	};
 	const struct nlattr *found[COUNT];
 
-	if (!info || collect(mnl_attr_get_payload(info), mnl_attr_get_payload_len(info), wants, COUNT, found) < 0)
+	if (!info || nl_collect(mnl_attr_get_payload(info), mnl_attr_get_payload_len(info), wants, COUNT, found) < 0)
 		return;
 	get_kind(found[KIND], l->kind);
 	get_kind(found[MEMBER], l->member_kind);
@@ -126,7 +116,7 @@ static void get_link_info(const struct nlattr *info, struct nl_link *l)
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 {
 	enum { NAME, STATE, DOWNS, MASTER, PARENT, INFO, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[NAME] = { IFLA_IFNAME, 2, NL_NAME },
 		[STATE] = { IFLA_OPERSTATE, 1, 1 },
 		[DOWNS] = { IFLA_CARRIER_DOWN_COUNT, 4, 4 },
@@ -139,17 +129,17 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 	struct nl_link l = { 0 };
 	uint8_t state;
 
-	if (collect_message(nlh, sizeof(*ifi), wants, COUNT, found) < 0 || !found[NAME] || ifi->ifi_index <= 0)
+	if (nl_collect_message(nlh, sizeof(*ifi), wants, COUNT, found) < 0 || !found[NAME] || ifi->ifi_index <= 0)
 		return -EINVAL;
 	if (get_name(found[NAME], l.name) < 0)
 		return -EINVAL;
 	state = found[STATE] ? mnl_attr_get_u8(found[STATE]) : OPERSTATE_UNKNOWN;
 	l.ifindex = (unsigned)ifi->ifi_index;
 	l.up = (ifi->ifi_flags & IFF_UP) && (state == OPERSTATE_UP || state == OPERSTATE_UNKNOWN);
-	l.downs = get_u32(found[DOWNS], 0);
+	l.downs = nl_get_u32(found[DOWNS], 0);
 	l.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK;
-	l.master = get_u32(found[MASTER], 0);
-	l.parent = get_u32(found[PARENT], 0);
+	l.master = nl_get_u32(found[MASTER], 0);
+	l.parent = nl_get_u32(found[PARENT], 0);
 	get_link_info(found[INFO], &l);
 	*out = l;
 	return 0;
@@ -159,7 +149,7 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 {
 	/* On a point-to-point link IFA_ADDRESS is the other side; IFA_LOCAL, where present, is always ours. */
 	enum { ADDRESS, LOCAL, FLAGS, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[ADDRESS] = { IFA_ADDRESS, 4, 16 },
 		[LOCAL] = { IFA_LOCAL, 4, 16 },
 		[FLAGS] = { IFA_FLAGS, 4, 4 },
@@ -171,7 +161,7 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 	struct nl_address a = { 0 };
 	uint8_t bytes[16];
 
-	if (collect_message(nlh, sizeof(*ifa), wants, COUNT, found) < 0)
+	if (nl_collect_message(nlh, sizeof(*ifa), wants, COUNT, found) < 0)
 		return -EINVAL;
 	own = found[LOCAL] ? found[LOCAL] : found[ADDRESS];
 	if (!own || !ifa->ifa_index || get_address(own, ifa->ifa_family, bytes) < 0)
@@ -180,8 +170,8 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 	a.family = ifa->ifa_family;
 	a.len = ifa->ifa_prefixlen;
 	a.global = ifa->ifa_scope == RT_SCOPE_UNIVERSE;
-	a.usable = !(get_u32(found[FLAGS], ifa->ifa_flags) & unfit);
-	map_address(a.family, bytes, &a.addr);
+	a.usable = !(nl_get_u32(found[FLAGS], ifa->ifa_flags) & unfit);
+	nl_map_address(a.family, bytes, &a.addr);
 	*out = a;
 	return 0;
 }
@@ -195,11 +185,11 @@ static int get_gateway(const struct nlattr *gateway, const struct nlattr *via, s
 	if (via) {
 		const struct rtvia *v = mnl_attr_get_payload(via);
 
-		if (!family_bytes(v->rtvia_family) ||
-		    mnl_attr_get_payload_len(via) != sizeof(*v) + family_bytes(v->rtvia_family))
+		if (!nl_family_bytes(v->rtvia_family) ||
+		    mnl_attr_get_payload_len(via) != sizeof(*v) + nl_family_bytes(v->rtvia_family))
 			return -EINVAL;
 		r->via_family = (uint8_t)v->rtvia_family;
-		memcpy(r->via, v->rtvia_addr, family_bytes(v->rtvia_family));
+		memcpy(r->via, v->rtvia_addr, nl_family_bytes(v->rtvia_family));
 	}
 	return 0;
 }
@@ -208,7 +198,7 @@ static int get_gateway(const struct nlattr *gateway, const struct nlattr *via, s
 static int get_hops(const struct nlattr *multipath, const struct nl_route *base, struct nl_route out[NL_ROUTE_HOPS])
 {
 	enum { GATEWAY, VIA, ENCAP, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[GATEWAY] = { RTA_GATEWAY, 4, 16 },
 		[VIA] = { RTA_VIA, sizeof(struct rtvia) + 4, sizeof(struct rtvia) + 16 },
 		[ENCAP] = { RTA_ENCAP_TYPE, 2, 2 },
@@ -225,7 +215,7 @@ static int get_hops(const struct nlattr *multipath, const struct nl_route *base,
 
 		if (size < sizeof(*hop) || size > left)
 			return -EINVAL;
-		if (collect(RTNH_DATA(hop), size - sizeof(*hop), wants, COUNT, found) < 0 ||
+		if (nl_collect(RTNH_DATA(hop), size - sizeof(*hop), wants, COUNT, found) < 0 ||
 		    get_gateway(found[GATEWAY], found[VIA], &r) < 0)
 			return -EINVAL;
 		r.oif = (uint32_t)hop->rtnh_ifindex;
@@ -244,7 +234,7 @@ static int get_hops(const struct nlattr *multipath, const struct nl_route *base,
 int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS])
 {
 	enum { TABLE, DST, GATEWAY, VIA, OIF, PRIORITY, PREFSRC, METRICS, MULTIPATH, ENCAP, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[TABLE] = { RTA_TABLE, 4, 4 },
 		[DST] = { RTA_DST, 4, 16 },
 		[GATEWAY] = { RTA_GATEWAY, 4, 16 },
@@ -256,29 +246,29 @@ int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS
 		[MULTIPATH] = { RTA_MULTIPATH, 0, UINT16_MAX },
 		[ENCAP] = { RTA_ENCAP_TYPE, 2, 2 },
 	};
-	static const struct want mtu_want[1] = { { RTAX_MTU, 4, 4 } };
+	static const struct nl_want mtu_want[1] = { { RTAX_MTU, 4, 4 } };
 	const struct nlattr *found[COUNT], *mtu[1] = { NULL };
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct nl_route r = { 0 }, hops[NL_ROUTE_HOPS];
 	int n;
 
-	if (collect_message(nlh, sizeof(*rtm), wants, COUNT, found) < 0 || !family_bytes(rtm->rtm_family))
+	if (nl_collect_message(nlh, sizeof(*rtm), wants, COUNT, found) < 0 || !nl_family_bytes(rtm->rtm_family))
 		return -EINVAL;
-	if (found[METRICS] && collect(mnl_attr_get_payload(found[METRICS]), mnl_attr_get_payload_len(found[METRICS]),
-				      mtu_want, 1, mtu) < 0)
+	if (found[METRICS] && nl_collect(mnl_attr_get_payload(found[METRICS]), mnl_attr_get_payload_len(found[METRICS]),
+					 mtu_want, 1, mtu) < 0)
 		return -EINVAL;
-	r.table = get_u32(found[TABLE], rtm->rtm_table);
-	r.priority = get_u32(found[PRIORITY], 0);
-	r.oif = get_u32(found[OIF], 0);
+	r.table = nl_get_u32(found[TABLE], rtm->rtm_table);
+	r.priority = nl_get_u32(found[PRIORITY], 0);
+	r.oif = nl_get_u32(found[OIF], 0);
 	r.flags = rtm->rtm_flags & RTNH_F_ONLINK;
-	r.mtu = get_u32(mtu[0], 0);
+	r.mtu = nl_get_u32(mtu[0], 0);
 	r.family = rtm->rtm_family;
 	r.dst_len = rtm->rtm_dst_len;
 	r.tos = rtm->rtm_tos;
 	r.type = rtm->rtm_type;
 	r.scope = rtm->rtm_scope;
 	r.protocol = rtm->rtm_protocol;
-	if (r.dst_len > family_bytes(r.family) * 8 || get_address(found[DST], r.family, r.dst) < 0 ||
+	if (r.dst_len > nl_family_bytes(r.family) * 8 || get_address(found[DST], r.family, r.dst) < 0 ||
 	    get_address(found[PREFSRC], r.family, r.prefsrc) < 0 || get_gateway(found[GATEWAY], found[VIA], &r) < 0)
 		return -EINVAL;
 	if ((rtm->rtm_flags & RTM_F_CLONED) || found[ENCAP])
@@ -296,7 +286,7 @@ int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS
 int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)
 {
 	enum { TABLE, PRIORITY, MARK, MASK, SRC, IIF, PROTOCOL, SUPPRESS, COUNT };
-	static const struct want wants[COUNT] = {
+	static const struct nl_want wants[COUNT] = {
 		[TABLE] = { FRA_TABLE, 4, 4 },	     [PRIORITY] = { FRA_PRIORITY, 4, 4 },
 		[MARK] = { FRA_FWMARK, 4, 4 },	     [MASK] = { FRA_FWMASK, 4, 4 },
 		[SRC] = { FRA_SRC, 4, 16 },	     [IIF] = { FRA_IIFNAME, 2, NL_NAME },
@@ -306,80 +296,21 @@ int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)
 	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
 	struct nl_rule r = { 0 };
 
-	if (collect_message(nlh, sizeof(*frh), wants, COUNT, found) < 0 || !family_bytes(frh->family))
+	if (nl_collect_message(nlh, sizeof(*frh), wants, COUNT, found) < 0 || !nl_family_bytes(frh->family))
 		return -EINVAL;
 	r.family = frh->family;
 	r.src_len = frh->src_len;
 	r.action = frh->action;
-	r.table = get_u32(found[TABLE], frh->table);
-	r.priority = get_u32(found[PRIORITY], 0);
-	r.mark = get_u32(found[MARK], 0);
-	r.mask = get_u32(found[MASK], 0);
-	r.suppress = (int32_t)get_u32(found[SUPPRESS], UINT32_MAX);
+	r.table = nl_get_u32(found[TABLE], frh->table);
+	r.priority = nl_get_u32(found[PRIORITY], 0);
+	r.mark = nl_get_u32(found[MARK], 0);
+	r.mask = nl_get_u32(found[MASK], 0);
+	r.suppress = (int32_t)nl_get_u32(found[SUPPRESS], UINT32_MAX);
 	r.protocol = found[PROTOCOL] ? mnl_attr_get_u8(found[PROTOCOL]) : 0;
-	if (r.src_len > family_bytes(r.family) * 8 || get_address(found[SRC], r.family, r.src) < 0)
+	if (r.src_len > nl_family_bytes(r.family) * 8 || get_address(found[SRC], r.family, r.src) < 0)
 		return -EINVAL;
 	if (found[IIF] && get_name(found[IIF], r.iif) < 0)
 		return -EINVAL;
 	*out = r;
-	return 0;
-}
-
-int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out)
-{
-	enum { FAMILY, ID, ADDR4, ADDR6, FLAGS, IFINDEX, PORT, COUNT };
-	static const struct want nest_want[1] = { { MPTCP_PM_ATTR_ADDR, 0, UINT16_MAX } };
-	static const struct want wants[COUNT] = {
-		[FAMILY] = { MPTCP_PM_ADDR_ATTR_FAMILY, 2, 2 }, [ID] = { MPTCP_PM_ADDR_ATTR_ID, 1, 1 },
-		[ADDR4] = { MPTCP_PM_ADDR_ATTR_ADDR4, 4, 4 },	[ADDR6] = { MPTCP_PM_ADDR_ATTR_ADDR6, 16, 16 },
-		[FLAGS] = { MPTCP_PM_ADDR_ATTR_FLAGS, 4, 4 },	[IFINDEX] = { MPTCP_PM_ADDR_ATTR_IF_IDX, 4, 4 },
-		[PORT] = { MPTCP_PM_ADDR_ATTR_PORT, 2, 2 },
-	};
-	const struct nlattr *nest[1], *found[COUNT], *addr;
-	struct nl_endpoint e = { 0 };
-	int family;
-
-	if (collect_message(nlh, sizeof(struct genlmsghdr), nest_want, 1, nest) < 0 || !nest[0] ||
-	    collect(mnl_attr_get_payload(nest[0]), mnl_attr_get_payload_len(nest[0]), wants, COUNT, found) < 0 ||
-	    !found[FAMILY] || !found[ID])
-		return -EINVAL;
-	family = mnl_attr_get_u16(found[FAMILY]);
-	addr = family == AF_INET ? found[ADDR4] : family == AF_INET6 ? found[ADDR6] : NULL;
-	if (!addr)
-		return -EINVAL;
-	map_address(family, mnl_attr_get_payload(addr), &e.addr);
-	e.id = mnl_attr_get_u8(found[ID]);
-	e.flags = get_u32(found[FLAGS], 0);
-	e.ifindex = get_u32(found[IFINDEX], 0);
-	e.port = found[PORT] ? mnl_attr_get_u16(found[PORT]) : 0;
-	*out = e;
-	return 0;
-}
-
-int nl_parse_limits(const struct nlmsghdr *nlh, struct nl_limits *out)
-{
-	enum { ADD_ADDRS, SUBFLOWS, COUNT };
-	static const struct want wants[COUNT] = {
-		[ADD_ADDRS] = { MPTCP_PM_ATTR_RCV_ADD_ADDRS, 4, 4 },
-		[SUBFLOWS] = { MPTCP_PM_ATTR_SUBFLOWS, 4, 4 },
-	};
-	const struct nlattr *found[COUNT];
-
-	if (collect_message(nlh, sizeof(struct genlmsghdr), wants, COUNT, found) < 0 || !found[ADD_ADDRS] ||
-	    !found[SUBFLOWS])
-		return -EINVAL;
-	out->add_addrs = mnl_attr_get_u32(found[ADD_ADDRS]);
-	out->subflows = mnl_attr_get_u32(found[SUBFLOWS]);
-	return 0;
-}
-
-int nl_parse_genl_family(const struct nlmsghdr *nlh, uint16_t *id)
-{
-	static const struct want wants[1] = { { CTRL_ATTR_FAMILY_ID, 2, 2 } };
-	const struct nlattr *found[1];
-
-	if (collect_message(nlh, sizeof(struct genlmsghdr), wants, 1, found) < 0 || !found[0])
-		return -EINVAL;
-	*id = mnl_attr_get_u16(found[0]);
 	return 0;
 }

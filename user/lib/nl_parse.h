@@ -101,6 +101,33 @@ struct nl_limits {
 };
 int nl_parse_limits(const struct nlmsghdr *nlh, struct nl_limits *out);
 
+/* What the path manager tells of an MPTCP connection (linux/mptcp.h, enum mptcp_event_type). */
+struct nl_mptcp_event {
+	uint8_t type;
+	bool server; /* we have accepted the connection */
+	bool deny_first; /* the other side takes no joins at the address of the first subflow (Linux 6.17 tells) */
+	uint32_t token; /* its name here */
+	struct mpgate_addr local, remote; /* zero where it has none */
+	uint16_t remote_port; /* host order; 0: none */
+};
+int nl_parse_mptcp_event(const struct nlmsghdr *nlh, struct nl_mptcp_event *out);
+
+/* A TCP socket that is a subflow, as sock_diag tells it (struct inet_diag_msg). */
+struct nl_subflow {
+	uint32_t token; /* of its connection; 0: it is no subflow */
+	struct mpgate_addr local, remote;
+	uint16_t local_port, remote_port; /* host order */
+	uint8_t local_id;
+	bool opener; /* of this side */
+	bool join; /* not the first one */
+	bool connected; /* its handshake is over */
+	bool backup; /* as we have asked for */
+	uint32_t quiet_ms; /* since the other side has acknowledged something; with INET_DIAG_INFO */
+};
+int nl_parse_subflow(const struct nlmsghdr *nlh, struct nl_subflow *out);
+
+/* A multicast group of the family in the answer to CTRL_CMD_GETFAMILY, by name. */
+int nl_parse_genl_group(const struct nlmsghdr *nlh, const char *name, uint32_t *id);
 /* The answer to CTRL_CMD_GETFAMILY: the number of a generic netlink family. */
 int nl_parse_genl_family(const struct nlmsghdr *nlh, uint16_t *id);
 
