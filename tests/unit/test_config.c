@@ -217,7 +217,7 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       same_prefixes(&a->to, &b->to) && a->from_set == b->from_set && a->to_set == b->to_set &&
 	       a->from_given == b->from_given && a->to_given == b->to_given && SAME_BYTES(a, b, ports, port_count) &&
 	       SAME_BYTES(a, b, dscp, dscp_count) && a->proxy == b->proxy && a->group == b->group &&
-	       a->connect == b->connect && a->if_down == b->if_down && a->mptcp == b->mptcp &&
+	       a->connect == b->connect && a->if_down == b->if_down && a->mptcp == b->mptcp && a->join == b->join &&
 	       a->terminate == b->terminate && a->published == b->published &&
 	       memcmp(&a->target, &b->target, sizeof(a->target)) == 0 && a->target_port == b->target_port;
 }
@@ -323,6 +323,7 @@ static bool same_config(const struct config *a, const struct config *b)
 	       same_convert(&a->convert, &b->convert) && same_mapping_log(&a->mapping_log, &b->mapping_log) &&
 	       same_transparent(&a->transparent, &b->transparent) && a->default_proxy == b->default_proxy &&
 	       memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) == 0 &&
+	       memcmp(&a->subflows, &b->subflows, sizeof(a->subflows)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&
 	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;

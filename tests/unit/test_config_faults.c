@@ -24,12 +24,15 @@ static const struct {
 	/* keys and types */
 	{ "instance: a\nlinkz: []\n",
 	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, transparent, peers, "
-	  "groups, prefix-sets, policy, publish, timeouts, limits, metrics, mark, mapping-log" },
+	  "groups, prefix-sets, policy, publish, subflows, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
 	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",
 	  "3: 'to-prot' is not known here; known: name, link, from, from-set, to, to-set, to-port, dscp, action, via, "
-	  "connect, if-down, mptcp" },
+	  "connect, if-down, mptcp, join" },
+	{ "policy:\n  rules:\n  - { name: r, action: direct, join: late }\n", "3: rule 'r': join needs action: proxy" },
+	{ "subflows: { after-ms: 99 }\n", "1: after-ms: 99 is not between 100 and 60000" },
+	{ "subflows: { after-kib: 0 }\n", "1: after-kib: 0 is not between 1 and 1048576" },
 	{ "links: 7\n", "1: links must be a list, as in [ a, b ]" },
 	{ "links:\n- lan0\n", "2: links must be keys with values, as in { a: b }" },
 	{ "links:\n- { role: lan }\n", "2: 'name' is missing" },

@@ -39,6 +39,9 @@ enum cfg_dialect { CFG_DIALECT_MPGATE, CFG_DIALECT_RFC8803 };
 enum cfg_connect { CFG_HONEST, CFG_EARLY };
 enum cfg_mptcp { CFG_MPTCP_PASS, CFG_MPTCP_LEARNED, CFG_MPTCP_TERMINATE };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
+/* When a connection to a peer gets its further subflows; DEFAULT: as the section `subflows` says. */
+enum cfg_join { CFG_JOIN_DEFAULT, CFG_JOIN_LATE, CFG_JOIN_AT_ONCE, CFG_JOIN_NEVER };
+enum cfg_manager { CFG_MANAGER_AUTO, CFG_MANAGER_KERNEL };
 
 struct cfg_link {
 	char *name; /* interface */
@@ -141,6 +144,7 @@ struct cfg_rule {
 	enum cfg_connect connect;
 	enum cfg_if_down if_down;
 	enum cfg_mptcp mptcp; /* what becomes of SYNs with MP_CAPABLE */
+	enum cfg_join join; /* published: DEFAULT, the peer decides */
 	bool published; /* an entry of `publish` */
 	struct mpgate_addr target; /* published: where the peer connects to */
 	uint16_t target_port; /* published: for the first port of ports[0]; 0: the port outside */
@@ -167,6 +171,11 @@ struct config {
 	struct cfg_rule *rules; /* entries of `publish`, then policy.rules */
 	unsigned rule_count;
 	unsigned published; /* of these, entries of `publish` */
+	struct {
+		enum cfg_manager manager; /* who decides which subflows exist */
+		enum cfg_join join; /* of rules that do not say; never DEFAULT */
+		unsigned after_kib, after_ms; /* CFG_JOIN_LATE: so much was moved, or so long it goes on */
+	} subflows;
 	struct {
 		unsigned first_bytes_ms; /* early connect: how long the client's first bytes are awaited */
 		unsigned peer; /* for a peer's handshake; then the connection goes on without it */

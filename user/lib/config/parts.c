@@ -22,6 +22,11 @@
 #define MAX_SECONDS (30 * 86400) /* of a timeout: its milliseconds fit an int */
 #define DEFAULT_KEEPALIVE 15 /* seconds; NAT on mobile links forgets after 20 to 30 */
 #define MAX_KEEPALIVE 3600 /* four times that still fits what Linux takes, 32,767 */
+#define DEFAULT_JOIN_KIB 128
+#define MAX_JOIN_KIB 1048576
+#define DEFAULT_JOIN_MS 1000
+#define MIN_JOIN_MS 100
+#define MAX_JOIN_MS 60000
 #define MAX_RATE 1000000
 #define MAX_CONNECTIONS 1000000 /* what file descriptors and ports of one machine allow, roughly */
 #define MAX_BUFFER_MIB 65536
@@ -90,6 +95,10 @@ static int build_numbers(struct build *b)
 		{ "timeouts.half-closed", raw->timeouts.half_closed, 300, 1, MAX_SECONDS, &cfg->timeouts.half_closed },
 		{ "timeouts.keepalive", raw->timeouts.keepalive, DEFAULT_KEEPALIVE, 0, MAX_KEEPALIVE,
 		  &cfg->timeouts.keepalive },
+		{ "subflows.after-kib", raw->subflows.after_kib, DEFAULT_JOIN_KIB, 1, MAX_JOIN_KIB,
+		  &cfg->subflows.after_kib },
+		{ "subflows.after-ms", raw->subflows.after_ms, DEFAULT_JOIN_MS, MIN_JOIN_MS, MAX_JOIN_MS,
+		  &cfg->subflows.after_ms },
 		{ "limits.connections", raw->limits.connections, 0, 0, MAX_CONNECTIONS, &cfg->limits.connections },
 		{ "limits.request-rate", raw->limits.request_rate, DEFAULT_REQUEST_RATE, 1, MAX_RATE,
 		  &cfg->limits.request_rate },
@@ -105,6 +114,8 @@ static int build_numbers(struct build *b)
 				    numbers[i].max, numbers[i].out);
 	if (!cfg->workers)
 		cfg->workers = cpu_count();
+	cfg->subflows.manager = raw->subflows.manager;
+	cfg->subflows.join = raw->subflows.join ? raw->subflows.join : CFG_JOIN_LATE;
 	if (!cfg->limits.connections)
 		cfg->limits.connections = DEFAULT_CONNECTIONS;
 	if (!r)

@@ -298,6 +298,8 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 		pair(p, "via", cfg->groups[rule->group].name);
 	pair(p, "connect", cfg_connect_words[rule->connect].str);
 	pair(p, "if-down", cfg_if_down_words[rule->if_down].str);
+	if (rule->join)
+		pair(p, "join", cfg_join_words[rule->join].str);
 	close_map(p);
 }
 
@@ -338,6 +340,12 @@ static void print_config(struct printer *p, const struct config *cfg)
 	print_transparent(p, &cfg->transparent);
 	print_peers(p, cfg);
 	print_policy(p, cfg);
+	open_map(p, "subflows");
+	pair(p, "path-manager", cfg_manager_words[cfg->subflows.manager].str);
+	pair(p, "join", cfg_join_words[cfg->subflows.join].str);
+	number(p, "after-kib", cfg->subflows.after_kib);
+	number(p, "after-ms", cfg->subflows.after_ms);
+	close_map(p);
 	open_map(p, "timeouts");
 	number(p, "first-bytes-ms", cfg->timeouts.first_bytes_ms);
 	number(p, "peer", cfg->timeouts.peer);

@@ -78,6 +78,7 @@ struct raw_rule {
 	enum cfg_connect connect;
 	enum cfg_if_down if_down;
 	enum cfg_mptcp mptcp;
+	enum cfg_join join;
 };
 
 struct raw_config {
@@ -106,6 +107,11 @@ struct raw_config {
 		uint32_t *first_bytes_ms, *peer, *connect, *header, *idle, *half_closed, *keepalive;
 	} timeouts;
 	struct {
+		enum cfg_manager manager;
+		enum cfg_join join;
+		uint32_t *after_kib, *after_ms;
+	} subflows;
+	struct {
 		uint32_t *connections, *request_rate, *buffer_mib, *kernel_mib;
 	} limits;
 	struct {
@@ -122,6 +128,6 @@ extern const struct cyaml_schema_value raw_schema;
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
-	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2];
+	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2];
 
 #endif

@@ -264,6 +264,10 @@ static int build_action(struct build *b, unsigned i)
 	rule->proxy = raw->action == RAW_PROXY;
 	rule->terminate = raw->action == RAW_TERMINATE;
 	rule->mptcp = raw->mptcp;
+	rule->join = raw->join;
+	if (rule->join && !rule->proxy)
+		return cfg_fail(b, cfg_at(b, "%s.join", cfg_rule_at(b, i)), "rule '%s': join needs action: proxy",
+				raw->name);
 	if (rule->terminate)
 		r = check_terminate(b, i);
 	if (r)

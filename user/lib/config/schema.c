@@ -39,6 +39,11 @@ const cyaml_strval_t cfg_mptcp_words[3] = { { "pass", CFG_MPTCP_PASS },
 					    { "learned", CFG_MPTCP_LEARNED },
 					    { "terminate", CFG_MPTCP_TERMINATE } };
 const cyaml_strval_t cfg_transport_words[2] = { { "udp", CFG_UDP }, { "tcp", CFG_TCP } };
+const cyaml_strval_t cfg_join_words[4] = { { "default", CFG_JOIN_DEFAULT },
+					   { "late", CFG_JOIN_LATE },
+					   { "at-once", CFG_JOIN_AT_ONCE },
+					   { "never", CFG_JOIN_NEVER } };
+const cyaml_strval_t cfg_manager_words[2] = { { "auto", CFG_MANAGER_AUTO }, { "kernel", CFG_MANAGER_KERNEL } };
 static const cyaml_strval_t default_words[] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
@@ -139,6 +144,7 @@ static const cyaml_schema_field_t rule_fields[] = {
 	WORD("connect", OPT, struct raw_rule, connect, cfg_connect_words),
 	WORD("if-down", OPT, struct raw_rule, if_down, cfg_if_down_words),
 	WORD("mptcp", OPT, struct raw_rule, mptcp, cfg_mptcp_words),
+	WORD("join", OPT, struct raw_rule, join, cfg_join_words),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t rule_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_rule,
@@ -176,6 +182,14 @@ static const cyaml_schema_field_t timeout_fields[] = {
 	NUMBER("idle", struct raw_config, timeouts.idle),
 	NUMBER("half-closed", struct raw_config, timeouts.half_closed),
 	NUMBER("keepalive", struct raw_config, timeouts.keepalive),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t subflow_fields[] = {
+	WORD("path-manager", OPT, struct raw_config, subflows.manager, cfg_manager_words),
+	WORD("join", OPT, struct raw_config, subflows.join, cfg_join_words),
+	NUMBER("after-kib", struct raw_config, subflows.after_kib),
+	NUMBER("after-ms", struct raw_config, subflows.after_ms),
 	CYAML_FIELD_END,
 };
 
@@ -223,6 +237,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	MAPS("prefix-sets", OPT, struct raw_config, sets, sets_count, &set_entry),
 	SECTION("policy", policy_fields),
 	MAPS("publish", OPT, struct raw_config, publish, publish_count, &publish_entry),
+	SECTION("subflows", subflow_fields),
 	SECTION("timeouts", timeout_fields),
 	SECTION("limits", limit_fields),
 	SECTION("metrics", metrics_fields),
