@@ -11,7 +11,7 @@
 // SOURCES: user/mpgated/worker/flows.c user/mpgated/ipc/clock.c user/mpgated/ipc/shared.c
 // SOURCES: user/mpgated/worker/replay.c user/mpgated/worker/control.c user/mpgated/worker/loop.c
 // SOURCES: user/mpgated/worker/source.c user/mpgated/worker/subscriber.c user/mpgated/worker/mapping.c
-// SOURCES: user/mpgated/worker/transparent.c
+// SOURCES: user/mpgated/worker/transparent.c user/mpgated/worker/join.c
 /*
  * A worker's connections in a world without a kernel (tests/unit/world.h), driven by the input: who connects, says,
  * reads, ends and fails, and when. Whatever that is: bytes cross in order and once, what is closed is closed, and when

@@ -11,6 +11,8 @@
 CODE_POINT=46
 SYN4='tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn' SYN6='ip6[53] & 18 = 2'
 DSCP4='ip[1] & 0xfc' DSCP6='ip6[0:2] & 0xfc0'
+# shellcheck disable=SC2034 # read by pair_configs
+GATEWAY_MORE='subflows: { path-manager: kernel }' # the daemon is stopped while connections are joined
 scenario
 
 # marked NAME CODE-POINT FILTER...: so many SYNs that match have it; SYNs: all of them.

@@ -7,6 +7,8 @@
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+GATEWAY_MORE='subflows: { join: at-once }' # what idles has two as well
+# shellcheck disable=SC2034
 POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: honest }'
 scenario
 other() { echo $((10 - $1)); }

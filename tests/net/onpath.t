@@ -36,7 +36,7 @@ took() {
 greeted_phone() { [ "$(load -m greet "$SERVER_IP" 7003 2>&1 | head -n 1)" = "hello $CLIENT_IP" ]; }
 # joins BEFORE: a transfer was long enough for the other link to join at the hub.
 joins() {
-	load -n 1000000 get "$SERVER_IP" 80
+	load -n 20000000 get "$SERVER_IP" 80
 	[ "$(joined)" -gt "$1" ]
 }
 joined() { on "$HUB" nstat -asz MPTcpExtMPJoinAckRx | awk '/MPJoinAck/ { print $2 }'; }

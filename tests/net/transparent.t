@@ -17,7 +17,9 @@ BYTES=3000000
 SIZE=8000000 # of a download over shaped links
 # shellcheck disable=SC2034 # read by net_build
 WITH_ROUTER=1
-# shellcheck disable=SC2034 # read by pair_configs
+# shellcheck disable=SC2034 # read by pair_configs; what is captured is short
+GATEWAY_MORE='subflows: { join: at-once }'
+# shellcheck disable=SC2034
 POLICY='    - { name: explicit, to-port: [ 7002 ], action: proxy, via: hub }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: way }'
 stage

@@ -273,6 +273,28 @@ static void unsent(void)
 	both_ended();
 }
 
+/* All is sent soon, and the kernel does not tell: that is seen soon as well, however young the connection is. */
+static void unsent_silent(void)
+{
+	start();
+	to->unsent = true;
+	sock_say(from, pattern, 1000);
+	sock_fin(from);
+	world_settle();
+	CU_ASSERT_EQUAL(to->shut, !to->mptcp);
+	CU_ASSERT_EQUAL(to->ahead, to->mptcp ? 1 : 0);
+	world_pass(40);
+	CU_ASSERT_EQUAL(to->shut, !to->mptcp);
+	to->unsent = false;
+	world_pass(20);
+	CU_ASSERT_TRUE(to->shut);
+	/* It is probed like any other. */
+	CU_ASSERT_EQUAL(to->mptcp && to->dialed ? to->keepalive : w->snap->keepalive_s, w->snap->keepalive_s);
+	sock_fin(to);
+	world_settle();
+	both_ended();
+}
+
 /* It falls back meanwhile, and nothing tells of that. */
 static void unsent_fallback(void)
 {
@@ -319,6 +341,7 @@ static void unsent_ended(void)
 static void test_unsent(void)
 {
 	each(unsent);
+	each(unsent_silent);
 	each(unsent_fallback);
 	each(unsent_still);
 	each(unsent_ended);

@@ -233,6 +233,13 @@ static void test_reports(void)
 	addr_parse("192.0.2.77", &m.source);
 	crew_says(0, &m, -1);
 	CU_ASSERT_EQUAL(crew.proved, 1);
+	crew_says(
+		0,
+		&(struct message){
+			.type = MSG_JOIN, .slot = 8803, .more = 1, .token = 99, .source = m.source, .other = m.source },
+		-1);
+	CU_ASSERT(crew.join.token == 99 && crew.join.port == 8803 && crew.join.announced);
+	CU_ASSERT(!memcmp(&crew.join.local, &m.source, 16) && !memcmp(&crew.join.remote, &m.source, 16));
 	m.type = MSG_BREAKS;
 	m.value = 443;
 	crew_says(0, &m, -1);

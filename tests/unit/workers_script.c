@@ -193,6 +193,12 @@ void datapath_doubt_server(struct datapath *dp, const struct mpgate_addr *addr, 
 	crew.broken_port = port;
 }
 
+void paths_join(struct paths *p, const struct paths_join *join)
+{
+	(void)p;
+	crew.join = *join;
+}
+
 void datapath_know_source(struct datapath *dp, const struct mpgate_addr *source)
 {
 	(void)dp;

@@ -54,6 +54,7 @@ struct crew {
 	int listen_error[CREW_LISTENERS]; /* errno with which the nth cannot be opened */
 	unsigned suspected[4], proved; /* by slot; messages */
 	unsigned parked[MPGATE_MAX_PEERS], gone; /* how often that was told: by slot, that a worker is gone */
+	struct paths_join join; /* asked for last */
 	struct mpgate_addr source; /* that proved a key last */
 	struct mpgate_addr broken; /* server that broke on MPTCP last */
 	unsigned broken_port;

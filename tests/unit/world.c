@@ -165,7 +165,11 @@ ssize_t tcp_send(int fd, const void *data, size_t len)
 		return -EAGAIN;
 	if (len > s->room)
 		len = s->room;
-	return len ? sock_put(s, data, len) : -EAGAIN;
+	if (!len)
+		return -EAGAIN;
+	if (s->young && s->is_mptcp)
+		s->unsent = s->stuck = true;
+	return sock_put(s, data, len);
 }
 
 int tcp_shutdown(int fd)
@@ -209,9 +213,13 @@ bool tcp_is_shortage(int err)
 	       err == ENOSPC;
 }
 
+/* Sends what was written in the handshake, see leg_settle(). */
 void tcp_nodelay(int fd)
 {
-	live(fd);
+	struct sock *s = live(fd);
+
+	if (s->stuck && !s->young)
+		s->unsent = s->stuck = false;
 }
 
 void tcp_keepalive(int fd, unsigned seconds)
@@ -291,6 +299,13 @@ bool tcp_all_acked(int fd)
 	return !live(fd)->unacked;
 }
 
+/* Then a socket with unsent bytes is not writable, and does not say when its handshake is over. */
+void tcp_tell_sent(int fd)
+{
+	CHECK(!live(fd)->young);
+	live(fd)->ahead = 1;
+}
+
 void tcp_set_ahead(int fd, uint32_t bytes)
 {
 	live(fd)->ahead = bytes;
@@ -321,6 +336,19 @@ bool tcp_may_close(int fd)
 bool tcp_is_mptcp(int fd)
 {
 	return live(fd)->is_mptcp;
+}
+
+bool tcp_multipath(int fd, struct tcp_multipath *out, __be16 *port)
+{
+	const struct sock *s = live(fd);
+
+	if (!s->is_mptcp || s->dead)
+		return false;
+	*out = (struct tcp_multipath){ .token = WORLD_TOKEN + (uint32_t)fd };
+	addr_parse("192.0.2.7", &out->local);
+	addr_parse("192.0.2.8", &out->remote);
+	*port = htons(8803);
+	return true;
 }
 
 uint8_t tcp_subflows(int fd)
@@ -516,7 +544,11 @@ int io_wait(int epoll, struct epoll_event *ev, int max, int timeout)
 /* --- message.h, fault.c */
 int message_send(int socket, const struct message *m, int fd)
 {
+	int ret = fails(&world.fail.tell);
+
 	CHECK(socket == CONTROL_FD);
+	if (ret)
+		return ret;
 	if (fd >= 0)
 		world.told_fd = dup(fd);
 	world.told[world.told_count++ % WORLD_MESSAGES] = *m;

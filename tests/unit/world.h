@@ -20,6 +20,7 @@
 #define WORLD_MESSAGES 16
 #define WORLD_SYNS 8
 #define WORLD_FRAME 512
+#define WORLD_TOKEN 7000U /* of an MPTCP connection: plus its descriptor */
 
 enum world_end { OPEN, CLOSED_IN_ORDER, CLOSED_BY_RESET };
 
@@ -54,6 +55,7 @@ struct sock {
 	bool shut; /* our FIN, behind those bytes */
 	unsigned sent_again; /* segments */
 	bool unsent; /* no subflow has the last of it yet */
+	bool stuck; /* it is unsent because it was written in the handshake */
 	bool unacked; /* the other side acknowledges nothing */
 	uint32_t held; /* bytes of memory for what was sent and is not acknowledged */
 	uint32_t ahead; /* as the worker set it; 0: no bound */
@@ -80,7 +82,7 @@ struct syn {
 
 /* The next call of each kind fails with that errno, once; 0: it does not. */
 struct world_faults {
-	int socket, dial, bind, watch, accept, send, local;
+	int socket, dial, bind, watch, accept, send, local, tell;
 };
 
 struct world {

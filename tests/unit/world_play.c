@@ -131,7 +131,8 @@ void sock_take(struct sock *s, size_t room)
 
 void sock_acks(struct sock *s)
 {
-	s->young = s->unsent = s->unacked = false;
+	s->young = s->unacked = false;
+	s->unsent &= s->stuck;
 	s->connected = s->changed = true;
 }
 
@@ -166,6 +167,9 @@ static void configure(void)
 				.idle_s = 3600,
 				.half_closed_s = 60,
 				.keepalive_s = 15,
+				.join_ms = 1000,
+				.join_bytes = UINT64_MAX,
+				.join = CFG_JOIN_LATE,
 				.connections = 32,
 				.buffer_bytes = 16U << 20,
 				.kernel_bytes = 64U << 20,

@@ -300,6 +300,7 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 			json_set_text(o, "note", "held back: it comes and goes");
 		json_array_append_new(all, o);
 	}
+	json_set_text(reply, "manager", paths_manages(s->paths) ? "mpgate" : "kernel");
 	json_object_set_new(reply, "paths", all);
 	return reply;
 }

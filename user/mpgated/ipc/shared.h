@@ -45,6 +45,7 @@
 	X(terminated, "terminated", "MPTCP connections taken over in their servers' place (action: terminate)")        \
 	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
 	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
+	X(joins, "joins", "connections to a peer for which further subflows were asked for")                           \
 	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
 	X(peer_failed, "peer-failed", "connections that did not reach the peer")                                       \
 	X(direct, "direct", "connections carried to the server without the peer, since it failed")                     \
@@ -176,6 +177,11 @@ enum message_type {
 	MSG_BREAKS, /* from a worker: the server at `source`, port `value`, took no MPTCP, but plain TCP at once */
 	MSG_SPEAKS, /* the same: there were doubts, and it speaks MPTCP */
 	/*
+	 * From a worker: further subflows for the connection `token`, which goes from `source` to `other`, port `slot`;
+	 * `more` 1: where the peer announces that it takes them, and not to `other`.
+	 */
+	MSG_JOIN,
+	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
 	 */
@@ -186,8 +192,10 @@ struct message {
 	uint32_t type; /* enum message_type */
 	uint32_t slot;
 	int32_t value;
-	uint32_t more; /* MSG_FLOWS only */
-	struct mpgate_addr source; /* MSG_BREAKS, MSG_SPEAKS; MSG_PROVED: as addr_client() has it */
+	uint32_t more; /* MSG_FLOWS, MSG_JOIN */
+	struct mpgate_addr source; /* MSG_BREAKS, MSG_SPEAKS, MSG_JOIN; MSG_PROVED: as addr_client() has it */
+	struct mpgate_addr other; /* MSG_JOIN */
+	uint32_t token; /* MSG_JOIN */
 };
 
 /*
@@ -267,6 +275,7 @@ struct snapshot_rule {
 	uint32_t reject; /* if-down: reject */
 	/* An entry of `publish`: where the peer is to connect to; `port` of the outside is `target_port` there. */
 	uint32_t published;
+	uint32_t join; /* enum cfg_join */
 	struct mpgate_addr target;
 	uint16_t port, target_port;
 };
@@ -293,6 +302,10 @@ struct snapshot {
 	uint32_t replay_buckets; /* in struct shared_memory */
 	uint32_t first_bytes_ms, peer_s, connect_s, header_s, idle_s, half_closed_s, keepalive_s;
 	uint32_t connections; /* of one worker */
+	uint32_t joins; /* further subflows are to be asked for; else the kernel makes them */
+	uint32_t join, join_some_at_once; /* enum cfg_join of what has no rule; 1: some are AT_ONCE */
+	uint32_t join_ms; /* when a connection is no longer young */
+	uint64_t join_bytes;
 	uint64_t buffer_bytes; /* parked at most, a worker */
 	uint64_t kernel_bytes; /* held at most for readers that stand still, a worker */
 	struct subkey issuing; /* secret of issued cookies */

@@ -333,6 +333,11 @@ bool tcp_all_acked(int fd)
 	       !info.tcpi_notsent_bytes;
 }
 
+void tcp_tell_sent(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+}
+
 void tcp_set_ahead(int fd, uint32_t bytes)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes ? (int)bytes : -1);
@@ -352,6 +357,20 @@ uint8_t tcp_subflows(int fd)
 	struct mptcp_info info;
 
 	return get_mptcp_info(fd, &info) ? (uint8_t)(info.mptcpi_subflows + 1) : 0;
+}
+
+bool tcp_multipath(int fd, struct tcp_multipath *out, __be16 *port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct mptcp_info info;
+	__be16 own;
+
+	if (!get_mptcp_info(fd, &info) || tcp_local(fd, &out->local, &own) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	out->token = info.mptcpi_token;
+	return addr_from_sockaddr((struct sockaddr *)&ss, &out->remote, port) == 0;
 }
 
 bool tcp_is_mptcp(int fd)

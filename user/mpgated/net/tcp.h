@@ -110,6 +110,11 @@ bool tcp_may_shutdown(int fd);
 bool tcp_may_close(int fd);
 /* Bytes that may wait behind those which can be sent (TCP_NOTSENT_LOWAT); 0: as many as the send buffer holds. */
 void tcp_set_ahead(int fd, uint32_t bytes);
+/*
+ * Nothing more will be written: has the socket become writable when all is sent (MPTCP: Linux 6.10,
+ * net/mptcp/sockopt.c), for whoever asks epoll after this.
+ */
+void tcp_tell_sent(int fd);
 /* Memory in the kernel: of what was received and not read, of what was written and not acknowledged. */
 struct tcp_memory {
 	uint32_t received, sent; /* bytes, with the kernel's own structures; 0: unknown */
@@ -119,5 +124,13 @@ struct tcp_memory tcp_memory(int fd);
 bool tcp_is_mptcp(int fd);
 /* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */
 uint8_t tcp_subflows(int fd);
+
+/* What names an MPTCP connection, and where its first subflow goes. */
+struct tcp_multipath {
+	uint32_t token;
+	struct mpgate_addr local, remote;
+};
+/* *port: of remote. False: it is none any more, or it is closed. */
+bool tcp_multipath(int fd, struct tcp_multipath *out, __be16 *port);
 
 #endif

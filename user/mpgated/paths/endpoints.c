@@ -20,9 +20,11 @@ struct wanted_endpoint {
 	bool present;
 };
 
-static bool is_ours(const struct nl_endpoint *e)
+/* The kernel numbers others' endpoints from the last one on: a number alone does not say whose it is. */
+static bool is_ours(const struct path_set *p, const struct nl_endpoint *e)
 {
-	return e->id >= PATHS_ENDPOINT_ID && e->id < PATHS_JOIN_ID + CFG_JOIN_ADDRESSES;
+	return e->id >= PATHS_ENDPOINT_ID && e->id < PATHS_JOIN_ID + CFG_JOIN_ADDRESSES &&
+	       p->endpoint_set[e->id - PATHS_ENDPOINT_ID];
 }
 
 static bool same_endpoint(const struct nl_endpoint *a, const struct nl_endpoint *b)
@@ -34,13 +36,14 @@ static bool same_endpoint(const struct nl_endpoint *a, const struct nl_endpoint 
 	       (a->flags & flags) == (b->flags & flags) && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
-static const struct nl_endpoint *find_endpoint(const struct nl_list *present, const struct nl_endpoint *e, bool ours)
+static const struct nl_endpoint *find_endpoint(const struct path_set *p, const struct nl_list *present,
+					       const struct nl_endpoint *e, bool ours)
 {
 	const struct nl_endpoint *v = present->v;
 
 	for (unsigned i = 0; i < present->n; i++) {
 		if (ours ? same_endpoint(&v[i], e)
-			 : !is_ours(&v[i]) && !(v[i].flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
+			 : !is_ours(p, &v[i]) && !(v[i].flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
 				    !memcmp(&v[i].addr, &e->addr, sizeof(e->addr)))
 			return &v[i];
 	}
@@ -72,7 +75,7 @@ static unsigned want_announced(struct path_set *p, const struct nl_list *present
 		*w.id = 0;
 		if (!is_local(p, &p->settings.join[i]))
 			continue;
-		w.present = find_endpoint(present, &w.e, true) != NULL;
+		w.present = find_endpoint(p, present, &w.e, true) != NULL;
 		out[n++] = w;
 	}
 	return n;
@@ -121,8 +124,8 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP) |
 			    (p->settings.to_announced ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
 		w.again = is_used(l) && (l->was_down || (l->anew[f] && !lacks_route(l, f)));
-		other = find_endpoint(present, &w.e, false);
-		w.present = find_endpoint(present, &w.e, true) != NULL;
+		other = find_endpoint(p, present, &w.e, false);
+		w.present = find_endpoint(p, present, &w.e, true) != NULL;
 		/*
 		 * Removing the endpoint of a link that went down closes its subflows at once, so that what was under
 		 * way goes over another path without waiting for a time-out. With no other path up that would only
@@ -157,6 +160,7 @@ static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w, in
 
 	if (!err) {
 		*w->id = w->e.id;
+		p->endpoint_set[w->e.id - PATHS_ENDPOINT_ID] = true;
 	} else if (err == -ERANGE || (err == -EINVAL && endpoints_full(p))) {
 		if (!p->endpoints_full_told)
 			log_warn("the kernel has room for %d MPTCP endpoints: not all path addresses have one",
@@ -193,6 +197,8 @@ int endpoints_apply(struct path_set *p)
 	unsigned n;
 	int err = mptcp_pm_dump(&p->pm, &present), told = p->endpoint_error;
 
+	memset(wanted, 0, sizeof(wanted));
+
 	if (err) {
 		nl_list_free(&present);
 		return err;
@@ -201,7 +207,7 @@ int endpoints_apply(struct path_set *p)
 	v = present.v;
 	n = want_endpoints(p, &present, wanted);
 	for (unsigned i = 0; i < present.n; i++) {
-		bool keep = !is_ours(&v[i]);
+		bool keep = !is_ours(p, &v[i]);
 
 		for (unsigned k = 0; k < n; k++)
 			keep |= !wanted[k].again && same_endpoint(&wanted[k].e, &v[i]);
@@ -214,11 +220,15 @@ int endpoints_apply(struct path_set *p)
 		else
 			add_endpoint(p, &wanted[k], told);
 	}
+	nl_list_free(&present);
+	return 0;
+}
+
+void endpoints_made(struct path_set *p)
+{
 	for (unsigned i = 0; i < p->count; i++)
 		if (is_used(&p->links[i]))
 			made(&p->links[i]);
-	nl_list_free(&present);
-	return 0;
 }
 
 static bool is_present(const struct nl_list *endpoints, int id)

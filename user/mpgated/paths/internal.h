@@ -18,11 +18,14 @@
 #include <lib/nl_parse.h>
 #include <mpgated/paths/blackhole.h>
 #include <mpgated/paths/job.h>
+#include <mpgated/paths/joins.h>
 #include <mpgated/paths/mptcp_pm.h>
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/paths/sysctl.h>
 
+#define PATHS_ENDPOINTS (PATHS_JOIN_ID + CFG_JOIN_ADDRESSES - PATHS_ENDPOINT_ID)
+#define PATHS_PEERS 128 /* addresses of peers that are told from others' */
 #define PATHS_LOOP_LOCAL "ipv4/conf/lo/accept_local"
 
 struct path_link {
@@ -64,6 +67,12 @@ struct path_settings {
 	struct mpgate_addr join[CFG_JOIN_ADDRESSES]; /* announced, with join_port */
 	unsigned join_count;
 	uint16_t join_port;
+	bool manage; /* which subflows exist is for us to say, where the kernel lets us */
+	struct {
+		struct mpgate_addr addr;
+		uint16_t port;
+	} peer[PATHS_PEERS]; /* where connections of ours go */
+	unsigned peer_count;
 	bool to_announced; /* paths' addresses join those that others announce as well */
 };
 
@@ -73,6 +82,8 @@ enum path_todo {
 	TODO_FOLLOW = 2, /* set.changes */
 	TODO_CHECK = 4, /* are our endpoints there? */
 	TODO_SYNC = 8, /* everything, and what is above if it did not go well */
+	TODO_JOINS = 16, /* joins.asked */
+	TODO_LOOK = 32, /* are subflows as they should be? */
 };
 
 /* A route of a path's table that has to come or go. */
@@ -88,9 +99,12 @@ struct path_set {
 	struct nl_list changes; /* struct path_change */
 	struct nl_sock rt;
 	struct mptcp_pm pm;
+	struct mnl_socket *events; /* of the path manager; read by the loop. NULL: it tells none */
+	struct joins joins;
 	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;
+	bool endpoint_set[PATHS_ENDPOINTS]; /* by id above PATHS_ENDPOINT_ID: it is ours when it is there */
 	int join_id[CFG_JOIN_ADDRESSES]; /* endpoints of settings.join; 0: not now */
 	unsigned loopback; /* ifindex of lo while it is up, else 0 */
 	struct nl_list addrs; /* struct nl_address, all of this namespace; good if looked */
@@ -121,6 +135,10 @@ struct paths {
 	unsigned missed; /* for the next try of what failed */
 	unsigned checks; /* since the last full one */
 	bool overflow_told;
+	struct nl_list asked; /* struct join_ask, for the next job */
+	uv_poll_t events_poll;
+	uv_timer_t look_timer, retry_timer; /* of joins */
+	bool manages; /* as of the last job */
 	struct job job;
 	struct path_set set;
 };
@@ -145,6 +163,8 @@ static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into pat
 int paths_open_jobs(struct paths *p);
 /* Has all read and set anew after ms, or earlier if that is due by then: a storm must not put it off for ever. */
 void paths_sync_after(struct paths *p, unsigned ms);
+/* Has all subflows looked at after ms. */
+void paths_look_after(struct paths *p, unsigned ms);
 /* Starts a job for what is to be done, or leaves that to the end of the one that runs. */
 void paths_begin(struct paths *p);
 /* What was found is what others see from now on, and what failed is tried again. No job runs. */
@@ -191,6 +211,21 @@ bool routing_follow(struct path_set *p);
 
 /* endpoints.c */
 int endpoints_apply(struct path_set *p); /* 0 or -errno */
+void endpoints_made(struct path_set *p); /* what was to be made anew has been, here and by subflows_apply() */
 bool endpoints_lost(struct path_set *p); /* has somebody removed one of ours? */
+
+/* joins.c, and joins.h */
+bool joins_is_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port);
+/* Is a connection with such a first subflow ours? local: it comes from an address of this machine. */
+bool joins_is_ours(const struct path_settings *s, bool local, const struct mpgate_addr *remote, uint16_t port);
+
+/* events.c */
+/* Opens the socket of the path manager's events and starts to watch it: one handle more, if there are any. 0 or -errno.
+ */
+int events_open(struct paths *p);
+
+/* manager.c */
+/* Takes the network namespace's connections over, or gives them back to the kernel. */
+void manager_set(struct path_set *p);
 
 #endif

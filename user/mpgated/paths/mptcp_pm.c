@@ -23,7 +23,11 @@ static struct nlmsghdr *pm_request(const struct mptcp_pm *pm, char *buf, uint8_t
 
 static int on_family(const struct nlmsghdr *nlh, void *arg)
 {
-	return nl_parse_genl_family(nlh, arg);
+	struct mptcp_pm *pm = arg;
+
+	if (nl_parse_genl_group(nlh, MPTCP_PM_EV_GRP_NAME, &pm->events) < 0)
+		pm->events = 0;
+	return nl_parse_genl_family(nlh, &pm->family);
 }
 
 int mptcp_pm_open(struct mptcp_pm *out)
@@ -36,7 +40,7 @@ int mptcp_pm_open(struct mptcp_pm *out)
 	if (err)
 		return err;
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, MPTCP_PM_NAME);
-	err = nl_talk(&pm.sock, nlh, on_family, &pm.family);
+	err = nl_talk(&pm.sock, nlh, on_family, &pm);
 	if (err) {
 		nl_close(&pm.sock);
 		return err == -ENOENT ? -EOPNOTSUPP : err;
@@ -65,25 +69,45 @@ int mptcp_pm_dump(struct mptcp_pm *pm, struct nl_list *out)
 	return nl_talk(&pm->sock, pm_request(pm, buf, MPTCP_PM_CMD_GET_ADDR, NLM_F_DUMP), on_endpoint, out);
 }
 
+/* Into the present nest. */
+static void put_address(struct nlmsghdr *nlh, const struct mpgate_addr *addr, uint16_t port)
+{
+	if (addr_is_v4(addr)) {
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_FAMILY, AF_INET);
+		mnl_attr_put(nlh, MPTCP_PM_ADDR_ATTR_ADDR4, 4, addr->b + 12);
+	} else {
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_FAMILY, AF_INET6);
+		mnl_attr_put(nlh, MPTCP_PM_ADDR_ATTR_ADDR6, 16, addr->b);
+	}
+	if (port)
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, port); /* in host order */
+}
+
+static void put_endpoint(struct nlmsghdr *nlh, const struct nl_endpoint *e)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
+
+	put_address(nlh, &e->addr, e->port);
+	mnl_attr_put_u8(nlh, MPTCP_PM_ADDR_ATTR_ID, e->id);
+	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, e->flags);
+	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_IF_IDX, e->ifindex);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_remote(struct nlmsghdr *nlh, const struct mpgate_addr *addr, uint16_t port)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR_REMOTE);
+
+	put_address(nlh, addr, port);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 int mptcp_pm_add(struct mptcp_pm *pm, const struct nl_endpoint *e)
 {
 	char buf[NL_REQUEST_SIZE];
 	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_ADD_ADDR, 0);
-	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
 
-	if (addr_is_v4(&e->addr)) {
-		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_FAMILY, AF_INET);
-		mnl_attr_put(nlh, MPTCP_PM_ADDR_ATTR_ADDR4, 4, e->addr.b + 12);
-	} else {
-		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_FAMILY, AF_INET6);
-		mnl_attr_put(nlh, MPTCP_PM_ADDR_ATTR_ADDR6, 16, e->addr.b);
-	}
-	mnl_attr_put_u8(nlh, MPTCP_PM_ADDR_ATTR_ID, e->id);
-	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, e->flags);
-	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_IF_IDX, e->ifindex);
-	if (e->port)
-		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, e->port); /* in host order */
-	mnl_attr_nest_end(nlh, nest);
+	put_endpoint(nlh, e);
 	return nl_talk(&pm->sock, nlh, NULL, NULL);
 }
 
@@ -117,5 +141,47 @@ int mptcp_pm_set_limits(struct mptcp_pm *pm, const struct nl_limits *limits)
 
 	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_RCV_ADD_ADDRS, limits->add_addrs);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_SUBFLOWS, limits->subflows);
+	return nl_talk(&pm->sock, nlh, NULL, NULL);
+}
+
+int mptcp_pm_join(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e, const struct mpgate_addr *to,
+		  uint16_t port)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_SUBFLOW_CREATE, 0);
+
+	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_TOKEN, token);
+	put_endpoint(nlh, e);
+	put_remote(nlh, to, port);
+	return nl_talk(&pm->sock, nlh, NULL, NULL);
+}
+
+/* The other side is told first, while there is a subflow to tell it by; that may be what ends it already. */
+int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_REMOVE, 0);
+	struct nlattr *nest;
+
+	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_TOKEN, s->token);
+	mnl_attr_put_u8(nlh, MPTCP_PM_ATTR_LOC_ID, s->local_id);
+	if (tell)
+		nl_talk(&pm->sock, nlh, NULL, NULL);
+	nlh = pm_request(pm, buf, MPTCP_PM_CMD_SUBFLOW_DESTROY, 0);
+	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_TOKEN, s->token);
+	nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
+	put_address(nlh, &s->local, s->local_port);
+	mnl_attr_nest_end(nlh, nest);
+	put_remote(nlh, &s->remote, s->remote_port);
+	return nl_talk(&pm->sock, nlh, NULL, NULL);
+}
+
+int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_ANNOUNCE, 0);
+
+	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_TOKEN, token);
+	put_endpoint(nlh, e);
 	return nl_talk(&pm->sock, nlh, NULL, NULL);
 }

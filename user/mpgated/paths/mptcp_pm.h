@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The in-kernel MPTCP path manager: endpoints and limits, through generic netlink. 0 or -errno, nothing is logged. */
+/*
+ * The MPTCP path managers, through generic netlink: endpoints and limits of the kernel's, commands of the one in user
+ * space. 0 or -errno, nothing is logged.
+ */
 #ifndef MPGATED_MPTCP_PM_H
 #define MPGATED_MPTCP_PM_H
 
@@ -11,6 +14,7 @@
 struct mptcp_pm {
 	struct nl_sock sock;
 	uint16_t family; /* number of the generic netlink family */
+	uint32_t events; /* number of its multicast group, in which it tells of connections; 0: none */
 };
 
 /* -EOPNOTSUPP: this kernel has no MPTCP. */
@@ -25,5 +29,20 @@ int mptcp_pm_del(struct mptcp_pm *pm, uint8_t id);
 
 int mptcp_pm_get_limits(struct mptcp_pm *pm, struct nl_limits *out);
 int mptcp_pm_set_limits(struct mptcp_pm *pm, const struct nl_limits *limits);
+
+/*
+ * For connections that have the userspace path manager, by their token. -EINVAL: there is no such connection, or it has
+ * the kernel's (net/mptcp/pm_userspace.c).
+ */
+/* A subflow from e (address, id, ifindex, and flags: MPTCP_PM_ADDR_FLAG_BACKUP). -ENOTCONN: not yet. */
+int mptcp_pm_join(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e, const struct mpgate_addr *to,
+		  uint16_t port);
+/*
+ * Ends a subflow. tell: over there as well, and with it all others whose local address has the same id; else that is
+ * told by its FIN alone.
+ */
+int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell);
+/* Tells the other side of an address where it may join. */
+int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e);
 
 #endif

@@ -16,6 +16,19 @@
 
 /* --- settings */
 
+/* Where connections of ours go. False: there are too many. */
+static bool read_peers(const struct config *cfg, struct path_settings *out)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		for (unsigned k = 0; k < cfg->peers[i].address_count; k++) {
+			if (out->peer_count == PATHS_PEERS)
+				return false;
+			out->peer[out->peer_count].addr = cfg->peers[i].address[k];
+			out->peer[out->peer_count++].port = cfg->peers[i].port;
+		}
+	return true;
+}
+
 static int read_settings(const struct config *cfg, struct path_settings *out)
 {
 	bool lan = false, dials = false;
@@ -49,6 +62,8 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	for (unsigned i = 0; i < out->join_count; i++)
 		out->join[i] = cfg->transparent.join[i];
 	out->to_announced = config_has_transparent(cfg);
+	out->manage = cfg->subflows.manager == CFG_MANAGER_AUTO && out->dials && !out->accepts && !out->join_count &&
+		      read_peers(cfg, out);
 	return 0;
 }
 
@@ -85,6 +100,10 @@ static void free_paths(struct paths *p)
 	nl_list_free(&p->addrs);
 	nl_list_free(&p->set.addrs);
 	nl_list_free(&p->set.changes);
+	nl_list_free(&p->asked);
+	joins_free(&p->set.joins);
+	if (p->set.events)
+		mnl_socket_close(p->set.events);
 	originals_close(&p->set.originals, p->undone);
 	free(p);
 }
@@ -107,6 +126,9 @@ static int take_lock(struct paths *p)
 	else if (err)
 		log_error("cannot lock %s: %s", p->set.originals.path[0] ? p->set.originals.path : ORIGINALS_DIR,
 			  strerror(-err));
+	/* What a killed daemon left behind has our numbers. */
+	for (unsigned i = 0; i < PATHS_ENDPOINTS && !err; i++)
+		p->set.endpoint_set[i] = p->set.originals.left.n > 0;
 	return err;
 }
 
@@ -140,6 +162,11 @@ static int open_handles(struct paths *p)
 	err = monitor_open(p);
 	if (err)
 		log_error("cannot watch links and routes: %s", strerror(-err));
+	if (!err) {
+		err = events_open(p);
+		if (err)
+			log_error("cannot watch MPTCP connections: %s", strerror(-err));
+	}
 	return err;
 }
 
@@ -157,8 +184,12 @@ static int set_first(struct paths *p)
 		return err;
 	}
 	set_sysctls(set);
+	manager_set(set);
+	p->manages = set->joins.managed;
 	set->error = paths_sync(set);
 	paths_take_over(p);
+	if (set->joins.look_ms)
+		paths_look_after(p, set->joins.look_ms);
 	sysctl_restore_left(&set->originals);
 	blackhole_check(&p->blackhole);
 	return set->error;
@@ -216,7 +247,7 @@ void paths_check(struct paths *p)
 	blackhole_check(&p->blackhole);
 	p->todo |= TODO_CHECK;
 	if (++p->checks == FULL_CHECKS) {
-		p->todo |= TODO_SYNC;
+		p->todo |= TODO_SYNC | TODO_LOOK;
 		p->checks = 0;
 		p->overflow_told = false;
 	}
@@ -230,7 +261,11 @@ void paths_close(struct paths *p)
 	p->undone = set_undo(&p->set) == 0;
 	if (p->poll.data)
 		uv_close((uv_handle_t *)&p->poll, on_closed);
+	if (p->events_poll.data)
+		uv_close((uv_handle_t *)&p->events_poll, on_closed);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
+	uv_close((uv_handle_t *)&p->look_timer, on_closed);
+	uv_close((uv_handle_t *)&p->retry_timer, on_closed);
 }
 
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health)

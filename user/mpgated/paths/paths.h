@@ -91,6 +91,22 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
  */
 int paths_set_host(struct paths *p);
 
+/* An MPTCP connection of ours that is to get more subflows. */
+struct paths_join {
+	uint32_t token;
+	uint16_t port; /* of remote */
+	bool announced; /* they go where the other side announces, not to remote */
+	struct mpgate_addr local, remote; /* of the first subflow */
+};
+
+/* Are subflows made for who asks with paths_join()? Else the kernel makes them itself, of all connections. */
+bool paths_manages(const struct paths *p);
+/*
+ * From now on, as long as the connection lasts, it has a subflow from each path that can be used. Too many at a time
+ * are left out.
+ */
+void paths_join(struct paths *p, const struct paths_join *join);
+
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
 /* All addresses of this machine, good until the loop turns. */

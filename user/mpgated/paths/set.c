@@ -141,6 +141,7 @@ int set_undo(struct path_set *p)
 	int err;
 
 	p->count = p->settings.join_count = 0;
+	p->joins.managed = false;
 	nl_retry(&p->rt);
 	nl_retry(&p->pm.sock);
 	paths_apply(p);

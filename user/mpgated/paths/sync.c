@@ -155,6 +155,9 @@ int paths_apply(struct path_set *p)
 	endpoint_err = endpoints_apply(p);
 	if (endpoint_err)
 		log_error("cannot read MPTCP endpoints: %s", strerror(-endpoint_err));
+	subflows_apply(p);
+	if (!endpoint_err)
+		endpoints_made(p);
 	return endpoint_err;
 }
 

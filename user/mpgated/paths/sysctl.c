@@ -130,6 +130,10 @@ void sysctl_restore(struct originals *o, const char *name)
 	for (unsigned i = 0; i < o->ours.n; i++)
 		if (!name || !strcmp(v[i].name, name))
 			put_back(&v[i]);
+	v = o->left.v;
+	for (unsigned i = 0; i < o->left.n && name; i++)
+		if (!strcmp(v[i].name, name))
+			put_back(&v[i]);
 	if (name)
 		originals_forget(o, name);
 }

@@ -73,6 +73,7 @@ static void work(void *arg)
 		/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
 		set_limits(p);
 		set_sysctls(p);
+		manager_set(p);
 	}
 	if ((p->todo & TODO_CHECK) && endpoints_lost(p)) {
 		log_warn("somebody removed MPTCP endpoints: they are set again");
@@ -81,8 +82,45 @@ static void work(void *arg)
 	if (!(p->todo & TODO_SYNC) && !routing_follow(p))
 		p->todo |= TODO_SYNC;
 	p->changes.n = 0;
+	p->joins.look |= (p->todo & TODO_LOOK) != 0;
 	if (p->todo & TODO_SYNC)
 		p->error = paths_sync(p);
+	else if (p->todo & (TODO_LOOK | TODO_CHECK))
+		subflows_apply(p);
+	if (p->todo & TODO_JOINS)
+		joins_serve(p);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct paths *p = timer->data;
+
+	p->todo |= TODO_LOOK;
+	paths_begin(p);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct paths *p = timer->data;
+
+	p->todo |= TODO_JOINS;
+	paths_begin(p);
+}
+
+static void fire_after(uv_timer_t *timer, uv_timer_cb fire, unsigned ms)
+{
+	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms)
+		uv_timer_start(timer, fire, ms, 0);
+}
+
+void paths_look_after(struct paths *p, unsigned ms)
+{
+	fire_after(&p->look_timer, on_look, ms);
+}
+
+static void retry_after(struct paths *p, unsigned ms)
+{
+	fire_after(&p->retry_timer, on_retry, ms);
 }
 
 static void on_done(void *arg)
@@ -91,6 +129,11 @@ static void on_done(void *arg)
 
 	if (p->set.todo & TODO_SYNC)
 		paths_take_over(p);
+	p->manages = p->set.joins.managed;
+	if (p->set.joins.look_ms)
+		paths_look_after(p, p->set.joins.look_ms);
+	if (p->set.joins.retry_ms)
+		retry_after(p, p->set.joins.retry_ms);
 	listen_on(p, true);
 	paths_begin(p);
 }
@@ -101,6 +144,10 @@ void paths_begin(struct paths *p)
 		return;
 	if (p->todo & TODO_SYNC)
 		uv_timer_stop(&p->timer);
+	for (unsigned i = 0; i < p->asked.n; i++)
+		nl_list_add(&p->set.joins.asked, (struct join_ask *)p->asked.v + i, sizeof(struct join_ask));
+	p->asked.n = 0;
+	p->set.joins.look_ms = p->set.joins.retry_ms = 0;
 	p->set.todo = p->todo;
 	p->set.settings = p->settings;
 	p->set.looked = false;
@@ -146,7 +193,9 @@ int paths_open_jobs(struct paths *p)
 	if (err)
 		return err;
 	uv_timer_init(p->loop, &p->timer);
-	p->timer.data = p;
-	p->handles = 2;
+	uv_timer_init(p->loop, &p->look_timer);
+	uv_timer_init(p->loop, &p->retry_timer);
+	p->timer.data = p->look_timer.data = p->retry_timer.data = p;
+	p->handles = 4;
 	return 0;
 }

@@ -17,8 +17,11 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 {
 	static const struct mpgate_addr none;
 
-	if (m->more > (m->type == MSG_FLOWS) || (m->type != MSG_PROVED && m->type != MSG_BREAKS &&
-						 m->type != MSG_SPEAKS && memcmp(&m->source, &none, sizeof(none))))
+	bool join = m->type == MSG_JOIN,
+	     sourced = join || m->type == MSG_PROVED || m->type == MSG_BREAKS || m->type == MSG_SPEAKS;
+
+	if (m->more > (m->type == MSG_FLOWS || join) || (!sourced && memcmp(&m->source, &none, sizeof(none))) ||
+	    (!join && (m->token || memcmp(&m->other, &none, sizeof(none)))))
 		return "a field that has no use is set";
 	switch (m->type) {
 	case MSG_PEER_FAILED:
@@ -37,6 +40,10 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 	case MSG_PROVED:
 		if (m->slot || m->value)
 			return "a field that has no use is set";
+		return descriptor ? "a descriptor that was not asked for" : NULL;
+	case MSG_JOIN:
+		if (!m->slot || m->slot > UINT16_MAX || m->value || addr_is_v4(&m->source) != addr_is_v4(&m->other))
+			return "no connection";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
 	case MSG_BREAKS:
 	case MSG_SPEAKS:

@@ -110,6 +110,13 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->connections = (c->limits.connections + s->worker_count - 1) / s->worker_count;
 	h->buffer_bytes = (uint64_t)c->limits.buffer_mib << 20;
 	h->kernel_bytes = kernel_bytes(c) / s->worker_count;
+	h->joins = paths_manages(s->paths);
+	h->join = c->subflows.join;
+	h->join_some_at_once = c->subflows.join == CFG_JOIN_AT_ONCE;
+	for (unsigned i = 0; i < c->rule_count; i++)
+		h->join_some_at_once |= c->rules[i].join == CFG_JOIN_AT_ONCE;
+	h->join_ms = c->subflows.after_ms;
+	h->join_bytes = (uint64_t)c->subflows.after_kib << 10;
 	h->issuing = s->issuing;
 }
 
@@ -224,6 +231,7 @@ static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size
 			.id = s->rule_id[i],
 			.reject = r->if_down == CFG_IF_DOWN_REJECT,
 			.published = r->published,
+			.join = r->join,
 			.target = r->target,
 			.port = port,
 			.target_port = r->target_port ? r->target_port : port,

@@ -257,6 +257,9 @@ static void take_message(void *arg, const struct message *m, int fd)
 		datapath_know_source(p->sup->dp, &m->source);
 	} else if (m->type == MSG_BREAKS || m->type == MSG_SPEAKS) {
 		datapath_doubt_server(p->sup->dp, &m->source, (uint16_t)m->value, m->type == MSG_BREAKS);
+	} else if (m->type == MSG_JOIN) {
+		paths_join(p->sup->paths,
+			   &(struct paths_join){ m->token, (uint16_t)m->slot, m->more, m->source, m->other });
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

@@ -12,7 +12,6 @@
 #include <mpgated/worker/subscriber.h>
 
 #define FREE_MIN 64 /* retired connections kept in any case */
-#define YOUNG_MS 1000 /* a connection that ends sooner is spared keep-alives */
 #define ACKED_MS 20 /* nothing tells when a socket's bytes are acknowledged: it is asked that often, before a reset */
 
 void conn_init(struct worker *w)
@@ -54,7 +53,7 @@ uint64_t conn_timer_ms(const struct worker *w, enum timer_class class)
 	case TIMER_ACKED:
 		return ACKED_MS;
 	case TIMER_YOUNG:
-		return YOUNG_MS;
+		return s->join_ms;
 	case TIMER_HALF:
 		return s->half_closed_s * 1000ULL;
 	default:

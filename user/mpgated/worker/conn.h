@@ -70,6 +70,7 @@ struct leg {
 	bool shut; /* our FIN is sent, or due with the other leg's */
 	bool ended; /* both directions have ended, and it has to stay open */
 	bool unsent; /* our FIN waits until the kernel has sent all before it */
+	bool asked_sent; /* it is to tell when it has */
 	bool watched_out;
 	bool plain; /* of a peer: it fell back to plain TCP, which is counted */
 	bool full; /* nothing is read for it until it takes what is there */
@@ -92,7 +93,7 @@ enum timer_class {
 	TIMER_PEER,
 	TIMER_CONNECT,
 	TIMER_ACKED,
-	TIMER_YOUNG,
+	TIMER_YOUNG, /* what ends sooner is spared keep-alives and further subflows */
 	TIMER_HALF,
 	TIMER_IDLE,
 	TIMER_CLASSES
@@ -196,6 +197,7 @@ struct conn {
 	uint8_t class; /* enum timer_class */
 	uint8_t state; /* enum conn_state */
 	uint8_t opener; /* enum leg_name */
+	bool joined; /* no further subflows are to be asked for any more, see join.h */
 	bool lent; /* GW_READY: the peer opened it for our requests; counted in shared_memory.parked */
 	uint32_t opened; /* s */
 	uint64_t bytes_up, bytes_down;
@@ -336,6 +338,7 @@ struct worker {
 	uint16_t pending[PENDING_SLOTS]; /* hub: requests without a server yet, by hash of the client's address */
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
+	uint32_t join_second, join_count; /* further subflows asked for in this second */
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
 	struct demand demand[MPGATE_MAX_PEERS]; /* gateway, by slot */
 	struct parking parkings[MPGATE_MAX_PEERS]; /* the same */
@@ -437,6 +440,8 @@ void report_parked(struct worker *w, unsigned slot);
  * above all, shows none. 0 or -errno: it could not be told.
  */
 int report_proved(struct worker *w, const struct mpgate_addr *source);
+/* False: the supervisor's socket did not take it. */
+bool report_join(struct worker *w, const struct message *m);
 /* The server of c took no SYN with MPTCP, and one without at once; or it speaks MPTCP, of which there were doubts. */
 void report_server(struct worker *w, const struct conn *c, bool breaks);
 /* A message about one connection, at most 10 a second. */

@@ -133,8 +133,17 @@ bool leg_was_reset(struct leg *l, int err)
 int leg_shutdown(struct worker *w, struct conn *c, struct leg *l)
 {
 	l->unsent = l->mptcp && !tcp_may_shutdown(l->fd);
-	if (l->unsent)
+	/* Where the handshake is not over, its end is what is waited for, see leg_settle(). */
+	if (l->unsent && l->young)
 		return leg_watch_out(w, c, l);
+	if (l->unsent) {
+		/* Once: a kernel that does not know it says at once that there is room. */
+		if (l->asked_sent)
+			return 0;
+		tcp_tell_sent(l->fd);
+		l->asked_sent = l->watched_out = true;
+		return leg_watch_again(w, c, l);
+	}
 	l->shut = true;
 	return tcp_shutdown(l->fd);
 }

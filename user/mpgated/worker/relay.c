@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/join.h>
 #include <mpgated/worker/relay.h>
 
 #define ACKED_SOON_MS 1000 /* without progress for longer, whether all is acknowledged is asked seldom */
@@ -188,6 +189,14 @@ static bool has_unsent(const struct conn *c)
 	return c->local.unsent || c->peer.unsent;
 }
 
+/* From here on it is probed when it is silent. Whom we accepted has that of our listener. */
+static void grown(struct worker *w, struct conn *c)
+{
+	/* Where both have ended it may be closed, and the other has bytes under way. */
+	if (conn_target(c)->fd >= 0)
+		tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
+}
+
 void relay_event(struct worker *w, struct conn *c)
 {
 	bool broken = c->local.broken || c->peer.broken;
@@ -204,15 +213,19 @@ void relay_event(struct worker *w, struct conn *c)
 	}
 	if (a == -EAGAIN || b == -EAGAIN)
 		conn_again(w, c);
+	join_moved(w, c);
 	if (c->local.shut && c->peer.shut)
 		relay_end(w, c);
-	if (c->state != RELAY || c->class == TIMER_YOUNG)
+	if (c->state != RELAY)
 		return;
-	/* An acknowledgement is an event, but not for a socket that has fallen back to TCP meanwhile. */
-	if (has_unsent(c))
+	/* The kernel may tell when it has sent all, see leg_shutdown(), and may not. */
+	if (has_unsent(c)) {
+		if (c->class == TIMER_YOUNG)
+			grown(w, c);
 		look_again(w, c);
-	else if (c->class != TIMER_HALF && (c->local.eof || c->peer.eof))
+	} else if (c->class != TIMER_YOUNG && c->class != TIMER_HALF && (c->local.eof || c->peer.eof)) {
 		conn_timer(w, c, TIMER_HALF);
+	}
 }
 
 void relay_timeout(struct worker *w, struct conn *c)
@@ -221,17 +234,15 @@ void relay_timeout(struct worker *w, struct conn *c)
 		relay_broken(w, c);
 		return;
 	}
-	/* From here on it is probed when it is silent. Whom we accepted has that of our listener. */
 	if (c->class == TIMER_YOUNG) {
-		/* Where both have ended it may be closed, and the other has bytes under way. */
-		if (conn_target(c)->fd >= 0)
-			tcp_keepalive(conn_target(c)->fd, w->snap->keepalive_s);
+		grown(w, c);
+		join_look(w, c);
 		conn_timer(w, c, c->local.eof || c->peer.eof ? TIMER_HALF : TIMER_IDLE);
-		if (has_unsent(c))
-			relay_event(w, c);
 		return;
 	}
 	if (has_unsent(c) && w->now < c->active + w->snap->idle_s * 1000ULL) {
+		if (w->now >= c->active + w->snap->join_ms)
+			join_look(w, c);
 		relay_event(w, c);
 		return;
 	}
@@ -263,5 +274,6 @@ void relay_start(struct worker *w, struct conn *c)
 	if (c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]++;
 	conn_timer(w, c, TIMER_YOUNG);
+	join_start(w, c);
 	relay_event(w, c);
 }

@@ -51,6 +51,11 @@ int report_proved(struct worker *w, const struct mpgate_addr *source)
 	return message_send(w->control, &m, -1);
 }
 
+bool report_join(struct worker *w, const struct message *m)
+{
+	return message_send(w->control, m, -1) == 0;
+}
+
 void report_server(struct worker *w, const struct conn *c, bool breaks)
 {
 	const struct message m = { .type = breaks ? MSG_BREAKS : MSG_SPEAKS,

@@ -78,7 +78,7 @@ bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer 
 	return true;
 }
 
-static const struct snapshot_rule *find_rule(const struct worker *w, uint32_t id)
+const struct snapshot_rule *request_rule(const struct worker *w, uint32_t id)
 {
 	const struct snapshot_rule *r = snapshot_at(w->snap, w->snap->rules);
 
@@ -97,7 +97,7 @@ static bool request_target(const struct worker *w, const struct conn *c, struct 
 	*port = c->request.tuple.dport;
 	if (!c->request.published)
 		return true;
-	r = find_rule(w, c->request.rule_id);
+	r = request_rule(w, c->request.rule_id);
 	if (!r || !r->published)
 		return false;
 	*addr = r->target;

@@ -27,4 +27,7 @@ bool request_other_cookie(struct worker *w, struct conn *c, const struct convert
 /* Does m, an Error, refuse the request for its time alone? Then the peer did nothing, and its clock is known. */
 bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer *p, const struct convert_msg *m);
 
+/* A rule of the snapshot; NULL: there is none of that id. */
+const struct snapshot_rule *request_rule(const struct worker *w, uint32_t id);
+
 #endif

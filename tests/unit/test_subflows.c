@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/paths/joins.c user/mpgated/paths/subflows.c user/mpgated/paths/foreign.c
+// LIBS: libmnl libuv
+/* Which subflows are made and ended, from what the kernel lists. It is played here: its list, and what it is told. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/inet_diag.h>
+#include <linux/mptcp.h>
+#include <mpgated/paths/internal.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cunit.h"
+
+#define HUB "192.0.2.1"
+#define PORT 8803
+#define TEXT 1024
+
+static struct path_set set;
+static struct nl_subflow listed[16];
+static unsigned count;
+static struct nl_endpoint endpoints[4];
+static unsigned endpoint_count;
+static char did[TEXT]; /* one word each: "+TOKEN:ADDRESS>ADDRESS:PORT", "-TOKEN:ADDRESS" or untold "=TOKEN:ADDRESS",
+			  "!TOKEN:ADDRESS" */
+static int join_error;
+
+/* --- the kernel */
+
+int nl_open(int bus, struct nl_sock *out)
+{
+	(void)bus;
+	memset(out, 0, sizeof(*out));
+	return 0;
+}
+
+void nl_close(struct nl_sock *s)
+{
+	(void)s;
+}
+
+struct nlmsghdr *nl_request(char *buf, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = flags;
+	return nlh;
+}
+
+static struct nlmsghdr *make_socket(char *buf, const struct nl_subflow *s)
+{
+	struct nlmsghdr *nlh = nl_request(buf, 20, 0);
+	struct inet_diag_msg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+	bool v4 = addr_is_v4(&s->local);
+	uint32_t flags = (s->opener ? (s->join ? MPTCP_SUBFLOW_FLAG_JOIN_LOC : MPTCP_SUBFLOW_FLAG_MCAP_LOC) : 0) |
+			 (s->join ? MPTCP_SUBFLOW_FLAG_JOIN_REM : MPTCP_SUBFLOW_FLAG_MCAP_REM) |
+			 (s->connected ? MPTCP_SUBFLOW_FLAG_CONNECTED : 0) |
+			 (s->backup ? MPTCP_SUBFLOW_FLAG_BKUP_LOC : 0);
+	const struct tcp_info info = { .tcpi_last_ack_recv = s->quiet_ms };
+	struct nlattr *ulp, *mptcp;
+
+	m->idiag_family = v4 ? AF_INET : AF_INET6;
+	memcpy(m->id.idiag_src, s->local.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+	memcpy(m->id.idiag_dst, s->remote.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+	m->id.idiag_sport = htons(s->local_port);
+	m->id.idiag_dport = htons(s->remote_port);
+	mnl_attr_put(nlh, INET_DIAG_INFO, sizeof(info), &info);
+	ulp = mnl_attr_nest_start(nlh, INET_DIAG_ULP_INFO);
+	mptcp = mnl_attr_nest_start(nlh, INET_ULP_INFO_MPTCP);
+	mnl_attr_put_u32(nlh, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, s->token);
+	mnl_attr_put_u32(nlh, MPTCP_SUBFLOW_ATTR_FLAGS, flags);
+	mnl_attr_put_u8(nlh, MPTCP_SUBFLOW_ATTR_ID_LOC, s->local_id);
+	mnl_attr_nest_end(nlh, mptcp);
+	mnl_attr_nest_end(nlh, ulp);
+	return nlh;
+}
+
+int nl_talk(struct nl_sock *sock, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
+{
+	const struct inet_diag_req_v2 *req = mnl_nlmsg_get_payload(nlh);
+
+	(void)sock;
+	/* Without it the kernel tells nothing of MPTCP. */
+	CU_ASSERT(req->idiag_ext & (1U << (INET_DIAG_INFO - 1)));
+	for (unsigned i = 0; i < count; i++) {
+		char buf[NL_REQUEST_SIZE] __attribute__((aligned(8)));
+
+		if (addr_is_v4(&listed[i].local) == (req->sdiag_family == AF_INET))
+			fn(make_socket(buf, &listed[i]), arg);
+	}
+	return 0;
+}
+
+int nl_list_add(struct nl_list *l, const void *item, size_t size)
+{
+	void *v = realloc(l->v, (l->n + 1) * size);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+	l->v = v;
+	memcpy((char *)v + l->n++ * size, item, size);
+	return 0;
+}
+
+void nl_list_free(struct nl_list *l)
+{
+	free(l->v);
+	*l = (struct nl_list){ 0 };
+}
+
+static void note(char what, uint32_t token, const struct mpgate_addr *local, const struct mpgate_addr *to,
+		 uint16_t port)
+{
+	char a[ADDR_TEXT], b[ADDR_TEXT];
+	size_t len = strlen(did);
+
+	len += (size_t)snprintf(did + len, TEXT - len, "%s%c%u:%s", len ? " " : "", what, token, addr_print(local, a));
+	if (to)
+		snprintf(did + len, TEXT - len, ">%s", addr_print_port(to, htons(port), b));
+}
+
+int mptcp_pm_join(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e, const struct mpgate_addr *to,
+		  uint16_t port)
+{
+	(void)pm;
+	note(e->flags & MPTCP_PM_ADDR_FLAG_BACKUP ? '~' : '+', token, &e->addr, to, port);
+	return join_error;
+}
+
+int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell)
+{
+	(void)pm;
+	note(tell ? '-' : '=', s->token, &s->local, NULL, 0);
+	return 0;
+}
+
+int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e)
+{
+	(void)pm;
+	note('!', token, &e->addr, NULL, 0);
+	return 0;
+}
+
+int mptcp_pm_dump(struct mptcp_pm *pm, struct nl_list *out)
+{
+	(void)pm;
+	for (unsigned i = 0; i < endpoint_count; i++)
+		nl_list_add(out, &endpoints[i], sizeof(endpoints[i]));
+	return 0;
+}
+
+int mptcp_pm_get_limits(struct mptcp_pm *pm, struct nl_limits *out)
+{
+	(void)pm;
+	*out = (struct nl_limits){ .add_addrs = 8, .subflows = 8 };
+	return 0;
+}
+
+/* --- the machine: two paths in both families, a hub */
+
+static struct mpgate_addr address(const char *text)
+{
+	struct mpgate_addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse(text, &a), 0);
+	return a;
+}
+
+static void add_path(unsigned i, const char *v4, const char *v6)
+{
+	struct path_link *l = &set.links[i];
+
+	l->role = CFG_PATH;
+	l->slot = i;
+	l->pub.ifindex = i + 1;
+	l->pub.up = true;
+	for (unsigned f = 0; f < 2; f++) {
+		struct nl_address a = { .ifindex = i + 1, .addr = address(f ? v6 : v4) };
+
+		l->pub.addr[f] = a.addr;
+		nl_list_add(&set.addrs, &a, sizeof(a));
+	}
+	set.count = i + 1;
+}
+
+static void machine(void)
+{
+	joins_free(&set.joins);
+	nl_list_free(&set.addrs);
+	memset(&set, 0, sizeof(set));
+	count = endpoint_count = 0;
+	join_error = 0;
+	*did = '\0';
+	add_path(0, "10.0.0.2", "fd00:a::2");
+	add_path(1, "10.0.1.2", "fd00:b::2");
+	set.settings.peer[0].addr = address(HUB);
+	set.settings.peer[0].port = PORT;
+	set.settings.peer[1].addr = address("2001:db8::1");
+	set.settings.peer[1].port = PORT;
+	set.settings.peer_count = 2;
+	set.joins.managed = set.joins.foreign = true;
+	subflows_apply(&set);
+	CU_ASSERT_STRING_EQUAL(did, "");
+}
+
+static struct nl_subflow *list(uint32_t token, const char *local, const char *remote, uint16_t port, bool join)
+{
+	struct nl_subflow *s = &listed[count++];
+
+	*s = (struct nl_subflow){ .token = token,
+				  .local = address(local),
+				  .remote = address(remote),
+				  .local_port = (uint16_t)(4000 + count),
+				  .remote_port = port,
+				  .local_id = join ? (uint8_t)(100 + (unsigned)local[5]) : 0,
+				  .opener = true,
+				  .join = join,
+				  .connected = true };
+	return s;
+}
+
+static void ask(int kind, uint32_t token, const char *local, const char *remote, uint16_t port, bool announced)
+{
+	struct join_ask a = { .join = { .token = token,
+					.port = port,
+					.announced = announced,
+					.local = local ? address(local) : (struct mpgate_addr){ { 0 } },
+					.remote = address(remote) } };
+
+	a.kind = kind;
+	nl_list_add(&set.joins.asked, &a, sizeof(a));
+	joins_serve(&set);
+}
+
+/* What was done since the last time; in any order of its words. */
+static void did_all(const char *words)
+{
+	char copy[TEXT], *at = NULL;
+	size_t len = 0;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok_r(copy, " ", &at); word; word = strtok_r(NULL, " ", &at)) {
+		CU_ASSERT_PTR_NOT_NULL(strstr(did, word));
+		len += strlen(word) + 1;
+	}
+	CU_ASSERT_EQUAL(strlen(did), len ? len - 1 : 0);
+	if (strlen(did) != (len ? len - 1 : 0))
+		fprintf(stderr, "did '%s', wanted '%s'\n", did, words);
+	*did = '\0';
+}
+
+static void look(const char *words)
+{
+	subflows_apply(&set);
+	did_all(words);
+}
+
+/* --- tests */
+
+static void test_asked(void)
+{
+	machine();
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	did_all("+1:10.0.1.2>192.0.2.1:8803");
+	ask(ASK_JOIN, 2, "fd00:b::2", "2001:db8::1", PORT, false);
+	did_all("+2:fd00:a::2>[2001:db8::1]:8803");
+	set.links[1].use = CFG_BACKUP;
+	set.joins.look = true;
+	subflows_apply(&set);
+	ask(ASK_JOIN, 3, "10.0.0.2", HUB, PORT, false);
+	did_all("~3:10.0.1.2>192.0.2.1:8803");
+	/* Not established yet: again, and not for ever. */
+	join_error = -ENOTCONN;
+	ask(ASK_JOIN, 4, "10.0.0.2", HUB, PORT, false);
+	CU_ASSERT(set.joins.asked.n == 1 && set.joins.retry_ms && !set.joins.look);
+	((struct join_ask *)set.joins.asked.v)->next = 1;
+	((struct join_ask *)set.joins.asked.v)->since = 1;
+	joins_serve(&set);
+	CU_ASSERT_EQUAL(set.joins.asked.n, 0);
+	*did = '\0';
+	/* From a path that is dead or down none leaves. */
+	join_error = 0;
+	set.links[1].health[0] = PATHS_DEAD;
+	subflows_apply(&set);
+	*did = '\0';
+	ask(ASK_JOIN, 5, "10.0.0.2", HUB, PORT, false);
+	did_all("");
+}
+
+static void test_link_down(void)
+{
+	machine();
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	did_all("+1:10.0.1.2>192.0.2.1:8803");
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(1, "10.0.1.2", HUB, PORT, true);
+	list(2, "10.0.1.2", HUB, PORT, false); /* it has not asked */
+	list(3, "10.0.0.2", HUB, PORT, false);
+	look("");
+	set.links[1].pub.up = false;
+	/* What has another ends there; what has none gets one first. */
+	look("-1:10.0.1.2 +2:10.0.0.2>192.0.2.1:8803");
+	CU_ASSERT(set.joins.look_ms);
+	listed[1] = listed[--count];
+	list(2, "10.0.0.2", HUB, PORT, true)->connected = false;
+	look("");
+	listed[count - 1].connected = true;
+	look("-2:10.0.1.2");
+	/* It is back: who asked has it again. */
+	set.joins.look = false;
+	count = 0;
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(3, "10.0.0.2", HUB, PORT, false);
+	set.links[1].pub.up = true;
+	look("+1:10.0.1.2>192.0.2.1:8803");
+}
+
+/* A path that the probes find dead: what has no other gets one, and nothing ends. */
+static void test_silence(void)
+{
+	machine();
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(2, "10.0.0.2", HUB, PORT, false);
+	list(2, "10.0.1.2", HUB, PORT, true);
+	list(3, "fd00:a::2", "2001:db8::1", PORT, false);
+	subflows_apply(&set);
+	set.links[0].health[0] = PATHS_DEAD;
+	look("+1:10.0.1.2>192.0.2.1:8803");
+	list(1, "10.0.1.2", HUB, PORT, true);
+	set.joins.look = false;
+	/* It answers again, after it was silent. */
+	set.links[0].health[0] = PATHS_ALIVE;
+	set.links[0].anew[0] = true;
+	look("-1:10.0.0.2 -2:10.0.0.2");
+	/* Joined when that has arrived: the end of an address is not to be taken for that of the next subflow. */
+	set.links[0].anew[0] = false;
+	count = 0;
+	list(1, "10.0.1.2", HUB, PORT, true);
+	list(2, "10.0.1.2", HUB, PORT, true);
+	look("+1:10.0.0.2>192.0.2.1:8803 +2:10.0.0.2>192.0.2.1:8803");
+}
+
+/* The only path was silent: it is joined over the same, and the old one ends then. */
+static void test_one_path(void)
+{
+	machine();
+	set.links[1].pub.up = false;
+	list(1, "10.0.0.2", HUB, PORT, false);
+	look("");
+	set.links[0].anew[0] = true;
+	look("+1:10.0.0.2>192.0.2.1:8803");
+	set.links[0].anew[0] = false;
+	list(1, "10.0.0.2", HUB, PORT, true);
+	look("-1:10.0.0.2");
+	/* Once more: now both have the id of the address, and what ends is what was not heard. */
+	set.joins.look = false;
+	count = 0;
+	list(1, "10.0.0.2", HUB, PORT, true);
+	look("");
+	set.links[0].anew[0] = true;
+	look("+1:10.0.0.2>192.0.2.1:8803");
+	set.links[0].anew[0] = false;
+	listed[0].quiet_ms = 100;
+	list(1, "10.0.0.2", HUB, PORT, true)->quiet_ms = 9000;
+	listed[1].local_port = 7777;
+	look("=1:10.0.0.2");
+	/* What does not stand yet is left alone. */
+	count = 0;
+	set.joins.look = true;
+	set.joins.look_ms = 0;
+	list(9, "10.0.0.2", HUB, PORT, false)->connected = false;
+	look("");
+	CU_ASSERT(!set.joins.look && !set.joins.look_ms);
+	/* Nothing to be done: it does not look for ever. */
+	set.links[0].health[0] = PATHS_DEAD;
+	listed[0].connected = true;
+	look("");
+	CU_ASSERT(set.joins.look && set.joins.look_ms);
+	for (unsigned i = 0; i < 100; i++) {
+		set.joins.look_ms = 0;
+		subflows_apply(&set);
+	}
+	CU_ASSERT(!set.joins.look && !set.joins.look_ms);
+}
+
+/* An address is gone, by DHCP for one. */
+static void test_address(void)
+{
+	machine();
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(1, "10.0.1.2", HUB, PORT, true);
+	look("");
+	set.links[1].pub.addr[0] = address("10.0.1.77");
+	((struct nl_address *)set.addrs.v)[2].addr = address("10.0.1.77");
+	look("-1:10.0.1.2 +1:10.0.1.77>192.0.2.1:8803");
+}
+
+/* What its path left without asking has asked since, and is not joined twice. */
+static void test_asks_later(void)
+{
+	machine();
+	list(1, "10.0.0.2", HUB, PORT, false);
+	look("");
+	set.links[0].pub.up = false;
+	look("+1:10.0.1.2>192.0.2.1:8803");
+	list(1, "10.0.1.2", HUB, PORT, true);
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	did_all("");
+	look("-1:10.0.0.2");
+}
+
+/* The address of the only subflow is gone: that is no connection of mode transparent. */
+static void test_gone(void)
+{
+	machine();
+	list(1, "10.0.0.77", HUB, PORT, false);
+	set.joins.look = true;
+	look("+1:10.0.0.2>192.0.2.1:8803 +1:10.0.1.2>192.0.2.1:8803");
+}
+
+/* A path becomes a backup, or is none any more. */
+static void test_use(void)
+{
+	machine();
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(1, "10.0.1.2", HUB, PORT, true);
+	look("");
+	set.links[1].use = CFG_BACKUP;
+	look("-1:10.0.1.2");
+	count = 1;
+	look("~1:10.0.1.2>192.0.2.1:8803");
+	list(1, "10.0.1.2", HUB, PORT, true)->backup = true;
+	set.joins.look = true;
+	look("");
+	set.links[1].role = CFG_NET;
+	look("-1:10.0.1.2");
+}
+
+/* All links that are up are held back: they are better than none. */
+static void test_held(void)
+{
+	machine();
+	set.links[0].pub.up = false;
+	set.links[1].pub.held = true;
+	subflows_apply(&set);
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	did_all("+1:10.0.1.2>192.0.2.1:8803");
+}
+
+static void test_announced(void)
+{
+	machine();
+	/* In either order. */
+	ask(ASK_ANNOUNCED, 1, NULL, "192.0.2.1", 8804, false);
+	did_all("");
+	ask(ASK_JOIN, 1, "172.16.0.9", "198.51.100.7", 80, true);
+	did_all("+1:10.0.0.2>192.0.2.1:8804 +1:10.0.1.2>192.0.2.1:8804");
+	ask(ASK_JOIN, 2, "172.16.0.9", "198.51.100.7", 80, true);
+	did_all("");
+	ask(ASK_ANNOUNCED, 2, NULL, "192.0.2.1", 8804, false);
+	did_all("+2:10.0.0.2>192.0.2.1:8804 +2:10.0.1.2>192.0.2.1:8804");
+	/* To what is joined at its own address an announced one is nothing. */
+	ask(ASK_JOIN, 3, "10.0.0.2", HUB, PORT, false);
+	did_all("+3:10.0.1.2>192.0.2.1:8803");
+	ask(ASK_ANNOUNCED, 3, NULL, "192.0.2.1", 8804, false);
+	did_all("");
+	/* IPv6 is joined over IPv4 where no other address is announced. */
+	ask(ASK_JOIN, 4, "fd00:99::9", "2001:db8::7", 80, true);
+	did_all("");
+	ask(ASK_ANNOUNCED, 4, NULL, "192.0.2.1", 8804, false);
+	did_all("+4:10.0.0.2>192.0.2.1:8804 +4:10.0.1.2>192.0.2.1:8804");
+	/* The client's address is not ours, and yet not gone. */
+	list(1, "172.16.0.9", "198.51.100.7", 80, false);
+	list(1, "10.0.0.2", "192.0.2.1", 8804, true);
+	list(1, "10.0.1.2", "192.0.2.1", 8804, true);
+	set.joins.look = true;
+	look("");
+	set.links[1].pub.up = false;
+	look("-1:10.0.1.2");
+}
+
+static void test_foreign(void)
+{
+	machine();
+	endpoints[0] =
+		(struct nl_endpoint){ .addr = address("10.0.1.2"), .flags = MPTCP_PM_ADDR_FLAG_SUBFLOW, .id = 1 };
+	endpoints[1] = (struct nl_endpoint){ .addr = address("10.0.9.9"), .flags = MPTCP_PM_ADDR_FLAG_SIGNAL, .id = 2 };
+	endpoint_count = 2;
+	/* As soon as it is established, without asking. */
+	ask(ASK_ESTABLISHED, 1, "10.0.0.2", "198.51.100.1", 443, false);
+	did_all("+1:10.0.1.2>198.51.100.1:443 !1:10.0.9.9");
+	/* The other side announces an address: from where it is. */
+	ask(ASK_ANNOUNCED, 1, NULL, "198.51.100.2", 444, false);
+	did_all("+1:10.0.0.2>198.51.100.2:444");
+	/* Not each of those that it announces. */
+	ask(ASK_ANNOUNCED, 1, NULL, "198.51.100.3", 444, false);
+	did_all("");
+	/* It says that there is nobody at the first one's address: a balancer, for one. */
+	ask(ASK_ESTABLISHED, 2, "10.0.0.2", "198.51.100.1", 443, true);
+	did_all("!2:10.0.9.9");
+	/* It has a subflow from each endpoint, and none from what is none any more. */
+	list(1, "10.0.0.2", "198.51.100.1", 443, false);
+	set.joins.look = true;
+	look("+1:10.0.1.2>198.51.100.1:443");
+	list(1, "10.0.1.2", "198.51.100.1", 443, true);
+	endpoint_count = 0;
+	look("-1:10.0.1.2");
+	/* Nobody is in charge of what somebody else manages. */
+	set.joins.foreign = false;
+	set.joins.look = true;
+	count = 1;
+	endpoint_count = 2;
+	look("");
+}
+
+/* What is gone is forgotten, so that a token means nothing when it comes again. */
+static void test_forget(void)
+{
+	machine();
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	ask(ASK_JOIN, 2, "10.0.0.2", HUB, PORT, false);
+	*did = '\0';
+	CU_ASSERT_EQUAL(set.joins.count, 2);
+	list(2, "10.0.0.2", HUB, PORT, false);
+	set.joins.look = true;
+	look("+2:10.0.1.2>192.0.2.1:8803");
+	CU_ASSERT_EQUAL(set.joins.count, 1);
+	CU_ASSERT_PTR_NULL(joins_find(&set.joins, 1));
+	CU_ASSERT_PTR_NOT_NULL(joins_find(&set.joins, 2));
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = { { "asked for", test_asked },
+				{ "a link goes down", test_link_down },
+				{ "a path is silent", test_silence },
+				{ "the only path is silent", test_one_path },
+				{ "an address goes", test_address },
+				{ "asked for after its path died", test_asks_later },
+				{ "the only address goes", test_gone },
+				{ "another use of a path", test_use },
+				{ "held back", test_held },
+				{ "announced addresses", test_announced },
+				{ "other programs' connections", test_foreign },
+				{ "what is gone is forgotten", test_forget },
+				CU_TEST_INFO_NULL };
+	int failed = cunit_run("subflows", tests, NULL, NULL);
+
+	joins_free(&set.joins);
+	nl_list_free(&set.addrs);
+	return failed ? EXIT_SUCCESS : EXIT_FAILURE;
+}

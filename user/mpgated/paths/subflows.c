@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * All subflows of this network namespace, as the kernel lists them, against what they should be. A connection with no
+ * subflow that is well gets one from each path, asked or not. What is to end ends when there is another that is well:
+ * the kernel then sends over it at once what was under way, here and over there.
+ */
+#include <mpgated/paths/joins.h>
+
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <mpgated/paths/internal.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+
+#define LOOK_MS 200 /* until what was joined has been established, or not */
+#define LOOKS 25 /* in a row */
+#define STATES (1U << TCP_ESTABLISHED | 1U << TCP_SYN_SENT | 1U << TCP_CLOSE_WAIT)
+
+static int on_socket(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nl_subflow s;
+
+	return nl_parse_subflow(nlh, &s) < 0 || !s.token ? 0 : nl_list_add(arg, &s, sizeof(s));
+}
+
+static int by_token(const void *a, const void *b)
+{
+	uint32_t x = ((const struct nl_subflow *)a)->token, y = ((const struct nl_subflow *)b)->token;
+
+	return x < y ? -1 : x > y;
+}
+
+static int list_subflows(struct nl_list *out)
+{
+	struct nl_sock nl;
+	int err = nl_open(NETLINK_SOCK_DIAG, &nl);
+
+	if (err)
+		return err;
+	for (unsigned f = 0; f < 2 && !err; f++) {
+		char buf[NL_REQUEST_SIZE];
+		struct nlmsghdr *nlh = nl_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+		struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+
+		req->sdiag_family = (uint8_t)paths_families[f];
+		req->sdiag_protocol = IPPROTO_TCP;
+		req->idiag_states = STATES;
+		req->idiag_ext = 1U << (INET_DIAG_INFO - 1); /* without it subflows are not told from other sockets */
+		err = nl_talk(&nl, nlh, on_socket, out);
+		/* Sockets come and go: what was told is true enough. */
+		err = err == -EINTR ? 0 : err;
+	}
+	nl_close(&nl);
+	if (!err && out->n)
+		qsort(out->v, out->n, sizeof(struct nl_subflow), by_token);
+	return err;
+}
+
+/* --- one connection */
+
+static const struct join_way *way_of(const struct joins *j, const struct mpgate_addr *addr)
+{
+	for (unsigned i = 0; i < JOINS_WAYS; i++)
+		if (j->ways[i].ifindex && !memcmp(&j->ways[i].addr, addr, sizeof(*addr)))
+			return &j->ways[i];
+	return NULL;
+}
+
+static bool is_local(const struct path_set *p, const struct mpgate_addr *addr)
+{
+	const struct nl_address *a = p->addrs.v;
+
+	for (unsigned i = 0; i < p->addrs.n; i++)
+		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
+/* Is it over a path that is no more, or not to be used? */
+static bool is_lost(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
+{
+	const struct join_way *w = way_of(&p->joins, &s->local);
+
+	if (w)
+		return w->gone || w->anew || (s->join && s->backup != (w->flags != 0));
+	/* Joins leave from paths. The first one of transparent mode has the client's address. */
+	return s->join || (!j->announced && !is_local(p, &s->local));
+}
+
+static bool is_well(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
+{
+	const struct join_way *w = way_of(&p->joins, &s->local);
+
+	return s->connected && !is_lost(p, j, s) && !(w && w->dead);
+}
+
+/*
+ * Is there one from here? One that is about to end counts where others are well: its end is told over those, by the id
+ * of its address, and must not be taken for that of the next one.
+ */
+static bool has_way(const struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n,
+		    const struct join_way *w, bool well)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!memcmp(&s[i].local, &w->addr, sizeof(w->addr)) && (well || !is_lost(p, j, &s[i])))
+			return true;
+	return false;
+}
+
+/* Has another one the same id? */
+static bool shares_id(const struct nl_subflow *s, unsigned n, unsigned i)
+{
+	for (unsigned k = 0; k < n; k++)
+		if (k != i && s[k].local_id == s[i].local_id)
+			return true;
+	return false;
+}
+
+/* What is known of a connection that we hear of by its subflows alone. */
+static void describe(const struct path_set *p, const struct nl_subflow *s, unsigned n, struct joined *j)
+{
+	const struct nl_subflow *first = s;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!s[i].join)
+			first = &s[i];
+	j->local = first->local;
+	j->remote = first->remote;
+	j->port = first->remote_port;
+	j->foreign = !joins_is_ours(&p->settings, is_local(p, &first->local), &first->remote, first->remote_port);
+	j->announced = !j->foreign && !first->join && !is_local(p, &first->local) &&
+		       !joins_is_peer(&p->settings, &first->remote, first->remote_port);
+	/* A daemon before us was asked. */
+	j->asked = !j->foreign && n > 1;
+}
+
+/* Two from one path, after it was joined anew while there was no other: what is heard least is the old one. */
+static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
+{
+	for (unsigned k = 0; k < n; k++)
+		if (k != i && s[i].connected && s[k].connected &&
+		    !memcmp(&s[k].local, &s[i].local, sizeof(s[i].local)) &&
+		    (s[k].quiet_ms < s[i].quiet_ms || (s[k].quiet_ms == s[i].quiet_ms && k > i)))
+			return true;
+	return false;
+}
+
+/* True: it was joined since it had none that is well. */
+static bool settle_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
+{
+	unsigned connected = 0, well = 0;
+	bool again = false, joined = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		connected += s[i].connected;
+		well += is_well(p, j, &s[i]);
+	}
+	/* What does not stand yet cannot be joined: a probe over a path that is dead, for one. */
+	if (!connected)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_lost(p, j, &s[i]) && !is_double(s, n, i))
+			continue;
+		if (well)
+			mptcp_pm_part(&p->pm, &s[i], !shares_id(s, n, i));
+		again = true;
+	}
+	/* What is refused is not asked for with every look. */
+	for (unsigned i = 0; i < JOINS_WAYS && (!well || (j->asked && p->joins.looks <= 1)); i++) {
+		const struct join_way *w = &p->joins.ways[i];
+
+		if (!w->open || !addr_is_v4(&w->addr) != joins_family(j) || has_way(p, j, s, n, w, well))
+			continue;
+		joins_from(p, w, j);
+		joined = true;
+	}
+	/* When what was joined stands, and what has ended is gone. */
+	p->joins.look |= again || !well;
+	return joined && !well;
+}
+
+static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
+{
+	struct joined *known = joins_find(&p->joins, s->token), described = { .token = s->token };
+	const struct joined *j = known;
+
+	if (known)
+		known->seen = true;
+	if (!known || !known->port) {
+		if (known)
+			described = *known;
+		describe(p, s, n, &described);
+		described.seen = true;
+		j = &described;
+		if (known)
+			*known = described;
+		else if (described.asked && (known = joins_know(&p->joins, s->token)))
+			*known = described;
+	}
+	if (!j->foreign) {
+		/* From here on it is as if it had asked. */
+		if (settle_ours(p, j, s, n) && (known = known ? known : joins_know(&p->joins, s->token))) {
+			*known = *j;
+			known->asked = true;
+		}
+	} else if (p->joins.foreign && s->opener)
+		foreign_settle(p, j, s, n);
+}
+
+/* --- all of them */
+
+static int settle_all(struct path_set *p)
+{
+	struct nl_list all = { 0 };
+	const struct nl_subflow *s;
+	int err = list_subflows(&all);
+
+	s = all.v;
+	for (unsigned i = 0, n; !err && i < all.n; i += n) {
+		for (n = 1; i + n < all.n && s[i + n].token == s[i].token; n++)
+			;
+		settle(p, &s[i], n);
+	}
+	nl_list_free(&all);
+	if (!err)
+		joins_forget(&p->joins);
+	return err;
+}
+
+void subflows_apply(struct path_set *p)
+{
+	struct joins *j = &p->joins;
+	struct join_way before[JOINS_WAYS];
+	struct nl_endpoint endpoints[JOINS_ENDPOINTS];
+
+	if (!j->managed)
+		return;
+	memcpy(before, j->ways, sizeof(before));
+	memcpy(endpoints, j->endpoints, sizeof(endpoints));
+	joins_find_ways(p, j->ways);
+	if (j->foreign)
+		joins_find_endpoints(p);
+	if (memcmp(before, j->ways, sizeof(before)) || memcmp(endpoints, j->endpoints, sizeof(endpoints))) {
+		j->look = true;
+		j->looks = 0;
+	}
+	if (!j->look) {
+		j->looks = 0;
+		return;
+	}
+	j->look = false;
+	if (settle_all(p) < 0)
+		j->look = true;
+	/* What has not settled by then waits for the next change. */
+	if (j->look && ++j->looks <= LOOKS)
+		j->look_ms = LOOK_MS;
+	else
+		j->look = false;
+}
