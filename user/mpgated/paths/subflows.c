@@ -138,11 +138,15 @@ static void describe(const struct path_set *p, const struct nl_subflow *s, unsig
 /* Two from one path, after it was joined anew while there was no other: what is heard least is the old one. */
 static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 {
-	for (unsigned k = 0; k < n; k++)
-		if (k != i && s[i].connected && s[k].connected &&
-		    !memcmp(&s[k].local, &s[i].local, sizeof(s[i].local)) &&
-		    (s[k].quiet_ms < s[i].quiet_ms || (s[k].quiet_ms == s[i].quiet_ms && k > i)))
+	const struct nl_subflow *one = &s[i], *other;
+
+	for (unsigned k = 0; k < n; k++) {
+		other = &s[k];
+		if (other != one && one->connected && other->connected &&
+		    !memcmp(&other->local, &one->local, sizeof(one->local)) &&
+		    (other->quiet_ms < one->quiet_ms || (other->quiet_ms == one->quiet_ms && other > one)))
 			return true;
+	}
 	return false;
 }
 
@@ -193,9 +197,9 @@ static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
 		describe(p, s, n, &described);
 		described.seen = true;
 		j = &described;
+		if (!known && described.asked)
+			known = joins_know(&p->joins, s->token);
 		if (known)
-			*known = described;
-		else if (described.asked && (known = joins_know(&p->joins, s->token)))
 			*known = described;
 	}
 	if (!j->foreign) {
@@ -228,11 +232,36 @@ static int settle_all(struct path_set *p)
 	return err;
 }
 
+static bool same_ways(const struct join_way *a, const struct join_way *b)
+{
+	bool same = true;
+
+	for (unsigned i = 0; i < JOINS_WAYS && same; i++)
+		same = !memcmp(&a[i].addr, &b[i].addr, sizeof(a[i].addr)) && a[i].ifindex == b[i].ifindex &&
+		       a[i].flags == b[i].flags && a[i].id == b[i].id && a[i].open == b[i].open &&
+		       a[i].gone == b[i].gone && a[i].dead == b[i].dead && a[i].anew == b[i].anew;
+	return same;
+}
+
+static bool same_endpoints(const struct nl_endpoint *a, unsigned count, const struct joins *j)
+{
+	bool same = count == j->endpoint_count;
+
+	for (unsigned i = 0; i < count && same; i++) {
+		const struct nl_endpoint *b = &j->endpoints[i];
+
+		same = !memcmp(&a[i].addr, &b->addr, sizeof(b->addr)) && a[i].flags == b->flags &&
+		       a[i].ifindex == b->ifindex && a[i].port == b->port && a[i].id == b->id;
+	}
+	return same;
+}
+
 void subflows_apply(struct path_set *p)
 {
 	struct joins *j = &p->joins;
 	struct join_way before[JOINS_WAYS];
 	struct nl_endpoint endpoints[JOINS_ENDPOINTS];
+	unsigned count = j->endpoint_count;
 
 	if (!j->managed)
 		return;
@@ -241,7 +270,7 @@ void subflows_apply(struct path_set *p)
 	joins_find_ways(p, j->ways);
 	if (j->foreign)
 		joins_find_endpoints(p);
-	if (memcmp(before, j->ways, sizeof(before)) || memcmp(endpoints, j->endpoints, sizeof(endpoints))) {
+	if (!same_ways(before, j->ways) || !same_endpoints(endpoints, count, j)) {
 		j->look = true;
 		j->looks = 0;
 	}
