@@ -113,7 +113,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(VARLINK_H) \
 # A worker's connections in a world without a kernel: with the daemon's own objects, less those that are about a process.
 WORKER_OBJS := $(filter-out %/worker.o %/start.o %/sandbox.o %/fault.o,$(filter $(BUILD)/mpgated.d/worker/%,$(DAEMON_OBJS)))
 WORKER_OBJS += $(filter %/ipc/shared.o %/ipc/clock.o,$(DAEMON_OBJS))
-WORLD := tests/unit/world.c tests/unit/world_play.c
+WORLD := tests/unit/world.c tests/unit/world_io.c tests/unit/world_play.c
 WORKER_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(shell grep -lE '^#include "(world|gateway_script|hub_script|parking_script|parked_script)' \
 	tests/unit/test_*.c))
 $(WORKER_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $(WORLD) $(wildcard tests/*.h tests/unit/*.h) $(WORKER_OBJS) \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: tests/unit/world.c tests/unit/world_play.c
+// SOURCES: tests/unit/world.c tests/unit/world_io.c tests/unit/world_play.c
 // SOURCES: user/mpgated/worker/leg.c user/mpgated/worker/report.c user/mpgated/worker/still.c
 // SOURCES: user/mpgated/worker/conn.c
 // SOURCES: user/mpgated/worker/accept.c user/mpgated/worker/relay.c user/mpgated/worker/request.c

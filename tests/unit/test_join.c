@@ -51,6 +51,13 @@ static void start_late(void)
 	CU_ASSERT_EQUAL(asked(), 0);
 }
 
+static void start_answered(void)
+{
+	start_late();
+	sock_say(target, "y", 1);
+	world_settle();
+}
+
 static void end(void)
 {
 	CU_ASSERT_TRUE(world_end());
@@ -111,16 +118,12 @@ static void test_time(void)
 	CU_ASSERT_EQUAL(asked(), 1);
 	end();
 	/* It was answered, and rests. */
-	start_late();
-	sock_say(target, "y", 1);
-	world_settle();
+	start_answered();
 	world_pass(2 * LATE_MS);
 	CU_ASSERT_EQUAL(asked(), 0);
 	end();
 	/* It was answered, and is at work still. */
-	start_late();
-	sock_say(target, "y", 1);
-	world_settle();
+	start_answered();
 	world_pass(LATE_MS - 100);
 	sock_say(target, "y", 1);
 	world_settle();
@@ -128,9 +131,7 @@ static void test_time(void)
 	CU_ASSERT_EQUAL(asked(), 1);
 	end();
 	/* What it has sent does not arrive. */
-	start_late();
-	sock_say(target, "y", 1);
-	world_settle();
+	start_answered();
 	target->unacked = 1;
 	world_pass(LATE_MS);
 	CU_ASSERT_EQUAL(asked(), 1);

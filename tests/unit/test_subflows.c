@@ -1,163 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/paths/joins.c user/mpgated/paths/subflows.c user/mpgated/paths/foreign.c
+// SOURCES: tests/unit/subflows_script.c
 // LIBS: libmnl libuv
-/* Which subflows are made and ended, from what the kernel lists. It is played here: its list, and what it is told. */
+/* Which subflows are made and ended, from what the kernel lists. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/genetlink.h>
-#include <linux/inet_diag.h>
 #include <linux/mptcp.h>
 #include <mpgated/paths/internal.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cunit.h"
 
+#include "subflows_script.h"
+
 #define HUB "192.0.2.1"
 #define PORT 8803
-#define TEXT 1024
 
 static struct path_set set;
-static struct nl_subflow listed[16];
-static unsigned count;
-static struct nl_endpoint endpoints[4];
-static unsigned endpoint_count;
-static char did[TEXT]; /* one word each: "+TOKEN:ADDRESS>ADDRESS:PORT", "-TOKEN:ADDRESS" or untold "=TOKEN:ADDRESS",
-			  "!TOKEN:ADDRESS" */
-static int join_error;
-
-/* --- the kernel */
-
-int nl_open(int bus, struct nl_sock *out)
-{
-	(void)bus;
-	memset(out, 0, sizeof(*out));
-	return 0;
-}
-
-void nl_close(struct nl_sock *s)
-{
-	(void)s;
-}
-
-struct nlmsghdr *nl_request(char *buf, uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	return nlh;
-}
-
-static struct nlmsghdr *make_socket(char *buf, const struct nl_subflow *s)
-{
-	struct nlmsghdr *nlh = nl_request(buf, 20, 0);
-	struct inet_diag_msg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
-	bool v4 = addr_is_v4(&s->local);
-	uint32_t flags = (s->opener ? (s->join ? MPTCP_SUBFLOW_FLAG_JOIN_LOC : MPTCP_SUBFLOW_FLAG_MCAP_LOC) : 0) |
-			 (s->join ? MPTCP_SUBFLOW_FLAG_JOIN_REM : MPTCP_SUBFLOW_FLAG_MCAP_REM) |
-			 (s->connected ? MPTCP_SUBFLOW_FLAG_CONNECTED : 0) |
-			 (s->backup ? MPTCP_SUBFLOW_FLAG_BKUP_LOC : 0);
-	const struct tcp_info info = { .tcpi_last_ack_recv = s->quiet_ms };
-	struct nlattr *ulp, *mptcp;
-
-	m->idiag_family = v4 ? AF_INET : AF_INET6;
-	memcpy(m->id.idiag_src, s->local.b + (v4 ? 12 : 0), v4 ? 4 : 16);
-	memcpy(m->id.idiag_dst, s->remote.b + (v4 ? 12 : 0), v4 ? 4 : 16);
-	m->id.idiag_sport = htons(s->local_port);
-	m->id.idiag_dport = htons(s->remote_port);
-	mnl_attr_put(nlh, INET_DIAG_INFO, sizeof(info), &info);
-	ulp = mnl_attr_nest_start(nlh, INET_DIAG_ULP_INFO);
-	mptcp = mnl_attr_nest_start(nlh, INET_ULP_INFO_MPTCP);
-	mnl_attr_put_u32(nlh, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, s->token);
-	mnl_attr_put_u32(nlh, MPTCP_SUBFLOW_ATTR_FLAGS, flags);
-	mnl_attr_put_u8(nlh, MPTCP_SUBFLOW_ATTR_ID_LOC, s->local_id);
-	mnl_attr_nest_end(nlh, mptcp);
-	mnl_attr_nest_end(nlh, ulp);
-	return nlh;
-}
-
-int nl_talk(struct nl_sock *sock, struct nlmsghdr *nlh, nl_answer_fn fn, void *arg)
-{
-	const struct inet_diag_req_v2 *req = mnl_nlmsg_get_payload(nlh);
-
-	(void)sock;
-	/* Without it the kernel tells nothing of MPTCP. */
-	CU_ASSERT(req->idiag_ext & (1U << (INET_DIAG_INFO - 1)));
-	for (unsigned i = 0; i < count; i++) {
-		char buf[NL_REQUEST_SIZE] __attribute__((aligned(8)));
-
-		if (addr_is_v4(&listed[i].local) == (req->sdiag_family == AF_INET))
-			fn(make_socket(buf, &listed[i]), arg);
-	}
-	return 0;
-}
-
-int nl_list_add(struct nl_list *l, const void *item, size_t size)
-{
-	void *v = realloc(l->v, (l->n + 1) * size);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
-	l->v = v;
-	memcpy((char *)v + l->n++ * size, item, size);
-	return 0;
-}
-
-void nl_list_free(struct nl_list *l)
-{
-	free(l->v);
-	*l = (struct nl_list){ 0 };
-}
-
-static void note(char what, uint32_t token, const struct mpgate_addr *local, const struct mpgate_addr *to,
-		 uint16_t port)
-{
-	char a[ADDR_TEXT], b[ADDR_TEXT];
-	size_t len = strlen(did);
-
-	len += (size_t)snprintf(did + len, TEXT - len, "%s%c%u:%s", len ? " " : "", what, token, addr_print(local, a));
-	if (to)
-		snprintf(did + len, TEXT - len, ">%s", addr_print_port(to, htons(port), b));
-}
-
-int mptcp_pm_join(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e, const struct mpgate_addr *to,
-		  uint16_t port)
-{
-	(void)pm;
-	note(e->flags & MPTCP_PM_ADDR_FLAG_BACKUP ? '~' : '+', token, &e->addr, to, port);
-	return join_error;
-}
-
-int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell)
-{
-	(void)pm;
-	note(tell ? '-' : '=', s->token, &s->local, NULL, 0);
-	return 0;
-}
-
-int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e)
-{
-	(void)pm;
-	note('!', token, &e->addr, NULL, 0);
-	return 0;
-}
-
-int mptcp_pm_dump(struct mptcp_pm *pm, struct nl_list *out)
-{
-	(void)pm;
-	for (unsigned i = 0; i < endpoint_count; i++)
-		nl_list_add(out, &endpoints[i], sizeof(endpoints[i]));
-	return 0;
-}
-
-int mptcp_pm_get_limits(struct mptcp_pm *pm, struct nl_limits *out)
-{
-	(void)pm;
-	*out = (struct nl_limits){ .add_addrs = 8, .subflows = 8 };
-	return 0;
-}
 
 /* --- the machine: two paths in both families, a hub */
 
@@ -191,9 +52,9 @@ static void machine(void)
 	joins_free(&set.joins);
 	nl_list_free(&set.addrs);
 	memset(&set, 0, sizeof(set));
-	count = endpoint_count = 0;
-	join_error = 0;
-	*did = '\0';
+	kernel.count = kernel.endpoint_count = 0;
+	kernel.join_error = 0;
+	*kernel.did = '\0';
 	add_path(0, "10.0.0.2", "fd00:a::2");
 	add_path(1, "10.0.1.2", "fd00:b::2");
 	set.settings.peer[0].addr = address(HUB);
@@ -203,17 +64,17 @@ static void machine(void)
 	set.settings.peer_count = 2;
 	set.joins.managed = set.joins.foreign = true;
 	subflows_apply(&set);
-	CU_ASSERT_STRING_EQUAL(did, "");
+	CU_ASSERT_STRING_EQUAL(kernel.did, "");
 }
 
 static struct nl_subflow *list(uint32_t token, const char *local, const char *remote, uint16_t port, bool join)
 {
-	struct nl_subflow *s = &listed[count++];
+	struct nl_subflow *s = &kernel.listed[kernel.count++];
 
 	*s = (struct nl_subflow){ .token = token,
 				  .local = address(local),
 				  .remote = address(remote),
-				  .local_port = (uint16_t)(4000 + count),
+				  .local_port = (uint16_t)(4000 + kernel.count),
 				  .remote_port = port,
 				  .local_id = join ? (uint8_t)(100 + (unsigned)local[5]) : 0,
 				  .opener = true,
@@ -238,18 +99,18 @@ static void ask(int kind, uint32_t token, const char *local, const char *remote,
 /* What was done since the last time; in any order of its words. */
 static void did_all(const char *words)
 {
-	char copy[TEXT], *at = NULL;
+	char copy[KERNEL_TEXT], *at = NULL;
 	size_t len = 0;
 
 	snprintf(copy, sizeof(copy), "%s", words);
 	for (char *word = strtok_r(copy, " ", &at); word; word = strtok_r(NULL, " ", &at)) {
-		CU_ASSERT_PTR_NOT_NULL(strstr(did, word));
+		CU_ASSERT_PTR_NOT_NULL(strstr(kernel.did, word));
 		len += strlen(word) + 1;
 	}
-	CU_ASSERT_EQUAL(strlen(did), len ? len - 1 : 0);
-	if (strlen(did) != (len ? len - 1 : 0))
-		fprintf(stderr, "did '%s', wanted '%s'\n", did, words);
-	*did = '\0';
+	CU_ASSERT_EQUAL(strlen(kernel.did), len ? len - 1 : 0);
+	if (strlen(kernel.did) != (len ? len - 1 : 0))
+		fprintf(stderr, "did '%s', wanted '%s'\n", kernel.did, words);
+	*kernel.did = '\0';
 }
 
 static void look(const char *words)
@@ -273,19 +134,19 @@ static void test_asked(void)
 	ask(ASK_JOIN, 3, "10.0.0.2", HUB, PORT, false);
 	did_all("~3:10.0.1.2>192.0.2.1:8803");
 	/* Not established yet: again, and not for ever. */
-	join_error = -ENOTCONN;
+	kernel.join_error = -ENOTCONN;
 	ask(ASK_JOIN, 4, "10.0.0.2", HUB, PORT, false);
 	CU_ASSERT(set.joins.asked.n == 1 && set.joins.retry_ms && !set.joins.look);
 	((struct join_ask *)set.joins.asked.v)->next = 1;
 	((struct join_ask *)set.joins.asked.v)->since = 1;
 	joins_serve(&set);
 	CU_ASSERT_EQUAL(set.joins.asked.n, 0);
-	*did = '\0';
+	*kernel.did = '\0';
 	/* From a path that is dead or down none leaves. */
-	join_error = 0;
+	kernel.join_error = 0;
 	set.links[1].health[0] = PATHS_DEAD;
 	subflows_apply(&set);
-	*did = '\0';
+	*kernel.did = '\0';
 	ask(ASK_JOIN, 5, "10.0.0.2", HUB, PORT, false);
 	did_all("");
 }
@@ -304,14 +165,14 @@ static void test_link_down(void)
 	/* What has another ends there; what has none gets one first. */
 	look("-1:10.0.1.2 +2:10.0.0.2>192.0.2.1:8803");
 	CU_ASSERT(set.joins.look_ms);
-	listed[1] = listed[--count];
+	kernel.listed[1] = kernel.listed[--kernel.count];
 	list(2, "10.0.0.2", HUB, PORT, true)->connected = false;
 	look("");
-	listed[count - 1].connected = true;
+	kernel.listed[kernel.count - 1].connected = true;
 	look("-2:10.0.1.2");
 	/* It is back: who asked has it again. */
 	set.joins.look = false;
-	count = 0;
+	kernel.count = 0;
 	list(1, "10.0.0.2", HUB, PORT, false);
 	list(3, "10.0.0.2", HUB, PORT, false);
 	set.links[1].pub.up = true;
@@ -337,7 +198,7 @@ static void test_silence(void)
 	look("-1:10.0.0.2 -2:10.0.0.2");
 	/* Joined when that has arrived: the end of an address is not to be taken for that of the next subflow. */
 	set.links[0].anew[0] = false;
-	count = 0;
+	kernel.count = 0;
 	list(1, "10.0.1.2", HUB, PORT, true);
 	list(2, "10.0.1.2", HUB, PORT, true);
 	look("+1:10.0.0.2>192.0.2.1:8803 +2:10.0.0.2>192.0.2.1:8803");
@@ -357,18 +218,18 @@ static void test_one_path(void)
 	look("-1:10.0.0.2");
 	/* Once more: now both have the id of the address, and what ends is what was not heard. */
 	set.joins.look = false;
-	count = 0;
+	kernel.count = 0;
 	list(1, "10.0.0.2", HUB, PORT, true);
 	look("");
 	set.links[0].anew[0] = true;
 	look("+1:10.0.0.2>192.0.2.1:8803");
 	set.links[0].anew[0] = false;
-	listed[0].quiet_ms = 100;
+	kernel.listed[0].quiet_ms = 100;
 	list(1, "10.0.0.2", HUB, PORT, true)->quiet_ms = 9000;
-	listed[1].local_port = 7777;
+	kernel.listed[1].local_port = 7777;
 	look("=1:10.0.0.2");
 	/* What does not stand yet is left alone. */
-	count = 0;
+	kernel.count = 0;
 	set.joins.look = true;
 	set.joins.look_ms = 0;
 	list(9, "10.0.0.2", HUB, PORT, false)->connected = false;
@@ -376,7 +237,7 @@ static void test_one_path(void)
 	CU_ASSERT(!set.joins.look && !set.joins.look_ms);
 	/* Nothing to be done: it does not look for ever. */
 	set.links[0].health[0] = PATHS_DEAD;
-	listed[0].connected = true;
+	kernel.listed[0].connected = true;
 	look("");
 	CU_ASSERT(set.joins.look && set.joins.look_ms);
 	for (unsigned i = 0; i < 100; i++) {
@@ -430,7 +291,7 @@ static void test_use(void)
 	look("");
 	set.links[1].use = CFG_BACKUP;
 	look("-1:10.0.1.2");
-	count = 1;
+	kernel.count = 1;
 	look("~1:10.0.1.2>192.0.2.1:8803");
 	list(1, "10.0.1.2", HUB, PORT, true)->backup = true;
 	set.joins.look = true;
@@ -485,10 +346,11 @@ static void test_announced(void)
 static void test_foreign(void)
 {
 	machine();
-	endpoints[0] =
+	kernel.endpoints[0] =
 		(struct nl_endpoint){ .addr = address("10.0.1.2"), .flags = MPTCP_PM_ADDR_FLAG_SUBFLOW, .id = 1 };
-	endpoints[1] = (struct nl_endpoint){ .addr = address("10.0.9.9"), .flags = MPTCP_PM_ADDR_FLAG_SIGNAL, .id = 2 };
-	endpoint_count = 2;
+	kernel.endpoints[1] =
+		(struct nl_endpoint){ .addr = address("10.0.9.9"), .flags = MPTCP_PM_ADDR_FLAG_SIGNAL, .id = 2 };
+	kernel.endpoint_count = 2;
 	/* As soon as it is established, without asking. */
 	ask(ASK_ESTABLISHED, 1, "10.0.0.2", "198.51.100.1", 443, false);
 	did_all("+1:10.0.1.2>198.51.100.1:443 !1:10.0.9.9");
@@ -506,13 +368,13 @@ static void test_foreign(void)
 	set.joins.look = true;
 	look("+1:10.0.1.2>198.51.100.1:443");
 	list(1, "10.0.1.2", "198.51.100.1", 443, true);
-	endpoint_count = 0;
+	kernel.endpoint_count = 0;
 	look("-1:10.0.1.2");
 	/* Nobody is in charge of what somebody else manages. */
 	set.joins.foreign = false;
 	set.joins.look = true;
-	count = 1;
-	endpoint_count = 2;
+	kernel.count = 1;
+	kernel.endpoint_count = 2;
 	look("");
 }
 
@@ -522,7 +384,7 @@ static void test_forget(void)
 	machine();
 	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
 	ask(ASK_JOIN, 2, "10.0.0.2", HUB, PORT, false);
-	*did = '\0';
+	*kernel.did = '\0';
 	CU_ASSERT_EQUAL(set.joins.count, 2);
 	list(2, "10.0.0.2", HUB, PORT, false);
 	set.joins.look = true;

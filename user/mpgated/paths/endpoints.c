@@ -50,16 +50,6 @@ static const struct nl_endpoint *find_endpoint(const struct path_set *p, const s
 	return NULL;
 }
 
-static bool is_local(const struct path_set *p, const struct mpgate_addr *addr)
-{
-	const struct nl_address *a = p->addrs.v;
-
-	for (unsigned i = 0; i < p->addrs.n; i++)
-		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
-			return true;
-	return false;
-}
-
 /* Those that are announced, as far as they are ours now. */
 static unsigned want_announced(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
 {
@@ -73,7 +63,7 @@ static unsigned want_announced(struct path_set *p, const struct nl_list *present
 					     .id = &p->join_id[i] };
 
 		*w.id = 0;
-		if (!is_local(p, &p->settings.join[i]))
+		if (!paths_has_address(&p->addrs, &p->settings.join[i]))
 			continue;
 		w.present = find_endpoint(p, present, &w.e, true) != NULL;
 		out[n++] = w;

@@ -27,16 +27,6 @@ bool paths_manages(const struct paths *p)
 	return p->manages;
 }
 
-static bool is_local(const struct paths *p, const struct mpgate_addr *addr)
-{
-	const struct nl_address *a = p->addrs.v;
-
-	for (unsigned i = 0; i < p->addrs.n; i++)
-		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
-			return true;
-	return false;
-}
-
 static void on_event(struct paths *p, const struct nlmsghdr *nlh)
 {
 	struct nl_mptcp_event e;
@@ -51,7 +41,7 @@ static void on_event(struct paths *p, const struct nlmsghdr *nlh)
 	if (e.type == MPTCP_EVENT_ANNOUNCED)
 		a.kind = ASK_ANNOUNCED;
 	else if (e.type == MPTCP_EVENT_ESTABLISHED &&
-		 !joins_is_ours(&p->settings, is_local(p, &e.local), &e.remote, e.remote_port))
+		 !joins_is_ours(&p->settings, paths_has_address(&p->addrs, &e.local), &e.remote, e.remote_port))
 		a.kind = ASK_ESTABLISHED;
 	else
 		return;

@@ -156,6 +156,17 @@ static inline bool link_is_path(const struct path_link *l, unsigned f)
 	return l->role == CFG_PATH && l->pub.ifindex && link_has_addr(&l->pub, f);
 }
 
+/* Is it one of these struct nl_address? */
+static inline bool paths_has_address(const struct nl_list *addrs, const struct mpgate_addr *addr)
+{
+	const struct nl_address *a = addrs->v;
+
+	for (unsigned i = 0; i < addrs->n; i++)
+		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
 static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
 
 /* work.c */

@@ -67,16 +67,6 @@ static const struct join_way *way_of(const struct joins *j, const struct mpgate_
 	return NULL;
 }
 
-static bool is_local(const struct path_set *p, const struct mpgate_addr *addr)
-{
-	const struct nl_address *a = p->addrs.v;
-
-	for (unsigned i = 0; i < p->addrs.n; i++)
-		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
-			return true;
-	return false;
-}
-
 /* Is it over a path that is no more, or not to be used? */
 static bool is_lost(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
 {
@@ -85,7 +75,7 @@ static bool is_lost(const struct path_set *p, const struct joined *j, const stru
 	if (w)
 		return w->gone || w->anew || (s->join && s->backup != (w->flags != 0));
 	/* Joins leave from paths. The first one of transparent mode has the client's address. */
-	return s->join || (!j->announced && !is_local(p, &s->local));
+	return s->join || (!j->announced && !paths_has_address(&p->addrs, &s->local));
 }
 
 static bool is_well(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
@@ -128,8 +118,9 @@ static void describe(const struct path_set *p, const struct nl_subflow *s, unsig
 	j->local = first->local;
 	j->remote = first->remote;
 	j->port = first->remote_port;
-	j->foreign = !joins_is_ours(&p->settings, is_local(p, &first->local), &first->remote, first->remote_port);
-	j->announced = !j->foreign && !first->join && !is_local(p, &first->local) &&
+	j->foreign = !joins_is_ours(&p->settings, paths_has_address(&p->addrs, &first->local), &first->remote,
+				    first->remote_port);
+	j->announced = !j->foreign && !first->join && !paths_has_address(&p->addrs, &first->local) &&
 		       !joins_is_peer(&p->settings, &first->remote, first->remote_port);
 	/* A daemon before us was asked. */
 	j->asked = !j->foreign && n > 1;
