@@ -103,7 +103,8 @@ static void note(char what, uint32_t token, const struct mpgate_addr *local, con
 	char a[ADDR_TEXT], b[ADDR_TEXT];
 	size_t len = strlen(kernel.did);
 
-	len += (size_t)snprintf(kernel.did + len, KERNEL_TEXT - len, "%s%c%u:%s", len ? " " : "", what, token, addr_print(local, a));
+	len += (size_t)snprintf(kernel.did + len, KERNEL_TEXT - len, "%s%c%u:%s", len ? " " : "", what, token,
+				addr_print(local, a));
 	if (to)
 		snprintf(kernel.did + len, KERNEL_TEXT - len, ">%s", addr_print_port(to, htons(port), b));
 }
