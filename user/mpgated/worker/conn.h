@@ -197,7 +197,7 @@ struct conn {
 	uint8_t class; /* enum timer_class */
 	uint8_t state; /* enum conn_state */
 	uint8_t opener; /* enum leg_name */
-	bool joined; /* no further subflows are to be asked for any more, see join.h */
+	bool join_done; /* no further subflows are to be asked for any more, see join.h */
 	bool lent; /* GW_READY: the peer opened it for our requests; counted in shared_memory.parked */
 	uint32_t opened; /* s */
 	uint64_t bytes_up, bytes_down;

@@ -44,27 +44,27 @@ void join_ask(struct worker *w, struct conn *c)
 	struct tcp_multipath now;
 	__be16 port = 0;
 
-	c->joined = true;
+	c->join_done = true;
 	if (!may_join(w, c) || wanted(w, c) == CFG_JOIN_NEVER)
 		return;
 	/* What there is no room for, or what the supervisor's socket does not take, is said again when more was moved.
 	 */
-	c->joined = has_room(w);
-	if (!c->joined || !tcp_multipath(c->peer.fd, &now, &port))
+	c->join_done = has_room(w);
+	if (!c->join_done || !tcp_multipath(c->peer.fd, &now, &port))
 		return;
 	m.slot = ntohs(port);
 	m.token = now.token;
 	m.source = now.local;
 	m.other = now.remote;
 	m.more = p && (p->flags & SNAPSHOT_PEER_TRANSPARENT);
-	c->joined = report_join(w, &m);
-	w->stats->joins += c->joined;
+	c->join_done = report_join(w, &m);
+	w->stats->joins += c->join_done;
 }
 
 void join_start(struct worker *w, struct conn *c)
 {
 	if (!may_join(w, c))
-		c->joined = true;
+		c->join_done = true;
 	else if (w->snap->join_some_at_once && wanted(w, c) == CFG_JOIN_AT_ONCE)
 		join_ask(w, c);
 }
@@ -73,7 +73,7 @@ void join_look(struct worker *w, struct conn *c)
 {
 	bool unanswered = c->bytes_up && !c->bytes_down;
 
-	if (c->joined || !may_join(w, c))
+	if (c->join_done || !may_join(w, c))
 		return;
 	if ((w->snap->join_some_at_once && wanted(w, c) == CFG_JOIN_AT_ONCE) || unanswered ||
 	    w->now < c->active + w->snap->join_ms / 2 || (!tcp_is_closed(c->peer.fd) && !tcp_all_acked(c->peer.fd)))

@@ -7,12 +7,13 @@
 
 /* c begins to relay. */
 void join_start(struct worker *w, struct conn *c);
-/* Asks for them now, unless its rule says never; once, with conn.joined set, or again when that could not be told. */
+/* Asks for them now, unless its rule says never; once, with conn.join_done set, or again when that could not be told.
+ */
 void join_ask(struct worker *w, struct conn *c);
 /* c has moved something: asks when it is enough. */
 static inline void join_moved(struct worker *w, struct conn *c)
 {
-	if (!c->joined && c->bytes_up + c->bytes_down >= w->snap->join_bytes)
+	if (!c->join_done && c->bytes_up + c->bytes_down >= w->snap->join_bytes)
 		join_ask(w, c);
 }
 /* c is join_ms old: asks when it is at work still, or waits for its first answer or for what it sent to arrive. */
