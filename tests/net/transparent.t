@@ -73,7 +73,7 @@ tags() {
 for f in 4 6; do
 	family $f
 	capture "one$f" "$ROUTER" hub0 tcp or ip6
-	taken "IPv$f: one connection" load -n $BYTES get "$SERVER_IP" 80
+	taken "IPv$f: one connection, long enough to be joined" load -n 100 -t 1 rr "$SERVER_IP" 7001
 	capture_end "one$f"
 	if command -v tshark >/dev/null; then
 		like "$(tags "one$f")" "^(1|True) (0|False) 0x$KEY\$" "IPv$f: its SYN has the tag, and nothing else has one"

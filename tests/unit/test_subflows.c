@@ -354,7 +354,18 @@ static void test_foreign(void)
 	/* As soon as it is established, without asking. */
 	ask(ASK_ESTABLISHED, 1, "10.0.0.2", "198.51.100.1", 443, false);
 	did_all("+1:10.0.1.2>198.51.100.1:443 !1:10.0.9.9");
+	/* A look at all comes before the event: it is not joined twice. */
+	list(7, "10.0.0.2", "198.51.100.1", 443, false);
+	set.joins.look = true;
+	look("+7:10.0.1.2>198.51.100.1:443");
+	ask(ASK_ESTABLISHED, 7, "10.0.0.2", "198.51.100.1", 443, false);
+	did_all("!7:10.0.9.9");
+	list(7, "10.0.1.2", "198.51.100.1", 443, true);
+	look("");
+	kernel.count = 0;
 	/* The other side announces an address: from where it is. */
+	ask(ASK_ESTABLISHED, 1, "10.0.0.2", "198.51.100.1", 443, false);
+	did_all("+1:10.0.1.2>198.51.100.1:443 !1:10.0.9.9");
 	ask(ASK_ANNOUNCED, 1, NULL, "198.51.100.2", 444, false);
 	did_all("+1:10.0.0.2>198.51.100.2:444");
 	/* Not each of those that it announces. */

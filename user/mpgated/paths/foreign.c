@@ -39,11 +39,11 @@ static void join_from_endpoints(struct path_set *p, const struct joined *j, cons
 	}
 }
 
-void foreign_established(struct path_set *p, const struct joined *j, bool server)
+void foreign_established(struct path_set *p, const struct joined *j, bool join)
 {
 	struct joins *all = &p->joins;
 
-	if (!server)
+	if (join)
 		join_from_endpoints(p, j, NULL, 0);
 	for (unsigned i = 0; i < all->endpoint_count; i++)
 		if (all->endpoints[i].flags & MPTCP_PM_ADDR_FLAG_SIGNAL)

@@ -194,15 +194,14 @@ static bool serve_new(struct path_set *p, const struct join_ask *a, struct joine
 	j->announced = a->join.announced;
 	j->asked = a->kind == ASK_JOIN;
 	j->foreign = !j->asked;
-	if (j->foreign) {
-		foreign_established(p, j, a->server);
-		return true;
-	}
-	if (!has_some)
+	/* Has some: a look at all subflows came first, after its path had died, or by chance. */
+	if (j->foreign)
+		foreign_established(p, j, !a->server && !has_some);
+	else if (!has_some)
 		return join_all(p, j);
-	/* When its path died it was joined without asking. */
-	p->joins.look = true;
-	p->joins.look_ms = 1;
+	p->joins.look |= has_some;
+	if (has_some)
+		p->joins.look_ms = 1;
 	return true;
 }
 

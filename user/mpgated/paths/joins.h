@@ -88,7 +88,7 @@ void joins_free(struct joins *j);
 void subflows_apply(struct path_set *p);
 
 /* foreign.c: what the kernel's path manager would do. */
-void foreign_established(struct path_set *p, const struct joined *j, bool server);
+void foreign_established(struct path_set *p, const struct joined *j, bool join); /* join: it has one subflow */
 void foreign_announced(struct path_set *p, const struct joined *j, unsigned f); /* the address of that family */
 /* Its subflows are these n: a change of the endpoints is followed. */
 void foreign_settle(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n);

@@ -188,7 +188,8 @@ static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
 		describe(p, s, n, &described);
 		described.seen = true;
 		j = &described;
-		if (!known && described.asked)
+		/* The event that tells of another program's may still be on its way. */
+		if (!known && (described.asked || (described.foreign && s->opener)))
 			known = joins_know(&p->joins, s->token);
 		if (known)
 			*known = described;
