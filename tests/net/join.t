@@ -130,9 +130,9 @@ foreign_all() {
 		on "$GATEWAY" ip mptcp endpoint add "$MORE" dev wan1 subflow
 		foreign "IPv$f, $1: one endpoint more" 2
 		more_removed
-		check "IPv$f, $1: without it again" wait_for 7 from_more 0 # mpgate looks every five seconds
+		check "IPv$f, $1: without it again" wait_for 20 from_more 0 # mpgate looks every five seconds
 		on "$GATEWAY" ip mptcp endpoint add "$MORE" dev wan1 subflow
-		check "IPv$f, $1: and with it" wait_for 7 from_more 1
+		check "IPv$f, $1: and with it" wait_for 20 from_more 1
 		foreign_end "IPv$f, $1: one endpoint more"
 		more_removed
 		on "$GATEWAY" ip mptcp endpoint add "$MORE" dev wan1 signal
