@@ -30,7 +30,7 @@ LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd
 LIBS_CTL := jansson
 # Asked only when a target needs it: a fresh machine has no pkg-config yet.
 flags = $(shell pkg-config --cflags $(1))
-libs = $(shell pkg-config --libs $(1))
+libs = $(shell pkg-config --libs $(1)) -lm
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 $(OPT) $(W) -Wmissing-prototypes -Wshadow -fno-strict-aliasing $(CFLAGS)

@@ -6,24 +6,40 @@
 #include "classify.h"
 #include "flows.h"
 
-/* Slot of the first peer of the group that can be reached, or MPGATE_NO_PEER. */
-static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index)
+/* The bucket of a client: by its address alone, and always the same. */
+static __always_inline __u32 reach_bucket(const struct segment *seg)
+{
+	const __u32 *a = seg->tuple.ipv6.saddr;
+	__u64 client = seg->tuple.ipv4.saddr;
+
+	if (seg->family == 6)
+		client = (((__u64)a[0] << 32 | a[1]) * 0x9e3779b97f4a7c15ULL) ^ ((__u64)a[2] << 32 | a[3]);
+	client = (client ^ client >> 32) * 0xff51afd7ed558ccdULL;
+	client = (client ^ client >> 29) * 0xc4ceb9fe1a85ec53ULL;
+	return client >> 40 & (MPGATE_GROUP_BUCKETS - 1);
+}
+
+/* Slot of the peer of the group that this client is to have, the first that can be reached; or MPGATE_NO_PEER. */
+static __always_inline __u32 steer_peer(__u32 slot, __u32 group_index, const struct segment *seg)
 {
 	void *map = GEN_MAP(gen_groups, slot);
 	const struct mpgate_group *group;
+	__u32 order;
 
 	if (!map)
 		return MPGATE_NO_PEER;
 	group = bpf_map_lookup_elem(map, &group_index);
 	if (!group)
 		return MPGATE_NO_PEER;
+	order = group->order[reach_bucket(seg)];
 	for (__u32 i = 0; i < MPGATE_GROUP_PEERS; i++) {
 		const struct mpgate_peer *peer;
 		__u32 key;
 
 		if (i >= group->count)
 			break;
-		key = group->peers[i];
+		key = group->peers[order & (MPGATE_GROUP_PEERS - 1)];
+		order >>= 4;
 		peer = bpf_map_lookup_elem(&peers, &key);
 		if (peer && (peer->up || peer->parks))
 			return key;

@@ -382,7 +382,7 @@ static __always_inline enum mpgate_reason steer_syn(struct __sk_buff *skb, const
 		return steer_again(skb, set, seg, &tuple, known, answer);
 	}
 	if (!(rule.flags & STEER_ALONE)) {
-		answer->peer = steer_peer(slot, rule.group);
+		answer->peer = steer_peer(slot, rule.group, seg);
 		if (answer->peer == MPGATE_NO_PEER)
 			return steer_cannot(answer, rule.flags, MPGATE_R_PEER_DOWN);
 	}

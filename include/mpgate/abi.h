@@ -24,7 +24,8 @@
 #define MPGATE_MAX_PEERS 4096 /* peers, hence gateways of one hub */
 #define MPGATE_MAX_PEER_ADDRS (4 * MPGATE_MAX_PEERS)
 #define MPGATE_MAX_GROUPS 256 /* groups, single peers named by a rule included */
-#define MPGATE_GROUP_PEERS 8 /* peers in a group, in order of preference */
+#define MPGATE_GROUP_PEERS 8 /* peers in a group */
+#define MPGATE_GROUP_BUCKETS 256U /* of clients, that a group's peers are shared out to; a power of two */
 #define MPGATE_MAX_WORKERS 64
 #define MPGATE_MAX_FLOWS 16384 /* connections that were given to a worker and that it has not accepted yet */
 #define MPGATE_CLIENT_FLOWS                                                                                            \
@@ -246,7 +247,9 @@ struct mpgate_rule {
 
 struct mpgate_group {
 	__u32 count;
-	__u16 peers[MPGATE_GROUP_PEERS]; /* peer slots, best first */
+	__u16 peers[MPGATE_GROUP_PEERS]; /* peer slots */
+	/* By client: in which order they are asked, indexes into peers of 4 bits, from the lowest. */
+	__u32 order[MPGATE_GROUP_BUCKETS];
 };
 
 /* policy (one entry a generation): where a lookup starts. */

@@ -296,6 +296,8 @@ HARNESS void policy_make(struct mpgate_bpf *skel, struct test_policy *t, __u32 s
 	struct mpgate_bitmap all = {}, last = {}, empty = {};
 	__u32 zero = 0, index_last, index_all;
 
+	for (__u32 i = 0; i < MPGATE_GROUP_BUCKETS; i++)
+		group.order[i] = 0x10;
 	memset(t, 0, sizeof(*t));
 	t->links = dp_inner(skel->maps.gen_links, slot, 8);
 	t->policy = dp_inner(skel->maps.gen_policy, slot, 1);

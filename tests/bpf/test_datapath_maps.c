@@ -447,7 +447,7 @@ static void test_compiled_policy(void)
 	bool l3 = false;
 
 	CU_ASSERT_EQUAL_FATAL(config_parse(text, strlen(text), "test.yaml", ".", &cfg, &err), 0);
-	CU_ASSERT_EQUAL_FATAL(policy_compile(cfg, &slot, ids, &img), 0);
+	CU_ASSERT_EQUAL_FATAL(policy_compile(cfg, &slot, ids, (const uint64_t[2]){ 0 }, &img), 0);
 	CU_ASSERT_EQUAL(datapath_set_policy(dp, cfg, &img, &dev, &l3), 0);
 	expect(dp, &t4, MPGATE_R_RULE_DIRECT, 1, -1);
 	expect(dp, &t6, MPGATE_R_RULE_DIRECT, 1, -1);

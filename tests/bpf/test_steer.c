@@ -240,6 +240,50 @@ static void a_peer_that_is_down_opens_or_rejects(void)
 	dp_peer(skel, 4, 1);
 }
 
+/* Every other bucket of clients has the second peer first: each bit of an address counts, and the port does not. */
+static void clients_are_shared_out(void)
+{
+	struct mpgate_group group = { .count = 2, .peers = { 3, 4 } };
+	__u32 zero = 0, moved = 0, first = 0;
+
+	dp_peer(skel, 3, 1);
+	for (__u32 i = 0; i < MPGATE_GROUP_BUCKETS; i++)
+		group.order[i] = i % 2 ? 0x01 : 0x10;
+	fd_set_elem(policy.groups, &zero, &group);
+	EACH_FAMILY(family)
+	{
+		int af = family == 4 ? AF_INET : AF_INET6, bits = family == 4 ? 32 : 128;
+
+		for (int bit = -1; bit < bits; bit++) {
+			char text[INET6_ADDRSTRLEN];
+			struct packet p = { .name = "a client", .family = family, .src = text };
+			__u8 addr[16];
+			__u32 peer;
+
+			inet_pton(af, family == 4 ? "10.1.2.3" : "2001:db8:1:2:3:4:5:6", addr);
+			if (bit >= 0)
+				addr[bit / 8] ^= (__u8)(1 << bit % 8);
+			inet_ntop(af, addr, text, sizeof(text));
+			peer = explain(&p, link_id).peer;
+			CU_ASSERT(peer == 3 || peer == 4);
+			if (bit < 0)
+				first = peer;
+			moved += peer != first;
+			p.sport = 4711;
+			CU_ASSERT_EQUAL(explain(&p, link_id).peer, peer);
+		}
+	}
+	CU_ASSERT(moved > 40 && moved < 120); /* of 160 */
+	/* Who is down is left out. */
+	dp_peer(skel, 4, 0);
+	CU_ASSERT_EQUAL(explain(&variants[0], link_id).peer, 3);
+	dp_peer(skel, 3, 0);
+	dp_peer(skel, 4, 1);
+	for (__u32 i = 0; i < MPGATE_GROUP_BUCKETS; i++)
+		group.order[i] = 0x10;
+	fd_set_elem(policy.groups, &zero, &group);
+}
+
 static void worker_set(__u32 worker, __be16 port, __u16 alive)
 {
 	struct mpgate_listener l = { .port = port, .alive = alive };
@@ -391,6 +435,7 @@ int main(void)
 		{ "routes are respected", routes_are_respected },
 		{ "what is not forwarded passes", what_is_not_forwarded_passes },
 		{ "a peer that is down opens or rejects", a_peer_that_is_down_opens_or_rejects },
+		{ "clients are shared out", clients_are_shared_out },
 		{ "a peer is left alone", a_peer_is_left_alone },
 		{ "without policy or link nothing is classified", without_policy_or_link_nothing_is_classified },
 		{ "the last of 1024 rules is found", the_last_of_1024_rules_is_found },

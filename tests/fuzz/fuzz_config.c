@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(&err);
 		return 0;
 	}
-	CHECK(policy_compile(cfg, slots, ids, &img) == 0);
+	CHECK(policy_compile(cfg, slots, ids, (const uint64_t[2]){ 0 }, &img) == 0);
 	policy_free(&img);
 	check_print(cfg);
 	config_free(cfg);

@@ -56,6 +56,14 @@ for f in 4 6; do
 	took terminated 0 "IPv$f: mptcp: learned: the first connection" greeted_phone
 	took terminated 1 "IPv$f: mptcp: learned: the next one" greeted_phone
 done
+for f in 4 6; do
+	family $f
+	ctl hub drain start >/dev/null
+	took taken 0 "IPv$f: drained, the hub lets them pass" load -n 100000 get "$SERVER_IP" 80
+	took terminated 0 "IPv$f: drained: those of phones, too" load -m -n 100000 echo "$SERVER_IP" 7001
+	ctl hub drain stop >/dev/null
+	took taken 1 "IPv$f: and takes them again" load -n 100000 get "$SERVER_IP" 80
+done
 daemon_stop hub
 for f in 4 6; do
 	family $f

@@ -43,11 +43,12 @@ static void plain_rule(struct cfg_rule *rule)
 static int compile(const struct config *cfg, struct policy_image *img)
 {
 	static const uint16_t slots[2] = { 7, 9 };
+	static const uint64_t client_key[2] = { 1, 2 };
 	uint32_t ids[MPGATE_MAX_RULES + 1];
 
 	for (unsigned i = 0; i < MPGATE_MAX_RULES + 1; i++)
 		ids[i] = 1000 + i;
-	return policy_compile(cfg, slots, ids, img);
+	return policy_compile(cfg, slots, ids, client_key, img);
 }
 
 #endif

@@ -106,7 +106,8 @@ static const char full[] =
 	"- { name: cpe2, key-file: \"odd: name #1\\u00e9.key\", allow-source: [ 10.9.0.0/16 ] }\n"
 	"- { name: way, key-file: way.key, mode: transparent, allow-source: [ 10.7.0.0/16 ] }\n"
 	"transparent: { join: [ 192.0.2.1, \"2001:db8::1\" ], port: 8805 }\n"
-	"groups:\n- { name: hubs, peers: [ hub2, hub1 ] }\n"
+	"groups:\n- { name: hubs, peers: [ hub2, hub1 ] }\n- { name: farm, peers: [ hub1, hub2 ], choose: client, "
+	"weights: [ 3, 256 ] }\n"
 	"prefix-sets:\n"
 	"- { name: cloud, file: good.txt, prefixes: [ 198.51.100.0/24 ] }\n"
 	"policy:\n  default: direct\n  rules:\n"
@@ -167,7 +168,11 @@ static void test_everything(void)
 	CU_ASSERT_TRUE(cfg->transparent.accept);
 	CU_ASSERT_EQUAL(cfg->transparent.join_count, 2);
 	CU_ASSERT_EQUAL(cfg->transparent.port, 8805);
-	CU_ASSERT_EQUAL(cfg->group_count, 3);
+	CU_ASSERT_EQUAL(cfg->group_count, 4);
+	CU_ASSERT_EQUAL(cfg->groups[0].choose, CFG_CHOOSE_ORDER);
+	CU_ASSERT_PTR_NULL(cfg->groups[0].weights);
+	CU_ASSERT_EQUAL(cfg->groups[1].choose, CFG_CHOOSE_CLIENT);
+	CU_ASSERT_EQUAL(cfg->groups[1].weights[1], 256);
 	CU_ASSERT_EQUAL(cfg->groups[0].peers[0], 1);
 	CU_ASSERT_EQUAL(cfg->sets[0].prefixes.count, 4);
 	CU_ASSERT_EQUAL(cfg->published, 3);
@@ -179,7 +184,7 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->rules[4].if_down, CFG_IF_DOWN_REJECT);
 	CU_ASSERT_EQUAL(cfg->rules[4].mptcp, CFG_MPTCP_TERMINATE);
 	CU_ASSERT_EQUAL(cfg->rules[4].to_set, 0);
-	CU_ASSERT_EQUAL(cfg->rules[5].group, 1);
+	CU_ASSERT_EQUAL(cfg->rules[5].group, 2);
 	CU_ASSERT_EQUAL(cfg->rules[6].link, CFG_LINK_HOST);
 	CU_ASSERT_TRUE(cfg->rules[8].terminate && !cfg->rules[8].proxy && cfg->rules[8].group < 0);
 	CU_ASSERT_EQUAL(cfg->rules[8].mptcp, CFG_MPTCP_LEARNED);
@@ -308,7 +313,9 @@ static bool same_lists(const struct config *a, const struct config *b)
 	for (i = 0; same && i < a->group_count; i++)
 		same = same_text(a->groups[i].name, b->groups[i].name) &&
 		       SAME_BYTES(&a->groups[i], &b->groups[i], peers, peer_count) &&
-		       a->groups[i].implied == b->groups[i].implied;
+		       a->groups[i].implied == b->groups[i].implied && a->groups[i].choose == b->groups[i].choose &&
+		       !a->groups[i].weights == !b->groups[i].weights &&
+		       (!a->groups[i].weights || SAME_BYTES(&a->groups[i], &b->groups[i], weights, peer_count));
 	for (i = 0; same && i < a->set_count; i++)
 		same = same_text(a->sets[i].name, b->sets[i].name) &&
 		       same_prefixes(&a->sets[i].prefixes, &b->sets[i].prefixes);

@@ -183,6 +183,12 @@ static const struct {
 	{ PEER "groups:\n- name: g\n", "3: group 'g' has no peers" },
 	{ PEER "groups:\n- name: g\n  peers: [ hub1, hub2 ]\n", "4: group 'g': there is no peer 'hub2'" },
 	{ PEER "groups:\n- name: g\n  peers:\n  - hub1\n  - hub1\n", "6: group 'g': peer 'hub1' is there twice" },
+	{ PEER "groups:\n- name: g\n  peers: [ hub1 ]\n  weights: [ 1 ]\n",
+	  "5: group 'g': weights are for choose: client" },
+	{ PEER "groups:\n- name: g\n  peers: [ hub1 ]\n  choose: client\n  weights: [ 1, 2 ]\n",
+	  "6: group 'g': 2 weights for 1 peers" },
+	{ PEER "groups:\n- name: g\n  peers: [ hub1 ]\n  choose: client\n  weights: [ 0 ]\n",
+	  "6: group 'g': 0 is not a weight: 1 to 256" },
 	{ PEER "groups:\n- name: g\n  peers: [ a, a, a, a, a, a, a, a, a ]\n",
 	  "4: group 'g': 9 peers are more than 8" },
 	/* prefix sets */

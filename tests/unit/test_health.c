@@ -278,9 +278,86 @@ static void test_patience(void)
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
 }
 
+/* A converter that refuses is no peer now, but the path to it is good. */
+static void test_refused(void)
+{
+	static const struct health_result refused = { .error = "it says: resource exceeded", .answers = true };
+	struct health h = two_up();
+
+	probe(&h, 0, &refused, T0 + 1);
+	probe(&h, 1, &bad, T0 + 1);
+	CU_ASSERT_EQUAL(health_state(&h), HEALTH_DOWN);
+	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_UP);
+	CU_ASSERT_EQUAL(health_of_path(&h, "wan1", false), HEALTH_DOWN);
+	probe(&h, 0, &bad, T0 + 2);
+	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_DOWN);
+}
+
+/* Where another can take over, a connection that waits and probes that are not answered are enough. */
+static void test_silent(void)
+{
+	struct health h = two_up();
+	uint64_t next;
+
+	health_complain(&h, T0 + 1000);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 5000, &next)); /* it has no stand-in */
+	h = two_up();
+	h.spare = true;
+	CU_ASSERT_EQUAL(health_quick_ms(&h), HEALTH_QUICK_MS);
+	h.way[0].rtt_us = 100000;
+	CU_ASSERT_EQUAL(health_quick_ms(&h), 300);
+	health_begin(&h, 0, T0 + 900);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 1300, &next)); /* nobody has complained */
+	health_complain(&h, T0 + 1300);
+	CU_ASSERT_EQUAL(health_due(&h, T0 + 1300, &next), 1);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 1300, &next)); /* the other way is not asked yet */
+	CU_ASSERT_EQUAL(next, UINT64_MAX);
+	health_begin(&h, 1, T0 + 1300);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 1599, &next));
+	CU_ASSERT_EQUAL(next, T0 + 1600);
+	CU_ASSERT_TRUE(health_silent(&h, T0 + 1600, &next));
+	/* An answer over either is one. */
+	health_end(&h, 1, &good, T0 + 1700);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 1700, &next));
+	CU_ASSERT_FALSE(h.complained);
+	/* A way that is down says nothing, and without any the peer is down and not silent. */
+	health_end(&h, 0, &bad, T0 + 1800);
+	health_complain(&h, T0 + 1900);
+	health_begin(&h, 1, T0 + 1900);
+	CU_ASSERT_TRUE(health_silent(&h, T0 + 2200, &next));
+	health_end(&h, 1, &bad, T0 + 3900);
+	CU_ASSERT_FALSE(health_silent(&h, T0 + 3900, &next));
+}
+
+/* Its probes hurry when they are asked for, and go on while others have its clients. */
+static void test_spare(void)
+{
+	struct health h = two_up();
+	uint64_t next;
+
+	h.spare = true;
+	health_suspect(&h, T0 + 10);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + HEALTH_QUICK_MS);
+	probe(&h, 0, &good, T0 + HEALTH_QUICK_MS);
+	probe(&h, 1, &good, T0 + HEALTH_QUICK_MS);
+	health_suspect(&h, T0 + 300); /* in vain so far */
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 300), T0 + HEALTH_QUICK_MS + HEALTH_PAUSE_MS / 2);
+	for (unsigned i = 0; i < 10; i++) {
+		probe(&h, 0, &bad, T0 + 1000);
+		probe(&h, 1, &bad, T0 + 1000);
+	}
+	health_used(&h, T0 + 1000);
+	CU_ASSERT_EQUAL(health_due(&h, T0 + 1000 + HEALTH_SPARE_MS, &next), 0);
+	h.spare = false;
+	CU_ASSERT_EQUAL(health_due(&h, T0 + 1000 + HEALTH_SPARE_MS, &next), -1);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "ways", test_ways },
+				{ "refused", test_refused },
+				{ "silent", test_silent },
+				{ "with a stand-in", test_spare },
 				{ "bound", test_bound },
 				{ "what stays is kept", test_kept },
 				{ "choice", test_choice },

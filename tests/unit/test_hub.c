@@ -420,6 +420,46 @@ static void test_options(void)
 	check_error(p, CONVERT_E_TCP_OPTION, 253);
 }
 
+/* Drained, or with as many connections as it may have: requests are told so, and an Info only in the first case. */
+static void has_enough(bool draining, bool info)
+{
+	struct convert_writer wr;
+	struct convert_msg m;
+	struct sock *p;
+
+	world_new();
+	world.config.head.accept = CFG_ACCEPT_OPEN;
+	world.config.head.connections = 1;
+	w = world_start();
+	length = plain_request(NULL, NULL);
+	call(false);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	w->shm->draining = draining;
+	if (!draining)
+		CU_ASSERT_EQUAL(worker_load(w), 1);
+	if (info) {
+		convert_begin(&wr, message, sizeof(message));
+		convert_put_info(&wr);
+		length = (size_t)convert_end(&wr);
+	}
+	p = call(false);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	CU_ASSERT_EQUAL(w->stats->drained, draining);
+	if (draining || !info) {
+		check_error(p, CONVERT_E_RESOURCE, 30);
+		return;
+	}
+	EQUAL_TEXT(world_behind_answer(p, &m), "");
+	CU_ASSERT_FALSE(m.has & CONVERT_HAS_ERROR);
+	CU_ASSERT_EQUAL(w->stats->info, 1);
+}
+
+static void test_has_enough(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		has_enough(i & 1, i & 2);
+}
+
 static void test_source_preserved(void)
 {
 	struct mpgate_addr from;
@@ -478,6 +518,7 @@ int main(void)
 		{ "Errors a second", test_errors_a_second },
 		{ "Info", test_info },
 		{ "TCP options", test_options },
+		{ "has enough", test_has_enough },
 		{ "source preserved", test_preserve },
 		CU_TEST_INFO_NULL,
 	};

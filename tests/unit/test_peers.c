@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/supervisor/peers.c user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c
+// SOURCES: user/mpgated/supervisor/peers.c user/mpgated/supervisor/groups.c
+// SOURCES: user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c
 // SOURCES: tests/unit/peers_script.c tests/unit/loop.c
 /* Peers and their ways: what probes find, and what steer, the workers and the paths are told of it. */
 #include "config_test.h"
@@ -186,10 +187,10 @@ static void test_suspect(void)
 
 	loop_pass(2 * HEALTH_PAUSE_MS);
 	CU_ASSERT_EQUAL(script.s.probes, 0);
-	peers_suspect(&script.s, p->slot + 1);
-	peers_suspect(&script.s, MPGATE_MAX_PEERS);
+	peers_suspect(&script.s, p->slot + 1, false);
+	peers_suspect(&script.s, MPGATE_MAX_PEERS, false);
 	CU_ASSERT_EQUAL(script.s.probes, 0);
-	peers_suspect(&script.s, p->slot);
+	peers_suspect(&script.s, p->slot, false);
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
 	CU_ASSERT_EQUAL(script.s.probes, 2);
 	script_all_end(&script_silent);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/supervisor/peers.c user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c
+// SOURCES: user/mpgated/supervisor/peers.c user/mpgated/supervisor/groups.c
+// SOURCES: user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c
 // SOURCES: tests/unit/peers_script.c tests/unit/loop.c
 /* Peers over reloads: who keeps its slot and what is known of it, who starts anew, who goes, who is refused. */
 #include "config_test.h"
@@ -161,7 +162,7 @@ static void test_left_out(void)
 	CU_ASSERT_FALSE(script.steer[p->slot].up);
 	CU_ASSERT_PTR_NOT_NULL(strstr(p->last_error, "left out: its key has the name of a key of peer first"));
 	CU_ASSERT_PTR_NULL(p->probes);
-	peers_suspect(&script.s, p->slot);
+	peers_suspect(&script.s, p->slot, false);
 	loop_pass(HEALTH_BACKOFF_MAX_MS);
 	CU_ASSERT_PTR_NULL(p->probes);
 	CU_ASSERT_EQUAL(script_peer("first")->state, PEER_UNKNOWN);

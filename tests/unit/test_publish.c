@@ -217,7 +217,7 @@ static void test_compiled(void)
 	struct config *cfg;
 
 	CU_ASSERT_EQUAL_FATAL(parse(both, &cfg, &err), 0);
-	CU_ASSERT_EQUAL_FATAL(policy_compile(cfg, slots, ids, &img), 0);
+	CU_ASSERT_EQUAL_FATAL(policy_compile(cfg, slots, ids, (const uint64_t[2]){ 0 }, &img), 0);
 	CU_ASSERT_EQUAL(img.policy.rules, 3);
 	CU_ASSERT_EQUAL(img.rules[0].action, MPGATE_PROXY);
 	CU_ASSERT_EQUAL(img.rules[0].flags, MPGATE_RULE_TAKE_MPTCP | MPGATE_RULE_HONEST | MPGATE_RULE_PUBLISHED);

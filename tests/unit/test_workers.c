@@ -228,6 +228,10 @@ static void test_reports(void)
 	crew_says(1, &(struct message){ .type = MSG_PEER_REFUSED, .slot = 3 }, -1);
 	CU_ASSERT_EQUAL(crew.suspected[2], 1);
 	CU_ASSERT_EQUAL(crew.suspected[3], 1);
+	CU_ASSERT_EQUAL(crew.slow, 0);
+	crew_says(1, &(struct message){ .type = MSG_PEER_SLOW, .slot = 3 }, -1);
+	CU_ASSERT_EQUAL(crew.suspected[3], 2);
+	CU_ASSERT_EQUAL(crew.slow, 1);
 	crew_says(0, &(struct message){ .type = MSG_PARKED, .slot = 1 }, -1);
 	CU_ASSERT_EQUAL(crew.parked[1], 1);
 	addr_parse("192.0.2.77", &m.source);

@@ -249,8 +249,9 @@ void peers_worker_gone(struct supervisor *s)
 	crew.gone++;
 }
 
-void peers_suspect(struct supervisor *s, unsigned slot)
+void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 {
+	crew.slow += slow;
 	CHECK(slot < s->peer_slots);
 	crew.suspected[slot]++;
 }

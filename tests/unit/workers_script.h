@@ -52,7 +52,7 @@ struct crew {
 	} listener[CREW_LISTENERS];
 	unsigned listeners;
 	int listen_error[CREW_LISTENERS]; /* errno with which the nth cannot be opened */
-	unsigned suspected[4], proved; /* by slot; messages */
+	unsigned suspected[4], slow, proved; /* by slot; messages */
 	unsigned parked[MPGATE_MAX_PEERS], gone; /* how often that was told: by slot, that a worker is gone */
 	struct paths_join join; /* asked for last */
 	struct mpgate_addr source; /* that proved a key last */

@@ -7,6 +7,7 @@
  */
 #include <lib/bitmap_pool.h>
 #include <lib/policy.h>
+#include <lib/rendezvous.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -350,7 +351,24 @@ static int compile_rules(const struct config *cfg, const uint32_t *rule_id, stru
 	return 0;
 }
 
-static int compile_groups(const struct config *cfg, const uint16_t *peer_slot, struct policy_image *img)
+static void compile_orders(const struct config *cfg, const struct cfg_group *from, const uint64_t client_key[2],
+			   struct mpgate_group *out)
+{
+	const char *names[MPGATE_GROUP_PEERS];
+	unsigned weights[MPGATE_GROUP_PEERS];
+
+	for (unsigned k = 0; k < from->peer_count; k++) {
+		names[k] = cfg->peers[from->peers[k]].name;
+		weights[k] = from->weights ? from->weights[k] : 1;
+	}
+	for (unsigned i = 0; i < MPGATE_GROUP_BUCKETS; i++)
+		out->order[i] = from->choose == CFG_CHOOSE_CLIENT
+					? rendezvous_order(client_key, i, names, weights, from->peer_count)
+					: RENDEZVOUS_AS_GIVEN;
+}
+
+static int compile_groups(const struct config *cfg, const uint16_t *peer_slot, const uint64_t client_key[2],
+			  struct policy_image *img)
 {
 	unsigned i, k;
 
@@ -362,6 +380,7 @@ static int compile_groups(const struct config *cfg, const uint16_t *peer_slot, s
 		img->groups[i].count = cfg->groups[i].peer_count;
 		for (k = 0; k < cfg->groups[i].peer_count; k++)
 			img->groups[i].peers[k] = peer_slot[cfg->groups[i].peers[k]];
+		compile_orders(cfg, &cfg->groups[i], client_key, &img->groups[i]);
 	}
 	return 0;
 }
@@ -388,7 +407,7 @@ static struct policy_prefix *shrink(struct policy_prefix *list, unsigned count)
 }
 
 int policy_compile(const struct config *cfg, const uint16_t *peer_slot, const uint32_t *rule_id,
-		   struct policy_image *out)
+		   const uint64_t client_key[2], struct policy_image *out)
 {
 	struct policy_image img = { 0 };
 	struct bitmap_pool pool = { 0 };
@@ -400,7 +419,7 @@ int policy_compile(const struct config *cfg, const uint16_t *peer_slot, const ui
 	if (!r)
 		r = compile_rules(cfg, rule_id, &img);
 	if (!r)
-		r = compile_groups(cfg, peer_slot, &img);
+		r = compile_groups(cfg, peer_slot, client_key, &img);
 	if (!r)
 		r = compile_sides(cfg, &pool, &img);
 	if (!r)

@@ -34,11 +34,12 @@ struct policy_image {
 
 /*
  * peer_slot maps an index into cfg->peers to the peer's slot; rule_id an index into cfg->rules to the rule's
- * number (both stable over reloads, kept by the supervisor). Returns 0, -ENOMEM, or -E2BIG when a limit of abi.h
+ * number (both stable over reloads, kept by the supervisor); client_key says which clients get which peer of a group
+ * that is chosen from by client. Returns 0, -ENOMEM, or -E2BIG when a limit of abi.h
  * is passed; *out is filled only on success and freed with policy_free().
  */
 int policy_compile(const struct config *cfg, const uint16_t *peer_slot, const uint32_t *rule_id,
-		   struct policy_image *out);
+		   const uint64_t client_key[2], struct policy_image *out);
 void policy_free(struct policy_image *img);
 
 #endif

@@ -19,22 +19,23 @@
 #define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL } }, note }
 /* clang-format on */
 
-static const struct view status_view = VIEW(
-	NULL,
-	LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
-	      AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
-	      PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
-	      PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
-	      PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"), PLAIN("peers unknown", "peers.unknown"),
-	      PLAIN("peers passive", "peers.passive"), PLAIN("takes Convert", "convert.listening"),
-	      PLAIN("  port", "convert.port"), PLAIN("  accept", "convert.accept")),
-	TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
-	      PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
-	TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"), PLAIN("INDEX", "ifindex"),
-	      PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"), PLAIN("GATE", "gate"),
-	      PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
-	TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
-	      PLAIN("WHY", "why")));
+static const struct view status_view =
+	VIEW(NULL,
+	     LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
+		   AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
+		   PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
+		   PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
+		   PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"),
+		   PLAIN("peers unknown", "peers.unknown"), PLAIN("peers passive", "peers.passive"),
+		   PLAIN("takes Convert", "convert.listening"), PLAIN("  port", "convert.port"),
+		   PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
+	     TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
+		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
+	     TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
+		   PLAIN("INDEX", "ifindex"), PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"),
+		   PLAIN("GATE", "gate"), PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
+	     TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
+		   PLAIN("WHY", "why")));
 
 static const struct view flows_view =
 	VIEW("there are more flows than are shown",
@@ -106,6 +107,16 @@ const struct verb verbs[] = {
 	  .method = "PolicyExplain",
 	  .view = &explain_view },
 	{ .noun = "reload", .help = "read the configuration again", .method = "Reload", .view = &text_view },
+	{ .noun = "drain",
+	  .verb = "start",
+	  .help = "new requests are told to go to another hub; what is carried goes on",
+	  .method = "DrainStart",
+	  .view = &text_view },
+	{ .noun = "drain",
+	  .verb = "stop",
+	  .help = "new requests are taken again",
+	  .method = "DrainStop",
+	  .view = &text_view },
 	{ .noun = "run",
 	  .help = "a command whose connections go by the rules",
 	  .takes_command = true,

@@ -185,6 +185,7 @@ static void free_peers(struct config *cfg)
 	for (i = 0; i < cfg->group_count; i++) {
 		free(cfg->groups[i].name);
 		free(cfg->groups[i].peers);
+		free(cfg->groups[i].weights);
 	}
 	free(cfg->groups);
 }

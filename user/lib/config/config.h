@@ -41,6 +41,8 @@ enum cfg_mptcp { CFG_MPTCP_PASS, CFG_MPTCP_LEARNED, CFG_MPTCP_TERMINATE };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
 /* When a connection to a peer gets its further subflows; DEFAULT: as the section `subflows` says. */
 enum cfg_join { CFG_JOIN_DEFAULT, CFG_JOIN_LATE, CFG_JOIN_AT_ONCE, CFG_JOIN_NEVER };
+/* Which of a group's peers has a connection: the first that is up, or by client, each as its weight is. */
+enum cfg_choose { CFG_CHOOSE_ORDER, CFG_CHOOSE_CLIENT };
 enum cfg_manager { CFG_MANAGER_AUTO, CFG_MANAGER_KERNEL };
 
 struct cfg_link {
@@ -120,7 +122,9 @@ struct cfg_peer {
 struct cfg_group {
 	char *name;
 	unsigned *peers; /* indexes into config.peers, best first */
+	unsigned *weights; /* of each, from 1; NULL: all alike */
 	unsigned peer_count;
+	enum cfg_choose choose;
 	bool implied; /* made for a peer that a rule names; has the peer's name */
 };
 

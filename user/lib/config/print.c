@@ -190,7 +190,7 @@ static void print_transparent(struct printer *p, const struct cfg_transparent *t
 
 static void print_peers(struct printer *p, const struct config *cfg)
 {
-	unsigned i, k;
+	unsigned i;
 
 	open_list(p, "peers", false);
 	for (i = 0; i < cfg->peer_count; i++) {
@@ -211,16 +211,32 @@ static void print_peers(struct printer *p, const struct config *cfg)
 		close_map(p);
 	}
 	close_list(p);
+}
+
+static void print_groups(struct printer *p, const struct config *cfg)
+{
 	open_list(p, "groups", false);
-	for (i = 0; i < cfg->group_count; i++) {
-		if (cfg->groups[i].implied)
+	for (unsigned i = 0; i < cfg->group_count; i++) {
+		const struct cfg_group *g = &cfg->groups[i];
+		char buf[16];
+
+		if (g->implied)
 			continue;
 		open_map(p, NULL);
-		pair(p, "name", cfg->groups[i].name);
+		pair(p, "name", g->name);
 		open_list(p, "peers", true);
-		for (k = 0; k < cfg->groups[i].peer_count; k++)
-			text(p, cfg->peers[cfg->groups[i].peers[k]].name);
+		for (unsigned k = 0; k < g->peer_count; k++)
+			text(p, cfg->peers[g->peers[k]].name);
 		close_list(p);
+		pair(p, "choose", cfg_choose_words[g->choose].str);
+		if (g->weights) {
+			open_list(p, "weights", true);
+			for (unsigned k = 0; k < g->peer_count; k++) {
+				snprintf(buf, sizeof(buf), "%u", g->weights[k]);
+				text(p, buf);
+			}
+			close_list(p);
+		}
 		close_map(p);
 	}
 	close_list(p);
@@ -339,6 +355,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	print_convert(p, &cfg->convert);
 	print_transparent(p, &cfg->transparent);
 	print_peers(p, cfg);
+	print_groups(p, cfg);
 	print_policy(p, cfg);
 	open_map(p, "subflows");
 	pair(p, "path-manager", cfg_manager_words[cfg->subflows.manager].str);

@@ -59,6 +59,9 @@ struct raw_group {
 	char *name;
 	char **peers;
 	unsigned peers_count;
+	unsigned *weights;
+	unsigned weights_count;
+	enum cfg_choose choose;
 };
 
 struct raw_set {
@@ -128,6 +131,7 @@ extern const struct cyaml_schema_value raw_schema;
 /* Words of the enums, in order of their values; for the schema and for config_print(). */
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
-	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2];
+	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2],
+	cfg_choose_words[2];
 
 #endif

@@ -11,6 +11,8 @@
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT | (flags), type, member, words, CYAML_ARRAY_LEN(words))
 #define TEXTS(key, flags, type, member)                                                                                \
 	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), type, member, &text_entry, 0, CYAML_UNLIMITED)
+#define NUMBERS(key, flags, type, member)                                                                              \
+	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), type, member, &number_entry, 0, CYAML_UNLIMITED)
 #define MAPS(key, flags, type, member, count, entry)                                                                   \
 	CYAML_FIELD_SEQUENCE_COUNT(key, CYAML_FLAG_POINTER | (flags), type, member, count, entry, 0, CYAML_UNLIMITED)
 
@@ -43,6 +45,7 @@ const cyaml_strval_t cfg_join_words[4] = { { "default", CFG_JOIN_DEFAULT },
 					   { "late", CFG_JOIN_LATE },
 					   { "at-once", CFG_JOIN_AT_ONCE },
 					   { "never", CFG_JOIN_NEVER } };
+const cyaml_strval_t cfg_choose_words[2] = { { "order", CFG_CHOOSE_ORDER }, { "client", CFG_CHOOSE_CLIENT } };
 const cyaml_strval_t cfg_manager_words[2] = { { "auto", CFG_MANAGER_AUTO }, { "kernel", CFG_MANAGER_KERNEL } };
 static const cyaml_strval_t default_words[] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
@@ -51,6 +54,8 @@ static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "n
 static const cyaml_strval_t detour_words[2] = { { "auto", 0 }, { "no", 1 } };
 
 static const cyaml_schema_value_t text_entry = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX) };
+
+static const cyaml_schema_value_t number_entry = { CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned) };
 
 static const cyaml_schema_field_t link_fields[] = {
 	TEXT("name", 0, struct raw_link, name),
@@ -117,6 +122,8 @@ static const cyaml_schema_value_t peer_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_
 static const cyaml_schema_field_t group_fields[] = {
 	TEXT("name", 0, struct raw_group, name),
 	TEXTS("peers", OPT, struct raw_group, peers),
+	WORD("choose", OPT, struct raw_group, choose, cfg_choose_words),
+	NUMBERS("weights", OPT, struct raw_group, weights),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t group_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_group,

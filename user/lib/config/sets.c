@@ -7,6 +7,8 @@
 
 #include <lib/config/build.h>
 
+#define WEIGHT_MAX 256
+
 /* One line of a prefix file, without its end. Comments and blanks around the prefix are cut off in place. */
 static char *trim(char *line)
 {
@@ -132,6 +134,34 @@ int cfg_find_group(const struct config *cfg, const char *name)
 	return -1;
 }
 
+static int build_weights(struct build *b, unsigned i)
+{
+	const struct raw_group *raw = &b->raw->groups[i];
+	struct cfg_group *group = &b->cfg->groups[i];
+	unsigned k;
+
+	group->choose = raw->choose;
+	if (!raw->weights_count)
+		return 0;
+	if (raw->choose != CFG_CHOOSE_CLIENT)
+		return cfg_fail(b, cfg_at(b, "groups[%u].weights", i), "group '%s': weights are for choose: client",
+				raw->name);
+	if (raw->weights_count != raw->peers_count)
+		return cfg_fail(b, cfg_at(b, "groups[%u].weights", i), "group '%s': %u weights for %u peers", raw->name,
+				raw->weights_count, raw->peers_count);
+	group->weights = calloc(raw->weights_count, sizeof(*group->weights));
+	if (!group->weights)
+		return -ENOMEM;
+	for (k = 0; k < raw->weights_count; k++) {
+		if (!raw->weights[k] || raw->weights[k] > WEIGHT_MAX)
+			return cfg_fail(b, cfg_at(b, "groups[%u].weights[%u]", i, k),
+					"group '%s': %u is not a weight: 1 to %d", raw->name, raw->weights[k],
+					WEIGHT_MAX);
+		group->weights[k] = raw->weights[k];
+	}
+	return 0;
+}
+
 static int build_group(struct build *b, unsigned i)
 {
 	const struct raw_group *raw = &b->raw->groups[i];
@@ -159,7 +189,7 @@ static int build_group(struct build *b, unsigned i)
 		group->peers[k] = (unsigned)peer;
 		group->peer_count = k + 1;
 	}
-	return 0;
+	return build_weights(b, i);
 }
 
 int cfg_build_groups(struct build *b)

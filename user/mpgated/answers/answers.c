@@ -150,6 +150,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_object_set_new(convert, "listening", json_boolean(s->cfg->convert.listening));
 	json_set_int(convert, "port", s->cfg->convert.listening ? s->cfg->convert.port : 0);
 	json_set_text(convert, "accept", s->cfg->convert.listening ? accept_names[s->cfg->convert.accept] : "none");
+	json_object_set_new(convert, "draining", json_boolean(s->shm->draining));
 	json_set_text(o, "instance", s->cfg->instance);
 	json_set_text(o, "version", MPGATE_VERSION);
 	json_set_int(o, "pid", (uint64_t)getpid());
@@ -366,7 +367,10 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "name", p->name);
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
-		json_set_text(o, "state", p->address_count || p->left_out ? peer_states[p->state] : "passive");
+		json_set_text(o, "state",
+			      !p->address_count && !p->left_out ? "passive"
+			      : p->silent			? "silent"
+								: peer_states[p->state]);
 		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
@@ -410,6 +414,38 @@ static json_t *reload(void *arg, const json_t *parameters, const char **error, c
 	return o;
 }
 
+static json_t *drain(struct supervisor *s, bool on, const char **error, char **why)
+{
+	unsigned carried = 0;
+	char text[128];
+	json_t *o;
+
+	if (!s->cfg->convert.listening && !s->cfg->transparent.accept)
+		return method_fail(error, why, "no requests come in here: this is no hub");
+	if (s->shm->draining != on)
+		log_info("drain: new requests are %s", on ? "told to go elsewhere" : "taken again");
+	s->shm->draining = on;
+	for (unsigned i = 0; i < s->worker_count; i++)
+		carried += s->shm->workers[i].connections;
+	snprintf(text, sizeof(text), "new requests are %s; connections that are carried: %u",
+		 on ? "told to go elsewhere" : "taken again", carried);
+	o = json_object();
+	json_set_text(o, "text", text);
+	return o;
+}
+
+static json_t *drain_start(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	(void)parameters;
+	return drain(arg, true, error, why);
+}
+
+static json_t *drain_stop(void *arg, const json_t *parameters, const char **error, char **why)
+{
+	(void)parameters;
+	return drain(arg, false, error, why);
+}
+
 static json_t *run(void *arg, pid_t caller, const char **error, char **why)
 {
 	int ret = caller > 0 ? host_run(arg, caller) : -ESRCH;
@@ -425,6 +461,8 @@ static const struct control_method methods[] = {
 	{ "io.mpgate.PolicyShow", .call = method_policy_show },
 	{ "io.mpgate.PolicyExplain", .call = method_policy_explain },
 	{ "io.mpgate.Reload", .call = reload },
+	{ "io.mpgate.DrainStart", .call = drain_start },
+	{ "io.mpgate.DrainStop", .call = drain_stop },
 	{ "io.mpgate.Run", .about = run },
 	{ "io.mpgate.Stats", .call = method_stats },
 	{ 0 },

@@ -142,7 +142,7 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 
 		/* Of one that dials us nothing is known. */
 		if (p->address_count)
-			metrics_text_sample(&t, l, p->state == PEER_UP);
+			metrics_text_sample(&t, l, p->state == PEER_UP && !p->silent);
 	}
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");
 	metrics_text_sample(&t, NULL, s->generation);

@@ -49,6 +49,8 @@
 	X(not_mptcp, "fallback-tcp", "connections to a peer that fell back to plain TCP")                              \
 	X(peer_failed, "peer-failed", "connections that did not reach the peer")                                       \
 	X(direct, "direct", "connections carried to the server without the peer, since it failed")                     \
+	X(moved, "moved", "connections taken to another peer of the group, since the first failed or had enough")      \
+	X(drained, "drained", "requests told to go elsewhere, since we are drained")                                   \
 	X(no_pending, "no-pending",                                                                                    \
 	  "accepted connections that steer did not announce: direct, or reset if meant for us")                        \
 	X(pushed_out, "pushed-out", "connections on the Convert port that had proven nothing, ended for newer ones")   \
@@ -93,6 +95,9 @@ struct peer_shared {
 	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
 	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
 	uint32_t address; /* the one to dial first: the best that answers probes */
+	uint32_t up; /* new connections may be sent to it; written by the supervisor, as the next one */
+	uint32_t patience_ms; /* for the answer to a SYN, before it is said to be slow */
+	uint32_t slow; /* ms of CLOCK_MONOTONIC, modulo 2^32: when a worker said that last */
 	uint32_t used; /* set by workers that dial, cleared by the supervisor, which probes a peer in use more often */
 	uint32_t fallbacks; /* of its connections to plain TCP; counted by workers */
 	/*
@@ -138,6 +143,7 @@ struct shared_memory {
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
+	uint32_t draining; /* 1: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
 	struct logger_stats logger;
 	struct mapping_ring mappings[MPGATE_MAX_WORKERS]; /* memory is taken where something is written */
@@ -171,6 +177,7 @@ enum message_type {
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
+	MSG_PEER_SLOW, /* from a worker: peer `slot` lets a connection wait longer than its patience_ms */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
 	MSG_PARKED, /* from a worker: the first connection of peer `slot` is parked with it, or the last is gone */
 	MSG_PROVED, /* from a worker: a request from `source` proved a key */
@@ -276,6 +283,7 @@ struct snapshot_rule {
 	/* An entry of `publish`: where the peer is to connect to; `port` of the outside is `target_port` there. */
 	uint32_t published;
 	uint32_t join; /* enum cfg_join */
+	uint16_t peer_count, peers[MPGATE_GROUP_PEERS]; /* slots of the group it is sent to; none: it is not */
 	struct mpgate_addr target;
 	uint16_t port, target_port;
 };
@@ -304,6 +312,7 @@ struct snapshot {
 	uint32_t connections; /* of one worker */
 	uint32_t joins; /* further subflows are to be asked for; else the kernel makes them */
 	uint32_t join, join_some_at_once; /* enum cfg_join of what has no rule; 1: some are AT_ONCE */
+	uint32_t stand_ins; /* 1: some rule has more than one peer */
 	uint32_t join_ms; /* when a connection is no longer young */
 	uint64_t join_bytes;
 	uint64_t buffer_bytes; /* parked at most, a worker */

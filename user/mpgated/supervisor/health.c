@@ -68,13 +68,14 @@ static uint64_t due(const struct health *h, unsigned i, uint64_t now)
 	uint64_t at = w->next, soon = UINT64_MAX;
 
 	if (w->suspect)
-		soon = w->last + HEALTH_PAUSE_MS;
+		soon = w->last + (!h->spare ? HEALTH_PAUSE_MS : w->vain ? HEALTH_PAUSE_MS / 2 : HEALTH_QUICK_MS);
 	else if (in_use(h, now) && w->state == HEALTH_DOWN)
 		soon = w->began + HEALTH_PAUSE_MS; /* its SYNs leave every second: it is used as soon as it answers */
 	else if (in_use(h, now) && w->last)
 		soon = w->last + (w->state == HEALTH_UP && is_best(h, i) ? HEALTH_BUSY_MS : HEALTH_SPARE_MS);
+	/* All are: use is no reason to hurry, unless it is one of others while this one's clients are with them. */
 	if (w->state == HEALTH_DOWN && !w->suspect && health_state(h) == HEALTH_DOWN)
-		soon = UINT64_MAX; /* all are: use is no reason to hurry */
+		soon = h->spare && in_use(h, now) ? w->began + HEALTH_SPARE_MS : UINT64_MAX;
 	return soon < at ? soon : at;
 }
 
@@ -118,6 +119,7 @@ void health_begin(struct health *h, unsigned way, uint64_t now)
 	h->way[way].probes = (uint8_t)((h->way[way].probes + 1) % HEALTH_SYN_DATA_EACH);
 	h->way[way].began = now;
 	h->way[way].probing = true;
+	h->way[way].vain = h->way[way].suspect; /* so far */
 	h->way[way].suspect = false;
 }
 
@@ -168,6 +170,9 @@ void health_end(struct health *h, unsigned way, const struct health_result *r, u
 	w->probing = w->suspect = false;
 	w->put_off = 0;
 	w->last = now;
+	w->answers = !r->error || r->answers;
+	w->vain &= !r->error;
+	h->complained &= !w->answers;
 	if (r->error)
 		end_badly(h, w, r, now);
 	else
@@ -197,6 +202,42 @@ void health_suspect(struct health *h, uint64_t now)
 	/* While all are down nobody dials: what fails now was dialed before. */
 	for (unsigned i = 0; i < h->count; i++)
 		h->way[i].suspect |= health_state(h) != HEALTH_DOWN;
+}
+
+void health_complain(struct health *h, uint64_t now)
+{
+	health_suspect(h, now);
+	h->complained = h->spare;
+}
+
+uint32_t health_quick_ms(const struct health *h)
+{
+	int first = health_first(h);
+	uint32_t ms = first < 0 ? 0 : HEALTH_QUICK_RTTS * (h->way[first].rtt_us / 1000);
+
+	return ms > HEALTH_QUICK_MS ? ms : HEALTH_QUICK_MS;
+}
+
+bool health_silent(const struct health *h, uint64_t now, uint64_t *next)
+{
+	uint32_t quick = health_quick_ms(h);
+	uint64_t late = 0;
+
+	*next = UINT64_MAX;
+	if (!h->spare || !h->complained || health_state(h) != HEALTH_UP)
+		return false;
+	for (unsigned i = 0; i < h->count; i++) {
+		const struct health_way *w = &h->way[i];
+
+		if (w->state != HEALTH_UP)
+			continue;
+		if (!w->probing)
+			return false;
+		late = w->began + quick > late ? w->began + quick : late;
+	}
+	if (late > now)
+		*next = late;
+	return late <= now;
 }
 
 int health_best(const struct health *h, unsigned address)
@@ -242,6 +283,6 @@ enum health_state health_of_path(const struct health *h, const char *name, bool 
 
 	for (unsigned i = 0; i < h->count; i++)
 		if (h->way[i].path.v6 == v6 && !strcmp(h->way[i].path.name, name))
-			n[h->way[i].state]++;
+			n[h->way[i].answers ? HEALTH_UP : h->way[i].state]++;
 	return n[HEALTH_UP] ? HEALTH_UP : n[HEALTH_DOWN] && !n[HEALTH_UNKNOWN] ? HEALTH_DOWN : HEALTH_UNKNOWN;
 }

@@ -27,6 +27,8 @@
 #define HEALTH_BACKOFF_MAX_MS 60000U /* between probes of a way that is down, when all are */
 #define HEALTH_PUT_OFF 30U /* times in a row, at most */
 #define HEALTH_PATIENCE_MS 2000U /* for an answer, where there is another way: SYNs are repeated after one second */
+#define HEALTH_QUICK_MS 200U /* the same, and for a connection's SYN, where another peer can take over; or: */
+#define HEALTH_QUICK_RTTS 3U
 #define HEALTH_PATIENCE_RTTS 4U /* and so many round trips */
 
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
@@ -46,6 +48,8 @@ struct health_way {
 	bool plain; /* it answers in plain TCP only */
 	bool probing;
 	uint8_t put_off; /* how often in a row */
+	bool answers; /* what the last probe found was said by a converter, though it may be a refusal */
+	bool vain; /* the last probe was for a suspicion, and it is up */
 	bool suspect; /* a connection over it failed: probed as soon as may be */
 	uint8_t probes; /* begun, modulo HEALTH_SYN_DATA_EACH */
 	uint32_t rtt_us; /* of the last probe */
@@ -59,6 +63,8 @@ struct health {
 	struct health_way way[HEALTH_WAYS]; /* by address of the peer, then best path first */
 	unsigned count;
 	uint64_t used; /* ms: last use of the peer, 0: never */
+	bool spare; /* another peer can take over */
+	bool complained; /* a connection had to wait for it, and no probe was answered since */
 };
 
 /*
@@ -67,6 +73,7 @@ struct health {
  */
 struct health_result {
 	const char *error;
+	bool answers; /* by a converter: the way is good */
 	bool plain, plain_known;
 	bool unsure; /* packets were lost: it is up, and what else was found is left for the next probe, which is soon
 		      */
@@ -94,13 +101,22 @@ int health_find(const struct health *h, unsigned address, const struct health_pa
 void health_used(struct health *h, uint64_t now);
 /* A connection to the peer failed or was refused: probes decide what that means. */
 void health_suspect(struct health *h, uint64_t now);
+/* A connection has had no answer for health_quick_ms(): now it matters whether probes have. */
+void health_complain(struct health *h, uint64_t now);
+/* How long an answer may take before others of its group take over: by the best way's round trip. */
+uint32_t health_quick_ms(const struct health *h);
+/*
+ * It is up as far as is known, but a connection has complained, and no probe under way has been answered in time
+ * either. Else *next is when that may be so, UINT64_MAX: not as things are.
+ */
+bool health_silent(const struct health *h, uint64_t now, uint64_t *next);
 /* The best way to that address, of those that are up; -1: none is. */
 int health_best(const struct health *h, unsigned address);
 /* The best of all; -1: none is up. */
 int health_first(const struct health *h);
 /* Up: one way is. Down: all were found to be. */
 enum health_state health_state(const struct health *h);
-/* Of a path, to all addresses: up: one is; down: there are some, and all are. */
+/* Of a path, to all addresses: up: one is, or was refused by the peer itself; down: there are some, and none is. */
 enum health_state health_of_path(const struct health *h, const char *name, bool v6);
 
 #endif

@@ -5,8 +5,10 @@
 
 void peers_tell_steer(const struct peer *p)
 {
-	const struct mpgate_peer told = { .up = p->state == PEER_UP, .parks = p->parks, .parked = p->parked };
+	bool up = p->state == PEER_UP && !p->silent;
+	const struct mpgate_peer told = { .up = up, .parks = p->parks, .parked = p->parked };
 
+	p->sup->shm->peers[p->slot].up = up;
 	datapath_set_peer(p->sup->dp, p->slot, &told);
 }
 

@@ -64,6 +64,7 @@ static void tell_workers(struct peer *p, int probed)
 	if (first < 0)
 		return;
 	shared->address = p->health.way[first].address;
+	shared->patience_ms = health_quick_ms(&p->health);
 	if (first == probed || first != p->first)
 		shared->syn_data = p->health.way[first].syn_data;
 	p->first = first;
@@ -184,6 +185,7 @@ static void run_probes(struct peer *p)
 		begin_probe(p, (unsigned)way, now);
 	}
 	p->next_try = next;
+	groups_look_silent(p, now, &next);
 	if (next == UINT64_MAX)
 		uv_timer_stop(&p->timer);
 	else
@@ -207,12 +209,18 @@ static void look_around(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
 
+	bool used[MPGATE_MAX_PEERS] = { false };
+
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		if (s->peers[i].name)
+			peers_look_at_parked(&s->peers[i]);
+		used[i] = s->peers[i].name && in_use(s, i);
+	}
+	groups_use(s, used);
 	for (unsigned i = 0; i < s->peer_slots; i++) {
 		struct peer *p = &s->peers[i];
 
-		if (p->name)
-			peers_look_at_parked(p);
-		if (!p->name || !p->address_count || !in_use(s, i))
+		if (!used[i] || !p->address_count)
 			continue;
 		health_used(&p->health, uv_now(&s->loop));
 		run_probes(p);
@@ -221,13 +229,13 @@ static void look_around(uv_timer_t *t)
 		tell_paths(s);
 }
 
-void peers_suspect(struct supervisor *s, unsigned slot)
+void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 {
 	struct peer *p = slot < s->peer_slots ? &s->peers[slot] : NULL;
 
 	if (!p || !p->name)
 		return;
-	health_suspect(&p->health, uv_now(&s->loop));
+	(slow ? health_complain : health_suspect)(&p->health, uv_now(&s->loop));
 	run_probes(p);
 }
 
@@ -317,6 +325,7 @@ static void start_anew(struct peer *p)
 	probe_cancel(p);
 	memset(&p->health, 0, sizeof(p->health));
 	p->first = -1;
+	p->silent = false;
 	set_state(p, PEER_UNKNOWN, "");
 	p->sup->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	if (p->handles)
@@ -470,6 +479,7 @@ void peers_commit(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
 		commit(&s->peers[s->peer_slot[i]], s->cfg, i);
+	groups_settle(s);
 }
 
 static void start_probes(struct peer *p)

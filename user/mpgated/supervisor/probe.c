@@ -151,7 +151,7 @@ static bool take_answer(struct probe *b)
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE && !is_stale(b, &m)) {
 		snprintf(why, sizeof(why), "it says: %s", refusal(&m));
-		fail(b, why);
+		end(b, &(struct health_result){ .error = why, .answers = true });
 		return true;
 	}
 	succeed(b);

@@ -98,7 +98,12 @@ static int load_policy(struct supervisor *s, const struct config *cfg, const uin
 	unsigned ifindex[MPGATE_MAX_LINKS] = { 0 };
 	bool l3[MPGATE_MAX_LINKS] = { false };
 	struct policy_image img;
-	int ret = policy_compile(cfg, slots, ids, &img);
+	uint64_t client_key[2];
+	int ret;
+
+	/* Another one on each gateway: hosts of many have the same few addresses. */
+	key_of_self(s->self, s->self_len, client_key);
+	ret = policy_compile(cfg, slots, ids, client_key, &img);
 
 	if (ret) {
 		snprintf(err->text, sizeof(err->text), "%s: the policy: %s", cfg->path, strerror(-ret));

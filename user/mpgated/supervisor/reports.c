@@ -29,6 +29,7 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 			return "a peer failed with what is no error";
 		break;
 	case MSG_PEER_REFUSED:
+	case MSG_PEER_SLOW:
 	case MSG_PARKED:
 		if (m->value)
 			return "a field that has no use is set";

@@ -115,6 +115,8 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->join_some_at_once = c->subflows.join == CFG_JOIN_AT_ONCE;
 	for (unsigned i = 0; i < c->rule_count; i++)
 		h->join_some_at_once |= c->rules[i].join == CFG_JOIN_AT_ONCE;
+	for (unsigned i = 0; i < c->group_count; i++)
+		h->stand_ins |= c->groups[i].peer_count > 1;
 	h->join_ms = c->subflows.after_ms;
 	h->join_bytes = (uint64_t)c->subflows.after_kib << 10;
 	h->issuing = s->issuing;
@@ -236,6 +238,8 @@ static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size
 			.port = port,
 			.target_port = r->target_port ? r->target_port : port,
 		};
+		for (unsigned k = 0; r->group >= 0 && k < s->cfg->groups[r->group].peer_count; k++)
+			out[i].peers[out[i].peer_count++] = s->peer_slot[s->cfg->groups[r->group].peers[k]];
 	}
 	return out ? 0 : -ENOMEM;
 }

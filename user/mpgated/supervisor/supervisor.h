@@ -42,6 +42,7 @@ struct peer {
 	struct mpgate_addr address[CFG_PEER_ADDRESSES];
 	unsigned address_count;
 	enum peer_state state;
+	bool silent; /* up, and yet new connections go to others of its groups: see health_silent() */
 	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests */
 	bool parks, parked_since; /* there are some, or were lately; since the last look */
 	char last_error[128];
@@ -216,12 +217,22 @@ int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots
 void peers_commit(struct supervisor *s);
 /* Frees the slots that s->cfg does not name and starts to probe the new ones. */
 void peers_settle(struct supervisor *s);
-/* A worker could not reach it, or had a request refused: no verdict, but probes are due. */
-void peers_suspect(struct supervisor *s, unsigned slot);
+/*
+ * A worker could not reach it, or had a request refused; slow: has waited for it longer than is usual. No verdict, but
+ * probes are due.
+ */
+void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
+
+/* groups.c */
+void groups_settle(struct supervisor *s); /* after peers_commit(): which peers others can stand in for */
+/* Who stands in for a peer in use is used as well: it is to be known whether it can. */
+void groups_use(const struct supervisor *s, bool used[MPGATE_MAX_PEERS]);
+/* Finds out whether p is silent, and tells steer. *next is then not later than when that may change. */
+void groups_look_silent(struct peer *p, uint64_t now, uint64_t *next);
 
 /* parked.c */
 void peers_tell_steer(const struct peer *p);

@@ -249,8 +249,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 {
 	struct worker_proc *p = arg;
 
-	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED) {
-		peers_suspect(p->sup, m->slot);
+	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED || m->type == MSG_PEER_SLOW) {
+		peers_suspect(p->sup, m->slot, m->type == MSG_PEER_SLOW);
 	} else if (m->type == MSG_PARKED) {
 		peers_parked(p->sup, m->slot);
 	} else if (m->type == MSG_PROVED) {

@@ -113,6 +113,19 @@ static void answer_verdict(struct conn *c, const struct convert_msg *m)
 	}
 }
 
+static void answer_exceeded(struct worker *w, struct conn *c)
+{
+	w->stats->convert_error++;
+	report_note(w, c, "the peer says: %s", convert_error_name(CONVERT_E_RESOURCE));
+	if (request_peer(w, c))
+		report_peer_refused(w, c->request.slot);
+	dial_leave(w, c);
+	if (request_move(w, c))
+		dial_peer(w, c);
+	else
+		dial_direct(w, c);
+}
+
 static void answer_error(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	/* Of a peer that is gone no cookie is kept: it is dialed no more. */
@@ -126,12 +139,9 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	}
 	if (answer_stale(w, c, m))
 		return;
-	/* The peer has run out of something, and has carried out nothing. */
+	/* The peer has run out of something, or is to be left alone, and has carried out nothing. */
 	if (m->error == CONVERT_E_RESOURCE && !c->request.again && all_kept(c)) {
-		w->stats->convert_error++;
-		report_note(w, c, "the peer says: %s", convert_error_name(m->error));
-		dial_leave(w, c);
-		dial_direct(w, c);
+		answer_exceeded(w, c);
 		return;
 	}
 	/* By a clock that differs from ours a request that is said again may be too old. */

@@ -48,6 +48,8 @@ uint64_t conn_timer_ms(const struct worker *w, enum timer_class class)
 		return s->header_s * 1000ULL;
 	case TIMER_PEER:
 		return s->peer_s * 1000ULL;
+	case TIMER_SLOW:
+		return SLOW_MS;
 	case TIMER_CONNECT:
 		return s->connect_s * 1000ULL;
 	case TIMER_ACKED:

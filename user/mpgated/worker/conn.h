@@ -91,6 +91,7 @@ enum timer_class {
 	TIMER_READY,
 	TIMER_HEADER,
 	TIMER_PEER,
+	TIMER_SLOW, /* the same, where another peer may take over */
 	TIMER_CONNECT,
 	TIMER_ACKED,
 	TIMER_YOUNG, /* what ends sooner is spared keep-alives and further subflows */
@@ -121,6 +122,7 @@ struct conn_request {
 	/* gateway */
 	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
 	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
+	uint8_t tried; /* bits: which peers of its rule's group could not have it */
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
@@ -289,6 +291,7 @@ struct parking {
 	uint64_t retry; /* ms: when that is tried again */
 };
 
+#define SLOW_MS 100U /* so often it is looked whether a peer has answered, while another may take over */
 #define READY_LISTS 256U /* more peers that have some share a list */
 #define WORKER_LISTENERS (2 + CFG_LISTEN_ADDRESSES) /* steering: one a family; Convert */
 
@@ -433,6 +436,7 @@ struct conn *still_over(struct worker *w);
 void report_full(struct worker *w);
 void report_peer_failed(struct worker *w, unsigned slot, int err);
 void report_peer_refused(struct worker *w, unsigned slot);
+void report_peer_slow(struct worker *w, unsigned slot);
 /* The first connection of that peer is parked with us, or the last is gone. */
 void report_parked(struct worker *w, unsigned slot);
 /*

@@ -175,7 +175,8 @@ void dial_peer(struct worker *w, struct conn *c)
 	}
 	m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT;
 	c->state = GW_DIAL;
-	conn_timer(w, c, TIMER_PEER);
+	c->active = w->now;
+	conn_timer(w, c, request_stand_in(w, c) < 0 ? TIMER_PEER : TIMER_SLOW);
 	if (len)
 		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {
@@ -252,7 +253,30 @@ void dial_failed(struct worker *w, struct conn *c, int err)
 	}
 	dial_blame(w, c, err);
 	report_note(w, c, "peer failed: %s", strerror(err));
-	dial_direct(w, c);
+	if (request_move(w, c))
+		dial_peer(w, c);
+	else
+		dial_direct(w, c);
+}
+
+bool dial_slow(struct worker *w, struct conn *c)
+{
+	struct peer_shared *p = &w->shm->peers[c->request.slot];
+	uint64_t waited = w->now - c->active;
+
+	if (c->class != TIMER_SLOW || waited >= w->snap->peer_s * 1000ULL)
+		return false;
+	if (!p->up && request_stand_in(w, c) >= 0) {
+		c->request.attempt = UINT8_MAX - 1; /* none of its addresses is up */
+		dial_failed(w, c, ETIMEDOUT);
+		return true;
+	}
+	conn_timer(w, c, TIMER_SLOW);
+	if (waited >= p->patience_ms && (uint32_t)w->now - p->slow >= SLOW_MS) {
+		p->slow = (uint32_t)w->now;
+		report_peer_slow(w, c->request.slot);
+	}
+	return true;
 }
 
 void dial_again(struct worker *w, struct conn *c)

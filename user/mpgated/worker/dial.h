@@ -7,8 +7,14 @@
 
 /* Sends the request and the first bytes in c->request.first to the first address of the peer that can be dialed. */
 void dial_peer(struct worker *w, struct conn *c);
-/* The handshake with the present address did not come about, since err: the next one, or the server. */
+/* The handshake with the present address did not come about, since err: the next one, the next peer of the
+ * group, or the server. */
 void dial_failed(struct worker *w, struct conn *c, int err);
+/*
+ * c waits for its peer, while others of the group are up: a peer that is slow is reported, one that was found to be
+ * down left for the next. False: c has waited as long as it may.
+ */
+bool dial_slow(struct worker *w, struct conn *c);
 /*
  * A connection opened ahead had died before the peer took the message: all is said again over a new one. Others of its
  * kind are suspect.

@@ -189,10 +189,12 @@ void gateway_timeout(struct worker *w, struct conn *c)
 		gateway_first(w, c, true);
 		break;
 	case GW_DIAL:
-		if (c->request.sent != SENT_AHEAD)
-			dial_failed(w, c, ETIMEDOUT);
-		else if (!c->peer.parked.len && tcp_all_acked(c->peer.fd))
+		if (c->request.sent == SENT_AHEAD && !c->peer.parked.len && tcp_all_acked(c->peer.fd))
 			answer_begin(w, c);
+		else if (dial_slow(w, c))
+			break;
+		else if (c->request.sent != SENT_AHEAD)
+			dial_failed(w, c, ETIMEDOUT);
 		else
 			dial_again(w, c);
 		break;

@@ -49,8 +49,8 @@ void held_open(void *arg, const struct mpgate_held *h)
 		conn_close(w, c, true);
 		return;
 	}
-	if (!w->accepting || w->full || w->held > HELD_MOST || worker_load(w) > w->snap->connections ||
-	    reserve_touched(w)) {
+	if (!w->accepting || w->full || (c->request.tagged && w->shm->draining) || w->held > HELD_MOST ||
+	    worker_load(w) > w->snap->connections || reserve_touched(w)) {
 		w->stats->resource++;
 		conn_close(w, c, true);
 		report_full(w);

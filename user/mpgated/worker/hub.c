@@ -256,7 +256,7 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		hub_refuse(w, c, "source not in the peer's allow-source");
 		return;
 	}
-	if (conn_count(w, c, client) < 0) {
+	if (worker_load(w) > w->snap->connections || conn_count(w, c, client) < 0) {
 		w->stats->resource++;
 		hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
 		return;
@@ -327,6 +327,18 @@ static void hub_park(struct worker *w, struct conn *c, bool more)
 		dial_waiting(w, c->request.slot);
 }
 
+/* `mpgatectl drain on`: who asks goes elsewhere. What is parked here serves sessions that we begin. */
+static bool hub_drains(struct worker *w, struct conn *c, const struct convert_msg *m)
+{
+	uint8_t retry = RETRY_SECONDS;
+
+	if (!w->shm->draining || m->has & CONVERT_HAS_PARK || c->request.back)
+		return false;
+	w->stats->drained++;
+	hub_fail(w, c, CONVERT_E_RESOURCE, &retry, 1);
+	return true;
+}
+
 /* A whole message stands at buf, with have bytes in all. */
 static void hub_request(struct worker *w, struct conn *c, struct request *r, const uint8_t *buf, size_t have)
 {
@@ -360,6 +372,8 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 		c->request.tuple.saddr = r->msg.src;
 		c->request.tuple.sport = r->msg.src_port;
 	}
+	if (hub_drains(w, c, &r->msg))
+		return;
 	if (r->msg.has & CONVERT_HAS_CONNECT)
 		hub_connect(w, c, r, &client, buf + r->msg.len, have - r->msg.len);
 	else if (r->msg.has & CONVERT_HAS_PARK)

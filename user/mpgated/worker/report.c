@@ -37,6 +37,13 @@ void report_peer_refused(struct worker *w, unsigned slot)
 	message_send(w->control, &m, -1);
 }
 
+void report_peer_slow(struct worker *w, unsigned slot)
+{
+	const struct message m = { .type = MSG_PEER_SLOW, .slot = slot };
+
+	message_send(w->control, &m, -1);
+}
+
 void report_parked(struct worker *w, unsigned slot)
 {
 	const struct message m = { .type = MSG_PARKED, .slot = slot };

@@ -88,6 +88,50 @@ const struct snapshot_rule *request_rule(const struct worker *w, uint32_t id)
 	return NULL;
 }
 
+/* The place of its peer in the group of c's rule, and the rule; -1: it has none, or not any more. */
+static int place_in_group(const struct worker *w, const struct conn *c, const struct snapshot_rule **rule)
+{
+	const struct snapshot_rule *r = request_peer(w, c) ? request_rule(w, c->request.rule_id) : NULL;
+
+	*rule = r;
+	for (unsigned i = 0; r && i < r->peer_count; i++)
+		if (r->peers[i] == c->request.slot)
+			return (int)i;
+	return -1;
+}
+
+int request_stand_in(const struct worker *w, const struct conn *c)
+{
+	const struct snapshot_rule *r;
+	int at = w->snap->stand_ins ? place_in_group(w, c, &r) : -1;
+
+	for (unsigned k = 1; at >= 0 && k < r->peer_count; k++) {
+		unsigned i = ((unsigned)at + k) % r->peer_count;
+		const struct snapshot_peer *p = conn_peer(w, r->peers[i]);
+
+		if (!(c->request.tried & 1U << i) && p && p->address_count && w->shm->peers[p->slot].up &&
+		    !(p->flags & SNAPSHOT_PEER_TRANSPARENT))
+			return p->slot;
+	}
+	return -1;
+}
+
+bool request_move(struct worker *w, struct conn *c)
+{
+	const struct snapshot_rule *r;
+	int to = request_stand_in(w, c);
+
+	if (to < 0)
+		return false;
+	c->request.tried |= (uint8_t)(1U << place_in_group(w, c, &r));
+	c->request.slot = (uint16_t)to;
+	c->request.attempt = c->request.cookie_tries = 0;
+	c->request.again = c->request.retimed = false;
+	c->request.stamp = 0;
+	w->stats->moved++;
+	return true;
+}
+
 /* Where the peer is to connect to. False: it was published, and is no more. */
 static bool request_target(const struct worker *w, const struct conn *c, struct mpgate_addr *addr, __be16 *port)
 {

@@ -27,6 +27,10 @@ bool request_other_cookie(struct worker *w, struct conn *c, const struct convert
 /* Does m, an Error, refuse the request for its time alone? Then the peer did nothing, and its clock is known. */
 bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer *p, const struct convert_msg *m);
 
+/* The slot of another peer that c may be sent to, by its rule, and that is up; -1: none. */
+int request_stand_in(const struct worker *w, const struct conn *c);
+/* Makes it c's peer, for a request that nobody was asked yet. False: there is none. */
+bool request_move(struct worker *w, struct conn *c);
 /* A rule of the snapshot; NULL: there is none of that id. */
 const struct snapshot_rule *request_rule(const struct worker *w, uint32_t id);
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Peers of a group take each other's place. Which of them a new connection gets is steer's part (bpf/reach.h). */
+#include <lib/log.h>
+#include <mpgated/supervisor/supervisor.h>
+
+void groups_settle(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		s->peers[i].health.spare = false;
+	for (unsigned i = 0; i < s->cfg->group_count; i++)
+		for (unsigned k = 0; k < s->cfg->groups[i].peer_count; k++)
+			s->peers[s->peer_slot[s->cfg->groups[i].peers[k]]].health.spare |=
+				s->cfg->groups[i].peer_count > 1;
+}
+
+void groups_use(const struct supervisor *s, bool used[MPGATE_MAX_PEERS])
+{
+	for (unsigned i = 0; i < s->cfg->group_count; i++) {
+		const struct cfg_group *g = &s->cfg->groups[i];
+		bool any = false;
+
+		for (unsigned k = 0; k < g->peer_count; k++)
+			any |= used[s->peer_slot[g->peers[k]]];
+		for (unsigned k = 0; k < g->peer_count && any; k++)
+			used[s->peer_slot[g->peers[k]]] = true;
+	}
+}
+
+void groups_look_silent(struct peer *p, uint64_t now, uint64_t *next)
+{
+	uint64_t at;
+	bool silent = health_silent(&p->health, now, &at);
+
+	*next = at < *next ? at : *next;
+	if (silent == p->silent)
+		return;
+	p->silent = silent;
+	if (silent)
+		log_warn("peer %s is silent: others take its place", p->name);
+	else if (p->state == PEER_UP)
+		log_info("peer %s answers again", p->name);
+	peers_tell_steer(p);
+}
