@@ -43,7 +43,8 @@ CTL_OBJS := $(patsubst user/mpgatectl/%.c,$(BUILD)/mpgatectl.d/%.o,$(wildcard us
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
-TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+TOOLS := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(filter-out %.bpf.c,$(wildcard tests/net/*.c)))
+TOOLS += $(BUILD)/tests/net/middlebox.bpf.o
 PRELOADS := $(patsubst tests/net/preload/%.c,$(BUILD)/tests/net/%.so,$(wildcard tests/net/preload/*.c))
 VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
@@ -140,6 +141,9 @@ tools: $(TOOLS) $(PRELOADS) $(BENCH_TOOLS) $(VMTEST_TOOLS)
 $(BUILD)/tests/net/%: tests/net/%.c $(wildcard tests/net/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< -o $@
+$(BUILD)/tests/net/%.bpf.o: tests/net/%.bpf.c
+	@mkdir -p $(@D)
+	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(BUILD)/tests/net/%.so: tests/net/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -fPIC -shared $< -o $@ -ldl

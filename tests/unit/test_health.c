@@ -229,11 +229,15 @@ static void test_syn_data_not_taken(void)
 	struct health h = two_up();
 	unsigned tries = 0;
 
-	CU_ASSERT_TRUE(health_tries_syn_data(&h, 0));
-	probe(&h, 0, &untaken, T0 + 10);
+	/* SYNs get lost: it takes some in a row, soon after each other. */
+	for (unsigned i = 0; i < HEALTH_SYN_DATA_LOST; i++) {
+		CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_YES);
+		CU_ASSERT_TRUE(health_tries_syn_data(&h, 0));
+		probe(&h, 0, &untaken, T0 + 10);
+		CU_ASSERT_FALSE(h.way[0].plain);
+		CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + 10 + HEALTH_PAUSE_MS);
+	}
 	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_NO);
-	CU_ASSERT_FALSE(h.way[0].plain);
-	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + 10 + HEALTH_PAUSE_MS);
 	CU_ASSERT_FALSE(health_tries_syn_data(&h, 0));
 	probe(&h, 0, &without, T0 + 10 + HEALTH_PAUSE_MS);
 	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_NO);
@@ -247,6 +251,9 @@ static void test_syn_data_not_taken(void)
 	}
 	CU_ASSERT_EQUAL(tries, 2);
 	probe(&h, 0, &good, T0 + 10000000);
+	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_YES);
+	for (unsigned i = 0; i < 3 * HEALTH_SYN_DATA_LOST; i++)
+		probe(&h, 0, i % HEALTH_SYN_DATA_LOST ? &untaken : &good, T0 + 20000000);
 	CU_ASSERT_EQUAL(h.way[0].syn_data, SYN_DATA_YES);
 }
 

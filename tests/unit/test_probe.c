@@ -73,6 +73,7 @@ static void test_findings(void)
 	} cases[] = {
 		{ SIZE_MAX, false, true, false, 0, { .syn_data = SYN_DATA_YES, .plain_known = true } },
 		{ SIZE_MAX, false, true, true, 0, { .syn_data = SYN_DATA_NO, .plain_known = true, .plain = true } },
+		{ SIZE_MAX, false, true, true, 1, { .plain_known = true, .plain = true, .unsure = true } },
 		{ SIZE_MAX, false, true, false, 3, { .syn_data = SYN_DATA_YES, .plain_known = true } },
 		/* Not acknowledged it was sent again, in plain TCP; that the path has no MPTCP does not follow. */
 		{ SIZE_MAX, false, false, true, 1, { .syn_data = SYN_DATA_NO, .plain = true } },

@@ -57,8 +57,8 @@ static const struct view peers_view =
 		   PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
 		   AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")),
 	     TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
-		   PLAIN("STATE", "state"), PLAIN("SYN DATA", "syn_data"), PLAIN("FIRST", "first"),
-		   PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
+		   PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
+		   PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),

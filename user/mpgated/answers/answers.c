@@ -340,6 +340,7 @@ static void add_ways(const struct supervisor *s, const struct peer *p, json_t *a
 				json_set_text(o, "path", s->cfg->links[k].path);
 		json_set_text(o, "state", health_names[w->state]);
 		json_object_set_new(o, "first", json_boolean(health_first(&p->health) == (int)i));
+		json_set_text(o, "transport", w->state != HEALTH_UP ? "unknown" : w->plain ? "tcp" : "mptcp");
 		json_set_text(o, "syn_data", syn_data_names[w->syn_data]);
 		if (w->rtt_us)
 			json_set_int(o, "rtt_us", w->rtt_us);

@@ -93,7 +93,7 @@ enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
 
 struct peer_shared {
 	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
-	uint32_t syn_lost; /* 1: the last SYN's data was not acknowledged */
+	uint32_t syn_lost; /* SYNs in a row whose data was not acknowledged */
 	uint32_t address; /* the one to dial first: the best that answers probes */
 	uint32_t up; /* new connections may be sent to it; written by the supervisor, as the next one */
 	uint32_t patience_ms; /* for the answer to a SYN, before it is said to be slow */

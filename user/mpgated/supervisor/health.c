@@ -123,6 +123,19 @@ void health_begin(struct health *h, unsigned way, uint64_t now)
 	h->way[way].suspect = false;
 }
 
+static void end_syn_data(struct health_way *w, enum syn_data found)
+{
+	if (found == SYN_DATA_UNKNOWN)
+		return;
+	w->syn_data_lost = found == SYN_DATA_NO ? w->syn_data_lost + 1 : 0;
+	if (found == SYN_DATA_YES || w->syn_data == SYN_DATA_NO || w->syn_data_lost >= HEALTH_SYN_DATA_LOST) {
+		w->syn_data = (uint8_t)found;
+		w->syn_data_lost = 0;
+	} else {
+		w->suspect = true; /* the next one is soon */
+	}
+}
+
 static void end_well(struct health_way *w, const struct health_result *r, uint64_t now)
 {
 	w->state = HEALTH_UP;
@@ -130,15 +143,12 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 	w->backoff_ms = 0;
 	w->next = now + HEALTH_IDLE_MS;
 	w->error[0] = '\0';
-	w->suspect = r->unsure;
-	if (r->unsure)
-		return;
-	if (r->plain_known)
+	w->suspect = r->unsure || !r->plain_known; /* the next one tells */
+	if (r->plain_known && !r->unsure)
 		w->plain = r->plain;
-	else
-		w->suspect = true; /* the next one tells */
-	if (r->syn_data != SYN_DATA_UNKNOWN)
-		w->syn_data = (uint8_t)r->syn_data;
+	/* A SYN that got lost may have been lost for its data. */
+	if (!r->unsure || r->syn_data == SYN_DATA_NO)
+		end_syn_data(w, r->syn_data);
 }
 
 static void end_badly(struct health *h, struct health_way *w, const struct health_result *r, uint64_t now)

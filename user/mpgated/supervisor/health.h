@@ -15,6 +15,7 @@
 
 #define HEALTH_WAYS 16U /* to a peer, that are probed; a connection has no more than 8 subflows */
 #define HEALTH_ERROR 64
+#define HEALTH_SYN_DATA_LOST 3U /* probes in a row say that data in SYNs is not taken; fewer, that SYNs got lost */
 #define HEALTH_SYN_DATA_EACH 8U /* probes: where data in SYNs is not taken, every so many try it again */
 
 #define HEALTH_PATIENT_EACH 4U /* probes of a way that is down: every so many wait as long as is allowed */
@@ -45,6 +46,7 @@ struct health_way {
 	uint8_t address; /* index of the peer's */
 	uint8_t state; /* enum health_state */
 	uint8_t syn_data; /* enum syn_data */
+	uint8_t syn_data_lost; /* probes in a row whose SYN data was not taken */
 	bool plain; /* it answers in plain TCP only */
 	bool probing;
 	uint8_t put_off; /* how often in a row */

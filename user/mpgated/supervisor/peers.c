@@ -133,9 +133,15 @@ static void note_change(const struct peer *p, const struct health_way *w, enum h
 	if (w->path.name[0] && w->state != before && (w->state == HEALTH_DOWN || before == HEALTH_DOWN))
 		log_info("peer %s at %s over %s: %s", p->name, addr_print(&p->address[w->address], text), w->path.name,
 			 w->state == HEALTH_UP ? "answers again" : w->error);
-	if (w->plain && !plain_before)
-		log_warn("peer %s at %s answers in plain TCP only: nothing is bonded", p->name,
-			 addr_print(&p->address[w->address], text));
+	if (w->plain == plain_before)
+		return;
+	addr_print(&p->address[w->address], text);
+	if (w->plain)
+		log_warn("peer %s at %s%s%s answers in plain TCP only: nothing is bonded that goes there", p->name,
+			 text, w->path.name[0] ? " over " : "", w->path.name);
+	else
+		log_info("peer %s at %s%s%s answers in MPTCP", p->name, text, w->path.name[0] ? " over " : "",
+			 w->path.name);
 }
 
 static void probed(struct peer *p, unsigned address, const struct health_path *path, const struct health_result *r)

@@ -97,10 +97,13 @@ static void succeed(struct probe *b)
 	bool mptcp = tcp_is_mptcp(b->fd), acked = b->syn_data && tcp_syn_data_acked(b->fd);
 	struct health_result r = { .plain = !mptcp, .rtt_us = tcp_rtt_us(b->fd) };
 
-	/* Data that the SYN+ACK does not acknowledge is sent again: that is no loss. */
-	r.unsure = !acked && tcp_retransmissions(b->fd) > (b->syn_data ? 1U : 0U);
+	/*
+	 * Data that the SYN+ACK does not acknowledge is sent again: that is no loss. Where it does, and something was
+	 * sent twice, a SYN+ACK was lost: after the second SYN, which has no data, the kernel falls back.
+	 */
+	r.unsure = (!acked || r.plain) && tcp_retransmissions(b->fd) > (b->syn_data && !acked ? 1U : 0U);
 	r.plain_known = acked || !b->syn_data;
-	if (b->tries_syn_data) /* a kernel that cannot is a no */
+	if (b->tries_syn_data && !(r.unsure && acked)) /* a kernel that cannot is a no */
 		r.syn_data = acked && mptcp ? SYN_DATA_YES : SYN_DATA_NO;
 	end(b, &r);
 }

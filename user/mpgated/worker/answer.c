@@ -11,7 +11,8 @@
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/request.h>
 
-/* A SYN may get lost; two in a row are taken for a peer or path that does not take data in them. */
+#define SYN_DATA_LOST 3U /* in a row: the peer, or the path, does not take data in SYNs; one may just get lost */
+
 static void syn_data_result(struct worker *w, struct conn *c)
 {
 	struct peer_shared *p = &w->shm->peers[c->request.slot];
@@ -22,10 +23,10 @@ static void syn_data_result(struct worker *w, struct conn *c)
 		return;
 	}
 	w->stats->syn_data_lost++;
-	p->syn_lost = !p->syn_lost;
-	if (!p->syn_lost) {
+	if (++p->syn_lost >= SYN_DATA_LOST) {
+		p->syn_lost = 0;
 		p->syn_data = SYN_DATA_NO;
-		report_note(w, c, "the peer did not take data in two SYNs: no more of that");
+		report_note(w, c, "the peer did not take data in %u SYNs: no more of that", SYN_DATA_LOST);
 	}
 }
 
