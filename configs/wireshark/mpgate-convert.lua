@@ -34,13 +34,13 @@ convert.prefs.follow = Pref.bool("Dissect what follows by the server's port", tr
 
 local T = {
 	INFO = 1, CONNECT = 10, EXT_TCP_HEADER = 20, EXTENSIONS = 21, COOKIE = 22, ERROR = 30,
-	ORIG_SOURCE = 192, FLOW_ATTRS = 193, CLOCK = 194, PARK = 195,
+	ORIG_SOURCE = 192, FLOW_ATTRS = 193, CLOCK = 194, PARK = 195, JOINS = 196,
 }
 local type_names = {
 	[T.INFO] = "Info", [T.CONNECT] = "Connect", [T.EXT_TCP_HEADER] = "Extended TCP Header",
 	[T.EXTENSIONS] = "Supported TCP Extensions", [T.COOKIE] = "Cookie", [T.ERROR] = "Error",
 	[T.ORIG_SOURCE] = "Original Source", [T.FLOW_ATTRS] = "Flow Attributes", [T.CLOCK] = "Clock",
-	[T.PARK] = "Park",
+	[T.PARK] = "Park", [T.JOINS] = "Joins",
 }
 local error_names = {
 	[0] = "Unsupported Version", [1] = "Malformed Message", [2] = "Unsupported Message", [3] = "Missing Cookie",
@@ -326,6 +326,7 @@ local tlvs = {
 	[T.FLOW_ATTRS] = { 1, 255, "client", flow_attrs },
 	[T.CLOCK] = { 6, 6, "converter", clock },
 	[T.PARK] = { 1, 1, "client", reserved },
+	[T.JOINS] = { 1, 1, "converter", reserved },
 }
 
 -- One TLV at the start of range, the rest of the message as far as it is there, of which left bytes should be. Returns

@@ -26,6 +26,7 @@ enum convert_type {
 	CONVERT_FLOW_ATTRS = 193,
 	CONVERT_CLOCK = 194,
 	CONVERT_PARK = 195,
+	CONVERT_JOINS = 196,
 };
 
 #define CONVERT_CONNECT_WORDS 5 /* Connect and Original Source without options */

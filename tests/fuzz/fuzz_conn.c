@@ -6,6 +6,7 @@
 // SOURCES: user/mpgated/worker/ready.c user/mpgated/worker/parking.c user/mpgated/worker/dial.c
 // SOURCES: user/mpgated/worker/answer.c
 // SOURCES: user/mpgated/worker/gateway.c user/mpgated/worker/hub.c user/mpgated/worker/access.c
+// SOURCES: user/mpgated/worker/offer.c
 // SOURCES: user/mpgated/worker/reserve.c user/mpgated/worker/strangers.c
 // SOURCES: user/mpgated/worker/held.c user/mpgated/worker/verdict.c user/mpgated/worker/unreachable.c
 // SOURCES: user/mpgated/worker/flows.c user/mpgated/ipc/clock.c user/mpgated/ipc/shared.c

@@ -84,6 +84,8 @@ static int write_again(const struct convert_msg *m, uint8_t buf[CONVERT_MAX_LEN]
 		convert_put_error(&w, m->error, m->error_value.data, m->error_value.len);
 	if (m->has & CONVERT_HAS_CLOCK)
 		convert_put_clock(&w, m->clock.data);
+	if (m->has & CONVERT_HAS_JOINS)
+		convert_put_joins(&w);
 	return convert_end(&w);
 }
 

@@ -18,7 +18,7 @@ TOOLS=$BUILD/tests/net
 MPG_PREFIX=${MPG_PREFIX:-mpg-}
 CLIENT=${MPG_PREFIX}client GATEWAY=${MPG_PREFIX}gateway HUB=${MPG_PREFIX}hub
 SERVER=${MPG_PREFIX}server ROUTER=$SERVER
-ALL_NS=("$CLIENT" "$GATEWAY" "$HUB" "$SERVER" "${MPG_PREFIX}router")
+ALL_NS=("$CLIENT" "$GATEWAY" "$HUB" "$SERVER" "${MPG_PREFIX}router" "${MPG_PREFIX}hub2")
 
 SERVER4=10.60.40.2 SERVER6=fd60:40::2
 # The next are for the scripts that source this.

@@ -13,6 +13,7 @@ struct script script;
 
 const struct health_result script_good = { .plain_known = true, .syn_data = SYN_DATA_YES, .rtt_us = 20000 };
 const struct health_result script_no_syn_data = { .plain_known = true, .syn_data = SYN_DATA_NO, .rtt_us = 20000 };
+const struct health_result script_joins = { .plain_known = true, .joins = true, .joins_known = true };
 const struct health_result script_silent = { .error = "silent" };
 
 /* --- what peers.c calls */
@@ -48,6 +49,13 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
 	(void)p;
 	CHECK(index < script.s.cfg->link_count && f < 2);
 	script.told[index][f] = health;
+}
+
+void paths_set_announces(struct paths *p, const struct mpgate_addr *peer, uint16_t port, bool announces)
+{
+	(void)p;
+	addr_print_port(peer, htons(port), script.joins);
+	script.announces = announces;
 }
 
 bool tcp_is_shortage(int err)

@@ -30,6 +30,8 @@ struct script {
 	enum paths_health told[MPGATE_MAX_LINKS][2]; /* to the paths, by index in the configuration and family */
 	struct mpgate_peer steer[MPGATE_MAX_PEERS]; /* as steer was told, by slot */
 	uint32_t tag_key[MPGATE_MAX_PEERS]; /* the name of the key that SYNs get their tag from, by slot; 0: none */
+	char joins[ADDR_TEXT]; /* of which the paths were told last where its joins go: */
+	bool announces; /* where it announces */
 	int fails; /* errno with which probes cannot be made, 0: they can */
 	unsigned begun; /* probes, so far */
 };
@@ -37,7 +39,7 @@ struct script {
 extern struct script script;
 
 /* What a probe finds: SYN data taken, not taken; no answer. */
-extern const struct health_result script_good, script_no_syn_data, script_silent;
+extern const struct health_result script_good, script_no_syn_data, script_silent, script_joins;
 
 /* A supervisor without peers, whose configuration has these links only. Ends the one before. */
 void script_new(const char *links);

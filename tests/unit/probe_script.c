@@ -228,7 +228,7 @@ size_t sock_answer(const struct sock *k, enum answer a, uint8_t buf[CONVERT_MAX_
 
 	sock_request(k, &cookie);
 	convert_begin(&w, buf, CONVERT_MAX_LEN);
-	if (a == SUPPORTED)
+	if (a == SUPPORTED || a == JOINS)
 		convert_put_extensions(&w, kinds, sizeof(kinds));
 	else if (a == WANTS_COOKIE)
 		convert_put_error(&w, CONVERT_E_NO_COOKIE, "0123456789abcdef0123", 20);
@@ -236,6 +236,8 @@ size_t sock_answer(const struct sock *k, enum answer a, uint8_t buf[CONVERT_MAX_
 		convert_put_error(&w, CONVERT_E_RESOURCE, code, 1);
 	else
 		convert_put_error(&w, CONVERT_E_NOT_AUTHORIZED, code, 1);
+	if (a == JOINS)
+		convert_put_joins(&w);
 	if (a == STALE || a == STALE_FORGED) {
 		clock_make(&play.hub_key, &said, NOW + 500, clock);
 		clock[CONVERT_CLOCK_LEN - 1] ^= a == STALE_FORGED;

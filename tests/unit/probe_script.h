@@ -62,7 +62,7 @@ void sock_says(struct sock *k, const void *data, size_t len);
 bool sock_request(const struct sock *k, struct convert_cookie *cookie);
 
 /* What a hub says to that request; length. */
-enum answer { SUPPORTED, WANTS_COOKIE, REFUSED, FULL, STALE, STALE_FORGED };
+enum answer { SUPPORTED, WANTS_COOKIE, JOINS, REFUSED, FULL, STALE, STALE_FORGED };
 size_t sock_answer(const struct sock *k, enum answer a, uint8_t buf[CONVERT_MAX_LEN]);
 
 #endif

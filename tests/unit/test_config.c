@@ -86,6 +86,11 @@ static void test_defaults(void)
 	config_free(cfg);
 }
 
+#define KEYED "links: [ { name: wan0, role: path } ]\npeers: [ { name: gw, key-file: a.key } ]\n"
+#define SHARED                                                                                                         \
+	KEYED "convert: { listen: [ 192.0.2.1 ], join: [ 192.0.2.10, 192.0.2.11 ] }\n"                                 \
+	      "transparent: { join: [ 192.0.2.11, 192.0.2.10 ] }\n"
+
 /* Everything at once, nothing at its default. */
 static const char full[] =
 	"instance: cpe-1\nworkers: 3\nhost: yes\n"
@@ -229,8 +234,9 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)
 {
-	return a->listening == b->listening && SAME_BYTES(a, b, listen, listen_count) && a->port == b->port &&
-	       a->accept == b->accept && a->source == b->source && same_prefixes(&a->allow_from, &b->allow_from) &&
+	return a->listening == b->listening && SAME_BYTES(a, b, listen, listen_count) &&
+	       SAME_BYTES(a, b, join, join_count) && a->port == b->port && a->accept == b->accept &&
+	       a->source == b->source && same_prefixes(&a->allow_from, &b->allow_from) &&
 	       same_prefixes(&a->allow_to, &b->allow_to) && a->window == b->window &&
 	       a->unchecked_rate == b->unchecked_rate && a->pending_per_client == b->pending_per_client &&
 	       same_prefixes(&a->pool, &b->pool) && a->pool_ports.from == b->pool_ports.from &&
@@ -365,11 +371,39 @@ static void test_round_trip(void)
 	round_trip("convert:\n  pool: [ 198.18.0.0/28, \"2001:db8:9::/64\" ]\n  pool-ports: 20000-29999\n"
 		   "  connections-per-subscriber: 100\nmapping-log: { log: true }\n");
 	round_trip("mapping-log: { file: /var/log/maps }\n");
+	round_trip(SHARED);
 	round_trip("mapping-log: { collector: 192.0.2.1 }\n");
 	round_trip("{}");
 	round_trip(RULES "  - { name: r" VIA);
 	for (i = 0; i < COUNT(reachable); i++)
 		round_trip(reachable[i]);
+}
+
+/* Where joins come to the port of Convert, somebody listens. */
+static void test_join(void)
+{
+	static const struct {
+		const char *listen, *join;
+		unsigned listens;
+	} cases[] = { { "192.0.2.1, \"2001:db8::1\"", "192.0.2.10, \"2001:db8::10\"", 4 },
+		      { "192.0.2.1, \"::\"", "192.0.2.10, \"2001:db8::10\"", 3 },
+		      { "0.0.0.0", "192.0.2.10", 1 },
+		      { "192.0.2.1, 192.0.2.10", "192.0.2.10", 2 } };
+	char text[256];
+	struct cfg_error err;
+	struct config *cfg;
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof(text), KEYED "convert: { listen: [ %s ], join: [ %s ] }\n", cases[i].listen,
+			 cases[i].join);
+		CU_ASSERT_EQUAL_FATAL(parse(text, &cfg, &err), 0);
+		CU_ASSERT_EQUAL(cfg->convert.listen_count, cases[i].listens);
+		config_free(cfg);
+	}
+	/* With transparent the kernel listens itself. */
+	CU_ASSERT_EQUAL_FATAL(parse(SHARED, &cfg, &err), 0);
+	CU_ASSERT(cfg->convert.listen_count == 1 && cfg->convert.join_count == 2);
+	config_free(cfg);
 }
 
 static void test_hint(void)
@@ -411,6 +445,7 @@ int main(void)
 		{ "defaults", test_defaults },
 		{ "everything given", test_everything },
 		{ "print and read again", test_round_trip },
+		{ "where joins come to", test_join },
 		{ "a hint for unequal links", test_hint },
 		{ "two keys of one name cost the second peer", test_keys_of_one_name },
 		CU_TEST_INFO_NULL,

@@ -4,6 +4,10 @@
 
 #define TERMINATE "policy:\n  rules:\n  - { name: r, action: terminate" /* the rule is in line 6 */
 #define JOIN "transparent: { join: [ 192.0.2.1 ] }\n"
+#define CONVERT                                                                                                        \
+	"peers: [ { name: gw, key-file: a.key } ]\nconvert:\n  listen: [ 1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, "         \
+	"1.1.1.5, "                                                                                                    \
+	"1.1.1.6, 1.1.1.7 ]\n"
 #define ISSUED "convert:\n  accept: issued\n  allow-from: [ 192.0.2.0/24 ]\n  listen:\n"
 
 static const struct {
@@ -287,6 +291,14 @@ static const struct {
 	{ "links: [ { name: lan0, role: lan } ]\npeers: [ { name: gw, key-file: a.key } ]\n"
 	  "transparent: { join: [ 192.0.2.1 ] }\n",
 	  "3: transparent needs a link with role path, where connections arrive" },
+	/* where joins come to */
+	{ "convert: { join: [ 192.0.2.1 ] }\n", "1: join needs listen" },
+	{ CONVERT "  join: []\n", "4: join: the list is empty" },
+	{ CONVERT "  join: [ 127.0.0.1 ]\n", "4: '127.0.0.1' is a loopback address: peers cannot reach that" },
+	{ CONVERT "  join: [ 1.1.2.1, 1.1.2.2, 1.1.2.3, 1.1.2.4, 1.1.2.5 ]\n", "4: more than 4 addresses" },
+	{ CONVERT "  join: [ 1.1.2.1, 1.1.2.2 ]\n", "4: listen and join have more than 8 addresses together" },
+	{ LINKS CONVERT "  join: [ 1.1.2.1, 1.1.2.2 ]\n" JOIN,
+	  "7: join: the addresses of transparent.join are announced on all connections; give the same, or none" },
 	/* rules that others cover */
 	{ RULES "  - { name: x" VIA "  - { name: y" VIA, "8: rule 'y' can never match: rule 'x' (line 7) covers it" },
 	{ RULES "  - { name: x" VIA "  - { name: y, link: lan0, to-port: [ 1 ], dscp: [ 1 ], to: [ 10.0.0.0/8 ]" VIA,

@@ -472,11 +472,12 @@ static void put_everything(struct convert_writer *w)
 	convert_put_cookie(w, cookie, sizeof(cookie));
 	convert_put_error(w, 0, "", 1);
 	convert_put_clock(w, cookie);
+	convert_put_joins(w);
 }
 
 static void test_writer_overflow(void)
 {
-	const int full = 4 + 20 + 20 + 4 + 44 + 4 + 24;
+	const int full = 4 + 20 + 20 + 4 + 44 + 4 + 24 + 4;
 	struct convert_writer w;
 
 	for (int cap = 0; cap <= full; cap++) {

@@ -110,6 +110,25 @@ static void test_choice(void)
 	CU_ASSERT_EQUAL(health_first(&h), 1);
 }
 
+/* By the address: what one way says holds for all, until it says something else. */
+static void test_joins(void)
+{
+	const struct health_result joins = { .plain_known = true, .joins = true, .joins_known = true };
+	const struct health_result gone = { .plain_known = true, .joins_known = true };
+	struct health h = two_up();
+
+	CU_ASSERT_FALSE(health_joins(&h, 0));
+	probe(&h, 1, &joins, T0 + 1);
+	CU_ASSERT_TRUE(health_joins(&h, 0));
+	CU_ASSERT_FALSE(health_joins(&h, 1));
+	probe(&h, 1, &bad, T0 + 2);
+	CU_ASSERT_TRUE(health_joins(&h, 0));
+	probe(&h, 1, &good, T0 + 3);
+	CU_ASSERT_TRUE(health_joins(&h, 0));
+	probe(&h, 1, &gone, T0 + 4);
+	CU_ASSERT_FALSE(health_joins(&h, 0));
+}
+
 static void test_second_address(void)
 {
 	struct health h = { 0 };
@@ -368,6 +387,7 @@ int main(void)
 				{ "bound", test_bound },
 				{ "what stays is kept", test_kept },
 				{ "choice", test_choice },
+				{ "where joins go", test_joins },
 				{ "second address", test_second_address },
 				{ "cadence", test_cadence },
 				{ "one is dead while the peer is in use", test_dead_in_use },

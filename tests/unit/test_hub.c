@@ -394,6 +394,46 @@ static void test_info(void)
 	world_cuts(script_info, CUTS);
 }
 
+/* Of our dialect, a peer that came to an address which others may have is told that joins go elsewhere. */
+static void test_joins(void)
+{
+	static const struct {
+		const char *join; /* NULL: none */
+		bool private_tlvs, told;
+	} cases[] = { { "203.0.113.1", true, true },
+		      { "203.0.113.1", false, false },
+		      { "198.51.100.1", true, false }, /* where it came to */
+		      { NULL, true, false } };
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		static const struct convert_bytes none;
+		struct convert_cookie cookie;
+		struct convert_writer wr;
+		struct convert_msg m;
+		struct sock *p;
+
+		world_new();
+		if (cases[i].join) {
+			world.config.local[0] = world_addr(cases[i].join);
+			world.config.head.join_to = world.config.head.local;
+		}
+		world.config.keys[0].private_tlvs = cases[i].private_tlvs;
+		w = world_start();
+		cookie_make(&world.config.peers[0].send, (uint32_t)world.wall, (const uint8_t *)"01234567", &none,
+			    &none, &cookie);
+		convert_begin(&wr, message, sizeof(message));
+		convert_put_info(&wr);
+		convert_put_cookie(&wr, &cookie, sizeof(cookie));
+		length = (size_t)convert_end(&wr);
+		p = call(false);
+		EQUAL_TEXT(world_behind_answer(p, &m), "");
+		CU_ASSERT_EQUAL(m.has, CONVERT_HAS_EXTENSIONS | (cases[i].told ? CONVERT_HAS_JOINS : 0));
+		sock_fin(p);
+		world_settle();
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
 static void test_options(void)
 {
 	static const uint8_t wanted[] = { 30, 2, 8, 2 }, unknown[] = { 30, 2, 253, 2 };
@@ -517,6 +557,7 @@ int main(void)
 		{ "the time after an Error", test_linger },
 		{ "Errors a second", test_errors_a_second },
 		{ "Info", test_info },
+		{ "where joins go", test_joins },
 		{ "TCP options", test_options },
 		{ "has enough", test_has_enough },
 		{ "source preserved", test_preserve },

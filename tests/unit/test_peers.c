@@ -56,7 +56,10 @@ static void test_up_and_down(void)
 	CU_ASSERT_EQUAL(script.s.probes, 2);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_silent));
 	CU_ASSERT_EQUAL(p->state, PEER_UNKNOWN); /* the other one may answer */
-	CU_ASSERT_TRUE(script_ends("hub", 0, "wan1", &script_good));
+	CU_ASSERT_STRING_EQUAL(script.joins, "");
+	CU_ASSERT_TRUE(script_ends("hub", 0, "wan1", &script_joins));
+	CU_ASSERT_STRING_EQUAL(script.joins, "192.0.2.1:8803");
+	CU_ASSERT_TRUE(script.announces);
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
 	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");

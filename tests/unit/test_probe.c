@@ -123,6 +123,7 @@ static void test_answers(void)
 		const char *error;
 	} cases[] = {
 		{ SUPPORTED, "" },
+		{ JOINS, "" },
 		{ WANTS_COOKIE, "" },
 		{ STALE, "" },
 		{ REFUSED, "it says: not authorized: it has another key, or our name" },
@@ -137,6 +138,8 @@ static void test_answers(void)
 		sock_says(k, buf, sock_answer(k, cases[i].answer, buf));
 		CU_ASSERT_EQUAL(play.ended.count, 1);
 		CU_ASSERT_STRING_EQUAL(play.ended.error, cases[i].error);
+		CU_ASSERT_EQUAL(play.ended.r.joins, cases[i].answer == JOINS);
+		CU_ASSERT_EQUAL(play.ended.r.joins_known, cases[i].answer <= JOINS);
 		CU_ASSERT_EQUAL(play.s.shm->peers[1].clock, cases[i].answer == STALE ? 500 : 0);
 		CU_ASSERT_TRUE(play_end());
 	}

@@ -61,6 +61,7 @@ static void machine(void)
 	set.settings.peer[0].port = PORT;
 	set.settings.peer[1].addr = address("2001:db8::1");
 	set.settings.peer[1].port = PORT;
+	set.settings.peer[0].answered = set.settings.peer[1].answered = true;
 	set.settings.peer_count = 2;
 	set.joins.managed = set.joins.foreign = true;
 	subflows_apply(&set);
@@ -343,6 +344,70 @@ static void test_announced(void)
 	look("-1:10.0.1.2");
 }
 
+/* Others have the peer's address as well: joins go where the other side announces, and nowhere else. */
+static void test_shared(void)
+{
+	machine();
+	set.settings.peer[0].announces = set.settings.peer[1].announces = true;
+	/* In either order; port 0 is that of the connection. */
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	did_all("");
+	ask(ASK_ANNOUNCED, 1, NULL, "192.0.2.10", 0, false);
+	did_all("+1:10.0.1.2>192.0.2.10:8803");
+	ask(ASK_ANNOUNCED, 2, NULL, "192.0.2.20", 0, false);
+	ask(ASK_ANNOUNCED, 2, NULL, "2001:db8::20", PORT, false);
+	did_all("");
+	ask(ASK_JOIN, 2, "fd00:a::2", "2001:db8::1", PORT, false);
+	did_all("+2:fd00:b::2>[2001:db8::20]:8803");
+	/* One that never asked loses its path: the announced address is known, or not. */
+	ask(ASK_ANNOUNCED, 3, NULL, "192.0.2.10", 0, false);
+	list(3, "10.0.1.2", HUB, PORT, false);
+	list(4, "10.0.1.2", HUB, PORT, false);
+	look("");
+	set.links[1].pub.up = false;
+	look("+3:10.0.0.2>192.0.2.10:8803");
+	/* It is announced late. */
+	ask(ASK_ANNOUNCED, 4, NULL, "192.0.2.20", 0, false);
+	look("+3:10.0.0.2>192.0.2.10:8803 +4:10.0.0.2>192.0.2.20:8803");
+	/* The address of the first subflow is gone: it ends, unlike that of mode transparent. */
+	list(4, "10.0.0.2", "192.0.2.20", PORT, true);
+	set.links[1].pub.up = true;
+	set.links[1].pub.addr[0] = address("10.0.1.77");
+	((struct nl_address *)set.addrs.v)[2].addr = address("10.0.1.77");
+	kernel.listed[0] = kernel.listed[1];
+	kernel.listed[1] = kernel.listed[2];
+	kernel.count = 2;
+	look("-4:10.0.1.2 +4:10.0.1.77>192.0.2.20:8803");
+}
+
+/* A daemon that has just started: the subflows that there are tell, and until the peer has answered nothing else. */
+static void test_restart(void)
+{
+	machine();
+	set.settings.peer[0].answered = false;
+	list(1, "10.0.0.2", HUB, PORT, false);
+	list(1, "10.0.1.2", "192.0.2.10", PORT, true);
+	list(2, "10.0.0.2", HUB, PORT, false);
+	list(2, "10.0.1.2", HUB, PORT, true);
+	list(3, "10.0.1.2", HUB, PORT, false);
+	set.joins.look = true;
+	look("");
+	set.links[1].pub.up = false;
+	look("-1:10.0.1.2 -2:10.0.1.2");
+	set.settings.peer[0].answered = true;
+	look("-1:10.0.1.2 -2:10.0.1.2 +3:10.0.0.2>192.0.2.1:8803");
+	kernel.listed[1] = kernel.listed[2];
+	kernel.count = 2;
+	set.links[1].pub.up = true;
+	look("+1:10.0.1.2>192.0.2.10:8803 +2:10.0.1.2>192.0.2.1:8803");
+	/* What cannot be told goes on as it is. */
+	machine();
+	set.settings.peer[0].announces = true;
+	list(4, "10.0.1.2", HUB, PORT, false);
+	set.links[1].pub.up = false;
+	look("");
+}
+
 static void test_foreign(void)
 {
 	machine();
@@ -417,6 +482,8 @@ int main(void)
 				{ "another use of a path", test_use },
 				{ "held back", test_held },
 				{ "announced addresses", test_announced },
+				{ "an address that others have", test_shared },
+				{ "a daemon that has just started", test_restart },
 				{ "other programs' connections", test_foreign },
 				{ "what is gone is forgotten", test_forget },
 				CU_TEST_INFO_NULL };

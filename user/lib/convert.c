@@ -36,6 +36,7 @@ static const struct tlv_rule {
 	{ CONVERT_EXTENSIONS, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_EXTENSIONS },
 	{ CONVERT_ERROR, 1, UINT8_MAX, CONVERT_CLIENT, false, CONVERT_HAS_ERROR },
 	{ CONVERT_CLOCK, CONVERT_CLOCK_WORDS, CONVERT_CLOCK_WORDS, CONVERT_CLIENT, true, CONVERT_HAS_CLOCK },
+	{ CONVERT_JOINS, 1, 1, CONVERT_CLIENT, true, CONVERT_HAS_JOINS },
 };
 
 /* A parse on its way: the message as far as it has arrived. */
@@ -336,6 +337,11 @@ void convert_put_error(struct convert_writer *w, uint8_t code, const void *value
 void convert_put_clock(struct convert_writer *w, const uint8_t clock[CONVERT_CLOCK_LEN])
 {
 	put_bytes(w, CONVERT_CLOCK, 2, clock, CONVERT_CLOCK_LEN);
+}
+
+void convert_put_joins(struct convert_writer *w)
+{
+	put_bytes(w, CONVERT_JOINS, 2, NULL, 0);
 }
 
 int convert_end(struct convert_writer *w)

@@ -29,6 +29,7 @@ enum convert_side {
 #define CONVERT_HAS_FLOW_ATTRS 0x80U
 #define CONVERT_HAS_CLOCK 0x100U
 #define CONVERT_HAS_PARK 0x200U
+#define CONVERT_HAS_JOINS 0x400U
 
 struct convert_bytes {
 	const uint8_t *data; /* into the parsed buffer */
@@ -108,6 +109,8 @@ void convert_put_ext_tcp_header(struct convert_writer *w, const void *options, s
 void convert_put_error(struct convert_writer *w, uint8_t code, const void *value, size_t len);
 /* What clock_make() made. */
 void convert_put_clock(struct convert_writer *w, const uint8_t clock[CONVERT_CLOCK_LEN]);
+/* Further subflows come where the connection is told (ADD_ADDR), not to its own address. */
+void convert_put_joins(struct convert_writer *w);
 /* Writes the fixed header. Bytes of the message, or -EMSGSIZE. */
 int convert_end(struct convert_writer *w);
 

@@ -47,6 +47,7 @@ int cfg_build_convert(struct build *b);
 int cfg_build_pool(struct build *b);
 int cfg_build_mapping_log(struct build *b);
 int cfg_build_transparent(struct build *b);
+int cfg_build_join(struct build *b); /* convert.join */
 int cfg_build_peers(struct build *b);
 int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);

@@ -82,9 +82,9 @@ static int check_reserved(struct build *b)
 static int build_all(struct build *b)
 {
 	static int (*const parts[])(struct build *) = {
-		check_reserved,	   cfg_build_links,	  cfg_build_convert, cfg_build_pool,	cfg_build_transparent,
-		cfg_build_peers,   cfg_build_groups,	  cfg_build_sets,    cfg_build_publish, cfg_build_rules,
-		cfg_check_overlap, cfg_build_mapping_log, cfg_check_pool,
+		check_reserved,	 cfg_build_links,   cfg_build_convert,	   cfg_build_pool, cfg_build_transparent,
+		cfg_build_join,	 cfg_build_peers,   cfg_build_groups,	   cfg_build_sets, cfg_build_publish,
+		cfg_build_rules, cfg_check_overlap, cfg_build_mapping_log, cfg_check_pool,
 	};
 	unsigned i;
 	int r = 0;
@@ -202,6 +202,7 @@ void config_free(struct config *cfg)
 	}
 	free(cfg->links);
 	free(cfg->convert.listen);
+	free(cfg->convert.join);
 	free(cfg->convert.allow_from.p);
 	free(cfg->convert.allow_to.p);
 	free(cfg->convert.pool.p);

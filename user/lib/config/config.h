@@ -69,6 +69,8 @@ struct cfg_convert {
 	bool listening; /* `listen` was given */
 	struct mpgate_addr *listen;
 	unsigned listen_count;
+	struct mpgate_addr *join; /* our own, announced: there further subflows come, not to those of listen */
+	unsigned join_count;
 	uint16_t port;
 	enum cfg_accept accept;
 	enum cfg_source source;

@@ -147,6 +147,7 @@ static void print_convert(struct printer *p, const struct cfg_convert *convert)
 
 	open_map(p, "convert");
 	addresses(p, "listen", convert->listen, convert->listen_count);
+	addresses(p, "join", convert->join, convert->join_count);
 	number(p, "port", convert->port);
 	pair(p, "accept", cfg_accept_words[convert->accept].str);
 	prefixes(p, "allow-from", &convert->allow_from);

@@ -20,8 +20,8 @@ struct raw_link {
 };
 
 struct raw_convert {
-	char **listen;
-	unsigned listen_count;
+	char **listen, **join;
+	unsigned listen_count, join_count;
 	uint32_t *port, *window, *unchecked_rate, *pending;
 	enum cfg_accept accept;
 	enum cfg_source source;

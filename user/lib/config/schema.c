@@ -72,6 +72,7 @@ static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_
 
 static const cyaml_schema_field_t convert_fields[] = {
 	TEXTS("listen", OPT, struct raw_convert, listen),
+	TEXTS("join", OPT, struct raw_convert, join),
 	NUMBER("port", struct raw_convert, port),
 	WORD("accept", OPT, struct raw_convert, accept, cfg_accept_words),
 	TEXTS("allow-from", OPT, struct raw_convert, allow_from),

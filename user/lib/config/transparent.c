@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The section of who takes connections in servers' place: those with the tag of transparent mode, or by a rule. */
+/*
+ * The section of who takes connections in servers' place: those with the tag of transparent mode, or by a rule. And
+ * where further subflows come to, there and in convert.join: the kernel announces one set of addresses on all
+ * connections.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include <lib/config/build.h>
 
 #define DEFAULT_PORT 8804 /* of joins: beside that of Convert */
@@ -51,4 +59,65 @@ int cfg_build_transparent(struct build *b)
 	if (b->cfg->convert.listening && port == b->cfg->convert.port)
 		return cfg_fail(b, "transparent.port", "port %u is that of Convert", port);
 	return 0;
+}
+
+static bool has_address(const struct mpgate_addr *list, unsigned count, const struct mpgate_addr *addr)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!memcmp(&list[i], addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
+static bool same_join(const struct config *cfg)
+{
+	const struct cfg_convert *c = &cfg->convert;
+	bool same = c->join_count == cfg->transparent.join_count;
+
+	for (unsigned i = 0; i < c->join_count && same; i++)
+		same = has_address(cfg->transparent.join, cfg->transparent.join_count, &c->join[i]);
+	return same;
+}
+
+/* Joins come to the port of Convert, so somebody has to listen there. */
+static int listen_to_join(struct build *b)
+{
+	static const struct mpgate_addr any[2] = { { { [10] = 0xff, 0xff } } };
+	struct cfg_convert *c = &b->cfg->convert;
+	struct mpgate_addr *all = realloc(c->listen, (c->listen_count + c->join_count) * sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	c->listen = all;
+	for (unsigned i = 0; i < c->join_count; i++)
+		if (!has_address(all, c->listen_count, &any[!addr_is_v4(&c->join[i])]) &&
+		    !has_address(all, c->listen_count, &c->join[i]))
+			all[c->listen_count++] = c->join[i];
+	if (c->listen_count > CFG_LISTEN_ADDRESSES)
+		return cfg_fail(b, "convert.join", "listen and join have more than %d addresses together",
+				CFG_LISTEN_ADDRESSES);
+	return 0;
+}
+
+int cfg_build_join(struct build *b)
+{
+	static const struct raw_convert none;
+	const struct raw_convert *raw = b->raw->convert ? b->raw->convert : &none;
+	struct cfg_convert *c = &b->cfg->convert;
+	int r;
+
+	if (!raw->join_count)
+		return cfg_check_list(b, "convert.join");
+	if (!c->listening)
+		return cfg_fail(b, "convert.join", "join needs listen");
+	r = cfg_build_addresses(b, "convert.join", raw->join, raw->join_count, CFG_JOIN_ADDRESSES,
+				"peers cannot reach that", &c->join, &c->join_count);
+	if (r)
+		return r;
+	if (!b->cfg->transparent.accept)
+		return listen_to_join(b);
+	return same_join(b->cfg) ? 0
+				 : cfg_fail(b, "convert.join",
+					    "join: the addresses of transparent.join are announced on all connections; "
+					    "give the same, or none");
 }

@@ -322,6 +322,7 @@ struct snapshot {
 	struct snapshot_array allow_from, allow_to, allow_source, accept_to; /* struct prefix; the last two by key */
 	struct snapshot_array pool; /* struct prefix */
 	struct snapshot_array local; /* struct mpgate_addr: this machine's addresses */
+	struct snapshot_array join_to; /* struct mpgate_addr: convert.join */
 };
 
 /* clock.c */

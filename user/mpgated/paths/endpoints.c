@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The MPTCP endpoints of the paths' addresses, from where joins leave; and of those that are announced, where joins to
- * a hub of transparent mode come to. The kernel makes joins from an endpoint to the address of the connection itself,
+ * a hub come to. The kernel makes joins from an endpoint to the address of the connection itself,
  * and with `fullmesh` to announced ones, too.
  */
 #include <mpgated/paths/internal.h>
@@ -91,6 +91,16 @@ static bool lacks_route(const struct path_link *l, unsigned f)
 	return l->had_route[f] && l->pub.metric[f] == UINT32_MAX;
 }
 
+/* Is the kernel to join where others announce? */
+static bool joins_announced(const struct path_set *p)
+{
+	bool announced = p->settings.to_announced;
+
+	for (unsigned i = 0; i < p->settings.peer_count && !p->joins.managed; i++)
+		announced |= p->settings.peer[i].announces;
+	return announced;
+}
+
 /* Somebody else's endpoint with the same address serves as well, and is left alone. */
 static unsigned want_endpoints(struct path_set *p, const struct nl_list *present, struct wanted_endpoint *out)
 {
@@ -112,7 +122,7 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 			continue;
 		w.e.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f);
 		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP) |
-			    (p->settings.to_announced ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
+			    (joins_announced(p) ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
 		w.again = is_used(l) && (l->was_down || (l->anew[f] && !lacks_route(l, f)));
 		other = find_endpoint(p, present, &w.e, false);
 		w.present = find_endpoint(p, present, &w.e, true) != NULL;

@@ -56,17 +56,18 @@ void foreign_announced(struct path_set *p, const struct joined *j, unsigned f)
 	const struct nl_endpoint own = { .addr = j->local };
 	bool v4 = addr_is_v4(&j->local);
 	unsigned joined = 0;
+	uint16_t port = joins_to_port(j, f);
 
-	if (!j->to_port[f] || !all->limits.add_addrs || (v4 && f))
+	if (!port || !all->limits.add_addrs || (v4 && f))
 		return;
 	for (unsigned i = 0; i < all->endpoint_count && joined < all->limits.subflows; i++) {
 		const struct nl_endpoint *e = &all->endpoints[i];
 
 		if ((e->flags & MPTCP_PM_ADDR_FLAG_FULLMESH) && same_family(&e->addr, &j->to[f]))
-			joined += mptcp_pm_join(&p->pm, j->token, e, &j->to[f], j->to_port[f]) == 0;
+			joined += mptcp_pm_join(&p->pm, j->token, e, &j->to[f], port) == 0;
 	}
 	if (!joined && all->limits.subflows && v4 == !f)
-		mptcp_pm_join(&p->pm, j->token, &own, &j->to[f], j->to_port[f]);
+		mptcp_pm_join(&p->pm, j->token, &own, &j->to[f], port);
 }
 
 void foreign_settle(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)

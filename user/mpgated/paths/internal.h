@@ -49,6 +49,13 @@ struct path_link {
 	unsigned copies[2]; /* routes in its table, by family */
 };
 
+struct path_peer {
+	struct mpgate_addr addr;
+	uint16_t port;
+	bool answered; /* what follows is known */
+	bool announces; /* connections to it are joined where the other side announces, and nowhere else */
+};
+
 /* What is wanted of us: of a configuration, which may be gone while a job works, and of the peers' probes. */
 struct path_settings {
 	struct {
@@ -64,14 +71,12 @@ struct path_settings {
 	bool dials; /* peers, or servers for clients */
 	bool forwards; /* for clients */
 	bool host; /* marked packets are also those of this machine itself; once set it stays */
-	struct mpgate_addr join[CFG_JOIN_ADDRESSES]; /* announced, with join_port */
+	struct mpgate_addr join[CFG_JOIN_ADDRESSES]; /* announced, with join_port; 0: that of the connection */
 	unsigned join_count;
 	uint16_t join_port;
+	bool deny_first; /* nobody is to join to the address that a connection came to */
 	bool manage; /* which subflows exist is for us to say, where the kernel lets us */
-	struct {
-		struct mpgate_addr addr;
-		uint16_t port;
-	} peer[PATHS_PEERS]; /* where connections of ours go */
+	struct path_peer peer[PATHS_PEERS]; /* where connections of ours go */
 	unsigned peer_count;
 	bool to_announced; /* paths' addresses join those that others announce as well */
 };
@@ -226,7 +231,8 @@ void endpoints_made(struct path_set *p); /* what was to be made anew has been, h
 bool endpoints_lost(struct path_set *p); /* has somebody removed one of ours? */
 
 /* joins.c, and joins.h */
-bool joins_is_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port);
+/* NULL: none. */
+const struct path_peer *joins_find_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port);
 /* Is a connection with such a first subflow ours? local: it comes from an address of this machine. */
 bool joins_is_ours(const struct path_settings *s, bool local, const struct mpgate_addr *remote, uint16_t port);
 

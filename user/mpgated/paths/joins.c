@@ -84,17 +84,17 @@ void joins_free(struct joins *j)
 	nl_list_free(&j->asked);
 }
 
-bool joins_is_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port)
+const struct path_peer *joins_find_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port)
 {
 	for (unsigned i = 0; i < s->peer_count; i++)
 		if (s->peer[i].port == port && !memcmp(&s->peer[i].addr, remote, sizeof(*remote)))
-			return true;
-	return false;
+			return &s->peer[i];
+	return NULL;
 }
 
 bool joins_is_ours(const struct path_settings *s, bool local, const struct mpgate_addr *remote, uint16_t port)
 {
-	return !local || joins_is_peer(s, remote, port);
+	return !local || joins_find_peer(s, remote, port);
 }
 
 /* --- ways */
@@ -131,18 +131,19 @@ unsigned joins_family(const struct joined *j)
 {
 	if (addr_is_v4(&j->local))
 		return 0;
-	return !j->announced || j->to_port[1] || !j->to_port[0];
+	return !j->announced || joins_to_port(j, 1) || !joins_to_port(j, 0);
 }
 
 bool joins_from(struct path_set *p, const struct join_way *w, const struct joined *j)
 {
 	bool v4 = addr_is_v4(&w->addr);
 	unsigned f = !v4;
+	uint16_t port = joins_to_port(j, f);
 	const struct nl_endpoint from = { .addr = w->addr, .ifindex = w->ifindex, .flags = w->flags, .id = w->id };
 	int err;
 
 	if (j->announced)
-		err = j->to_port[f] ? mptcp_pm_join(&p->pm, j->token, &from, &j->to[f], j->to_port[f]) : 0;
+		err = port ? mptcp_pm_join(&p->pm, j->token, &from, &j->to[f], port) : 0;
 	else
 		err = mptcp_pm_join(&p->pm, j->token, &from, &j->remote, j->port);
 	return err != -ENOTCONN;
@@ -187,11 +188,15 @@ static bool join_all(struct path_set *p, const struct joined *j)
 static bool serve_new(struct path_set *p, const struct join_ask *a, struct joined *j)
 {
 	bool has_some = !a->since && (j->asked || j->foreign);
+	const struct path_peer *peer = joins_find_peer(&p->settings, &a->join.remote, a->join.port);
+
+	if (peer && !peer->answered)
+		return false;
 
 	j->local = a->join.local;
 	j->remote = a->join.remote;
 	j->port = a->join.port;
-	j->announced = a->join.announced;
+	j->announced = a->join.announced || (peer && peer->announces);
 	j->asked = a->kind == ASK_JOIN;
 	j->foreign = !j->asked;
 	/* Has some: a look at all subflows came first, after its path had died, or by chance. */
@@ -211,10 +216,10 @@ static bool serve_announced(struct path_set *p, const struct join_ask *a, struct
 	unsigned f = !addr_is_v4(&a->join.remote);
 
 	if (!a->since) {
-		if (j->to_port[f])
+		if (joins_to_port(j, f))
 			return true;
 		j->to[f] = a->join.remote;
-		j->to_port[f] = a->join.port ? a->join.port : j->port;
+		j->to_port[f] = a->join.port;
 		if (j->foreign)
 			foreign_announced(p, j, f);
 	}

@@ -6,6 +6,8 @@
 #ifndef MPGATED_JOINS_H
 #define MPGATED_JOINS_H
 
+#include <string.h>
+
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
 
@@ -43,8 +45,18 @@ struct joined {
 	uint16_t port; /* of remote; 0: the first subflow is not known */
 	struct mpgate_addr local, remote;
 	struct mpgate_addr to[2]; /* announced, by family */
-	uint16_t to_port[2]; /* 0: none */
+	uint16_t to_port[2]; /* 0: that of remote */
 };
+
+/* Of the address that the other side has announced in that family, 0: none is known. */
+static inline uint16_t joins_to_port(const struct joined *j, unsigned f)
+{
+	static const struct mpgate_addr none;
+
+	if (!memcmp(&j->to[f], &none, sizeof(none)))
+		return 0;
+	return j->to_port[f] ? j->to_port[f] : j->port;
+}
 
 struct joins {
 	bool managed; /* by us */

@@ -21,12 +21,34 @@ static bool read_peers(const struct config *cfg, struct path_settings *out)
 {
 	for (unsigned i = 0; i < cfg->peer_count; i++)
 		for (unsigned k = 0; k < cfg->peers[i].address_count; k++) {
+			const struct cfg_peer *peer = &cfg->peers[i];
+
+			if (joins_find_peer(out, &peer->address[k], peer->port))
+				continue;
 			if (out->peer_count == PATHS_PEERS)
 				return false;
-			out->peer[out->peer_count].addr = cfg->peers[i].address[k];
-			out->peer[out->peer_count++].port = cfg->peers[i].port;
+			out->peer[out->peer_count++] =
+				(struct path_peer){ .addr = peer->address[k], .port = peer->port };
 		}
 	return true;
+}
+
+/* Those of Convert are of its own port, which need not be said; so there is room for an IPv6 address. */
+static void read_join(const struct config *cfg, struct path_settings *out)
+{
+	bool transparent = cfg->transparent.accept;
+	const struct mpgate_addr *join = transparent ? cfg->transparent.join : cfg->convert.join;
+	unsigned count = transparent ? cfg->transparent.join_count : cfg->convert.join_count;
+
+	out->join_port = transparent ? cfg->transparent.port : 0;
+	out->deny_first = cfg->convert.join_count > 0;
+	/*
+	 * The kernel announces one after the other, none behind one that does not fit, and one that was lost again
+	 * after minutes: first come those that fit, and do for either family.
+	 */
+	for (unsigned i = 0; i < 2 * count; i++)
+		if (addr_is_v4(&join[i % count]) == (i < count))
+			out->join[out->join_count++] = join[i % count];
 }
 
 static int read_settings(const struct config *cfg, struct path_settings *out)
@@ -57,17 +79,14 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	out->forwards = lan;
 	/* Set at once, for connections of workers that a killed daemon left. */
 	out->host = cfg->host;
-	out->join_count = cfg->transparent.join_count;
-	out->join_port = cfg->transparent.port;
-	for (unsigned i = 0; i < out->join_count; i++)
-		out->join[i] = cfg->transparent.join[i];
+	read_join(cfg, out);
 	out->to_announced = config_has_transparent(cfg);
-	out->manage = cfg->subflows.manager == CFG_MANAGER_AUTO && out->dials && !out->accepts && !out->join_count &&
-		      read_peers(cfg, out);
+	out->manage = read_peers(cfg, out) && cfg->subflows.manager == CFG_MANAGER_AUTO && out->dials &&
+		      !out->accepts && !out->join_count;
 	return 0;
 }
 
-/* Links that were named before keep what is known of them. */
+/* Links and peers that were named before keep what is known of them. */
 static void replace_settings(struct paths *p, struct path_settings *s)
 {
 	struct paths_link links[MPGATE_MAX_LINKS] = { 0 };
@@ -82,6 +101,12 @@ static void replace_settings(struct paths *p, struct path_settings *s)
 			told[i] = p->told[k];
 			memcpy(s->link[i].health, p->settings.link[k].health, sizeof(s->link[i].health));
 		}
+	}
+	for (unsigned i = 0; i < s->peer_count; i++) {
+		const struct path_peer *old = joins_find_peer(&p->settings, &s->peer[i].addr, s->peer[i].port);
+
+		if (old)
+			s->peer[i] = *old;
 	}
 	s->host |= p->settings.host;
 	memcpy(p->links, links, sizeof(p->links));
@@ -273,6 +298,23 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
 	if (index >= p->settings.count || p->settings.link[index].health[f] == health)
 		return;
 	p->settings.link[index].health[f] = health;
+	paths_sync_after(p, 0);
+}
+
+void paths_set_announces(struct paths *p, const struct mpgate_addr *peer, uint16_t port, bool announces)
+{
+	const struct path_peer *found = joins_find_peer(&p->settings, peer, port);
+	struct path_peer *known = found ? &p->settings.peer[found - p->settings.peer] : NULL;
+	char text[ADDR_TEXT];
+
+	if (!known || (known->answered && known->announces == announces))
+		return;
+	if (known->announces != announces)
+		log_info("connections to %s are joined %s", addr_print_port(peer, htons(port), text),
+			 announces ? "where the other side announces" : "there");
+	known->answered = true;
+	known->announces = announces;
+	p->todo |= TODO_LOOK;
 	paths_sync_after(p, 0);
 }
 

@@ -85,6 +85,12 @@ void paths_close(struct paths *p);
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health);
 
 /*
+ * Connections to that address and port of a peer are joined only where the other side announces, or not: others may
+ * have the same address.
+ */
+void paths_set_announces(struct paths *p, const struct mpgate_addr *peer, uint16_t port, bool announces);
+
+/*
  * Host mode: marked sockets of this machine are led to the loopback device, and marked packets taken there from its
  * own addresses, until paths_close(): connections that are carried need it as long as they last. All of it is set when
  * this returns. 0 or -errno.

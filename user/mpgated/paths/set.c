@@ -8,6 +8,7 @@
 
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
+#define ALLOW_FIRST "mptcp/allow_join_initial_addr_port" /* 0: the flag C is set in MP_CAPABLE */
 /* Names of the MPTCP limits among the originals. */
 #define LIMIT_ADD_ADDRS "mptcp-limits/add_addr_accepted"
 #define LIMIT_SUBFLOWS "mptcp-limits/subflows"
@@ -68,6 +69,10 @@ void set_sysctls(struct path_set *p)
 	if (sysctl_original(&p->originals, "ipv4/tcp_tw_reuse", &reuse) == 0 && reuse == 2)
 		sysctl_set(&p->originals, "ipv4/tcp_tw_reuse", 1);
 	blackhole_set(&p->originals, p->settings.dials);
+	if (p->settings.deny_first)
+		sysctl_set(&p->originals, ALLOW_FIRST, 0);
+	else
+		sysctl_restore(&p->originals, ALLOW_FIRST);
 	/* A SYN of host mode that is looped has no route yet, and a source of our own. */
 	if (p->settings.host)
 		sysctl_set(&p->originals, PATHS_LOOP_LOCAL, 1);

@@ -75,7 +75,8 @@ static bool is_lost(const struct path_set *p, const struct joined *j, const stru
 	if (w)
 		return w->gone || w->anew || (s->join && s->backup != (w->flags != 0));
 	/* Joins leave from paths. The first one of transparent mode has the client's address. */
-	return s->join || (!j->announced && !paths_has_address(&p->addrs, &s->local));
+	return s->join ||
+	       (joins_find_peer(&p->settings, &j->remote, j->port) && !paths_has_address(&p->addrs, &s->local));
 }
 
 static bool is_well(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
@@ -107,10 +108,31 @@ static bool shares_id(const struct nl_subflow *s, unsigned n, unsigned i)
 	return false;
 }
 
+/* Where the joins go that there are: a daemon before us was told, or was not. */
+static void recall(const struct nl_subflow *s, unsigned n, struct joined *j)
+{
+	bool here = false, there = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned f = !addr_is_v4(&s[i].remote);
+		bool same = !memcmp(&s[i].remote, &j->remote, sizeof(j->remote));
+
+		here |= s[i].join && same;
+		there |= s[i].join && !same;
+		if (!s[i].join || same || joins_to_port(j, f))
+			continue;
+		j->to[f] = s[i].remote;
+		j->to_port[f] = s[i].remote_port;
+	}
+	if (here || there)
+		j->announced = there;
+}
+
 /* What is known of a connection that we hear of by its subflows alone. */
 static void describe(const struct path_set *p, const struct nl_subflow *s, unsigned n, struct joined *j)
 {
 	const struct nl_subflow *first = s;
+	const struct path_peer *peer;
 
 	for (unsigned i = 0; i < n; i++)
 		if (!s[i].join)
@@ -120,8 +142,12 @@ static void describe(const struct path_set *p, const struct nl_subflow *s, unsig
 	j->port = first->remote_port;
 	j->foreign = !joins_is_ours(&p->settings, paths_has_address(&p->addrs, &first->local), &first->remote,
 				    first->remote_port);
-	j->announced = !j->foreign && !first->join && !paths_has_address(&p->addrs, &first->local) &&
-		       !joins_is_peer(&p->settings, &first->remote, first->remote_port);
+	peer = joins_find_peer(&p->settings, &first->remote, first->remote_port);
+	/* As long as a peer has not said where, nowhere else. */
+	j->announced = peer ? peer->announces || !peer->answered
+			    : !j->foreign && !first->join && !paths_has_address(&p->addrs, &first->local);
+	if (!j->foreign)
+		recall(s, n, j);
 	/* A daemon before us was asked. */
 	j->asked = !j->foreign && n > 1;
 }
@@ -145,7 +171,7 @@ static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 static bool settle_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
 {
 	unsigned connected = 0, well = 0;
-	bool again = false, joined = false;
+	bool again = false, joined = false, can_join = !j->announced || joins_to_port(j, joins_family(j));
 
 	for (unsigned i = 0; i < n; i++) {
 		connected += s[i].connected;
@@ -162,7 +188,7 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 		again = true;
 	}
 	/* What is refused is not asked for with every look. */
-	for (unsigned i = 0; i < JOINS_WAYS && (!well || (j->asked && p->joins.looks <= 1)); i++) {
+	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && p->joins.looks <= 1)); i++) {
 		const struct join_way *w = &p->joins.ways[i];
 
 		if (!w->open || !addr_is_v4(&w->addr) != joins_family(j) || has_way(p, j, s, n, w, well))

@@ -140,6 +140,8 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 {
 	w->state = HEALTH_UP;
 	w->rtt_us = r->rtt_us;
+	if (r->joins_known)
+		w->joins = r->joins;
 	w->backoff_ms = 0;
 	w->next = now + HEALTH_IDLE_MS;
 	w->error[0] = '\0';
@@ -276,6 +278,14 @@ int health_first(const struct health *h)
 			best = b;
 	}
 	return best;
+}
+
+bool health_joins(const struct health *h, unsigned address)
+{
+	for (unsigned i = 0; i < h->count; i++)
+		if (h->way[i].address == address && h->way[i].joins)
+			return true;
+	return false;
 }
 
 enum health_state health_state(const struct health *h)

@@ -48,6 +48,7 @@ struct health_way {
 	uint8_t syn_data; /* enum syn_data */
 	uint8_t syn_data_lost; /* probes in a row whose SYN data was not taken */
 	bool plain; /* it answers in plain TCP only */
+	bool joins; /* further subflows belong where it announces (Joins), not to this address */
 	bool probing;
 	uint8_t put_off; /* how often in a row */
 	bool answers; /* what the last probe found was said by a converter, though it may be a refusal */
@@ -77,6 +78,7 @@ struct health_result {
 	const char *error;
 	bool answers; /* by a converter: the way is good */
 	bool plain, plain_known;
+	bool joins, joins_known; /* the answer has Joins; it is one that would have it */
 	bool unsure; /* packets were lost: it is up, and what else was found is left for the next probe, which is soon
 		      */
 	enum syn_data syn_data; /* SYN_DATA_UNKNOWN: it had none in its SYN */
@@ -116,6 +118,8 @@ bool health_silent(const struct health *h, uint64_t now, uint64_t *next);
 int health_best(const struct health *h, unsigned address);
 /* The best of all; -1: none is up. */
 int health_first(const struct health *h);
+/* Do further subflows of connections to that address belong where it announces? As the last answer of one way says. */
+bool health_joins(const struct health *h, unsigned address);
 /* Up: one way is. Down: all were found to be. */
 enum health_state health_state(const struct health *h);
 /* Of a path, to all addresses: up: one is, or was refused by the peer itself; down: there are some, and none is. */

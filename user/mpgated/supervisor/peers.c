@@ -154,6 +154,9 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 		before = p->health.way[way];
 		health_end(&p->health, (unsigned)way, r, now);
 		note_change(p, &p->health.way[way], before.state, before.plain);
+		if (r->joins_known)
+			paths_set_announces(p->sup->paths, &p->address[address], ntohs(p->port),
+					    health_joins(&p->health, address));
 		tell_all(p, way);
 	}
 	run_probes(p);

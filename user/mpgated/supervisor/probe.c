@@ -92,11 +92,13 @@ static int build(struct probe *b, uint8_t *buf, size_t cap)
 	return convert_end(&w);
 }
 
-static void succeed(struct probe *b)
+static void succeed(struct probe *b, const struct convert_msg *m)
 {
 	bool mptcp = tcp_is_mptcp(b->fd), acked = b->syn_data && tcp_syn_data_acked(b->fd);
 	struct health_result r = { .plain = !mptcp, .rtt_us = tcp_rtt_us(b->fd) };
 
+	r.joins = m->has & CONVERT_HAS_JOINS;
+	r.joins_known = !(m->has & CONVERT_HAS_ERROR) || m->error == CONVERT_E_NO_COOKIE;
 	/*
 	 * Data that the SYN+ACK does not acknowledge is sent again: that is no loss. Where it does, and something was
 	 * sent twice, a SYN+ACK was lost: after the second SYN, which has no data, the kernel falls back.
@@ -157,7 +159,7 @@ static bool take_answer(struct probe *b)
 		end(b, &(struct health_result){ .error = why, .answers = true });
 		return true;
 	}
-	succeed(b);
+	succeed(b, &m);
 	return true;
 }
 

@@ -309,6 +309,9 @@ int snapshot_make(struct supervisor *s)
 			       sizeof(struct prefix));
 	if (!ret)
 		ret = add_copy(&image, &size, &head.local, s->local, s->local_count, sizeof(*s->local));
+	if (!ret)
+		ret = add_copy(&image, &size, &head.join_to, s->cfg->convert.join, s->cfg->convert.join_count,
+			       sizeof(*s->cfg->convert.join));
 	if (!ret) {
 		head.size = size;
 		memcpy(image, &head, sizeof(head));

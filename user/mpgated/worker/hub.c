@@ -17,6 +17,7 @@
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/hub.h>
+#include <mpgated/worker/offer.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/source.h>
@@ -27,20 +28,6 @@
 #define ERRORS_PER_SECOND 1000 /* of one worker; beyond it connections are reset */
 #define LINGER_ROUNDS 16 /* reads of one turn while an Error is on its way */
 #define RETRY_SECONDS 30 /* told with Error 64 and 65 (6.2.8) */
-
-static const uint8_t supported_kinds[] = { 30, 4, 8 }; /* MPTCP, SACK permitted, Timestamps (6.2.4) */
-
-/* What the answer owes a client that asks for options is read by a BPF program; without it none can be served. */
-static bool serves_options(const struct worker *w)
-{
-	return w->synack_fd >= 0;
-}
-
-static void put_supported(const struct worker *w, struct convert_writer *wr)
-{
-	/* A converter lists MPTCP in any case. */
-	convert_put_extensions(wr, supported_kinds, serves_options(w) ? sizeof(supported_kinds) : 1);
-}
 
 /* Sends an Error, and a Clock behind it unless that is NULL, and lets the connection end. */
 static void hub_fail_clock(struct worker *w, struct conn *c, uint8_t code, const void *value, size_t len,
@@ -154,29 +141,6 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 	return false;
 }
 
-/* The options a Connect asks for. 0 and *mptcp, or -EOPNOTSUPP with the kinds that are not supported. */
-static int check_options(const struct worker *w, const struct convert_msg *m, bool *mptcp, uint8_t *bad,
-			 size_t *bad_count)
-{
-	struct convert_bytes value;
-	size_t at = 0;
-	uint8_t kind;
-	int ret;
-
-	*mptcp = false;
-	*bad_count = 0;
-	while ((ret = convert_options_next(&m->tcp_options, &at, &kind, &value)) > 0) {
-		bool ok = serves_options(w) && !value.len && memchr(supported_kinds, kind, sizeof(supported_kinds));
-
-		if (!ok && *bad_count < 255)
-			bad[(*bad_count)++] = kind;
-		*mptcp |= ok && kind == 30;
-	}
-	if (ret < 0)
-		return -EINVAL;
-	return *bad_count ? -EOPNOTSUPP : 0;
-}
-
 /* A failed connection towards the server, told the peer in Convert's words. */
 static void server_failed(struct worker *w, struct conn *c, int err)
 {
@@ -241,7 +205,7 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 	uint8_t bad[256] = { 0 }, retry = RETRY_SECONDS;
 	size_t bad_count;
 	bool mptcp;
-	int ret = check_options(w, m, &mptcp, bad, &bad_count);
+	int ret = offer_check(w, m, &mptcp, bad, &bad_count);
 
 	if (ret) {
 		hub_fail(w, c, ret == -EINVAL ? CONVERT_E_MALFORMED : CONVERT_E_TCP_OPTION, bad,
@@ -281,15 +245,18 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		server_failed(w, c, -ret);
 }
 
-static void hub_info(struct worker *w, struct conn *c)
+/* joins: the client is told where further subflows belong. */
+static void hub_info(struct worker *w, struct conn *c, bool joins)
 {
-	uint8_t msg[CONVERT_HEADER_LEN + 8];
+	uint8_t msg[CONVERT_HEADER_LEN + 12];
 	struct convert_writer wr;
 	int n;
 
 	w->stats->info++;
 	convert_begin(&wr, msg, sizeof(msg));
-	put_supported(w, &wr);
+	offer_put(w, &wr);
+	if (joins)
+		convert_put_joins(&wr);
 	n = convert_end(&wr);
 	if (n < 0 || tcp_send(c->peer.fd, msg, (size_t)n) != n) {
 		conn_close(w, c, true);
@@ -379,7 +346,9 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 	else if (r->msg.has & CONVERT_HAS_PARK)
 		hub_park(w, c, have > r->msg.len);
 	else
-		hub_info(w, c); /* the parser refuses a request with none of these */
+		hub_info(w, c,
+			 r->keyed && r->key->private_tlvs &&
+				 offer_joins(w, c->peer.fd)); /* the parser refuses a request with none of these */
 }
 
 static void hub_header(struct worker *w, struct conn *c)
@@ -470,7 +439,7 @@ static void hub_connected(struct worker *w, struct conn *c)
 
 	convert_begin(&wr, msg, sizeof(msg));
 	if (c->request.answer & ANSWER_EXTENSIONS)
-		put_supported(w, &wr);
+		offer_put(w, &wr);
 	if (c->request.answer & ANSWER_OPTIONS) {
 		if (tcp_local(c->local.fd, &tuple.saddr, &tuple.sport) == 0)
 			io_take(w->synack_fd, &tuple, &options);
