@@ -3,7 +3,7 @@
  * The SYN+ACK with which a hub answers a peer, or a phone, in a server's place. Joins to that server's address and port
  * would be refused here, or go to the server where they take another way: they belong to the addresses that we
  * announce. The flag C of MP_CAPABLE says so (RFC 8684, 3.1). The kernel has a sysctl for it, which would also keep the
- * joins of explicit mode from where they belong; hence it is set here, in these SYN+ACKs alone.
+ * joins of explicit mode from where they belong, without convert.join; hence it is set here, in these SYN+ACKs alone.
  */
 #ifndef MPGATE_INITIAL_H
 #define MPGATE_INITIAL_H

@@ -35,8 +35,17 @@ for ns in "$HUB" "$HUB2"; do
 	ip -n "$ns" addr add 10.60.50.1/32 dev lo
 	ip -n "$ns" addr add fd60:50::1/128 dev lo nodad
 done
-ip -n "$ROUTER" route add 10.60.50.1 nexthop via 10.60.30.2 nexthop via 10.60.31.2
-ip -n "$ROUTER" -6 route add fd60:50::1 nexthop via fd60:30::2 nexthop via fd60:31::2
+# deal N...: it leads to these hubs.
+deal() {
+	local n via4=() via6=()
+	for n; do
+		via4+=(nexthop via "10.60.$n.2") via6+=(nexthop via "fd60:$n::2")
+	done
+	ip -n "$ROUTER" route replace 10.60.50.1 "${via4[@]}"
+	ip -n "$ROUTER" -6 route del fd60:50::1 2>/dev/null
+	ip -n "$ROUTER" -6 route add fd60:50::1 "${via6[@]}"
+}
+deal 30 31
 sysctls "$ROUTER" net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 
 # hub_config NAME N: of the hub at 10.60.N.2.
@@ -110,11 +119,26 @@ for f in 4 6; do
 	before=$(hubs MPJoinAckRx) a=$(received 0) b=$(received 1)
 	long sink 7002
 	check "IPv$f: never: it goes over one" wait_for 5 carries $((SIZE / 8))
-	link_cut $LINK
+	link_cut "$LINK"
 	long_ends "IPv$f: never, cut"
-	link_mend $LINK
+	link_mend "$LINK"
 	check "IPv$f: never, cut: it was joined" wait_for 2 joined $((before + 1))
 	right "IPv$f: cuts"
+done
+
+# Hubs come and go: flows that move are reset, and what has joined goes on at the address of its hub.
+for f in 4 6; do
+	family $f
+	check "IPv$f: dealt anew: all ways are up" wait_for 60 ways_are up
+	before=$(hubs MPJoinAckRx)
+	long echo 7001
+	check "IPv$f: dealt anew: joined" wait_for 5 joined $((before + 1))
+	deal 31
+	read -rt 1 <> <(:) || :
+	deal 30
+	long_ends "IPv$f: dealt anew"
+	deal 30 31
+	right "IPv$f: dealt anew"
 done
 
 # A daemon that is killed does not know any more what was announced. What has a subflow there tells the next one.
