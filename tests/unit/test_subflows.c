@@ -400,6 +400,15 @@ static void test_restart(void)
 	kernel.count = 2;
 	set.links[1].pub.up = true;
 	look("+1:10.0.1.2>192.0.2.10:8803 +2:10.0.1.2>192.0.2.1:8803");
+	/* Who asks meanwhile is served when it has. */
+	machine();
+	set.settings.peer[0].answered = false;
+	ask(ASK_JOIN, 5, "10.0.0.2", HUB, PORT, false);
+	did_all("");
+	set.settings.peer[0].answered = true;
+	((struct join_ask *)set.joins.asked.v)->next = 1;
+	joins_serve(&set);
+	did_all("+5:10.0.1.2>192.0.2.1:8803");
 	/* What cannot be told goes on as it is. */
 	machine();
 	set.settings.peer[0].announces = true;

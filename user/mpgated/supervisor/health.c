@@ -283,7 +283,7 @@ int health_first(const struct health *h)
 bool health_joins(const struct health *h, unsigned address)
 {
 	for (unsigned i = 0; i < h->count; i++)
-		if (h->way[i].address == address && h->way[i].joins)
+		if (h->way[i].address == address && h->way[i].joins && h->way[i].state == HEALTH_UP)
 			return true;
 	return false;
 }

@@ -118,7 +118,8 @@ bool health_silent(const struct health *h, uint64_t now, uint64_t *next);
 int health_best(const struct health *h, unsigned address);
 /* The best of all; -1: none is up. */
 int health_first(const struct health *h);
-/* Do further subflows of connections to that address belong where it announces? As the last answer of one way says. */
+/* Do further subflows of connections to that address belong where it announces? As the last answer of a way that is up
+ * says. */
 bool health_joins(const struct health *h, unsigned address);
 /* Up: one way is. Down: all were found to be. */
 enum health_state health_state(const struct health *h);
