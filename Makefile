@@ -26,7 +26,7 @@ OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-
 endif
 
 LIBS_LIB := libsodium libcyaml yaml-0.1 libmnl
-LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd
+LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd libcares
 LIBS_CTL := jansson
 # Asked only when a target needs it: a fresh machine has no pkg-config yet.
 flags = $(shell pkg-config --cflags $(1))

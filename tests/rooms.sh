@@ -19,10 +19,11 @@ declare -A MAY=(
 	[mpgated/datapath]="lib lib/config"
 	[mpgated/paths]="lib lib/config"
 	[mpgated/logger]="lib mpgated/ipc"
+	[mpgated/resolver]="lib lib/config mpgated/ipc"
 	[mpgated/worker]="lib lib/config mpgated/ipc mpgated/net"
 	[mpgated/supervisor]="lib lib/config mpgated/control mpgated/datapath mpgated/ipc mpgated/net mpgated/paths mpgated/worker"
 	[mpgated/answers]="lib lib/config mpgated/supervisor"
-	[mpgated]="lib lib/config mpgated/answers mpgated/control mpgated/ipc mpgated/logger mpgated/supervisor mpgated/worker"
+	[mpgated]="lib lib/config mpgated/answers mpgated/control mpgated/ipc mpgated/logger mpgated/resolver mpgated/supervisor mpgated/worker"
 )
 # The compiled policy is made from a configuration.
 EXCEPT="lib/policy.h:lib/config/config.h"

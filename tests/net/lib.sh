@@ -87,7 +87,7 @@ net_remove() {
 	done
 	[ ! -s "$RUN/tmp" ] || rm -rf "$(cat "$RUN/tmp")"
 	for side in gw gw2 hub hub2; do
-		rm -rf "/sys/fs/bpf/mpgate/$MPG_PREFIX$side" "/run/mpgate/$MPG_PREFIX$side.sock"
+		rm -rf "/sys/fs/bpf/mpgate/$MPG_PREFIX$side" "/run/mpgate/$MPG_PREFIX$side".{sock,dhcp}
 	done
 }
 

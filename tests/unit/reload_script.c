@@ -43,6 +43,37 @@ int maplog_check(const struct config *cfg, struct cfg_error *err)
 	return 0;
 }
 
+int paths_renew(struct paths *p, const struct config *cfg)
+{
+	(void)p;
+	(void)cfg;
+	return step("renew", 0);
+}
+
+void peers_readdress(struct supervisor *s, unsigned cfg_index)
+{
+	(void)s;
+	(void)cfg_index;
+	step("readdress", 0);
+}
+
+void discover_fill(const struct supervisor *s, struct config *cfg, const uint16_t *slots)
+{
+	(void)s;
+	(void)cfg;
+	(void)slots;
+}
+
+void discover_settle(struct supervisor *s)
+{
+	(void)s;
+}
+
+void discover_hurry(struct supervisor *s)
+{
+	(void)s;
+}
+
 void maplog_renew(struct maplog *m)
 {
 	(void)m;

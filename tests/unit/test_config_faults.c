@@ -28,7 +28,7 @@ static const struct {
 	/* keys and types */
 	{ "instance: a\nlinkz: []\n",
 	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, transparent, peers, "
-	  "groups, prefix-sets, policy, publish, subflows, timeouts, limits, metrics, mark, mapping-log" },
+	  "groups, prefix-sets, policy, publish, dhcp, subflows, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
 	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",

@@ -87,6 +87,15 @@ static void test_order(void)
 	stop();
 }
 
+/* The same order as in a reload, of what goes by a peer's addresses. */
+static void test_readdress(void)
+{
+	start(RULES RULE("web", "80"));
+	supervisor_readdress(&stage.s, 0);
+	CU_ASSERT_STRING_EQUAL(stage.steps, "readdress addrs renew snapshot workers ");
+	stop();
+}
+
 /* What cannot be loaded changes nothing, and who was given a slot for it gives it back. */
 static void test_refused(void)
 {
@@ -396,6 +405,7 @@ int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "what is done, and in which order", test_order },
+		{ "other addresses of a peer", test_readdress },
 		{ "what cannot be loaded changes nothing", test_refused },
 		{ "what needs a restart", test_needs_restart },
 		{ "numbers of rules", test_rule_numbers },

@@ -6,6 +6,9 @@
 #include <mpgatectl/args.h>
 
 json_t *local_policy_check(const struct args *args, char **error);
+/* Keep the vendor option that a DHCP client has got, for the daemon. */
+json_t *local_setup_dhcp4(const struct args *args, char **error);
+json_t *local_setup_dhcp6(const struct args *args, char **error);
 json_t *local_key_new(const struct args *args, char **error);
 json_t *local_key_show_id(const struct args *args, char **error);
 

@@ -50,15 +50,16 @@ static const struct view paths_view =
 			 PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
 			 BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")));
 
-static const struct view peers_view =
-	VIEW(NULL,
-	     TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
-		   PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"),
-		   PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
-		   AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("LAST ERROR", "last_error")),
-	     TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
-		   PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
-		   PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
+static const struct view peers_view = VIEW(
+	NULL,
+	TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
+	      PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"),
+	      PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
+	      AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("FROM", "from"),
+	      AGE("ASKED IN", "asked_in_s"), PLAIN("LOOKUP ERROR", "lookup_error"), PLAIN("LAST ERROR", "last_error")),
+	TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
+	      PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
+	      PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),
@@ -76,6 +77,8 @@ static const struct view check_view =
 static const struct view text_view = VIEW(NULL, LINES(PLAIN("done", "text")));
 
 static const struct view key_view = VIEW(NULL, LINES(PLAIN("file", "file"), PLAIN("id", "id")));
+
+static const struct view setup_view = VIEW(NULL, LINES(PLAIN("file", "file"), PLAIN("bytes", "bytes")));
 
 static const struct view stats_view = VIEW(
 	NULL,
@@ -133,6 +136,18 @@ const struct verb verbs[] = {
 	  .help = "the public name of a key",
 	  .run = local_key_show_id,
 	  .view = &key_view },
+	{ .noun = "setup",
+	  .verb = "dhcp4",
+	  .operands = { "HEX" },
+	  .help = "keep option 125 of a lease, for peers with from: dhcp",
+	  .run = local_setup_dhcp4,
+	  .view = &setup_view },
+	{ .noun = "setup",
+	  .verb = "dhcp6",
+	  .operands = { "HEX" },
+	  .help = "keep option 17 of DHCPv6, for the same",
+	  .run = local_setup_dhcp6,
+	  .view = &setup_view },
 	{ .noun = "stats",
 	  .help = "counters of the BPF programs and the relay",
 	  .method = "Stats",

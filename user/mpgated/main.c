@@ -17,6 +17,7 @@
 #include <mpgated/control/http.h>
 #include <mpgated/ipc/start.h>
 #include <mpgated/logger/logger.h>
+#include <mpgated/resolver/resolver.h>
 #include <mpgated/supervisor/supervisor.h>
 #include <mpgated/worker/worker.h>
 
@@ -88,6 +89,8 @@ int main(int argc, char **argv)
 		http_main();
 	if (argc == 2 && !strcmp(argv[0], START_LOGGER))
 		logger_main();
+	if (argc == 2 && !strcmp(argv[0], START_RESOLVER))
+		resolver_main();
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

@@ -176,6 +176,7 @@ static void free_peers(struct config *cfg)
 	for (i = 0; i < cfg->peer_count; i++) {
 		free(cfg->peers[i].name);
 		free(cfg->peers[i].address);
+		free(cfg->peers[i].domain);
 		free(cfg->peers[i].key_file);
 		free(cfg->peers[i].previous_key_file);
 		free(cfg->peers[i].allow_source.p);

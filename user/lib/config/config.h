@@ -107,9 +107,15 @@ struct cfg_transparent {
 struct cfg_peer {
 	char *name;
 	enum cfg_mode mode; /* transparent: it is somewhere on the path to servers, and has no address */
-	struct mpgate_addr *address; /* where it may be dialed; says nothing about keys */
+	/*
+	 * Where it may be dialed; says nothing about keys. With a domain or by DHCP nothing at first, and room for
+	 * CFG_PEER_ADDRESSES: the daemon fills in what it finds there.
+	 */
+	struct mpgate_addr *address;
 	unsigned address_count;
 	uint16_t port;
+	char *domain; /* whose SRV records say address and port; NULL: none */
+	bool dhcp; /* an option of DHCP says them, or the domain */
 	char *key_file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
 	char *previous_key_file; /* accepted as well, during a rotation */
 	unsigned ready; /* connections a worker opens ahead, while the peer is in use */
@@ -167,6 +173,7 @@ struct config {
 	struct cfg_convert convert;
 	struct cfg_mapping_log mapping_log;
 	struct cfg_transparent transparent;
+	unsigned enterprise; /* whose vendor options of DHCP are read; 0: nobody's */
 	struct cfg_peer *peers;
 	unsigned peer_count;
 	struct cfg_group *groups; /* those of the file, then one for each peer named directly by a rule */
@@ -244,6 +251,12 @@ int config_pool_check(const struct config *cfg, const struct mpgate_addr *local,
 static inline bool config_logs_mappings(const struct config *cfg)
 {
 	return cfg->mapping_log.log || cfg->mapping_log.file || cfg->mapping_log.exports;
+}
+
+/* Is the peer one that is dialed, whether it is known where by now or not? */
+static inline bool config_dials(const struct cfg_peer *p)
+{
+	return p->address_count || p->domain || p->dhcp;
 }
 
 /* Is a peer of mode transparent? */

@@ -99,6 +99,7 @@ static int build_numbers(struct build *b)
 		  &cfg->subflows.after_kib },
 		{ "subflows.after-ms", raw->subflows.after_ms, DEFAULT_JOIN_MS, MIN_JOIN_MS, MAX_JOIN_MS,
 		  &cfg->subflows.after_ms },
+		{ "dhcp.enterprise", raw->dhcp.enterprise, 0, 1, UINT32_MAX, &cfg->enterprise },
 		{ "limits.connections", raw->limits.connections, 0, 0, MAX_CONNECTIONS, &cfg->limits.connections },
 		{ "limits.request-rate", raw->limits.request_rate, DEFAULT_REQUEST_RATE, 1, MAX_RATE,
 		  &cfg->limits.request_rate },
@@ -345,7 +346,7 @@ static int check_park(struct build *b, unsigned i)
 		return 0;
 	if (raw->dialect != CFG_DIALECT_MPGATE)
 		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs dialect mpgate", raw->name);
-	if (!raw->address_count)
+	if (!raw->address_count && !raw->domain && !raw->dhcp)
 		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs an address", raw->name);
 	if (!raw->accept_to_count)
 		return cfg_fail(b, cfg_at(b, "peers[%u].park", i),
@@ -397,6 +398,8 @@ static int check_peer(struct build *b, unsigned i)
 	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
 	if (!r)
 		r = check_transparent(b, i);
+	if (!r)
+		r = cfg_check_domain(b, i);
 	return r ? r : check_park(b, i);
 }
 
@@ -437,6 +440,8 @@ static int build_peer(struct build *b, unsigned i)
 	r = cfg_build_prefixes(b, place, raw->accept_to, raw->accept_to_count, &peer->accept_to);
 	if (r)
 		return r;
+	if (raw->domain || raw->dhcp)
+		return cfg_build_domain(b, i);
 	snprintf(place, sizeof(place), "peers[%u].address", i);
 	return cfg_build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES,
 				   "a peer is another machine", &peer->address, &peer->address_count);

@@ -199,8 +199,13 @@ static void print_peers(struct printer *p, const struct config *cfg)
 
 		open_map(p, NULL);
 		pair(p, "name", peer->name);
-		addresses(p, "address", peer->address, peer->address_count);
-		number(p, "port", peer->port);
+		pair(p, "domain", peer->domain);
+		if (peer->dhcp)
+			pair(p, "from", cfg_from_words[peer->dhcp].str);
+		if (!peer->domain && !peer->dhcp) {
+			addresses(p, "address", peer->address, peer->address_count);
+			number(p, "port", peer->port);
+		}
 		pair(p, "mode", cfg_mode_words[peer->mode].str);
 		pair(p, "key-file", peer->key_file);
 		pair(p, "previous-key-file", peer->previous_key_file);
@@ -358,6 +363,11 @@ static void print_config(struct printer *p, const struct config *cfg)
 	print_peers(p, cfg);
 	print_groups(p, cfg);
 	print_policy(p, cfg);
+	if (cfg->enterprise) {
+		open_map(p, "dhcp");
+		number(p, "enterprise", cfg->enterprise);
+		close_map(p);
+	}
 	open_map(p, "subflows");
 	pair(p, "path-manager", cfg_manager_words[cfg->subflows.manager].str);
 	pair(p, "join", cfg_join_words[cfg->subflows.join].str);

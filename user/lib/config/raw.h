@@ -51,7 +51,8 @@ struct raw_peer {
 	unsigned address_count, allow_source_count, accept_to_count;
 	uint32_t *port, *ready, *park;
 	enum cfg_mode mode;
-	char *key_file, *previous_key_file;
+	uint8_t dhcp; /* 0 or 1 */
+	char *key_file, *previous_key_file, *domain;
 	enum cfg_dialect dialect;
 };
 
@@ -115,6 +116,9 @@ struct raw_config {
 		uint32_t *after_kib, *after_ms;
 	} subflows;
 	struct {
+		uint32_t *enterprise;
+	} dhcp;
+	struct {
 		uint32_t *connections, *request_rate, *buffer_mib, *kernel_mib;
 	} limits;
 	struct {
@@ -132,6 +136,6 @@ extern const struct cyaml_schema_value raw_schema;
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
 	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2],
-	cfg_choose_words[2];
+	cfg_choose_words[2], cfg_from_words[2];
 
 #endif

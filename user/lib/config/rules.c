@@ -283,7 +283,7 @@ static int build_action(struct build *b, unsigned i)
 		return r;
 	group = &b->cfg->groups[rule->group];
 	for (k = 0; k < group->peer_count; k++)
-		if (!b->cfg->peers[group->peers[k]].address_count &&
+		if (!config_dials(&b->cfg->peers[group->peers[k]]) &&
 		    b->cfg->peers[group->peers[k]].mode == CFG_EXPLICIT)
 			return cfg_fail(b, cfg_at(b, "%s.via", cfg_rule_at(b, i)),
 					"rule '%s': peer '%s' has no address to send connections to", raw->name,

@@ -47,6 +47,7 @@ const cyaml_strval_t cfg_join_words[4] = { { "default", CFG_JOIN_DEFAULT },
 					   { "never", CFG_JOIN_NEVER } };
 const cyaml_strval_t cfg_choose_words[2] = { { "order", CFG_CHOOSE_ORDER }, { "client", CFG_CHOOSE_CLIENT } };
 const cyaml_strval_t cfg_manager_words[2] = { { "auto", CFG_MANAGER_AUTO }, { "kernel", CFG_MANAGER_KERNEL } };
+const cyaml_strval_t cfg_from_words[2] = { { "file", 0 }, { "dhcp", 1 } };
 static const cyaml_strval_t default_words[] = { { "direct", RAW_DIRECT }, { "proxy", RAW_PROXY } };
 /* Not CYAML_BOOL, which takes any word it does not know for true. */
 static const cyaml_strval_t bool_words[] = { { "false", 0 }, { "true", 1 }, { "no", 0 },
@@ -107,6 +108,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", 0, struct raw_peer, name),
 	TEXTS("address", OPT, struct raw_peer, address),
 	NUMBER("port", struct raw_peer, port),
+	TEXT("domain", OPT, struct raw_peer, domain),
+	WORD("from", OPT, struct raw_peer, dhcp, cfg_from_words),
 	WORD("mode", OPT, struct raw_peer, mode, cfg_mode_words),
 	TEXT("key-file", OPT, struct raw_peer, key_file),
 	TEXT("previous-key-file", OPT, struct raw_peer, previous_key_file),
@@ -201,6 +204,11 @@ static const cyaml_schema_field_t subflow_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t dhcp_fields[] = {
+	NUMBER("enterprise", struct raw_config, dhcp.enterprise),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limit_fields[] = {
 	NUMBER("connections", struct raw_config, limits.connections),
 	NUMBER("request-rate", struct raw_config, limits.request_rate),
@@ -245,6 +253,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	MAPS("prefix-sets", OPT, struct raw_config, sets, sets_count, &set_entry),
 	SECTION("policy", policy_fields),
 	MAPS("publish", OPT, struct raw_config, publish, publish_count, &publish_entry),
+	SECTION("dhcp", dhcp_fields),
 	SECTION("subflows", subflow_fields),
 	SECTION("timeouts", timeout_fields),
 	SECTION("limits", limit_fields),

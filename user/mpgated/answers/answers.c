@@ -135,7 +135,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	(void)error;
 	(void)why;
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
-		if (s->cfg->peers[i].address_count || s->cfg->peers[i].same_key >= 0)
+		if (config_dials(&s->cfg->peers[i]) || s->cfg->peers[i].same_key >= 0)
 			states[s->peers[s->peer_slot[i]].state]++;
 		else
 			passive++;
@@ -349,6 +349,28 @@ static void add_ways(const struct supervisor *s, const struct peer *p, json_t *a
 	}
 }
 
+/* Where the peer's addresses come from. */
+static void add_origin(const struct supervisor *s, const struct peer *p, const struct cfg_peer *c, json_t *o)
+{
+	const struct discovered *f = discover_get(s, p->slot);
+	uint64_t now = uv_now(&s->loop);
+	const char *error = f ? discover_error(&s->discover, f) : "";
+	char text[160];
+
+	if (config_dials(c))
+		json_set_text(o, "from", c->dhcp ? "dhcp" : c->domain ? "dns" : "file");
+	if (!f)
+		return;
+	json_set_text(o, "domain", f->domain);
+	if (f->domain[0] || s->discover.option.len)
+		json_set_int(o, "asked_in_s", f->next > now ? (f->next - now + 999) / 1000 : 0);
+	json_set_text(o, "lookup_error", error);
+	if (f->count)
+		return;
+	snprintf(text, sizeof(text), "no address yet: %s", *error ? error : "DNS is being asked");
+	json_set_text(o, "last_error", text);
+}
+
 static json_t *peers(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -369,13 +391,14 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		json_object_set_new(o, "addresses", addrs);
 		json_set_int(o, "port", ntohs(p->port));
 		json_set_text(o, "state",
-			      !p->address_count && !p->left_out ? "passive"
-			      : p->silent			? "silent"
-								: peer_states[p->state]);
+			      !config_dials(&s->cfg->peers[i]) && !p->left_out ? "passive"
+			      : p->silent				       ? "silent"
+									       : peer_states[p->state]);
 		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
 		json_set_text(o, "last_error", p->last_error);
+		add_origin(s, p, &s->cfg->peers[i], o);
 		/* None is planned while one is under way. */
 		if (p->state == PEER_DOWN && p->next_try != UINT64_MAX)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);

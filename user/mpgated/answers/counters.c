@@ -141,7 +141,7 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 		const struct metrics_label l[] = { { "peer", p->name }, { 0 } };
 
 		/* Of one that dials us nothing is known. */
-		if (p->address_count)
+		if (config_dials(&s->cfg->peers[i]))
 			metrics_text_sample(&t, l, p->state == PEER_UP && !p->silent);
 	}
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");

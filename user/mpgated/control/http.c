@@ -133,10 +133,6 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 /* --- the process */
 
-#define CALL(name)                                                                                                     \
-	{                                                                                                              \
-		.call = SCMP_SYS(name)                                                                                 \
-	}
 #define CALL1(name, number, how, a, b)                                                                                 \
 	{                                                                                                              \
 		.call = SCMP_SYS(name), .args = 1, .arg = { { number, how, a, b } }                                    \
@@ -144,33 +140,33 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 /* It can neither open, dial nor start anything. */
 static const struct confine_call calls[] = {
-	CALL(accept4),
-	CALL(brk),
-	CALL(clock_gettime),
-	CALL(close),
-	CALL(epoll_ctl),
-	CALL(epoll_pwait),
-	CALL(epoll_wait),
-	CALL(fstat),
-	CALL(getsockname),
-	CALL(getsockopt),
-	CALL(gettimeofday),
-	CALL(madvise),
+	CONFINE_CALL(accept4),
+	CONFINE_CALL(brk),
+	CONFINE_CALL(clock_gettime),
+	CONFINE_CALL(close),
+	CONFINE_CALL(epoll_ctl),
+	CONFINE_CALL(epoll_pwait),
+	CONFINE_CALL(epoll_wait),
+	CONFINE_CALL(fstat),
+	CONFINE_CALL(getsockname),
+	CONFINE_CALL(getsockopt),
+	CONFINE_CALL(gettimeofday),
+	CONFINE_CALL(madvise),
 	CALL1(mmap, 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-	CALL(mremap),
-	CALL(munmap),
+	CONFINE_CALL(mremap),
+	CONFINE_CALL(munmap),
 	CALL1(newfstatat, 3, SCMP_CMP_EQ, AT_EMPTY_PATH, 0), /* fstat() */
-	CALL(poll),
-	CALL(ppoll),
-	CALL(pread64),
-	CALL(read),
-	CALL(recvfrom),
-	CALL(recvmsg),
-	CALL(sendmsg),
-	CALL(sendto),
+	CONFINE_CALL(poll),
+	CONFINE_CALL(ppoll),
+	CONFINE_CALL(pread64),
+	CONFINE_CALL(read),
+	CONFINE_CALL(recvfrom),
+	CONFINE_CALL(recvmsg),
+	CONFINE_CALL(sendmsg),
+	CONFINE_CALL(sendto),
 	CALL1(setsockopt, 1, SCMP_CMP_EQ, IPPROTO_TCP, 0),
-	CALL(shutdown),
-	CALL(time),
+	CONFINE_CALL(shutdown),
+	CONFINE_CALL(time),
 };
 
 static int take_listener(void)

@@ -16,6 +16,19 @@ struct confine_call {
 	struct scmp_arg_cmp arg[CONFINE_ARGS];
 };
 
+#define CONFINE_CALL(name)                                                                                             \
+	{                                                                                                              \
+		.call = SCMP_SYS(name)                                                                                 \
+	}
+/* socket() of that family and type, whatever the flags. */
+#define CONFINE_SOCKET(family, type)                                                                                   \
+	{                                                                                                              \
+		.call = SCMP_SYS(socket), .args = 2,                                                                   \
+		.arg = { { 0, SCMP_CMP_EQ, family, 0 },                                                                \
+			 { 1, SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC), type },               \
+		}                                                                                                      \
+	}
+
 /*
  * From here on the process is nobody, with the capabilities in the mask `capabilities` (1U << CAP_...) and these system
  * calls; what else it calls is SIGSYS. exit(), abort() and what they need are left to all. 0 or -errno.

@@ -14,6 +14,7 @@
 #define START_WORKER "mpgated: worker"
 #define START_METRICS "mpgated: metrics"
 #define START_LOGGER "mpgated: mapping-log"
+#define START_RESOLVER "mpgated: resolver"
 
 /*
  * Supervisor: executes the running program (its file may have been replaced meanwhile) as `name number`, with `socket`

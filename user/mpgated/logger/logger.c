@@ -155,36 +155,24 @@ static void serve(struct logger *g)
 	}
 }
 
-#define CALL(name)                                                                                                     \
-	{                                                                                                              \
-		.call = SCMP_SYS(name)                                                                                 \
-	}
-#define CALL_SOCKET(family, type)                                                                                      \
-	{                                                                                                              \
-		.call = SCMP_SYS(socket), .args = 2,                                                                   \
-		.arg = { { 0, SCMP_CMP_EQ, family, 0 },                                                                \
-			 { 1, SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC), type },               \
-		}                                                                                                      \
-	}
-
 static const struct confine_call calls[] = {
-	CALL(brk),
-	CALL(clock_gettime),
-	CALL(close),
-	CALL(connect),
-	CALL(getpeername),
-	CALL(getsockopt),
-	CALL(gettimeofday),
-	CALL(madvise),
-	CALL(munmap),
-	CALL(poll),
-	CALL(ppoll),
-	CALL(sendto),
-	CALL_SOCKET(AF_INET, SOCK_DGRAM),
-	CALL_SOCKET(AF_INET, SOCK_STREAM),
-	CALL_SOCKET(AF_INET6, SOCK_DGRAM),
-	CALL_SOCKET(AF_INET6, SOCK_STREAM),
-	CALL(time),
+	CONFINE_CALL(brk),
+	CONFINE_CALL(clock_gettime),
+	CONFINE_CALL(close),
+	CONFINE_CALL(connect),
+	CONFINE_CALL(getpeername),
+	CONFINE_CALL(getsockopt),
+	CONFINE_CALL(gettimeofday),
+	CONFINE_CALL(madvise),
+	CONFINE_CALL(munmap),
+	CONFINE_CALL(poll),
+	CONFINE_CALL(ppoll),
+	CONFINE_CALL(sendto),
+	CONFINE_SOCKET(AF_INET, SOCK_DGRAM),
+	CONFINE_SOCKET(AF_INET, SOCK_STREAM),
+	CONFINE_SOCKET(AF_INET6, SOCK_DGRAM),
+	CONFINE_SOCKET(AF_INET6, SOCK_STREAM),
+	CONFINE_CALL(time),
 };
 
 static int take_start(struct logger *g)

@@ -70,7 +70,7 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 		lan |= l->role == CFG_LAN;
 	}
 	for (unsigned i = 0; i < cfg->peer_count; i++)
-		dials |= cfg->peers[i].address_count > 0;
+		dials |= config_dials(&cfg->peers[i]);
 	out->count = cfg->link_count;
 	out->mark = cfg->mark.value;
 	out->mark_mask = cfg->mark.mask;
@@ -249,7 +249,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	return 0;
 }
 
-int paths_reload(struct paths *p, const struct config *cfg)
+int paths_renew(struct paths *p, const struct config *cfg)
 {
 	struct path_settings s;
 	int err = read_settings(cfg, &s);
@@ -261,6 +261,15 @@ int paths_reload(struct paths *p, const struct config *cfg)
 	replace_settings(p, &s);
 	p->todo |= TODO_SETTINGS | TODO_SYNC;
 	paths_begin(p);
+	return 0;
+}
+
+int paths_reload(struct paths *p, const struct config *cfg)
+{
+	int err = paths_renew(p, cfg);
+
+	if (err)
+		return err;
 	err = paths_settle(p, RELOAD_MS);
 	if (err == -ETIMEDOUT)
 		log_error("the kernel has not set links and routes yet: what has changed follows");

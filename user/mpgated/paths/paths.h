@@ -70,6 +70,8 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
  * -ETIMEDOUT: it has not within 3 s, and will get it. paths_get() goes by cfg at once.
  */
 int paths_reload(struct paths *p, const struct config *cfg);
+/* The same, but the kernel gets it later, in a thread. For changes that nobody waits for: of the peers' addresses. */
+int paths_renew(struct paths *p, const struct config *cfg);
 /*
  * To be called every few seconds: the kernel does not tell when somebody removes an MPTCP endpoint. Every twelfth time
  * everything is looked at, also what should have been told.

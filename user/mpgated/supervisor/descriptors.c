@@ -19,7 +19,7 @@ unsigned long descriptors_needed(const struct config *cfg, unsigned workers)
 
 	worker += (cfg->limits.connections + workers - 1) / workers * A_CONNECTION;
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
-		own += cfg->peers[i].address_count ? A_PROBE : 0;
+		own += config_dials(&cfg->peers[i]) ? A_PROBE : 0;
 		worker += cfg->peers[i].ready;
 	}
 	if (cfg->convert.listening)

@@ -51,6 +51,22 @@ void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const
 	}
 }
 
+void health_readdress(struct health *h, const int *to)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < h->count; i++) {
+		struct health_way w = h->way[i];
+
+		if (to[w.address] < 0)
+			continue;
+		w.address = (uint8_t)to[w.address];
+		w.probing = false;
+		h->way[n++] = w;
+	}
+	h->count = n;
+}
+
 static bool in_use(const struct health *h, uint64_t now)
 {
 	return h->used && now - h->used < HEALTH_USE_MS;

@@ -88,6 +88,11 @@ struct health_result {
 /* Of v4[i]: is the peer's address i IPv4? paths: best first. What is known of ways that stay is kept. */
 void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const struct health_path *paths,
 		     unsigned path_count, uint64_t now);
+/*
+ * The peer has other addresses: to[i] is the new index of the one that had index i, -1: it has it no more. Probes under
+ * way are given up. health_set_ways() is to follow.
+ */
+void health_readdress(struct health *h, const int *to);
 /* The way whose probe is due, -1: none; *next is then when one will be, UINT64_MAX: never. */
 int health_due(const struct health *h, uint64_t now, uint64_t *next);
 /* How long to wait for the answer of a probe over this way, at most max. */

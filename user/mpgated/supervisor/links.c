@@ -207,8 +207,10 @@ void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
 	/* Those that are found while the paths are opened are served when all are known. */
 	if (!s->paths)
 		return;
-	if (s->cfg->links[i].role == CFG_PATH)
+	if (s->cfg->links[i].role == CFG_PATH) {
 		peers_paths_changed(s);
+		discover_hurry(s);
+	}
 	links_settle(s);
 }
 

@@ -78,13 +78,14 @@ static int number_rules(struct supervisor *s, const struct config *cfg, uint32_t
 }
 
 /* Slots for the peers of cfg, and all keys. Nothing is in force yet. */
-static int load_peers(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct keyring *keyring,
+static int load_peers(struct supervisor *s, struct config *cfg, uint16_t *slots, struct keyring *keyring,
 		      struct cfg_error *err)
 {
 	int ret = peers_assign(s, cfg, slots, err);
 
 	if (ret)
 		return ret;
+	discover_fill(s, cfg, slots);
 	ret = keyring_load(s, cfg, slots, keyring);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s: the keys: %s", cfg->path, strerror(-ret));
@@ -195,12 +196,21 @@ static int follow(struct supervisor *s)
 	ret = ret ? ret : part;
 	host_settle(s);
 	peers_settle(s);
+	discover_settle(s);
 	part = load_convert(s);
 	ret = ret ? ret : part;
 	supervisor_local(s);
 	part = supervisor_publish(s);
 	maplog_renew(&s->maplog);
 	return ret ? ret : part;
+}
+
+void supervisor_readdress(struct supervisor *s, unsigned cfg_index)
+{
+	peers_readdress(s, cfg_index);
+	datapath_set_peer_addrs(s->dp, s->cfg);
+	paths_renew(s->paths, s->cfg);
+	supervisor_publish(s);
 }
 
 int supervisor_reload(struct supervisor *s, struct cfg_error *err)

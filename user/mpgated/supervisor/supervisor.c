@@ -87,6 +87,7 @@ static void on_signal(uv_signal_t *h, int signum)
 		workers_reap(s);
 		scrape_reap(&s->scrape);
 		maplog_reap(&s->maplog);
+		discover_reap(&s->discover);
 		break;
 	case SIGHUP:
 		notify("RELOADING=1");
@@ -229,6 +230,7 @@ static void stop(struct supervisor *s)
 		datapath_set_listener(s->dp, i, 0, false, false);
 	workers_stop(s);
 	maplog_close(&s->maplog);
+	discover_close(&s->discover);
 	flows_close(s);
 	if (s->dp)
 		peers_close(s);
@@ -306,6 +308,8 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 	s->clock.data = s;
 	uv_timer_start(&s->clock, clock_due, CLOCK_PERIOD_MS, CLOCK_PERIOD_MS);
 	peers_settle(s);
+	s->discover.changed = supervisor_readdress;
+	discover_settle(s);
 	log_info("instance %s: %u workers, %u rules", s->cfg->instance, s->worker_count, s->cfg->rule_count);
 	notify("READY=1");
 	uv_run(&s->loop, UV_RUN_DEFAULT);

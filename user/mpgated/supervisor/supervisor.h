@@ -17,6 +17,7 @@
 #include <mpgated/control/control.h>
 #include <mpgated/datapath/datapath.h>
 #include <mpgated/supervisor/child.h>
+#include <mpgated/supervisor/discover.h>
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
 #include <mpgated/supervisor/identity.h>
@@ -149,6 +150,7 @@ struct supervisor {
 	unsigned local_count;
 	uint32_t families_told; /* see addresses.c */
 	struct maplog maplog;
+	struct discover discover;
 	bool stopping;
 };
 
@@ -166,6 +168,8 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers);
 int supervisor_load(struct supervisor *s);
 /* Reads the configuration again. 0 or -errno with err filled in and the running one still in force. */
 int supervisor_reload(struct supervisor *s, struct cfg_error *err);
+/* A peer has other addresses in s->cfg->peers[cfg_index]: puts them in force. */
+void supervisor_readdress(struct supervisor *s, unsigned cfg_index);
 /* Refreshes the workers' view of this machine's addresses. True: it changed. */
 bool supervisor_local(struct supervisor *s);
 /* Makes the snapshot that new workers get and sends it to those that run. */
@@ -208,15 +212,22 @@ void flows_close(struct supervisor *s); /* nobody waits after this */
 /* watchdog.c: to be called before the first connection is steered, then every few seconds. */
 void watchdog_check(struct supervisor *s);
 
-/* peers.c */
+/* slots.c */
 /*
  * Gives every peer of cfg a slot and reads its key; 0 or -errno with err. slots: cfg index -> slot, cfg->peer_count.
  * Nothing is in force before peers_commit(), which cannot fail and goes by s->cfg and s->peer_slot.
  */
 int peers_assign(struct supervisor *s, const struct config *cfg, uint16_t *slots, struct cfg_error *err);
+
+/* peers.c */
 void peers_commit(struct supervisor *s);
 /* Frees the slots that s->cfg does not name and starts to probe the new ones. */
 void peers_settle(struct supervisor *s);
+/*
+ * The peer has other addresses in s->cfg->peers[cfg_index] than before, or another port. What is known of addresses
+ * that stay is kept; with another port, or when none stays, it is another peer.
+ */
+void peers_readdress(struct supervisor *s, unsigned cfg_index);
 /*
  * A worker could not reach it, or had a request refused; slow: has waited for it longer than is usual. No verdict, but
  * probes are due.

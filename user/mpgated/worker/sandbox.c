@@ -30,10 +30,6 @@
 	{                                                                                                              \
 		arg, SCMP_CMP_EQ, value, 0                                                                             \
 	}
-#define CALL(name)                                                                                                     \
-	{                                                                                                              \
-		.call = SCMP_SYS(name)                                                                                 \
-	}
 #define CALL1(name, a)                                                                                                 \
 	{                                                                                                              \
 		.call = SCMP_SYS(name), .args = 1, .arg = { a }                                                        \
@@ -51,38 +47,38 @@
 #define STREAM MASK(1, ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC), SOCK_STREAM)
 
 static const struct confine_call calls[] = {
-	CALL(accept4),
-	CALL(bind),
+	CONFINE_CALL(accept4),
+	CONFINE_CALL(bind),
 	/* The maps whose descriptors it was given; it can open and make none. */
 	CALL1(bpf, EQ(0, BPF_MAP_LOOKUP_AND_DELETE_ELEM)),
 	CALL1(bpf, EQ(0, BPF_MAP_UPDATE_ELEM)),
-	CALL(brk),
-	CALL(clock_gettime),
-	CALL(close),
-	CALL(connect),
-	CALL(epoll_ctl),
-	CALL(epoll_pwait),
-	CALL(epoll_wait),
+	CONFINE_CALL(brk),
+	CONFINE_CALL(clock_gettime),
+	CONFINE_CALL(close),
+	CONFINE_CALL(connect),
+	CONFINE_CALL(epoll_ctl),
+	CONFINE_CALL(epoll_pwait),
+	CONFINE_CALL(epoll_wait),
 	CALL1(fcntl, EQ(1, F_DUPFD_CLOEXEC)),
-	CALL(fstat),
-	CALL(getpeername),
-	CALL(getrandom),
-	CALL(getsockname),
-	CALL(getsockopt),
-	CALL(gettimeofday),
+	CONFINE_CALL(fstat),
+	CONFINE_CALL(getpeername),
+	CONFINE_CALL(getrandom),
+	CONFINE_CALL(getsockname),
+	CONFINE_CALL(getsockopt),
+	CONFINE_CALL(gettimeofday),
 	CALL1(ioctl, EQ(1, SIOCOUTQNSD)),
-	CALL(madvise),
-	CALL(memfd_create),
+	CONFINE_CALL(madvise),
+	CONFINE_CALL(memfd_create),
 	CALL1(mmap, MASK(2, PROT_EXEC, 0)),
-	CALL(mremap),
-	CALL(munmap),
+	CONFINE_CALL(mremap),
+	CONFINE_CALL(munmap),
 	CALL1(newfstatat, EQ(3, AT_EMPTY_PATH)), /* fstat() */
-	CALL(poll),
-	CALL(ppoll),
-	CALL(recvfrom),
-	CALL(recvmsg),
-	CALL(sendmsg),
-	CALL(sendto),
+	CONFINE_CALL(poll),
+	CONFINE_CALL(ppoll),
+	CONFINE_CALL(recvfrom),
+	CONFINE_CALL(recvmsg),
+	CONFINE_CALL(sendmsg),
+	CONFINE_CALL(sendto),
 	CALL1(setsockopt, EQ(1, IPPROTO_IP)),
 	CALL1(setsockopt, EQ(1, IPPROTO_IPV6)),
 	CALL1(setsockopt, EQ(1, IPPROTO_TCP)),
@@ -94,12 +90,12 @@ static const struct confine_call calls[] = {
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_RCVBUF)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_REUSEADDR)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_SNDBUF)),
-	CALL(shutdown),
+	CONFINE_CALL(shutdown),
 	CALL3(socket, EQ(0, AF_INET), STREAM, EQ(2, IPPROTO_TCP)),
 	CALL3(socket, EQ(0, AF_INET), STREAM, EQ(2, IPPROTO_MPTCP)),
 	CALL3(socket, EQ(0, AF_INET6), STREAM, EQ(2, IPPROTO_TCP)),
 	CALL3(socket, EQ(0, AF_INET6), STREAM, EQ(2, IPPROTO_MPTCP)),
-	CALL(time),
+	CONFINE_CALL(time),
 };
 
 int sandbox_enter(void)
