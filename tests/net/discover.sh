@@ -45,5 +45,6 @@ error_is() { [[ "$(peer .lookup_error)" == *"$1"* ]]; }
 
 # own_resolv_conf: daemons that are started from now on have $TMP/resolv.conf in place of the machine's.
 own_resolv_conf() {
+	# shellcheck disable=SC2034 # read by daemon_start
 	DAEMON_BY=(unshare --mount sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$TMP/resolv.conf")
 }

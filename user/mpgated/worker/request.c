@@ -119,11 +119,11 @@ int request_stand_in(const struct worker *w, const struct conn *c)
 bool request_move(struct worker *w, struct conn *c)
 {
 	const struct snapshot_rule *r;
-	int to = request_stand_in(w, c);
+	int at = place_in_group(w, c, &r), to = request_stand_in(w, c);
 
-	if (to < 0)
+	if (at < 0 || to < 0)
 		return false;
-	c->request.tried |= (uint8_t)(1U << place_in_group(w, c, &r));
+	c->request.tried |= (uint8_t)(1U << at);
 	c->request.slot = (uint16_t)to;
 	c->request.attempt = c->request.cookie_tries = 0;
 	c->request.again = c->request.retimed = false;
