@@ -21,9 +21,9 @@ for f in 4 6; do
 		check "IPv$f: an upload, the first bytes in the SYN, $i" load -n 300000 sink "$SERVER_IP" 7002
 	done
 done
-# Two SYNs whose data is lost, and there are no more of them. What such a SYN opens is plain TCP.
+# Three SYNs whose data is lost, and there are no more of them. What such a SYN opens is plain TCP.
 sysctls "$HUB" net.ipv4.tcp_fastopen=0
-for f in 4 4; do
+for f in 4 4 4; do
 	family $f
 	load -n 100 get "$SERVER_IP" 80 >/dev/null
 done

@@ -367,6 +367,13 @@ static void test_syn_data_of_workers(void)
 	CU_ASSERT_EQUAL(shared(p)->syn_data, SYN_DATA_NO);
 	script_ends("hub", 0, "wan0", &script_good);
 	CU_ASSERT_EQUAL(shared(p)->syn_data, SYN_DATA_YES);
+	shared(p)->syn_data = SYN_DATA_NO;
+	loop_pass(HEALTH_IDLE_MS);
+	script_ends("hub", 0, "wan0", &script_no_syn_data); /* which may have been chance */
+	CU_ASSERT_EQUAL(shared(p)->syn_data, SYN_DATA_NO);
+	loop_pass(HEALTH_PAUSE_MS);
+	script_ends("hub", 0, "wan0", &script_good);
+	CU_ASSERT_EQUAL(shared(p)->syn_data, SYN_DATA_YES);
 	/* Another way is taken: what is known of that one. */
 	loop_pass(HEALTH_IDLE_MS);
 	script_ends("hub", 0, "wan0", &script_silent);

@@ -150,6 +150,7 @@ static void end_syn_data(struct health_way *w, enum syn_data found)
 	} else {
 		w->suspect = true; /* the next one is soon */
 	}
+	w->syn_data_sure = w->syn_data == found;
 }
 
 static void end_well(struct health_way *w, const struct health_result *r, uint64_t now)
@@ -164,6 +165,7 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 	w->suspect = r->unsure || !r->plain_known; /* the next one tells */
 	if (r->plain_known && !r->unsure)
 		w->plain = r->plain;
+	w->syn_data_sure = false;
 	/* A SYN that got lost may have been lost for its data. */
 	if (!r->unsure || r->syn_data == SYN_DATA_NO)
 		end_syn_data(w, r->syn_data);

@@ -46,6 +46,7 @@ struct health_way {
 	uint8_t address; /* index of the peer's */
 	uint8_t state; /* enum health_state */
 	uint8_t syn_data; /* enum syn_data */
+	bool syn_data_sure; /* the last probe says the same */
 	uint8_t syn_data_lost; /* probes in a row whose SYN data was not taken */
 	bool plain; /* it answers in plain TCP only */
 	bool joins; /* further subflows belong where it announces (Joins), not to this address */

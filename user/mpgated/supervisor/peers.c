@@ -41,7 +41,7 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 /* --- what is told */
 
 /*
- * The workers' part. probed: the way whose probe has just ended, -1: none; only that says how SYN data fares now, of
+ * The workers' part. probed: the way whose probe has just ended, -1: none; only that may say how SYN data fares now, of
  * which workers may have learned more since the one before. Binding costs a port where the kernel has no
  * IP_BIND_ADDRESS_NO_PORT: there the way that the kernel takes by itself is left to it.
  */
@@ -65,7 +65,7 @@ static void tell_workers(struct peer *p, int probed)
 		return;
 	shared->address = p->health.way[first].address;
 	shared->patience_ms = health_quick_ms(&p->health);
-	if (first == probed || first != p->first)
+	if ((first == probed && p->health.way[first].syn_data_sure) || first != p->first)
 		shared->syn_data = p->health.way[first].syn_data;
 	p->first = first;
 }
