@@ -305,6 +305,7 @@ static void test_choice(void)
 	static const char *const other[] = { "192.0.2.1", "192.0.2.7", NULL }, *const other6[] = { "2001:db8::7",
 												   NULL };
 	struct dns_target t[3] = { 0 };
+	struct dns_target four[4];
 	struct mpgate_addr out[8];
 
 	add(&t[0], false, odd);
@@ -317,6 +318,17 @@ static void test_choice(void)
 	/* None twice. */
 	add(&t[1], false, other);
 	CU_ASSERT(is_list(out, dns_choose(t, 2, out, 8), "2001:db8::1 192.0.2.1 192.0.2.2 192.0.2.7"));
+	/* Four targets: two of them with both versions, rather than four of one. */
+	for (unsigned i = 0; i < 4; i++) {
+		char text[32];
+
+		four[i] = (struct dns_target){ .count = { 1, 1 } };
+		snprintf(text, sizeof(text), "192.0.2.%u", i);
+		addr_parse(text, &four[i].v[0][0]);
+		snprintf(text, sizeof(text), "2001:db8::%u", i + 1);
+		addr_parse(text, &four[i].v[1][0]);
+	}
+	CU_ASSERT(is_list(out, dns_choose(four, 4, out, 4), "2001:db8::1 192.0.2.0 2001:db8::2 192.0.2.1"));
 	CU_ASSERT_EQUAL(dns_choose(t, 0, out, 4), 0);
 }
 

@@ -238,6 +238,11 @@ static void test_unsure(void)
 	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + 10 + HEALTH_PAUSE_MS);
 	probe(&h, 0, &tcp, T0 + 10 + HEALTH_PAUSE_MS);
 	CU_ASSERT_TRUE(h.way[0].plain);
+	/* A path on which every SYN is sent twice is asked no more often than others. */
+	for (unsigned i = 0; i < HEALTH_UNSURE; i++)
+		probe(&h, 0, &unsure, T0 + 20000);
+	probe(&h, 1, &good, T0 + 20000);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 20000), T0 + 20000 + HEALTH_IDLE_MS);
 }
 
 /* Such a connection is plain TCP, whatever the peer can: the next probe tells, and has no data in its SYN. */

@@ -87,11 +87,42 @@ static void script_silent(void)
 	check_moved(c, 1);
 }
 
+/* First bytes that may be with the server are not said to another for a silence: that takes the peer's whole time. */
+static void script_sent(void)
+{
+	struct sock *c;
+
+	start_group();
+	w->shm->peers[0].syn_data = SYN_DATA_YES;
+	c = open_client(0, 1, GET);
+	w->shm->peers[0].up = 0;
+	world_pass(w->snap->peer_s * 1000ULL - SLOW_MS);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	world_pass(2 * SLOW_MS);
+	CU_ASSERT_TRUE(is_to(world_dialed(1), 0)); /* its other address */
+	how = ECONNREFUSED;
+	fail_dial(1);
+	check_moved(c, 2);
+}
+
+/* One that dials us and has parked a connection is not up, and not to be left for that. */
+static void test_passive(void)
+{
+	start_group();
+	w->shm->peers[0].up = 0;
+	open_client(0, 1, GET);
+	world_pass(w->snap->peer_s * 1000ULL - SLOW_MS);
+	CU_ASSERT_EQUAL(world_dialed_count(), 1);
+	CU_ASSERT_EQUAL(w->stats->moved, 0);
+	CU_ASSERT_TRUE(world_end());
+}
+
 static void test_first_fails(void)
 {
 	each_family(script_fails);
 	each_family(script_exceeded);
 	each_family(script_silent);
+	each_family(script_sent);
 	world_cuts(script_fails, CUTS);
 }
 
@@ -142,11 +173,9 @@ static void test_no_group(void)
 
 int main(void)
 {
-	CU_TestInfo tests[] = { { "the first fails", test_first_fails },
-				{ "no other is up", test_none_is_up },
-				{ "all have enough", test_all_have_enough },
-				{ "a rule with one peer", test_no_group },
-				CU_TEST_INFO_NULL };
+	CU_TestInfo tests[] = { { "the first fails", test_first_fails },   { "a peer that dials us", test_passive },
+				{ "no other is up", test_none_is_up },	   { "all have enough", test_all_have_enough },
+				{ "a rule with one peer", test_no_group }, CU_TEST_INFO_NULL };
 
 	return script_run("stand_in", tests);
 }

@@ -127,15 +127,14 @@ unsigned dns_choose(const struct dns_target *t, unsigned n, struct mpgate_addr *
 {
 	unsigned taken[DNS_TARGETS][2] = { 0 }, left = max, count = 0;
 
-	for (unsigned round = 0; round < 2 * DNS_EACH; round++)
-		for (unsigned i = 0; i < n && i < DNS_TARGETS && left; i++) {
-			unsigned v6 = !(round % 2);
+	for (unsigned k = 0; k < DNS_EACH * DNS_TARGETS * 2 && left; k++) {
+		unsigned i = k / 2 % DNS_TARGETS, v6 = !(k % 2);
 
-			if (taken[i][v6] < t[i].count[v6]) {
-				taken[i][v6]++;
-				left--;
-			}
+		if (i < n && taken[i][v6] < t[i].count[v6]) {
+			taken[i][v6]++;
+			left--;
 		}
+	}
 	for (unsigned i = 0; i < n && i < DNS_TARGETS; i++)
 		for (unsigned v = 2; v-- > 0;)
 			for (unsigned k = 0; k < taken[i][v]; k++)

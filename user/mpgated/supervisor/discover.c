@@ -164,6 +164,20 @@ static bool is_taken(const struct peer *p, const struct discovered *f, const str
 	return a->result == RESOLVE_FOUND || (a->result == RESOLVE_IN_PART && (!f->count || p->state == PEER_DOWN));
 }
 
+/* What came by DHCP last may be for others: it takes nothing from those that it does not speak of. */
+static void judge_option(struct discover *d, struct discovered *f, enum resolve_result result, uint64_t now)
+{
+	struct dhcp_option *o = &d->option, *u = &d->useful;
+
+	if (result != RESOLVE_NO_OPTION) {
+		*u = *o;
+	} else if (u->len && (o->v6 != u->v6 || o->len != u->len || memcmp(o->data, u->data, u->len) != 0)) {
+		u->file = o->file;
+		*o = *u;
+		f->next = now;
+	}
+}
+
 static void take(struct supervisor *s, struct resolve_answer *a)
 {
 	struct peer *p = &s->peers[a->slot];
@@ -178,6 +192,8 @@ static void take(struct supervisor *s, struct resolve_answer *a)
 		note_failure(p, f, (enum resolve_result)a->result);
 		try_later(f, now);
 	}
+	if (!f->domain[0])
+		judge_option(&s->discover, f, (enum resolve_result)a->result, now);
 	if (is_taken(p, f, a)) {
 		uint32_t ttl = a->ttl < DISCOVER_TTL_MIN   ? DISCOVER_TTL_MIN
 			       : a->ttl > DISCOVER_TTL_MAX ? DISCOVER_TTL_MAX

@@ -42,7 +42,7 @@ struct discover {
 	unsigned open; /* questions */
 	unsigned forgotten; /* questions whose answers are nobody's any more */
 	struct stat servers; /* /etc/resolv.conf when the process was started; all zero: there was none */
-	struct dhcp_option option;
+	struct dhcp_option option, useful; /* the latter: the last one that said something for us */
 	uint32_t enterprise; /* of the configuration in force */
 	bool renewing; /* it was told to end, since that has changed */
 };

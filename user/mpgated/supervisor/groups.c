@@ -26,10 +26,36 @@ void groups_use(const struct supervisor *s, bool used[MPGATE_MAX_PEERS])
 	}
 }
 
+static bool can_take_over(const struct peer *p)
+{
+	return p->state == PEER_UP && !p->silent && p->address_count;
+}
+
+/* Where all are late it is the access that is slow, and nothing is gained elsewhere. */
+static bool has_other(const struct peer *p)
+{
+	const struct supervisor *s = p->sup;
+
+	for (unsigned i = 0; i < s->cfg->group_count; i++) {
+		const struct cfg_group *g = &s->cfg->groups[i];
+		bool member = false, other = false;
+
+		for (unsigned k = 0; k < g->peer_count; k++) {
+			const struct peer *q = &s->peers[s->peer_slot[g->peers[k]]];
+
+			member |= q == p;
+			other |= q != p && can_take_over(q);
+		}
+		if (member && other)
+			return true;
+	}
+	return false;
+}
+
 void groups_look_silent(struct peer *p, uint64_t now, uint64_t *next)
 {
 	uint64_t at;
-	bool silent = health_silent(&p->health, now, &at);
+	bool silent = health_silent(&p->health, now, &at) && has_other(p);
 
 	*next = at < *next ? at : *next;
 	if (silent == p->silent)

@@ -162,7 +162,11 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 	w->backoff_ms = 0;
 	w->next = now + HEALTH_IDLE_MS;
 	w->error[0] = '\0';
-	w->suspect = r->unsure || !r->plain_known; /* the next one tells */
+	if (!r->unsure)
+		w->unsure = 0;
+	else if (w->unsure < HEALTH_UNSURE)
+		w->unsure++;
+	w->suspect = r->unsure ? w->unsure < HEALTH_UNSURE : !r->plain_known; /* the next one tells */
 	if (r->plain_known && !r->unsure)
 		w->plain = r->plain;
 	w->syn_data_sure = false;

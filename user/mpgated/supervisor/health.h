@@ -15,6 +15,7 @@
 
 #define HEALTH_WAYS 16U /* to a peer, that are probed; a connection has no more than 8 subflows */
 #define HEALTH_ERROR 64
+#define HEALTH_UNSURE 3U /* probes in a row: then that is how the path is, and the next one has time */
 #define HEALTH_SYN_DATA_LOST 3U /* probes in a row say that data in SYNs is not taken; fewer, that SYNs got lost */
 #define HEALTH_SYN_DATA_EACH 8U /* probes: where data in SYNs is not taken, every so many try it again */
 
@@ -51,6 +52,7 @@ struct health_way {
 	bool plain; /* it answers in plain TCP only */
 	bool joins; /* further subflows belong where it announces (Joins), not to this address */
 	bool probing;
+	uint8_t unsure; /* probes in a row that were */
 	uint8_t put_off; /* how often in a row */
 	bool answers; /* what the last probe found was said by a converter, though it may be a refusal */
 	bool vain; /* the last probe was for a suspicion, and it is up */

@@ -141,7 +141,7 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	if (answer_stale(w, c, m))
 		return;
 	/* The peer has run out of something, or is to be left alone, and has carried out nothing. */
-	if (m->error == CONVERT_E_RESOURCE && !c->request.again && all_kept(c)) {
+	if (m->error == CONVERT_E_RESOURCE && (!c->request.again || c->request.keyed) && all_kept(c)) {
 		answer_exceeded(w, c);
 		return;
 	}

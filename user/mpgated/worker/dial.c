@@ -161,6 +161,15 @@ int64_t dial_look(struct worker *w)
 	return list_empty(&w->waiting) ? -1 : (int64_t)(w->waiting_look - w->now);
 }
 
+/*
+ * May c be taken from its peer for silence alone? First bytes that were sent may be with the server by then, and must
+ * not get there twice for a delay; a request for a SYN that waits costs nothing.
+ */
+static bool may_leave(const struct worker *w, const struct conn *c)
+{
+	return (!c->request.first.len || c->request.sent == SENT_HANDSHAKE) && request_stand_in(w, c) >= 0;
+}
+
 void dial_peer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
@@ -176,7 +185,10 @@ void dial_peer(struct worker *w, struct conn *c)
 	m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT;
 	c->state = GW_DIAL;
 	c->active = w->now;
-	conn_timer(w, c, request_stand_in(w, c) < 0 ? TIMER_PEER : TIMER_SLOW);
+	/* One that dials us, and is reached by what it has parked, is never up. */
+	conn_timer(w, c,
+		   p && p->address_count && w->shm->peers[p->slot].up && request_stand_in(w, c) >= 0 ? TIMER_SLOW
+												     : TIMER_PEER);
 	if (len)
 		memcpy(data, c->request.first.data + c->request.first.off, len);
 	if (m > 0) {
@@ -238,7 +250,9 @@ void dial_failed(struct worker *w, struct conn *c, int err)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
 
-	/* It has waited for the peer to park another one. Its client may say its SYN again. */
+	if (c->peer.fd < 0)
+		list_del(&c->run); /* from those that wait for the peer to park another one */
+	/* The client may say its SYN again. */
 	if (c->peer.fd < 0 && c->held) {
 		c->held->verdict = VERDICT_SILENT;
 		conn_close(w, c, true);
@@ -266,13 +280,13 @@ bool dial_slow(struct worker *w, struct conn *c)
 
 	if (c->class != TIMER_SLOW || waited >= w->snap->peer_s * 1000ULL)
 		return false;
-	if (!p->up && request_stand_in(w, c) >= 0) {
+	if (!p->up && may_leave(w, c)) {
 		c->request.attempt = UINT8_MAX - 1; /* none of its addresses is up */
 		dial_failed(w, c, ETIMEDOUT);
 		return true;
 	}
 	conn_timer(w, c, TIMER_SLOW);
-	if (waited >= p->patience_ms && (uint32_t)w->now - p->slow >= SLOW_MS) {
+	if (waited >= p->patience_ms && request_stand_in(w, c) >= 0 && (uint32_t)w->now - p->slow >= SLOW_MS) {
 		p->slow = (uint32_t)w->now;
 		report_peer_slow(w, c->request.slot);
 	}

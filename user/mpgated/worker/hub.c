@@ -294,7 +294,7 @@ static void hub_park(struct worker *w, struct conn *c, bool more)
 		dial_waiting(w, c->request.slot);
 }
 
-/* `mpgatectl drain on`: who asks goes elsewhere. What is parked here serves sessions that we begin. */
+/* `mpgatectl drain start`: who asks goes elsewhere. What is parked here serves sessions that we begin. */
 static bool hub_drains(struct worker *w, struct conn *c, const struct convert_msg *m)
 {
 	uint8_t retry = RETRY_SECONDS;
