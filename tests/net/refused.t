@@ -88,11 +88,11 @@ eval "exec ${HOLD[1]}>&-"
 daemon_stop gw
 check "the gateway starts anew" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the hub is up" wait_for 10 peer_is up
-daemon_stop hub
-spawn cut "$HUB" "$TOOLS/tcpserve" cut:8803
 mapfile -t workers < <(ctl gw --json status | jq -r '.workers[].pid')
 bad=$(counter gw relay convert-bad)
 kill -STOP "${DAEMON[gw]}"
+daemon_stop hub
+spawn cut "$HUB" "$TOOLS/tcpserve" cut:8803
 for f in 4 6; do
 	family $f
 	kill -STOP "$SPAWNED"
