@@ -492,6 +492,7 @@ static void has_enough(bool draining, bool info)
 	EQUAL_TEXT(world_behind_answer(p, &m), "");
 	CU_ASSERT_FALSE(m.has & CONVERT_HAS_ERROR);
 	CU_ASSERT_EQUAL(w->stats->info, 1);
+	CU_ASSERT_TRUE(world_end());
 }
 
 static void test_has_enough(void)
