@@ -124,6 +124,13 @@ int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell)
 	return 0;
 }
 
+int mptcp_pm_prio(struct mptcp_pm *pm, const struct nl_subflow *s, bool backup)
+{
+	(void)pm;
+	note(backup ? '_' : '^', s->token, &s->local, NULL, 0);
+	return 0;
+}
+
 int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e)
 {
 	(void)pm;

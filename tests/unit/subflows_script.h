@@ -14,7 +14,7 @@ struct kernel {
 	unsigned endpoint_count;
 	/*
 	 * What it was told, one word each: "+TOKEN:ADDRESS>ADDRESS:PORT" (a backup: "~"), "-TOKEN:ADDRESS" or untold
-	 * "=TOKEN:ADDRESS", "!TOKEN:ADDRESS"
+	 * "=TOKEN:ADDRESS", "!TOKEN:ADDRESS"; becomes a backup "_TOKEN:ADDRESS", or none "^TOKEN:ADDRESS"
 	 */
 	char did[KERNEL_TEXT];
 	int join_error; /* what a join gives */

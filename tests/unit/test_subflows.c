@@ -63,7 +63,7 @@ static void machine(void)
 	set.settings.peer[1].port = PORT;
 	set.settings.peer[0].answered = set.settings.peer[1].answered = true;
 	set.settings.peer_count = 2;
-	set.joins.managed = set.joins.foreign = true;
+	set.joins.managed = set.joins.foreign = set.joins.backs_up = true;
 	subflows_apply(&set);
 	CU_ASSERT_STRING_EQUAL(kernel.did, "");
 }
@@ -129,11 +129,25 @@ static void test_asked(void)
 	did_all("+1:10.0.1.2>192.0.2.1:8803");
 	ask(ASK_JOIN, 2, "fd00:b::2", "2001:db8::1", PORT, false);
 	did_all("+2:fd00:a::2>[2001:db8::1]:8803");
-	set.links[1].use = CFG_BACKUP;
+	set.links[1].pub.backup = true;
 	set.joins.look = true;
 	subflows_apply(&set);
 	ask(ASK_JOIN, 3, "10.0.0.2", HUB, PORT, false);
 	did_all("~3:10.0.1.2>192.0.2.1:8803");
+	CU_ASSERT(!set.joins.look);
+	/* A kernel that forgets that it is to be one is told when the subflow stands. */
+	set.joins.backs_up = false;
+	ask(ASK_JOIN, 5, "10.0.0.2", HUB, PORT, false);
+	did_all("~5:10.0.1.2>192.0.2.1:8803");
+	CU_ASSERT(set.joins.look && set.joins.look_ms);
+	list(5, "10.0.0.2", HUB, PORT, false);
+	list(5, "10.0.1.2", HUB, PORT, true);
+	look("_5:10.0.1.2");
+	kernel.count = 0;
+	set.joins.backs_up = true;
+	/* The first one is over a path that is a backup: it becomes one when others join. */
+	ask(ASK_JOIN, 6, "10.0.1.2", HUB, PORT, false);
+	did_all("+6:10.0.0.2>192.0.2.1:8803 _6:10.0.1.2");
 	/* Not established yet: again, and not for ever. */
 	kernel.join_error = -ENOTCONN;
 	ask(ASK_JOIN, 4, "10.0.0.2", HUB, PORT, false);
@@ -290,13 +304,25 @@ static void test_use(void)
 	list(1, "10.0.0.2", HUB, PORT, false);
 	list(1, "10.0.1.2", HUB, PORT, true);
 	look("");
-	set.links[1].use = CFG_BACKUP;
-	look("-1:10.0.1.2");
-	kernel.count = 1;
-	look("~1:10.0.1.2>192.0.2.1:8803");
-	list(1, "10.0.1.2", HUB, PORT, true)->backup = true;
+	set.links[1].pub.backup = true;
+	look("_1:10.0.1.2");
+	kernel.listed[1].backup = true;
 	set.joins.look = true;
 	look("");
+	set.links[0].pub.backup = true;
+	set.links[1].pub.backup = false;
+	look("_1:10.0.0.2 ^1:10.0.1.2");
+	kernel.listed[0].backup = true;
+	kernel.listed[1].backup = false;
+	kernel.count = 1;
+	set.joins.look = true;
+	look("+1:10.0.1.2>192.0.2.1:8803");
+	set.links[0].pub.backup = false;
+	look("+1:10.0.1.2>192.0.2.1:8803");
+	list(1, "10.0.1.2", HUB, PORT, true);
+	set.joins.look = true;
+	look("^1:10.0.0.2");
+	kernel.listed[0].backup = false;
 	set.links[1].role = CFG_NET;
 	look("-1:10.0.1.2");
 }

@@ -18,6 +18,7 @@ struct wanted_endpoint {
 	int *id; /* where the result goes */
 	bool again; /* make it anew even if it is there */
 	bool present;
+	bool other_backup; /* present, but for that flag */
 };
 
 /* The kernel numbers others' endpoints from the last one on: a number alone does not say whose it is. */
@@ -27,10 +28,10 @@ static bool is_ours(const struct path_set *p, const struct nl_endpoint *e)
 	       p->endpoint_set[e->id - PATHS_ENDPOINT_ID];
 }
 
+/* But for what can be changed where it stands. */
 static bool same_endpoint(const struct nl_endpoint *a, const struct nl_endpoint *b)
 {
-	const uint32_t flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | MPTCP_PM_ADDR_FLAG_BACKUP | MPTCP_PM_ADDR_FLAG_SIGNAL |
-			       MPTCP_PM_ADDR_FLAG_FULLMESH;
+	const uint32_t flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | MPTCP_PM_ADDR_FLAG_SIGNAL | MPTCP_PM_ADDR_FLAG_FULLMESH;
 
 	return a->id == b->id && a->port == b->port && a->ifindex == b->ifindex &&
 	       (a->flags & flags) == (b->flags & flags) && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
@@ -114,18 +115,20 @@ static unsigned want_endpoints(struct path_set *p, const struct nl_list *present
 		struct path_link *l = &p->links[i / 2];
 		unsigned f = i % 2;
 		struct wanted_endpoint w = { .e.addr = l->pub.addr[f], .e.ifindex = l->pub.ifindex };
-		const struct nl_endpoint *other;
+		const struct nl_endpoint *other, *own;
 
 		w.id = &l->pub.endpoint[f];
 		*w.id = 0;
 		if (!link_is_path(l, f) || is_announced(p, &l->pub.addr[f]))
 			continue;
 		w.e.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f);
-		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP) |
+		w.e.flags = MPTCP_PM_ADDR_FLAG_SUBFLOW | (l->pub.backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0) |
 			    (joins_announced(p) ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0);
 		w.again = is_used(l) && (l->was_down || (l->anew[f] && !lacks_route(l, f)));
 		other = find_endpoint(p, present, &w.e, false);
-		w.present = find_endpoint(p, present, &w.e, true) != NULL;
+		own = find_endpoint(p, present, &w.e, true);
+		w.present = own != NULL;
+		w.other_backup = own && ((own->flags ^ w.e.flags) & MPTCP_PM_ADDR_FLAG_BACKUP);
 		/*
 		 * Removing the endpoint of a link that went down closes its subflows at once, so that what was under
 		 * way goes over another path without waiting for a time-out. With no other path up that would only
@@ -176,6 +179,16 @@ static void add_endpoint(struct path_set *p, const struct wanted_endpoint *w, in
 	}
 }
 
+/* The subflows from it that the kernel's path manager has made follow. */
+static void keep_endpoint(struct path_set *p, const struct wanted_endpoint *w)
+{
+	int err = w->other_backup ? mptcp_pm_set_flags(&p->pm, &w->e) : 0;
+
+	*w->id = w->e.id;
+	if (err)
+		p->endpoint_error = err;
+}
+
 /*
  * A join without a route fails, and is not tried again. Links come up before DHCP and router advertisements give back
  * their routes: then it is made once more.
@@ -216,7 +229,7 @@ int endpoints_apply(struct path_set *p)
 	}
 	for (unsigned k = 0; k < n; k++) {
 		if (wanted[k].present && !wanted[k].again)
-			*wanted[k].id = wanted[k].e.id;
+			keep_endpoint(p, &wanted[k]);
 		else
 			add_endpoint(p, &wanted[k], told);
 	}

@@ -36,6 +36,7 @@ struct path_link {
 	bool was_down; /* since its endpoints were made: subflows over it may be lost */
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
 	enum paths_health health[2];
+	enum paths_rank rank;
 	bool anew[2]; /* its endpoint is to be made anew, by family */
 	bool had_route[2]; /* a default route, once */
 	/* steady.c, in ms */
@@ -64,6 +65,7 @@ struct path_settings {
 		enum cfg_use use;
 		bool detour;
 		enum paths_health health[2];
+		enum paths_rank rank;
 	} link[MPGATE_MAX_LINKS];
 	unsigned count;
 	uint32_t mark, mark_mask; /* of the packets that are delivered here */

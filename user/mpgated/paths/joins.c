@@ -116,7 +116,7 @@ void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS])
 		ways[i] = (struct join_way){
 			.addr = l->pub.addr[f],
 			.ifindex = l->pub.ifindex,
-			.flags = l->use == CFG_PRIMARY ? 0 : MPTCP_PM_ADDR_FLAG_BACKUP,
+			.flags = l->pub.backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0,
 			.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f),
 			/* One that is held back is better than none. */
 			.gone = !l->pub.up || (l->pub.held && any_up),
@@ -125,6 +125,14 @@ void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS])
 		};
 		ways[i].open = !ways[i].gone && !ways[i].dead && !(l->had_route[f] && l->pub.metric[f] == UINT32_MAX);
 	}
+}
+
+const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr)
+{
+	for (unsigned i = 0; i < JOINS_WAYS; i++)
+		if (j->ways[i].ifindex && !memcmp(&j->ways[i].addr, addr, sizeof(*addr)))
+			return &j->ways[i];
+	return NULL;
 }
 
 unsigned joins_family(const struct joined *j)
@@ -172,7 +180,11 @@ void joins_find_endpoints(struct path_set *p)
 
 static bool join_all(struct path_set *p, const struct joined *j)
 {
-	bool done = true;
+	const struct join_way *first = joins_way(&p->joins, &j->local);
+	const struct nl_subflow s = {
+		.token = j->token, .local = j->local, .remote = j->remote, .remote_port = j->port
+	};
+	bool done = true, backups = false;
 
 	for (unsigned i = 0; i < JOINS_WAYS && done; i++) {
 		const struct join_way *w = &p->joins.ways[i];
@@ -180,7 +192,13 @@ static bool join_all(struct path_set *p, const struct joined *j)
 		if (w->open && !addr_is_v4(&w->addr) == joins_family(j) &&
 		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0)
 			done = joins_from(p, w, j);
+		backups |= w->open && w->flags;
 	}
+	if (done && first && first->flags)
+		mptcp_pm_prio(&p->pm, &s, true);
+	/* Those that joined as ordinary ones are seen to when they stand. */
+	if (done && backups && !p->joins.backs_up)
+		subflows_look_soon(&p->joins);
 	return done;
 }
 

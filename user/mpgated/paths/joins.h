@@ -68,6 +68,8 @@ struct joins {
 	unsigned look_ms, retry_ms; /* looked at again after that; what is asked served again; 0: no */
 	bool look; /* at all subflows, the next time */
 	unsigned looks; /* in a row, since something did not settle */
+	unsigned took_ms; /* the last one */
+	bool backs_up; /* the kernel heeds that a subflow is to be a backup when it joins */
 	struct join_way ways[JOINS_WAYS]; /* by 2 * the link's index and family */
 	struct nl_endpoint endpoints[JOINS_ENDPOINTS]; /* of the kernel's path manager */
 	unsigned endpoint_count;
@@ -87,6 +89,7 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
  * address is announced: an IPv6 one with a port and time stamps does not fit into the options of a segment.
  */
 unsigned joins_family(const struct joined *j);
+const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr); /* NULL: it is none's */
 void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS]);
 /* The kernel's endpoints and limits. */
 void joins_find_endpoints(struct path_set *p);
@@ -98,6 +101,8 @@ void joins_free(struct joins *j);
 /* subflows.c: where paths, addresses or endpoints have changed, or j->look is set, looks at all subflows and sets what
  * is to be. What is known and gone is forgotten. */
 void subflows_apply(struct path_set *p);
+/* Has that done after 200 ms, or as often as it costs little. */
+void subflows_look_soon(struct joins *j);
 
 /* foreign.c: what the kernel's path manager would do. */
 void foreign_established(struct path_set *p, const struct joined *j, bool join); /* join: it has one subflow */

@@ -19,18 +19,11 @@
 #define MOST_PORTS 64U /* of peers, in the filter of events */
 #define FIRST_PORT 9U /* its place there */
 
-/* Before Linux 6.15 it was not always heeded that a subflow is to be a backup. */
 static bool fits(const struct path_set *p)
 {
 	int type;
 
-	if (!p->settings.manage || !p->pm.events || sysctl_get(TYPE, &type) < 0)
-		return false;
-	for (unsigned i = 0; i < p->settings.count; i++)
-		if (p->settings.link[i].role == CFG_PATH && p->settings.link[i].use != CFG_PRIMARY &&
-		    sysctl_get(NEWER, &type) == -ENOENT)
-			return false;
-	return true;
+	return p->settings.manage && p->pm.events && sysctl_get(TYPE, &type) == 0;
 }
 
 /*
@@ -82,8 +75,10 @@ void manager_set(struct path_set *p)
 {
 	struct joins *j = &p->joins;
 	bool want = fits(p), was = j->managed;
-	int before;
+	int before, type;
 
+	/* Before Linux 6.15 it was not always heeded. */
+	j->backs_up = sysctl_get(NEWER, &type) != -ENOENT;
 	if (want && (!p->events || filter_events(p) < 0))
 		want = false;
 	if (want && !was &&

@@ -122,6 +122,15 @@ int mptcp_pm_del(struct mptcp_pm *pm, uint8_t id)
 	return nl_talk(&pm->sock, nlh, NULL, NULL);
 }
 
+int mptcp_pm_set_flags(struct mptcp_pm *pm, const struct nl_endpoint *e)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_SET_FLAGS, 0);
+
+	put_endpoint(nlh, e);
+	return nl_talk(&pm->sock, nlh, NULL, NULL);
+}
+
 static int on_limits(const struct nlmsghdr *nlh, void *arg)
 {
 	return nl_parse_limits(nlh, arg);
@@ -172,6 +181,21 @@ int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell)
 	nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
 	put_address(nlh, &s->local, s->local_port);
 	mnl_attr_nest_end(nlh, nest);
+	put_remote(nlh, &s->remote, s->remote_port);
+	return nl_talk(&pm->sock, nlh, NULL, NULL);
+}
+
+int mptcp_pm_prio(struct mptcp_pm *pm, const struct nl_subflow *s, bool backup)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = pm_request(pm, buf, MPTCP_PM_CMD_SET_FLAGS, 0);
+	const struct nl_endpoint from = { .addr = s->local,
+					  .port = s->local_port,
+					  .id = s->local_id,
+					  .flags = backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0 };
+
+	mnl_attr_put_u32(nlh, MPTCP_PM_ATTR_TOKEN, s->token);
+	put_endpoint(nlh, &from);
 	put_remote(nlh, &s->remote, s->remote_port);
 	return nl_talk(&pm->sock, nlh, NULL, NULL);
 }

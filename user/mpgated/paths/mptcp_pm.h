@@ -26,6 +26,9 @@ int mptcp_pm_dump(struct mptcp_pm *pm, struct nl_list *out);
 /* -EEXIST: the address is an endpoint already; -ERANGE: there are MPTCP_PM_MOST. */
 int mptcp_pm_add(struct mptcp_pm *pm, const struct nl_endpoint *e);
 int mptcp_pm_del(struct mptcp_pm *pm, uint8_t id);
+/* e becomes a backup or none, as its flags say, and with it all subflows that the kernel's path manager has made from
+ * it. */
+int mptcp_pm_set_flags(struct mptcp_pm *pm, const struct nl_endpoint *e);
 
 int mptcp_pm_get_limits(struct mptcp_pm *pm, struct nl_limits *out);
 int mptcp_pm_set_limits(struct mptcp_pm *pm, const struct nl_limits *limits);
@@ -42,6 +45,8 @@ int mptcp_pm_join(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint 
  * told by its FIN alone.
  */
 int mptcp_pm_part(struct mptcp_pm *pm, const struct nl_subflow *s, bool tell);
+/* A subflow becomes a backup or none, here and, by MP_PRIO, for what the other side sends. */
+int mptcp_pm_prio(struct mptcp_pm *pm, const struct nl_subflow *s, bool backup);
 /* Tells the other side of an address where it may join. */
 int mptcp_pm_announce(struct mptcp_pm *pm, uint32_t token, const struct nl_endpoint *e);
 

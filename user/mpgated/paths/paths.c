@@ -100,6 +100,7 @@ static void replace_settings(struct paths *p, struct path_settings *s)
 			links[i] = p->links[k];
 			told[i] = p->told[k];
 			memcpy(s->link[i].health, p->settings.link[k].health, sizeof(s->link[i].health));
+			s->link[i].rank = p->settings.link[k].rank;
 		}
 	}
 	for (unsigned i = 0; i < s->peer_count; i++) {
@@ -307,6 +308,14 @@ void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_he
 	if (index >= p->settings.count || p->settings.link[index].health[f] == health)
 		return;
 	p->settings.link[index].health[f] = health;
+	paths_sync_after(p, 0);
+}
+
+void paths_set_rank(struct paths *p, unsigned index, enum paths_rank rank)
+{
+	if (index >= p->settings.count || p->settings.link[index].rank == rank)
+		return;
+	p->settings.link[index].rank = rank;
 	paths_sync_after(p, 0);
 }
 

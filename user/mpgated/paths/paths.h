@@ -41,10 +41,15 @@ struct paths_link {
 	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */
 	int endpoint[2]; /* MPTCP endpoint ids, 0: none */
 	uint32_t metric[2]; /* of its default route in the main table, UINT32_MAX: none */
+	bool backup; /* its subflows are: by `use` and rank */
 };
 
 /* What the peers' probes say of a path, in one family. */
 enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
+
+/* How the kernel is to use a path's subflows: as the path's `use` says, or as one of a primary, or a backup, whatever
+ * that is. */
+enum paths_rank { PATHS_RANK_USE, PATHS_RANK_PRIMARY, PATHS_RANK_BACKUP };
 
 struct paths_events {
 	/*
@@ -85,6 +90,13 @@ void paths_close(struct paths *p);
  * what has no other route takes that one, by rules behind all others but that for the main table.
  */
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health);
+
+/*
+ * Subflows that there are change what they are where they stand (MP_PRIO), and none is made or ended for it. Both
+ * directions follow: the other side sends as it is asked to. PATHS_RANK_USE at first; what a reload does not name
+ * keeps its rank.
+ */
+void paths_set_rank(struct paths *p, unsigned index, enum paths_rank rank);
 
 /*
  * Connections to that address and port of a peer are joined only where the other side announces, or not: others may

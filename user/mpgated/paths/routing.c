@@ -259,12 +259,12 @@ static const struct path_link *stand_in(const struct path_set *p, unsigned f)
 
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct path_link *l = &p->links[i];
-		bool spare = l->use != CFG_PRIMARY;
+		bool spare = l->pub.backup;
 
 		if (!link_is_path(l, f) || !l->pub.up || l->health[f] != PATHS_ALIVE || l->pub.metric[f] == UINT32_MAX)
 			continue;
-		if (!best || spare < (best->use != CFG_PRIMARY) ||
-		    (spare == (best->use != CFG_PRIMARY) && l->pub.metric[f] < best->pub.metric[f]))
+		if (!best || spare < best->pub.backup ||
+		    (spare == best->pub.backup && l->pub.metric[f] < best->pub.metric[f]))
 			best = l;
 	}
 	return best;

@@ -128,6 +128,9 @@ void set_links(struct path_set *p)
 		links[i].role = s->link[i].role;
 		links[i].use = s->link[i].use;
 		links[i].detour = s->link[i].detour;
+		links[i].rank = s->link[i].rank;
+		links[i].pub.backup = links[i].rank == PATHS_RANK_USE ? links[i].use != CFG_PRIMARY
+								      : links[i].rank == PATHS_RANK_BACKUP;
 		memcpy(links[i].health, s->link[i].health, sizeof(links[i].health));
 	}
 	for (unsigned i = 0; i < p->count; i++) {

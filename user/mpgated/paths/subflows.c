@@ -15,6 +15,8 @@
 
 #define LOOK_MS 200 /* until what was joined has been established, or not */
 #define LOOKS 25 /* in a row */
+#define COST 20 /* of the time at most one part of so many is looked */
+#define NS_PER_MS 1000000ULL
 #define STATES (1U << TCP_ESTABLISHED | 1U << TCP_SYN_SENT | 1U << TCP_CLOSE_WAIT)
 
 static int on_socket(const struct nlmsghdr *nlh, void *arg)
@@ -59,21 +61,13 @@ static int list_subflows(struct nl_list *out)
 
 /* --- one connection */
 
-static const struct join_way *way_of(const struct joins *j, const struct mpgate_addr *addr)
-{
-	for (unsigned i = 0; i < JOINS_WAYS; i++)
-		if (j->ways[i].ifindex && !memcmp(&j->ways[i].addr, addr, sizeof(*addr)))
-			return &j->ways[i];
-	return NULL;
-}
-
 /* Is it over a path that is no more, or not to be used? */
 static bool is_lost(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
 {
-	const struct join_way *w = way_of(&p->joins, &s->local);
+	const struct join_way *w = joins_way(&p->joins, &s->local);
 
 	if (w)
-		return w->gone || w->anew || (s->join && s->backup != (w->flags != 0));
+		return w->gone || w->anew;
 	/* Joins leave from paths. The first one of transparent mode has the client's address. */
 	return s->join ||
 	       (joins_find_peer(&p->settings, &j->remote, j->port) && !paths_has_address(&p->addrs, &s->local));
@@ -81,7 +75,7 @@ static bool is_lost(const struct path_set *p, const struct joined *j, const stru
 
 static bool is_well(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
 {
-	const struct join_way *w = way_of(&p->joins, &s->local);
+	const struct join_way *w = joins_way(&p->joins, &s->local);
 
 	return s->connected && !is_lost(p, j, s) && !(w && w->dead);
 }
@@ -167,6 +161,17 @@ static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 	return false;
 }
 
+/* Those over paths that are backups by now are backups, and others are none. One alone is what it is. */
+static void rank_ours(struct path_set *p, const struct nl_subflow *s, unsigned n)
+{
+	for (unsigned i = 0; i < n && n > 1; i++) {
+		const struct join_way *w = s[i].connected ? joins_way(&p->joins, &s[i].local) : NULL;
+
+		if (w && !w->gone && s[i].backup != (w->flags != 0))
+			mptcp_pm_prio(&p->pm, &s[i], w->flags != 0);
+	}
+}
+
 /* True: it was joined since it had none that is well. */
 static bool settle_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
 {
@@ -187,6 +192,7 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 			mptcp_pm_part(&p->pm, &s[i], !shares_id(s, n, i));
 		again = true;
 	}
+	rank_ours(p, s, n);
 	/* What is refused is not asked for with every look. */
 	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && p->joins.looks <= 1)); i++) {
 		const struct join_way *w = &p->joins.ways[i];
@@ -235,6 +241,7 @@ static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
 static int settle_all(struct path_set *p)
 {
 	struct nl_list all = { 0 };
+	uint64_t begin = uv_hrtime();
 	const struct nl_subflow *s;
 	int err = list_subflows(&all);
 
@@ -245,9 +252,18 @@ static int settle_all(struct path_set *p)
 		settle(p, &s[i], n);
 	}
 	nl_list_free(&all);
+	p->joins.took_ms = (unsigned)((uv_hrtime() - begin) / NS_PER_MS);
 	if (!err)
 		joins_forget(&p->joins);
 	return err;
+}
+
+void subflows_look_soon(struct joins *j)
+{
+	unsigned ms = j->took_ms * COST > LOOK_MS ? j->took_ms * COST : LOOK_MS;
+
+	j->look = true;
+	j->look_ms = !j->look_ms || ms < j->look_ms ? ms : j->look_ms;
 }
 
 static bool same_ways(const struct join_way *a, const struct join_way *b)
@@ -301,7 +317,7 @@ void subflows_apply(struct path_set *p)
 		j->look = true;
 	/* What has not settled by then waits for the next change. */
 	if (j->look && ++j->looks <= LOOKS)
-		j->look_ms = LOOK_MS;
+		subflows_look_soon(j);
 	else
 		j->look = false;
 }

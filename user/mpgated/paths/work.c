@@ -13,7 +13,8 @@
 static bool same_link(const struct paths_link *a, const struct paths_link *b)
 {
 	return a->ifindex == b->ifindex && a->up == b->up && a->held == b->held && a->l3 == b->l3 &&
-	       !memcmp(a->addr, b->addr, sizeof(a->addr)) && !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
+	       a->backup == b->backup && !memcmp(a->addr, b->addr, sizeof(a->addr)) &&
+	       !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
 	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
 }
 

@@ -253,7 +253,7 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 /* A link is before another: primary ones first, then as the main table prefers them, then in their order. */
 static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
 {
-	bool a_spare = s->cfg->links[a].use != CFG_PRIMARY, b_spare = s->cfg->links[b].use != CFG_PRIMARY;
+	bool a_spare = paths_get(s->paths, a)->backup, b_spare = paths_get(s->paths, b)->backup;
 	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
 
 	return a_spare != b_spare ? b_spare : a_metric < b_metric;
