@@ -168,7 +168,7 @@ bool script_end(void)
 	return clean;
 }
 
-void script_link(const char *name, const char *v4, const char *v6, uint32_t metric)
+struct paths_link *script_link(const char *name, const char *v4, const char *v6, uint32_t metric)
 {
 	struct paths_link *l = script.link;
 
@@ -184,6 +184,7 @@ void script_link(const char *name, const char *v4, const char *v6, uint32_t metr
 	CHECK(!v4 || addr_parse(v4, &l->addr[0]) == 0);
 	CHECK(!v6 || addr_parse(v6, &l->addr[1]) == 0);
 	l->metric[0] = l->metric[1] = metric;
+	return l;
 }
 
 struct peer *script_peer(const char *name)

@@ -48,7 +48,7 @@ bool script_end(void);
 /* The supervisor takes another configuration; false: it cannot, and text in err. */
 bool script_load(const char *text, struct cfg_error *err);
 /* A link that is up with these addresses (NULL: none) and the metric of its default routes; without any it is down. */
-void script_link(const char *name, const char *v4, const char *v6, uint32_t metric);
+struct paths_link *script_link(const char *name, const char *v4, const char *v6, uint32_t metric);
 
 struct peer *script_peer(const char *name);
 /* The probe of an address over a link ("": by the default route) that is under way; NULL: none. */

@@ -108,7 +108,7 @@ static void test_ways(void)
 	script_link("lan0", "10.9.0.1", "2001:db8:9::1", 1);
 	script_link("wan0", "10.0.0.1", NULL, 200);
 	script_link("wan1", "10.1.0.1", NULL, 100);
-	script_link("wan2", "10.2.0.1", NULL, 1);
+	script_link("wan2", "10.2.0.1", NULL, 1)->backup = true;
 	script_link("wan3", "10.3.0.1", "2001:db8:3::1", 200);
 	CU_ASSERT_FATAL(script_load(text, NULL));
 	p = script_peer("hub");

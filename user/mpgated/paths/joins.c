@@ -10,6 +10,8 @@
 
 #define TRIES_MS 30000 /* until a connection is joined, which it can be when the other side has acknowledged data */
 #define TRY_MS 20
+#define LOOK_MS 200 /* until what was joined has been established, or not */
+#define COST 20U /* of the time at most one part of so many is looked */
 #define NS_PER_MS 1000000ULL
 #define KNOWN_MIN 4096U /* connections known until those that are gone are looked for */
 #define KNOWN_MAX 1000000U
@@ -176,6 +178,14 @@ void joins_find_endpoints(struct path_set *p)
 	nl_list_free(&all);
 }
 
+void joins_look_soon(struct joins *j)
+{
+	unsigned ms = j->took_ms * COST > LOOK_MS ? j->took_ms * COST : LOOK_MS;
+
+	j->look = true;
+	j->look_ms = !j->look_ms || ms < j->look_ms ? ms : j->look_ms;
+}
+
 /* --- what is asked */
 
 static bool join_all(struct path_set *p, const struct joined *j)
@@ -198,7 +208,7 @@ static bool join_all(struct path_set *p, const struct joined *j)
 		mptcp_pm_prio(&p->pm, &s, true);
 	/* Those that joined as ordinary ones are seen to when they stand. */
 	if (done && backups && !p->joins.backs_up)
-		subflows_look_soon(&p->joins);
+		joins_look_soon(&p->joins);
 	return done;
 }
 

@@ -95,14 +95,14 @@ void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS])
 void joins_find_endpoints(struct path_set *p);
 struct joined *joins_find(const struct joins *j, uint32_t token); /* NULL: not known */
 struct joined *joins_know(struct joins *j, uint32_t token); /* NULL: there are too many */
+/* Has all subflows looked at after 200 ms, or later, where they are so many that it would show. */
+void joins_look_soon(struct joins *j);
 void joins_forget(struct joins *j); /* those that were not seen since the last time */
 void joins_free(struct joins *j);
 
 /* subflows.c: where paths, addresses or endpoints have changed, or j->look is set, looks at all subflows and sets what
  * is to be. What is known and gone is forgotten. */
 void subflows_apply(struct path_set *p);
-/* Has that done after 200 ms, or as often as it costs little. */
-void subflows_look_soon(struct joins *j);
 
 /* foreign.c: what the kernel's path manager would do. */
 void foreign_established(struct path_set *p, const struct joined *j, bool join); /* join: it has one subflow */

@@ -13,9 +13,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
-#define LOOK_MS 200 /* until what was joined has been established, or not */
 #define LOOKS 25 /* in a row */
-#define COST 20 /* of the time at most one part of so many is looked */
 #define NS_PER_MS 1000000ULL
 #define STATES (1U << TCP_ESTABLISHED | 1U << TCP_SYN_SENT | 1U << TCP_CLOSE_WAIT)
 
@@ -258,14 +256,6 @@ static int settle_all(struct path_set *p)
 	return err;
 }
 
-void subflows_look_soon(struct joins *j)
-{
-	unsigned ms = j->took_ms * COST > LOOK_MS ? j->took_ms * COST : LOOK_MS;
-
-	j->look = true;
-	j->look_ms = !j->look_ms || ms < j->look_ms ? ms : j->look_ms;
-}
-
 static bool same_ways(const struct join_way *a, const struct join_way *b)
 {
 	bool same = true;
@@ -317,7 +307,7 @@ void subflows_apply(struct path_set *p)
 		j->look = true;
 	/* What has not settled by then waits for the next change. */
 	if (j->look && ++j->looks <= LOOKS)
-		subflows_look_soon(j);
+		joins_look_soon(j);
 	else
 		j->look = false;
 }
