@@ -6,9 +6,9 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/hubs.sh
+. "$(dirname "$0")/hubs.sh"
 
-HUB2=${MPG_PREFIX}hub2 HUB2_4=10.60.50.2 HUB2_6=fd60:50::2
-ALL_NS+=("$HUB2")
 CLIENTS=24 # addresses on the LAN, in each family, from .100 on
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hubs, connect: honest }'
@@ -16,17 +16,6 @@ POLICY='    - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: h
 GATEWAY_MORE='groups:
   - { name: hubs, peers: [ hub, hub2 ], choose: client, weights: [ 3, 1 ] }'
 
-# second_hub: on a link of its own, with a key of its own.
-second_hub() {
-	ns_add "$HUB2"
-	link_veth "$HUB2" net0 "$ROUTER" hub1
-	addr "$HUB2" net0 50 2
-	addr "$ROUTER" hub1 50 1
-	default_via "$HUB2" 50 1
-	"$CTL" key new "$TMP/hub2.key"
-	sed "s/^instance: .*/instance: ${MPG_PREFIX}hub2/; s/pair.key/hub2.key/" "$TMP/hub.yaml" >"$TMP/hub2.yaml"
-	sed -i "s/^peers:/&\n  - { name: hub2, address: [ $HUB2_4, \"$HUB2_6\" ], key-file: hub2.key, ready: 0 }/" "$TMP/gw.yaml"
-}
 clients() {
 	local i
 	for ((i = 100; i < 100 + CLIENTS; i++)); do
@@ -53,16 +42,6 @@ all_by() { [ "$(shares)" = "$(yes "$1" | head -n "$CLIENTS" | paste -sd' ')" ]; 
 as_before() { [ "$(shares)" = "$before" ]; }
 peer_says() { ctl gw --json peers list | jq -r --arg p "$1" ".peers[] | select(.name == \$p) | .$2"; }
 both_up() { [ "$(peer_says hub state) $(peer_says hub2 state)" = "up up" ]; }
-# dead HUB_LINK: nothing passes between the router and that hub any more. alive: it does.
-dead() {
-	on "$ROUTER" nft -f - <<-END
-		table inet dead {
-			chain in { type filter hook prerouting priority -300; iifname "$1" drop; }
-			chain out { type filter hook postrouting priority 300; oifname "$1" drop; }
-		}
-	END
-}
-alive() { on "$ROUTER" nft delete table inet dead; }
 paths_are_up() { ctl gw --json paths list | jq -e 'all(.paths[]; .health4 == "up" and .health6 == "up")' >/dev/null; }
 # counted COUNTER COMMAND...: what the command says, and by how much the counter grew meanwhile.
 counted() {

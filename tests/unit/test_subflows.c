@@ -130,8 +130,9 @@ static void test_asked(void)
 	ask(ASK_JOIN, 2, "fd00:b::2", "2001:db8::1", PORT, false);
 	did_all("+2:fd00:a::2>[2001:db8::1]:8803");
 	set.links[1].pub.backup = true;
-	set.joins.look = true;
-	subflows_apply(&set);
+	do
+		subflows_apply(&set);
+	while (set.joins.look);
 	ask(ASK_JOIN, 3, "10.0.0.2", HUB, PORT, false);
 	did_all("~3:10.0.1.2>192.0.2.1:8803");
 	CU_ASSERT(!set.joins.look);
@@ -297,7 +298,7 @@ static void test_gone(void)
 	look("+1:10.0.0.2>192.0.2.1:8803 +1:10.0.1.2>192.0.2.1:8803");
 }
 
-/* A path becomes a backup, or is none any more. */
+/* A path becomes a backup, or is none any more: said three times, since an ACK alone tells the other side. */
 static void test_use(void)
 {
 	machine();
@@ -307,21 +308,29 @@ static void test_use(void)
 	set.links[1].pub.backup = true;
 	look("_1:10.0.1.2");
 	kernel.listed[1].backup = true;
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT(set.joins.look && set.joins.look_ms);
+		look("_1:10.0.1.2");
+	}
+	CU_ASSERT(!set.joins.look);
 	set.joins.look = true;
 	look("");
 	set.links[0].pub.backup = true;
 	set.links[1].pub.backup = false;
-	look("_1:10.0.0.2 ^1:10.0.1.2");
+	for (unsigned i = 0; i < 3; i++)
+		look("_1:10.0.0.2 ^1:10.0.1.2");
 	kernel.listed[0].backup = true;
 	kernel.listed[1].backup = false;
+	look("");
+	/* The only one stays what it is until another stands. */
 	kernel.count = 1;
 	set.joins.look = true;
 	look("+1:10.0.1.2>192.0.2.1:8803");
 	set.links[0].pub.backup = false;
 	look("+1:10.0.1.2>192.0.2.1:8803");
 	list(1, "10.0.1.2", HUB, PORT, true);
-	set.joins.look = true;
-	look("^1:10.0.0.2");
+	for (unsigned i = 0; i < 2; i++)
+		look("^1:10.0.0.2");
 	kernel.listed[0].backup = false;
 	set.links[1].role = CFG_NET;
 	look("-1:10.0.1.2");

@@ -33,6 +33,7 @@ struct join_way {
 	bool gone; /* its link is down, or held back while another is not */
 	bool dead; /* the probes say so */
 	bool anew; /* what is there is to be made anew */
+	uint8_t say; /* so many times more the other sides are told whether its subflows are backups */
 };
 
 /* What is known of a connection, beside what the kernel tells of its subflows. */

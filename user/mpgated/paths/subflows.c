@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define LOOKS 25 /* in a row */
+#define SAYS 3 /* that a path has become a backup, or none */
 #define NS_PER_MS 1000000ULL
 #define STATES (1U << TCP_ESTABLISHED | 1U << TCP_SYN_SENT | 1U << TCP_CLOSE_WAIT)
 
@@ -159,13 +160,16 @@ static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 	return false;
 }
 
-/* Those over paths that are backups by now are backups, and others are none. One alone is what it is. */
+/*
+ * Those over paths that are backups by now are backups, and others are none. One alone is what it is. An ACK tells the
+ * other side, which may be lost: it is said more than once.
+ */
 static void rank_ours(struct path_set *p, const struct nl_subflow *s, unsigned n)
 {
 	for (unsigned i = 0; i < n && n > 1; i++) {
 		const struct join_way *w = s[i].connected ? joins_way(&p->joins, &s[i].local) : NULL;
 
-		if (w && !w->gone && s[i].backup != (w->flags != 0))
+		if (w && !w->gone && (w->say || s[i].backup != (w->flags != 0)))
 			mptcp_pm_prio(&p->pm, &s[i], w->flags != 0);
 	}
 }
@@ -267,6 +271,26 @@ static bool same_ways(const struct join_way *a, const struct join_way *b)
 	return same;
 }
 
+/* What was said of the ways by the last look. */
+static void count_says(const struct join_way *before, struct join_way *ways)
+{
+	for (unsigned i = 0; i < JOINS_WAYS; i++)
+		if (before[i].ifindex && ways[i].ifindex)
+			ways[i].say = before[i].flags != ways[i].flags ? SAYS : before[i].say;
+}
+
+/* They were said once more. True: not for the last time. */
+static bool has_said(struct join_way *ways)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < JOINS_WAYS; i++) {
+		ways[i].say -= ways[i].say > 0;
+		more |= ways[i].say > 0;
+	}
+	return more;
+}
+
 static bool same_endpoints(const struct nl_endpoint *a, unsigned count, const struct joins *j)
 {
 	bool same = count == j->endpoint_count;
@@ -292,6 +316,7 @@ void subflows_apply(struct path_set *p)
 	memcpy(before, j->ways, sizeof(before));
 	memcpy(endpoints, j->endpoints, sizeof(endpoints));
 	joins_find_ways(p, j->ways);
+	count_says(before, j->ways);
 	if (j->foreign)
 		joins_find_endpoints(p);
 	if (!same_ways(before, j->ways) || !same_endpoints(endpoints, count, j)) {
@@ -303,7 +328,7 @@ void subflows_apply(struct path_set *p)
 		return;
 	}
 	j->look = false;
-	if (settle_all(p) < 0)
+	if (settle_all(p) < 0 || has_said(j->ways))
 		j->look = true;
 	/* What has not settled by then waits for the next change. */
 	if (j->look && ++j->looks <= LOOKS)
