@@ -13,6 +13,13 @@
 
 static const uint8_t v4_mapped[V4_OFFSET] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
+bool addr_is_set(const struct mpgate_addr *a)
+{
+	static const struct mpgate_addr none;
+
+	return memcmp(a, &none, sizeof(none)) != 0;
+}
+
 bool addr_is_v4(const struct mpgate_addr *a)
 {
 	return memcmp(a->b, v4_mapped, sizeof(v4_mapped)) == 0;

@@ -22,6 +22,7 @@ struct prefix {
 /* Text to address; IPv4 becomes v4-mapped. 0 or -EINVAL; *out untouched on failure. */
 int addr_parse(const char *text, struct mpgate_addr *out);
 bool addr_is_v4(const struct mpgate_addr *a);
+bool addr_is_set(const struct mpgate_addr *a); /* not all zero */
 /* Address to text in buf of ADDR_TEXT bytes; returns buf. addr_print_port gives "a.b.c.d:p" or "[v6]:p". */
 const char *addr_print(const struct mpgate_addr *a, char *buf);
 const char *addr_print_port(const struct mpgate_addr *a, __be16 port, char *buf);

@@ -27,13 +27,6 @@ static const char *const flow_states[] = {
 	[HUB_LINGER] = "closing",     [RELAY] = "relaying",	[CLOSED] = "closing"
 };
 
-static bool addr_is_set(const struct mpgate_addr *a)
-{
-	static const struct mpgate_addr none;
-
-	return memcmp(a, &none, sizeof(none)) != 0;
-}
-
 /* Workers write that, so it may be anything. */
 static const char *syn_data_name(uint32_t value)
 {

@@ -101,7 +101,9 @@ static void tell_paths(struct supervisor *s)
 				 h == HEALTH_UP	    ? PATHS_ALIVE
 				 : h == HEALTH_DOWN ? PATHS_DEAD
 						    : PATHS_UNKNOWN);
+		rank_set_down(s, i / 2, i % 2, h == HEALTH_DOWN);
 	}
+	rank_settle(s);
 }
 
 static const char *first_error(const struct health *h)
@@ -326,6 +328,7 @@ void peers_paths_changed(struct supervisor *s)
 			set_ways(&s->peers[i], paths, n);
 	/* Also where no peer is left to say anything. */
 	s->health_changed = true;
+	rank_settle(s);
 }
 
 /* The peer is another one now: what was found, or a probe under way finds out, does not count. */

@@ -24,6 +24,7 @@
 #include <mpgated/supervisor/links.h>
 #include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
+#include <mpgated/supervisor/rank.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
 
@@ -130,6 +131,7 @@ struct supervisor {
 	unsigned rule_count;
 	uint32_t *rule_id; /* index in cfg->rules -> id */
 	struct links links;
+	struct ranks ranks;
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */

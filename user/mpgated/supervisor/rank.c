@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <mpgated/supervisor/rank.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lib/addr.h>
+#include <lib/log.h>
+#include <mpgated/supervisor/supervisor.h>
+
+/* --- which rank, by all reasons */
+
+static struct rank_verdict wished(const struct rank_view *v)
+{
+	unsigned by = 0;
+
+	while (by < RANK_REASONS && v->wish[by] == PATHS_RANK_USE)
+		by++;
+	return (struct rank_verdict){ .rank = by < RANK_REASONS ? v->wish[by] : PATHS_RANK_USE,
+				      .by = (enum rank_reason)by };
+}
+
+static bool is_primary(const struct rank_view *v, const struct rank_verdict *d)
+{
+	return d->rank == PATHS_RANK_PRIMARY || (d->rank == PATHS_RANK_USE && v->primary);
+}
+
+/* How little a backup is to be avoided. */
+static unsigned standing(const struct rank_view *v, const struct rank_verdict *d)
+{
+	if (d->by == RANK_QUOTA)
+		return 1 + v->primary;
+	return d->by == RANK_REASONS ? 4 : 3 + 2 * v->primary;
+}
+
+void rank_decide(const struct rank_view *v, unsigned n, struct rank_verdict *out)
+{
+	bool wish = false, primary = false;
+	unsigned last = n;
+
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = wished(&v[i]);
+		if (!v[i].path || !v[i].well)
+			continue;
+		wish |= out[i].rank == PATHS_RANK_BACKUP;
+		primary |= is_primary(&v[i], &out[i]);
+		if (last == n || standing(&v[i], &out[i]) > standing(&v[last], &out[last]))
+			last = i;
+	}
+	if (!wish || primary)
+		return;
+	out[last].rank = PATHS_RANK_PRIMARY;
+	out[last].last = true;
+}
+
+/* --- of the running daemon */
+
+/* Down in one family: those over the other are of use. */
+static bool is_well(const struct rank *r, const struct paths_link *l)
+{
+	bool well = false;
+
+	for (unsigned f = 0; f < 2; f++)
+		well |= addr_is_set(&l->addr[f]) && !r->down[f];
+	return well && l->up && !l->held;
+}
+
+/* What is known of links stays with their names. */
+static void rename_links(struct supervisor *s)
+{
+	struct ranks *r = &s->ranks;
+	bool same = r->count == s->cfg->link_count;
+	struct ranks old;
+
+	for (unsigned i = 0; i < r->count && same; i++)
+		same = !strcmp(r->link[i].link, s->cfg->links[i].name);
+	if (same)
+		return;
+	old = *r;
+	memset(r, 0, sizeof(*r));
+	r->count = s->cfg->link_count;
+	for (unsigned i = 0; i < r->count; i++) {
+		for (unsigned k = 0; k < old.count; k++)
+			if (!strcmp(old.link[k].link, s->cfg->links[i].name))
+				r->link[i] = old.link[k];
+		snprintf(r->link[i].link, sizeof(r->link[i].link), "%s", s->cfg->links[i].name);
+	}
+}
+
+static void explain(struct rank *r, const struct rank_verdict *d)
+{
+	const char *why = d->by < RANK_REASONS ? r->why[d->by] : "";
+
+	if (!d->last)
+		snprintf(r->text, sizeof(r->text), "%s", why);
+	else
+		snprintf(r->text, sizeof(r->text), "no other path is well%s%.60s", *why ? "; " : "", why);
+}
+
+static void change(const struct supervisor *s, unsigned i, const struct rank_verdict *d)
+{
+	static const char *const names[] = { "as configured", "primary", "backup" };
+	const struct cfg_link *c = &s->cfg->links[i];
+	const struct rank *r = &s->ranks.link[i];
+
+	if (r->now.rank != d->rank || r->now.by != d->by || r->now.last != d->last)
+		log_info("path %s: %s%s%s", c->path, names[d->rank], *r->text ? ": " : "", r->text);
+}
+
+void rank_settle(struct supervisor *s)
+{
+	struct rank_view view[MPGATE_MAX_LINKS] = { 0 };
+	struct rank_verdict verdict[MPGATE_MAX_LINKS];
+
+	rename_links(s);
+	for (unsigned i = 0; i < s->ranks.count; i++) {
+		const struct cfg_link *c = &s->cfg->links[i];
+
+		view[i].path = c->role == CFG_PATH;
+		view[i].primary = c->use == CFG_PRIMARY;
+		view[i].well = view[i].path && is_well(&s->ranks.link[i], paths_get(s->paths, i));
+		memcpy(view[i].wish, s->ranks.link[i].wish, sizeof(view[i].wish));
+	}
+	rank_decide(view, s->ranks.count, verdict);
+	for (unsigned i = 0; i < s->ranks.count; i++) {
+		struct rank *r = &s->ranks.link[i];
+
+		if (!view[i].path)
+			continue;
+		explain(r, &verdict[i]);
+		change(s, i, &verdict[i]);
+		r->now = verdict[i];
+		paths_set_rank(s->paths, i, verdict[i].rank);
+	}
+}
+
+void rank_set_down(struct supervisor *s, unsigned link, unsigned f, bool down)
+{
+	rename_links(s);
+	if (link < s->ranks.count)
+		s->ranks.link[link].down[f] = down;
+}
+
+void rank_set(struct supervisor *s, unsigned link, enum rank_reason reason, enum paths_rank wish, const char *why)
+{
+	struct rank *r = &s->ranks.link[link];
+
+	rename_links(s);
+	if (link >= s->ranks.count)
+		return;
+	snprintf(r->why[reason], sizeof(r->why[reason]), "%s", wish == PATHS_RANK_USE ? "" : why);
+	r->wish[reason] = wish;
+	rank_settle(s);
+}
+
+const char *rank_why(const struct supervisor *s, unsigned link, enum paths_rank *rank)
+{
+	const struct rank *r = &s->ranks.link[link];
+
+	*rank = PATHS_RANK_USE;
+	/* A reload may be under way. */
+	if (link >= s->ranks.count || strcmp(r->link, s->cfg->links[link].name) != 0 || !*r->text)
+		return NULL;
+	*rank = r->now.rank;
+	return r->text;
+}
