@@ -54,6 +54,13 @@ void rank_settle(struct supervisor *s)
 	(void)s;
 }
 
+unsigned paths_slot(const struct paths *p, unsigned index)
+{
+	(void)p;
+	CHECK(index < script.s.cfg->link_count);
+	return MPGATE_MAX_LINKS - 1 - index;
+}
+
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health)
 {
 	(void)p;

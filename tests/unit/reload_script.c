@@ -242,6 +242,15 @@ const struct paths_link *paths_get(const struct paths *p, unsigned index)
 	return interface_of(stage.s.cfg->links[index].name);
 }
 
+void paths_set_rules(struct paths *p, const struct paths_rule *rules, unsigned count)
+{
+	(void)p;
+	CHECK(!strstr(stage.steps, "paths "));
+	stage.rules = count;
+	if (count)
+		stage.rule = rules[0];
+}
+
 int paths_reload(struct paths *p, const struct config *cfg)
 {
 	(void)p;

@@ -19,6 +19,8 @@ struct stage {
 	const char *failing; /* the step that fails, with EIO; NULL: none */
 	unsigned keyrings; /* that exist */
 	bool clsact; /* there is no tcx */
+	struct paths_rule rule; /* the first of those that say something of paths, as the paths were told */
+	unsigned rules; /* how many */
 	bool held; /* the kernel's lock: jobs that are started stay under way */
 };
 

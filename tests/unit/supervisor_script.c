@@ -502,6 +502,11 @@ int supervisor_reload(struct supervisor *s, struct cfg_error *err)
 	return step("reload");
 }
 
+void supervisor_tell_rules(struct supervisor *s)
+{
+	(void)s;
+}
+
 bool supervisor_local(struct supervisor *s)
 {
 	free(s->local);

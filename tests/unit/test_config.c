@@ -228,8 +228,9 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       a->from_given == b->from_given && a->to_given == b->to_given && SAME_BYTES(a, b, ports, port_count) &&
 	       SAME_BYTES(a, b, dscp, dscp_count) && a->proxy == b->proxy && a->group == b->group &&
 	       a->connect == b->connect && a->if_down == b->if_down && a->mptcp == b->mptcp && a->join == b->join &&
-	       a->terminate == b->terminate && a->published == b->published &&
-	       memcmp(&a->target, &b->target, sizeof(a->target)) == 0 && a->target_port == b->target_port;
+	       a->terminate == b->terminate && a->published == b->published && SAME_BYTES(a, b, paths, path_count) &&
+	       a->steer == b->steer && memcmp(&a->target, &b->target, sizeof(a->target)) == 0 &&
+	       a->target_port == b->target_port;
 }
 
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)
@@ -302,7 +303,9 @@ static void test_keys_of_one_name(void)
 static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 {
 	return same_text(a->name, b->name) && a->role == b->role && same_text(a->path, b->path) && a->use == b->use &&
-	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour;
+	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour &&
+	       a->up_mbit == b->up_mbit && a->down_mbit == b->down_mbit && a->quota_mib == b->quota_mib &&
+	       a->quota_day == b->quota_day;
 }
 
 static bool same_lists(const struct config *a, const struct config *b)

@@ -30,10 +30,11 @@ static const struct {
 	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, transparent, peers, "
 	  "groups, prefix-sets, policy, publish, dhcp, subflows, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
-	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour" },
+	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour, "
+	  "up-mbit, down-mbit, quota-mib, quota-reset-day" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",
 	  "3: 'to-prot' is not known here; known: name, link, from, from-set, to, to-set, to-port, dscp, action, via, "
-	  "connect, if-down, mptcp, join" },
+	  "connect, if-down, mptcp, join, paths, steer, weights" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, join: late }\n", "3: rule 'r': join needs action: proxy" },
 	{ "subflows: { after-ms: 99 }\n", "1: after-ms: 99 is not between 100 and 60000" },
 	{ "subflows: { after-kib: 0 }\n", "1: after-kib: 0 is not between 1 and 1048576" },

@@ -185,6 +185,18 @@ static void test_rule_numbers(void)
 	stop();
 }
 
+/* Which paths rules use is said with their numbers, and before the paths have the configuration. */
+static void test_paths_of_rules(void)
+{
+	start(RULES RULE("one", "1"));
+	CU_ASSERT_EQUAL(reload(RULES RULE("one", "1") "  - { name: two, paths: [ wan0 ]" VIA), 0);
+	CU_ASSERT_EQUAL_FATAL(stage.rules, 1);
+	CU_ASSERT(stage.rule.id == 2 && stage.rule.count == 1 && stage.rule.links[0] == 1);
+	CU_ASSERT_EQUAL(reload(RULES RULE("one", "1")), 0);
+	CU_ASSERT_EQUAL(stage.rules, 0);
+	stop();
+}
+
 /* What is attached goes with its link to another place; what is served in another way is attached anew. */
 static void test_links_of_a_reload(void)
 {
@@ -415,6 +427,7 @@ int main(void)
 		{ "filters that are gone", test_filters_that_are_gone },
 		{ "applied in part", test_applied_in_part },
 		{ "the snapshot and our addresses", test_publish },
+		{ "the paths of rules", test_paths_of_rules },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -109,8 +109,10 @@ static void test_messages(void)
 		{ { MSG_JOIN, 8803, 0, 1, SOMEBODY, SOMEBODY, 5 }, true, false },
 		{ { MSG_JOIN, 0, 0, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
 		{ { MSG_JOIN, UINT16_MAX + 1, 0, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
-		{ { MSG_JOIN, 8803, 1, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
-		{ { MSG_JOIN, 8803, 0, 2, SOMEBODY, SOMEBODY, 5 }, false, false },
+		{ { MSG_JOIN, 8803, RULES, 3, SOMEBODY, SOMEBODY, 5 }, false, true },
+		{ { MSG_JOIN, 8803, RULES + 1, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
+		{ { MSG_JOIN, 8803, -1, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
+		{ { MSG_JOIN, 8803, 0, 4, SOMEBODY, SOMEBODY, 5 }, false, false },
 		{ { MSG_JOIN, 8803, 0, 0, SOMEBODY, NOBODY, 5 }, false, false }, /* of two families */
 		{ { MSG_FULL, 0, 1, 0, NOBODY, NOBODY, 5 }, false, false },
 		{ { MSG_FULL, 0, 1, 0, NOBODY, SOMEBODY, 0 }, false, false },

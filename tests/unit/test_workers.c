@@ -242,7 +242,7 @@ static void test_reports(void)
 		&(struct message){
 			.type = MSG_JOIN, .slot = 8803, .more = 1, .token = 99, .source = m.source, .other = m.source },
 		-1);
-	CU_ASSERT(crew.join.token == 99 && crew.join.port == 8803 && crew.join.announced);
+	CU_ASSERT(crew.join.token == 99 && crew.join.port == 8803 && crew.join.announced && !crew.join.note);
 	CU_ASSERT(!memcmp(&crew.join.local, &m.source, 16) && !memcmp(&crew.join.remote, &m.source, 16));
 	m.type = MSG_BREAKS;
 	m.value = 443;

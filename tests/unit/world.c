@@ -244,6 +244,12 @@ int tcp_leave_from(int fd, const struct mpgate_addr *from)
 	return 0;
 }
 
+int tcp_leave_by(int fd, unsigned ifindex)
+{
+	sock_live(fd)->by = ifindex;
+	return 0;
+}
+
 void tcp_port_range(int fd, uint16_t from, uint16_t to)
 {
 	sock_live(fd)->ports[0] = from;

@@ -33,6 +33,7 @@ struct sock {
 	bool syn_data, syn_data_acked;
 	uint8_t dscp;
 	uint16_t ports[2]; /* that it may leave from; 0: any */
+	unsigned by; /* interface that it is bound to; 0: any */
 	unsigned keepalive; /* s; 0: it was not asked for */
 	struct mpgate_addr to; /* dialed */
 	__be16 to_port;

@@ -43,6 +43,7 @@ int cfg_find_set(const struct config *cfg, const char *name);
 
 /* Each builds its part of b->cfg; 0 or -errno with *b->err filled in. In this order. */
 int cfg_build_links(struct build *b);
+int cfg_build_cost(struct build *b, unsigned i); /* of the link i: what it carries, and its quota */
 int cfg_build_convert(struct build *b);
 int cfg_build_pool(struct build *b);
 int cfg_build_mapping_log(struct build *b);
@@ -56,6 +57,7 @@ int cfg_build_groups(struct build *b);
 int cfg_build_sets(struct build *b);
 int cfg_build_publish(struct build *b);
 int cfg_build_rules(struct build *b);
+int cfg_build_steer(struct build *b); /* which paths rules use, and how; or why they cannot */
 int cfg_check_pool(struct build *b); /* against all other addresses */
 
 /* Of a rule of the policy or an entry of publish, by index into cfg->rules: its place and its text. */

@@ -21,6 +21,7 @@
 #define CFG_HOST "host" /* the same in the file */
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
 #define CFG_POOL_PREFIXES 64 /* looked through for each connection */
+#define CFG_RULE_PATHS 8 /* of a rule; a connection has no more subflows */
 #define CFG_JOIN_ADDRESSES 4 /* each is an MPTCP endpoint, of which the kernel has 8 */
 #define CFG_LISTEN_ADDRESSES 8 /* each is a descriptor in every worker */
 
@@ -41,6 +42,11 @@ enum cfg_mptcp { CFG_MPTCP_PASS, CFG_MPTCP_LEARNED, CFG_MPTCP_TERMINATE };
 enum cfg_if_down { CFG_IF_DOWN_DIRECT, CFG_IF_DOWN_REJECT };
 /* When a connection to a peer gets its further subflows; DEFAULT: as the section `subflows` says. */
 enum cfg_join { CFG_JOIN_DEFAULT, CFG_JOIN_LATE, CFG_JOIN_AT_ONCE, CFG_JOIN_NEVER };
+/*
+ * How the connections of a rule use their paths (3GPP ATSSS, TS 23.501, 5.32.8): all; the best one, and the next when
+ * it fails; the one with the shortest round trip; the best one, and the next while it is full.
+ */
+enum cfg_steer { CFG_STEER_BALANCE, CFG_STEER_STANDBY, CFG_STEER_DELAY, CFG_STEER_PRIORITY };
 /* Which of a group's peers has a connection: the first that is up, or by client, each as its weight is. */
 enum cfg_choose { CFG_CHOOSE_ORDER, CFG_CHOOSE_CLIENT };
 enum cfg_manager { CFG_MANAGER_AUTO, CFG_MANAGER_KERNEL };
@@ -53,6 +59,9 @@ struct cfg_link {
 	enum cfg_guard guard;
 	bool early_classify; /* gate at XDP */
 	bool no_detour; /* of a path: the default route over it is taken even when it is dead */
+	unsigned up_mbit, down_mbit; /* of a path: what it carries; 0: not known */
+	unsigned quota_mib; /* of a path, a month, both directions; 0: none */
+	unsigned quota_day; /* of the month, from 1: when the quota begins anew */
 };
 
 /* Sorted by family, address and length; none lies inside another. */
@@ -157,6 +166,9 @@ struct cfg_rule {
 	enum cfg_if_down if_down;
 	enum cfg_mptcp mptcp; /* what becomes of SYNs with MP_CAPABLE */
 	enum cfg_join join; /* published: DEFAULT, the peer decides */
+	unsigned paths[CFG_RULE_PATHS]; /* indexes into config.links: these alone carry it, best first */
+	unsigned path_count; /* 0: all do */
+	enum cfg_steer steer;
 	bool published; /* an entry of `publish` */
 	struct mpgate_addr target; /* published: where the peer connects to */
 	uint16_t target_port; /* published: for the first port of ports[0]; 0: the port outside */
@@ -251,6 +263,12 @@ int config_pool_check(const struct config *cfg, const struct mpgate_addr *local,
 static inline bool config_logs_mappings(const struct config *cfg)
 {
 	return cfg->mapping_log.log || cfg->mapping_log.file || cfg->mapping_log.exports;
+}
+
+/* Does a rule limit its connections to some paths, or say how they use them? */
+static inline bool config_steers(const struct cfg_rule *rule)
+{
+	return rule->path_count || rule->steer;
 }
 
 /* Is the peer one that is dialed, whether it is known where by now or not? */

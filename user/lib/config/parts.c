@@ -211,6 +211,9 @@ int cfg_build_links(struct build *b)
 		if (cfg_copy_text(&link->name, from->name) < 0 ||
 		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0)
 			return -ENOMEM;
+		r = cfg_build_cost(b, i);
+		if (r)
+			return r;
 	}
 	return 0;
 }

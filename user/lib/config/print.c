@@ -108,6 +108,18 @@ static void prefixes(struct printer *p, const char *key, const struct cfg_prefix
 	close_list(p);
 }
 
+static void print_cost(struct printer *p, const struct cfg_link *link)
+{
+	if (link->up_mbit)
+		number(p, "up-mbit", link->up_mbit);
+	if (link->down_mbit)
+		number(p, "down-mbit", link->down_mbit);
+	if (!link->quota_mib)
+		return;
+	number(p, "quota-mib", link->quota_mib);
+	number(p, "quota-reset-day", link->quota_day);
+}
+
 static void print_links(struct printer *p, const struct config *cfg)
 {
 	unsigned i;
@@ -124,6 +136,7 @@ static void print_links(struct printer *p, const struct config *cfg)
 			if (strcmp(link->path, link->name) != 0)
 				pair(p, "path", link->path);
 			pair(p, "use", cfg_use_words[link->use].str);
+			print_cost(p, link);
 		}
 		pair(p, "guard", cfg_guard_words[link->guard].str);
 		if (link->early_classify)
@@ -299,6 +312,24 @@ static void print_published(struct printer *p, const struct cfg_rule *rule)
 	}
 }
 
+/* Links of one label stand behind each other. */
+static void print_paths(struct printer *p, const struct config *cfg, const struct cfg_rule *rule)
+{
+	const char *before = "";
+
+	if (!rule->path_count)
+		return;
+	open_list(p, "paths", true);
+	for (unsigned i = 0; i < rule->path_count; i++) {
+		const char *label = cfg->links[rule->paths[i]].path;
+
+		if (strcmp(label, before) != 0)
+			text(p, label);
+		before = label;
+	}
+	close_list(p);
+}
+
 static void print_rule(struct printer *p, const struct config *cfg, const struct cfg_rule *rule)
 {
 	open_map(p, NULL);
@@ -322,6 +353,9 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 	pair(p, "if-down", cfg_if_down_words[rule->if_down].str);
 	if (rule->join)
 		pair(p, "join", cfg_join_words[rule->join].str);
+	print_paths(p, cfg, rule);
+	if (rule->steer)
+		pair(p, "steer", cfg_steer_words[rule->steer].str);
 	close_map(p);
 }
 

@@ -17,6 +17,7 @@ struct raw_link {
 	enum cfg_use use;
 	enum cfg_guard guard;
 	uint8_t early_classify, no_detour; /* 0 or 1 */
+	uint32_t *up_mbit, *down_mbit, *quota_mib, *quota_day;
 };
 
 struct raw_convert {
@@ -83,7 +84,13 @@ struct raw_rule {
 	enum cfg_if_down if_down;
 	enum cfg_mptcp mptcp;
 	enum cfg_join join;
+	char **paths;
+	unsigned paths_count;
+	unsigned *weights; /* refused: the kernel has none */
+	unsigned weights_count;
+	unsigned steer; /* enum cfg_steer, or RAW_REDUNDANT */
 };
+#define RAW_REDUNDANT (CFG_STEER_PRIORITY + 1)
 
 struct raw_config {
 	char *instance;
@@ -136,6 +143,6 @@ extern const struct cyaml_schema_value raw_schema;
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
 	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2],
-	cfg_choose_words[2], cfg_from_words[2];
+	cfg_choose_words[2], cfg_from_words[2], cfg_steer_words[5];
 
 #endif

@@ -45,6 +45,11 @@ const cyaml_strval_t cfg_join_words[4] = { { "default", CFG_JOIN_DEFAULT },
 					   { "late", CFG_JOIN_LATE },
 					   { "at-once", CFG_JOIN_AT_ONCE },
 					   { "never", CFG_JOIN_NEVER } };
+const cyaml_strval_t cfg_steer_words[5] = { { "load-balancing", CFG_STEER_BALANCE },
+					    { "active-standby", CFG_STEER_STANDBY },
+					    { "smallest-delay", CFG_STEER_DELAY },
+					    { "priority", CFG_STEER_PRIORITY },
+					    { "redundant", RAW_REDUNDANT } };
 const cyaml_strval_t cfg_choose_words[2] = { { "order", CFG_CHOOSE_ORDER }, { "client", CFG_CHOOSE_CLIENT } };
 const cyaml_strval_t cfg_manager_words[2] = { { "auto", CFG_MANAGER_AUTO }, { "kernel", CFG_MANAGER_KERNEL } };
 const cyaml_strval_t cfg_from_words[2] = { { "file", 0 }, { "dhcp", 1 } };
@@ -66,6 +71,10 @@ static const cyaml_schema_field_t link_fields[] = {
 	WORD("guard", OPT, struct raw_link, guard, cfg_guard_words),
 	WORD("early-classify", OPT, struct raw_link, early_classify, bool_words),
 	WORD("detour", OPT, struct raw_link, no_detour, detour_words),
+	NUMBER("up-mbit", struct raw_link, up_mbit),
+	NUMBER("down-mbit", struct raw_link, down_mbit),
+	NUMBER("quota-mib", struct raw_link, quota_mib),
+	NUMBER("quota-reset-day", struct raw_link, quota_day),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_link,
@@ -156,6 +165,9 @@ static const cyaml_schema_field_t rule_fields[] = {
 	WORD("if-down", OPT, struct raw_rule, if_down, cfg_if_down_words),
 	WORD("mptcp", OPT, struct raw_rule, mptcp, cfg_mptcp_words),
 	WORD("join", OPT, struct raw_rule, join, cfg_join_words),
+	TEXTS("paths", OPT, struct raw_rule, paths),
+	WORD("steer", OPT, struct raw_rule, steer, cfg_steer_words),
+	NUMBERS("weights", OPT, struct raw_rule, weights),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t rule_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_rule,

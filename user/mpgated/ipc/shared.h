@@ -75,6 +75,7 @@
 	X(resource, "resource", "connections refused, or kept from a peer, since a limit was reached")                 \
 	X(subscriber_limit, "subscriber-limit",                                                                        \
 	  "Convert requests refused, since their subscriber has connections-per-subscriber")                           \
+	X(no_path, "no-path", "connections kept from their peer, since none of their rule's paths works")              \
 	X(no_family, "no-family", "Convert requests for servers of an IP version that this machine has no address of") \
 	X(mappings, "mappings", "begins and ends of mappings that were written down for the log")                      \
 	X(mappings_lost, "mappings-lost", "the same that were not, since the log is behind")                           \
@@ -91,6 +92,19 @@ struct worker_stats {
 
 enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
 
+/* A way to a peer, for connections whose rule says which paths they use. */
+struct way_shared {
+	struct mpgate_addr from;
+	uint32_t ifindex;
+	uint32_t rtt_us; /* 0: not known */
+	uint8_t address; /* index of the peer's */
+	uint8_t link; /* its number, which it keeps over reloads */
+	uint8_t state; /* enum way_state */
+	uint8_t zero;
+};
+enum way_state { WAY_GOOD, WAY_PLAIN, WAY_DOWN }; /* PLAIN: no MPTCP comes through */
+#define WAYS_SHARED 16U
+
 struct peer_shared {
 	uint32_t syn_data; /* enum syn_data: does the peer take data in a SYN? */
 	uint32_t syn_lost; /* SYNs in a row whose data was not acknowledged */
@@ -105,6 +119,9 @@ struct peer_shared {
 	 * read: a mix of an old and a new address is none of this machine's and cannot be bound to.
 	 */
 	struct mpgate_addr from[CFG_PEER_ADDRESSES];
+	uint32_t ways_written; /* odd while the next ones are being written; by the supervisor */
+	uint32_t way_count;
+	struct way_shared way[WAYS_SHARED]; /* by address of the peer, then best first */
 	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
 };
 
@@ -185,7 +202,8 @@ enum message_type {
 	MSG_SPEAKS, /* the same: there were doubts, and it speaks MPTCP */
 	/*
 	 * From a worker: further subflows for the connection `token`, which goes from `source` to `other`, port `slot`;
-	 * `more` 1: where the peer announces that it takes them, and not to `other`.
+	 * `more` JOIN_ANNOUNCED: where the peer announces that it takes them, and not to `other`; JOIN_NOTE: none yet,
+	 * but they are to go by what the rule `value` says.
 	 */
 	MSG_JOIN,
 	/*
@@ -194,6 +212,9 @@ enum message_type {
 	 */
 	MSG_METRICS,
 };
+
+#define JOIN_ANNOUNCED 1U
+#define JOIN_NOTE 2U
 
 struct message {
 	uint32_t type; /* enum message_type */
@@ -283,6 +304,9 @@ struct snapshot_rule {
 	/* An entry of `publish`: where the peer is to connect to; `port` of the outside is `target_port` there. */
 	uint32_t published;
 	uint32_t join; /* enum cfg_join */
+	uint32_t steer; /* enum cfg_steer */
+	uint8_t links[CFG_RULE_PATHS]; /* numbers of those that carry it, best first */
+	uint32_t link_count; /* 0: all do */
 	uint16_t peer_count, peers[MPGATE_GROUP_PEERS]; /* slots of the group it is sent to; none: it is not */
 	struct mpgate_addr target;
 	uint16_t port, target_port;
@@ -312,6 +336,7 @@ struct snapshot {
 	uint32_t connections; /* of one worker */
 	uint32_t joins; /* further subflows are to be asked for; else the kernel makes them */
 	uint32_t join, join_some_at_once; /* enum cfg_join of what has no rule; 1: some are AT_ONCE */
+	uint32_t steers; /* 1: some rule says which paths its connections use, or how */
 	uint32_t stand_ins; /* 1: some rule has more than one peer */
 	uint32_t join_ms; /* when a connection is no longer young */
 	uint64_t join_bytes;

@@ -212,6 +212,13 @@ int tcp_leave_from(int fd, const struct mpgate_addr *from)
 	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 }
 
+int tcp_leave_by(int fd, unsigned ifindex)
+{
+	int index = (int)ifindex;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)) < 0 ? -errno : 0;
+}
+
 void tcp_port_range(int fd, uint16_t from, uint16_t to)
 {
 	set_int(fd, SOL_IP, IP_LOCAL_PORT_RANGE, (int)((uint32_t)to << 16 | from));

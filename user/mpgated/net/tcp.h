@@ -77,6 +77,8 @@ void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp);
  * it leaves from that address of this machine, unless that is all zero. 0 or -errno.
  */
 int tcp_leave_from(int fd, const struct mpgate_addr *from);
+/* The same, by that interface only: without a route over it nothing is sent, over none. 0 or -errno. */
+int tcp_leave_by(int fd, unsigned ifindex);
 /* Which ports the kernel may choose from when fd is dialed (Linux 6.3; within net.ipv4.ip_local_port_range). */
 void tcp_port_range(int fd, uint16_t from, uint16_t to);
 /* Binds to an address that is not this machine's (source preserved, or of a pool: port 0). 0 or -errno. */

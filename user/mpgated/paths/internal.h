@@ -64,6 +64,7 @@ struct path_settings {
 		enum cfg_role role;
 		enum cfg_use use;
 		bool detour;
+		unsigned slot; /* of path_link */
 		enum paths_health health[2];
 		enum paths_rank rank;
 	} link[MPGATE_MAX_LINKS];
@@ -81,6 +82,9 @@ struct path_settings {
 	struct path_peer peer[PATHS_PEERS]; /* where connections of ours go */
 	unsigned peer_count;
 	bool to_announced; /* paths' addresses join those that others announce as well */
+	uint64_t common; /* bits by link: of paths that all rules let their connections use */
+	struct paths_rule rule[MPGATE_MAX_RULES]; /* those that say something of paths, by id */
+	unsigned rule_count;
 };
 
 /* What a job is to do, as bits. */

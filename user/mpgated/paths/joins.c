@@ -137,6 +137,31 @@ const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr
 	return NULL;
 }
 
+static int compare_rules(const void *key, const void *rule)
+{
+	uint32_t a = *(const uint32_t *)key, b = ((const struct paths_rule *)rule)->id;
+
+	return a < b ? -1 : a > b;
+}
+
+static const struct paths_rule *find_rule(const struct path_settings *s, uint32_t id)
+{
+	return id ? bsearch(&id, s->rule, s->rule_count, sizeof(*s->rule), compare_rules) : NULL;
+}
+
+bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w)
+{
+	const struct paths_rule *r = find_rule(&p->settings, j->rule);
+	unsigned link = (unsigned)(w - p->joins.ways) / 2;
+
+	if (j->before)
+		return p->settings.common >> link & 1;
+	for (unsigned i = 0; r && i < r->count; i++)
+		if (r->links[i] == link)
+			return true;
+	return !r || !r->count;
+}
+
 unsigned joins_family(const struct joined *j)
 {
 	if (addr_is_v4(&j->local))
@@ -199,7 +224,7 @@ static bool join_all(struct path_set *p, const struct joined *j)
 	for (unsigned i = 0; i < JOINS_WAYS && done; i++) {
 		const struct join_way *w = &p->joins.ways[i];
 
-		if (w->open && !addr_is_v4(&w->addr) == joins_family(j) &&
+		if (w->open && joins_may_use(p, j, w) && !addr_is_v4(&w->addr) == joins_family(j) &&
 		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0)
 			done = joins_from(p, w, j);
 		backups |= w->open && w->flags;
@@ -227,6 +252,8 @@ static bool serve_new(struct path_set *p, const struct join_ask *a, struct joine
 	j->announced = a->join.announced || (peer && peer->announces);
 	j->asked = a->kind == ASK_JOIN;
 	j->foreign = !j->asked;
+	j->rule = a->join.rule;
+	j->before = false;
 	/* Has some: a look at all subflows came first, after its path had died, or by chance. */
 	if (j->foreign)
 		foreign_established(p, j, !a->server && !has_some);
@@ -260,6 +287,11 @@ static bool serve(struct path_set *p, const struct join_ask *a)
 
 	if (!j || !p->joins.managed)
 		return true;
+	if (a->kind == ASK_NOTE) {
+		j->rule = a->join.rule;
+		j->before = false;
+		return true;
+	}
 	return a->kind == ASK_ANNOUNCED ? serve_announced(p, a, j) : serve_new(p, a, j);
 }
 
@@ -272,7 +304,7 @@ void joins_serve(struct path_set *p)
 	bool others = false;
 
 	for (unsigned i = 0; i < asked->n; i++)
-		others |= a[i].kind != ASK_JOIN;
+		others |= a[i].kind >= ASK_ESTABLISHED;
 	if (others && p->joins.foreign)
 		joins_find_endpoints(p);
 	for (unsigned i = 0; i < asked->n; i++) {

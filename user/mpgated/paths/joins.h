@@ -16,7 +16,7 @@
 
 /* What is to be done for a connection. */
 struct join_ask {
-	enum { ASK_JOIN, ASK_ESTABLISHED, ASK_ANNOUNCED } kind;
+	enum { ASK_JOIN, ASK_NOTE, ASK_ESTABLISHED, ASK_ANNOUNCED } kind;
 	bool server; /* ESTABLISHED: the other side has opened it */
 	uint64_t since, next; /* ms: tried first, and again; 0: not yet */
 	/* ESTABLISHED: of a program that is not ours. ANNOUNCED: token, remote and port (0: that of the connection). */
@@ -43,6 +43,8 @@ struct joined {
 	bool foreign;
 	bool announced; /* it is joined only where the other side announces */
 	bool seen; /* by the last look at all subflows */
+	bool before; /* it began with a daemon before us: its rule is not known, and may be any */
+	uint32_t rule; /* id, 0: none that says something of paths */
 	uint16_t port; /* of remote; 0: the first subflow is not known */
 	struct mpgate_addr local, remote;
 	struct mpgate_addr to[2]; /* announced, by family */
@@ -68,6 +70,7 @@ struct joins {
 	unsigned count, most; /* of them; from there on those that are gone are forgotten */
 	unsigned look_ms, retry_ms; /* looked at again after that; what is asked served again; 0: no */
 	bool look; /* at all subflows, the next time */
+	bool looked; /* once */
 	unsigned looks; /* in a row, since something did not settle */
 	unsigned took_ms; /* the last one */
 	bool backs_up; /* the kernel heeds that a subflow is to be a backup when it joins */
@@ -91,6 +94,8 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
  */
 unsigned joins_family(const struct joined *j);
 const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr); /* NULL: it is none's */
+/* May the connection use that way? */
+bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w);
 void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS]);
 /* The kernel's endpoints and limits. */
 void joins_find_endpoints(struct path_set *p);

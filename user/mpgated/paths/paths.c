@@ -51,6 +51,45 @@ static void read_join(const struct config *cfg, struct path_settings *out)
 			out->join[out->join_count++] = join[i % count];
 }
 
+/* Links named before keep their slots. */
+static void give_slots(const struct path_settings *old, struct path_settings *new)
+{
+	bool known[MPGATE_MAX_LINKS] = { false };
+	uint64_t taken = 0;
+
+	for (unsigned i = 0; i < new->count; i++)
+		for (unsigned k = 0; k < old->count; k++)
+			if (!strcmp(old->link[k].name, new->link[i].name)) {
+				known[i] = true;
+				new->link[i].slot = old->link[k].slot;
+				taken |= 1ULL << old->link[k].slot;
+			}
+	for (unsigned i = 0; i < new->count; i++) {
+		unsigned slot = i;
+
+		if (known[i])
+			continue;
+		while (taken & (1ULL << slot))
+			slot = (slot + 1) % MPGATE_MAX_LINKS;
+		new->link[i].slot = slot;
+		taken |= 1ULL << slot;
+	}
+}
+
+static uint64_t common_links(const struct config *cfg)
+{
+	uint64_t common = UINT64_MAX;
+
+	for (unsigned i = 0; i < cfg->rule_count; i++) {
+		uint64_t own = 0;
+
+		for (unsigned k = 0; k < cfg->rules[i].path_count; k++)
+			own |= 1ULL << cfg->rules[i].paths[k];
+		common &= own ? own : UINT64_MAX;
+	}
+	return common;
+}
+
 static int read_settings(const struct config *cfg, struct path_settings *out)
 {
 	bool lan = false, dials = false;
@@ -81,6 +120,7 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 	out->host = cfg->host;
 	read_join(cfg, out);
 	out->to_announced = config_has_transparent(cfg);
+	out->common = common_links(cfg);
 	out->manage = read_peers(cfg, out) && cfg->subflows.manager == CFG_MANAGER_AUTO && out->dials &&
 		      !out->accepts && !out->join_count;
 	return 0;
@@ -110,6 +150,9 @@ static void replace_settings(struct paths *p, struct path_settings *s)
 			s->peer[i] = *old;
 	}
 	s->host |= p->settings.host;
+	give_slots(&p->settings, s);
+	memcpy(s->rule, p->settings.rule, p->settings.rule_count * sizeof(s->rule[0]));
+	s->rule_count = p->settings.rule_count;
 	memcpy(p->links, links, sizeof(p->links));
 	memcpy(p->told, told, sizeof(p->told));
 	p->settings = *s;
@@ -232,6 +275,7 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	p->set.originals.fd = -1;
 	p->events = *events;
 	err = read_settings(cfg, &p->settings);
+	give_slots(&(struct path_settings){ 0 }, &p->settings);
 	if (!err)
 		err = open_sockets(p);
 	if (!err)
@@ -349,6 +393,29 @@ int paths_set_host(struct paths *p)
 	if (!err)
 		err = sysctl_get(PATHS_LOOP_LOCAL, &set);
 	return err ? err : set ? 0 : -EPERM;
+}
+
+static int compare_rules(const void *a, const void *b)
+{
+	uint32_t x = ((const struct paths_rule *)a)->id, y = ((const struct paths_rule *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+void paths_set_rules(struct paths *p, const struct paths_rule *rules, unsigned count)
+{
+	struct path_settings *s = &p->settings;
+
+	s->rule_count = count < MPGATE_MAX_RULES ? count : MPGATE_MAX_RULES;
+	if (!count)
+		return;
+	memcpy(s->rule, rules, s->rule_count * sizeof(*rules));
+	qsort(s->rule, s->rule_count, sizeof(*rules), compare_rules);
+}
+
+unsigned paths_slot(const struct paths *p, unsigned index)
+{
+	return p->settings.link[index].slot;
 }
 
 unsigned paths_count(const struct paths *p)

@@ -111,9 +111,23 @@ void paths_set_announces(struct paths *p, const struct mpgate_addr *peer, uint16
  */
 int paths_set_host(struct paths *p);
 
+/* What a rule says of its connections' paths. */
+struct paths_rule {
+	uint32_t id;
+	enum cfg_steer steer;
+	uint8_t links[CFG_RULE_PATHS]; /* indexes into the configuration's: these alone carry them, best first */
+	uint8_t count; /* 0: all do */
+};
+/* Of the configuration that paths_reload() gets next: nothing else may come between. More than fit are left out. */
+void paths_set_rules(struct paths *p, const struct paths_rule *rules, unsigned count);
+/* A number below 64 that a link keeps over reloads. */
+unsigned paths_slot(const struct paths *p, unsigned index);
+
 /* An MPTCP connection of ours that is to get more subflows. */
 struct paths_join {
 	uint32_t token;
+	uint32_t rule; /* its id, 0: none */
+	bool note; /* it is not to get any yet: this is for what its rule says */
 	uint16_t port; /* of remote */
 	bool announced; /* they go where the other side announces, not to remote */
 	struct mpgate_addr local, remote; /* of the first subflow */

@@ -94,37 +94,20 @@ const struct path_link *set_find_link(const struct path_link *links, unsigned co
 	return NULL;
 }
 
-static unsigned free_slot(const struct path_link *links, unsigned count, uint64_t taken, unsigned first)
-{
-	for (unsigned i = 0; i < count; i++)
-		taken |= 1ULL << links[i].slot;
-	while (taken & (1ULL << first))
-		first = (first + 1) % MPGATE_MAX_LINKS;
-	return first;
-}
-
 /* Links named before keep all they have. */
 void set_links(struct path_set *p)
 {
 	const struct path_settings *s = &p->settings;
 	struct path_link links[MPGATE_MAX_LINKS] = { 0 };
-	uint64_t taken = 0; /* slots of links that stay */
 
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct path_link *old = set_find_link(p->links, p->count, s->link[i].name);
 
 		if (old)
-			taken |= 1ULL << old->slot;
-	}
-	for (unsigned i = 0; i < s->count; i++) {
-		const struct path_link *old = set_find_link(p->links, p->count, s->link[i].name);
-
-		if (old) {
 			links[i] = *old;
-		} else {
+		else
 			memcpy(links[i].pub.name, s->link[i].name, sizeof(links[i].pub.name));
-			links[i].slot = free_slot(links, i, taken, i);
-		}
+		links[i].slot = s->link[i].slot;
 		links[i].role = s->link[i].role;
 		links[i].use = s->link[i].use;
 		links[i].detour = s->link[i].detour;

@@ -66,7 +66,7 @@ static bool is_lost(const struct path_set *p, const struct joined *j, const stru
 	const struct join_way *w = joins_way(&p->joins, &s->local);
 
 	if (w)
-		return w->gone || w->anew;
+		return w->gone || w->anew || !joins_may_use(p, j, w);
 	/* Joins leave from paths. The first one of transparent mode has the client's address. */
 	return s->join ||
 	       (joins_find_peer(&p->settings, &j->remote, j->port) && !paths_has_address(&p->addrs, &s->local));
@@ -199,7 +199,8 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && p->joins.looks <= 1)); i++) {
 		const struct join_way *w = &p->joins.ways[i];
 
-		if (!w->open || !addr_is_v4(&w->addr) != joins_family(j) || has_way(p, j, s, n, w, well))
+		if (!w->open || !joins_may_use(p, j, w) || !addr_is_v4(&w->addr) != joins_family(j) ||
+		    has_way(p, j, s, n, w, well))
 			continue;
 		joins_from(p, w, j);
 		joined = true;
@@ -219,11 +220,14 @@ static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
 	if (!known || !known->port) {
 		if (known)
 			described = *known;
+		else
+			/* Workers tell of a rule that limits paths at once. */
+			described.before = !p->joins.looked && p->settings.common != UINT64_MAX;
 		describe(p, s, n, &described);
 		described.seen = true;
 		j = &described;
 		/* The event that tells of another program's may still be on its way. */
-		if (!known && (described.asked || (described.foreign && s->opener)))
+		if (!known && (described.asked || described.before || (described.foreign && s->opener)))
 			known = joins_know(&p->joins, s->token);
 		if (known)
 			*known = described;
@@ -330,6 +334,8 @@ void subflows_apply(struct path_set *p)
 	j->look = false;
 	if (settle_all(p) < 0 || has_said(j->ways))
 		j->look = true;
+	else
+		j->looked = true;
 	/* What has not settled by then waits for the next change. */
 	if (j->look && ++j->looks <= LOOKS)
 		joins_look_soon(j);

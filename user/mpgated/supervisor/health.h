@@ -13,7 +13,7 @@
 #include <lib/config/config.h>
 #include <mpgated/ipc/shared.h>
 
-#define HEALTH_WAYS 16U /* to a peer, that are probed; a connection has no more than 8 subflows */
+#define HEALTH_WAYS WAYS_SHARED /* to a peer, that are probed; a connection has no more than 8 subflows */
 #define HEALTH_ERROR 64
 #define HEALTH_UNSURE 3U /* probes in a row: then that is how the path is, and the next one has time */
 #define HEALTH_SYN_DATA_LOST 3U /* probes in a row say that data in SYNs is not taken; fewer, that SYNs got lost */

@@ -183,14 +183,35 @@ int supervisor_load(struct supervisor *s)
 	return load_convert(s);
 }
 
+void supervisor_tell_rules(struct supervisor *s)
+{
+	struct paths_rule rules[MPGATE_MAX_RULES];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->cfg->rule_count; i++) {
+		const struct cfg_rule *r = &s->cfg->rules[i];
+
+		if (!config_steers(r))
+			continue;
+		rules[n] =
+			(struct paths_rule){ .id = s->rule_id[i], .steer = r->steer, .count = (uint8_t)r->path_count };
+		for (unsigned k = 0; k < r->path_count; k++)
+			rules[n].links[k] = (uint8_t)r->paths[k];
+		n++;
+	}
+	paths_set_rules(s->paths, rules, n);
+}
+
 /*
  * What follows a policy that is in force. Nothing that fails keeps the rest back: steer, guard and workers would go by
  * different configurations. 0, or the first -errno.
  */
 static int follow(struct supervisor *s)
 {
-	int ret = paths_reload(s->paths, s->cfg), part;
+	int ret, part;
 
+	supervisor_tell_rules(s);
+	ret = paths_reload(s->paths, s->cfg);
 	links_settle(s);
 	part = links_wait(s, LINKS_MS);
 	ret = ret ? ret : part;

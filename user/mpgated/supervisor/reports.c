@@ -20,7 +20,8 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 	bool join = m->type == MSG_JOIN,
 	     sourced = join || m->type == MSG_PROVED || m->type == MSG_BREAKS || m->type == MSG_SPEAKS;
 
-	if (m->more > (m->type == MSG_FLOWS || join) || (!sourced && memcmp(&m->source, &none, sizeof(none))) ||
+	if (m->more > (join ? JOIN_ANNOUNCED | JOIN_NOTE : m->type == MSG_FLOWS) ||
+	    (!sourced && memcmp(&m->source, &none, sizeof(none))) ||
 	    (!join && (m->token || memcmp(&m->other, &none, sizeof(none)))))
 		return "a field that has no use is set";
 	switch (m->type) {
@@ -43,7 +44,8 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 			return "a field that has no use is set";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
 	case MSG_JOIN:
-		if (!m->slot || m->slot > UINT16_MAX || m->value || addr_is_v4(&m->source) != addr_is_v4(&m->other))
+		if (!m->slot || m->slot > UINT16_MAX || m->value < 0 || (unsigned)m->value > b->rules ||
+		    addr_is_v4(&m->source) != addr_is_v4(&m->other))
 			return "no connection";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
 	case MSG_BREAKS:

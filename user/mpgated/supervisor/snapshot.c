@@ -115,6 +115,8 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->join_some_at_once = c->subflows.join == CFG_JOIN_AT_ONCE;
 	for (unsigned i = 0; i < c->rule_count; i++)
 		h->join_some_at_once |= c->rules[i].join == CFG_JOIN_AT_ONCE;
+	for (unsigned i = 0; i < c->rule_count; i++)
+		h->steers |= config_steers(&c->rules[i]);
 	for (unsigned i = 0; i < c->group_count; i++)
 		h->stand_ins |= c->groups[i].peer_count > 1;
 	h->join_ms = c->subflows.after_ms;
@@ -234,10 +236,14 @@ static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size
 			.reject = r->if_down == CFG_IF_DOWN_REJECT,
 			.published = r->published,
 			.join = r->join,
+			.steer = r->steer,
+			.link_count = r->path_count,
 			.target = r->target,
 			.port = port,
 			.target_port = r->target_port ? r->target_port : port,
 		};
+		for (unsigned k = 0; k < r->path_count; k++)
+			out[i].links[k] = (uint8_t)paths_slot(s->paths, r->paths[k]);
 		for (unsigned k = 0; r->group >= 0 && k < s->cfg->groups[r->group].peer_count; k++)
 			out[i].peers[out[i].peer_count++] = s->peer_slot[s->cfg->groups[r->group].peers[k]];
 	}

@@ -179,6 +179,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = paths_open(&s->loop, s->cfg, &events, &s->paths);
 	if (ret)
 		return ret;
+	supervisor_tell_rules(s);
 	links_settle(s);
 	if (links_wait(s, LINKS_MS) < 0)
 		log_warn("the kernel is busy with its links: programs are attached when it is not");

@@ -172,6 +172,8 @@ int supervisor_load(struct supervisor *s);
 int supervisor_reload(struct supervisor *s, struct cfg_error *err);
 /* A peer has other addresses in s->cfg->peers[cfg_index]: puts them in force. */
 void supervisor_readdress(struct supervisor *s, unsigned cfg_index);
+/* What the rules in force say of paths, before the paths get that configuration. */
+void supervisor_tell_rules(struct supervisor *s);
 /* Refreshes the workers' view of this machine's addresses. True: it changed. */
 bool supervisor_local(struct supervisor *s);
 /* Makes the snapshot that new workers get and sends it to those that run. */

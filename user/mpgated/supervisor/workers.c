@@ -258,8 +258,13 @@ static void take_message(void *arg, const struct message *m, int fd)
 	} else if (m->type == MSG_BREAKS || m->type == MSG_SPEAKS) {
 		datapath_doubt_server(p->sup->dp, &m->source, (uint16_t)m->value, m->type == MSG_BREAKS);
 	} else if (m->type == MSG_JOIN) {
-		paths_join(p->sup->paths,
-			   &(struct paths_join){ m->token, (uint16_t)m->slot, m->more, m->source, m->other });
+		paths_join(p->sup->paths, &(struct paths_join){ .token = m->token,
+								.rule = (uint32_t)m->value,
+								.note = m->more & JOIN_NOTE,
+								.port = (uint16_t)m->slot,
+								.announced = m->more & JOIN_ANNOUNCED,
+								.local = m->source,
+								.remote = m->other });
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

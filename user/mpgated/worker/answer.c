@@ -7,6 +7,7 @@
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/answer.h>
 #include <mpgated/worker/dial.h>
+#include <mpgated/worker/join.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/request.h>
@@ -37,6 +38,7 @@ void answer_begin(struct worker *w, struct conn *c)
 	if (c->request.sent == SENT_SYN && !c->peer.broken && request_peer(w, c))
 		syn_data_result(w, c);
 	conn_check_fallback(w, c);
+	join_note(w, c);
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	/* What fails here fails again below. */

@@ -199,6 +199,7 @@ struct conn {
 	uint8_t class; /* enum timer_class */
 	uint8_t state; /* enum conn_state */
 	uint8_t opener; /* enum leg_name */
+	bool join_noted; /* its rule has been told, see join_note() */
 	bool join_done; /* no further subflows are to be asked for any more, see join.h */
 	bool lent; /* GW_READY: the peer opened it for our requests; counted in shared_memory.parked */
 	uint32_t opened; /* s */

@@ -16,6 +16,7 @@
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/request.h>
 #include <mpgated/worker/transparent.h>
+#include <mpgated/worker/way.h>
 
 #define WAITING_MS 5 /* so often those that wait for a parked connection look whether others have one */
 
@@ -93,7 +94,11 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		tcp_set_dscp(fd, a, c->request.dscp);
 	/* guard drops a SYN that repeats a request it saw. */
 	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
-	conn_leave_from(w, fd, c->request.slot, c->request.address);
+	n = way_leave(w, c, fd);
+	if (n < 0) {
+		tcp_close(fd);
+		return (int)n;
+	}
 	n = tcp_dial(fd, a, p->port, syn_data, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
 	if (n == -EOPNOTSUPP && syn_data) {
 		syn_data = false;
@@ -217,6 +222,12 @@ void dial_peer(struct worker *w, struct conn *c)
 			return;
 		}
 		shortage |= tcp_is_shortage(-ret);
+	}
+	if (ret == -ENETDOWN && !c->request.again) {
+		w->stats->no_path++;
+		report_note(w, c, "none of its rule's paths works");
+		dial_direct(w, c);
+		return;
 	}
 	/* After an address that failed, the lack of a way to the next is no excuse. */
 	if (m == -ETIME) {

@@ -9,6 +9,7 @@
 
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/request.h>
+#include <mpgated/worker/way.h>
 
 #define JOINS_A_SECOND 500U /* REPORTS_MAX are twice as many */
 
@@ -37,32 +38,44 @@ static bool has_room(struct worker *w)
 	return w->join_count++ < JOINS_A_SECOND;
 }
 
-void join_ask(struct worker *w, struct conn *c)
+/* Tells the supervisor of c. False: there is no room now, or it is no MPTCP connection any more. */
+static bool tell(struct worker *w, const struct conn *c, uint32_t more)
 {
 	const struct snapshot_peer *p = conn_peer(w, c->request.slot);
-	struct message m = { .type = MSG_JOIN };
+	struct message m = { .type = MSG_JOIN, .value = (int32_t)c->request.rule_id, .more = more };
 	struct tcp_multipath now;
 	__be16 port = 0;
 
+	if (!has_room(w) || !tcp_multipath(c->peer.fd, &now, &port))
+		return false;
+	m.slot = ntohs(port);
+	m.token = now.token;
+	m.source = now.local;
+	m.other = now.remote;
+	m.more |= p && (p->flags & SNAPSHOT_PEER_TRANSPARENT) ? JOIN_ANNOUNCED : 0;
+	return report_join(w, &m);
+}
+
+void join_ask(struct worker *w, struct conn *c)
+{
 	c->join_done = true;
 	if (!may_join(w, c) || wanted(w, c) == CFG_JOIN_NEVER)
 		return;
 	/* What there is no room for, or what the supervisor's socket does not take, is said again when more was moved.
 	 */
-	c->join_done = has_room(w);
-	if (!c->join_done || !tcp_multipath(c->peer.fd, &now, &port))
-		return;
-	m.slot = ntohs(port);
-	m.token = now.token;
-	m.source = now.local;
-	m.other = now.remote;
-	m.more = p && (p->flags & SNAPSHOT_PEER_TRANSPARENT);
-	c->join_done = report_join(w, &m);
+	c->join_done = tell(w, c, 0);
 	w->stats->joins += c->join_done;
+}
+
+void join_note(struct worker *w, struct conn *c)
+{
+	if (w->snap->steers && !c->join_noted && may_join(w, c) && way_rule(w, c))
+		c->join_noted = tell(w, c, JOIN_NOTE);
 }
 
 void join_start(struct worker *w, struct conn *c)
 {
+	join_note(w, c);
 	if (!may_join(w, c))
 		c->join_done = true;
 	else if (w->snap->join_some_at_once && wanted(w, c) == CFG_JOIN_AT_ONCE)

@@ -10,6 +10,11 @@ void join_start(struct worker *w, struct conn *c);
 /* Asks for them now, unless its rule says never; once, with conn.join_done set, or again when that could not be told.
  */
 void join_ask(struct worker *w, struct conn *c);
+/*
+ * Tells what rule c goes by, where that says something of paths: as soon as there is a connection, since one whose path
+ * dies gets others unasked.
+ */
+void join_note(struct worker *w, struct conn *c);
 /* c has moved something: asks when it is enough. */
 static inline void join_moved(struct worker *w, struct conn *c)
 {

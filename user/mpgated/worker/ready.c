@@ -18,6 +18,7 @@
 
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/ready.h>
+#include <mpgated/worker/way.h>
 
 #define BURST_MS 1000 /* who comes so soon after another comes in a burst */
 #define HALVED_MS 30000 /* so often what was missed is half forgotten */
@@ -46,7 +47,7 @@ bool ready_take(struct worker *w, struct conn *c)
 
 	for (r = next_of(w, list_of(w, c->request.slot), c->request.slot); r;
 	     r = next_of(w, &r->run, c->request.slot)) {
-		if (!r->peer.out || r->peer.in || r->peer.young)
+		if (!r->peer.out || r->peer.in || r->peer.young || !way_fits(w, c, r))
 			continue;
 		address = r->request.tuple.saddr;
 		c->peer = r->peer;

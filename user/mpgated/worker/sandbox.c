@@ -84,6 +84,7 @@ static const struct confine_call calls[] = {
 	CALL1(setsockopt, EQ(1, IPPROTO_TCP)),
 	CALL1(setsockopt, EQ(1, SOL_MPTCP)),
 	/* No filters, for one. */
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_BINDTOIFINDEX)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_KEEPALIVE)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_LINGER)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_OOBINLINE)),
