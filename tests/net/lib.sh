@@ -143,6 +143,7 @@ net_init() {
 	fi
 	net_remove
 	TMP=$(mktemp -d /tmp/mpgate-test.XXXXXX)
+	export STATE_DIRECTORY=$TMP/state
 	trap cleanup EXIT
 	trap 'trap "" INT TERM HUP; exit 130' INT
 	trap 'trap "" INT TERM HUP; exit 143' TERM HUP

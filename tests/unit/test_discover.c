@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/discover.c user/mpgated/supervisor/peers.c user/mpgated/supervisor/slots.c
-// SOURCES: user/mpgated/supervisor/groups.c user/mpgated/supervisor/parked.c
+// SOURCES: user/mpgated/supervisor/groups.c user/mpgated/supervisor/parked.c user/mpgated/supervisor/ways.c
 // SOURCES: user/mpgated/supervisor/health.c user/mpgated/ipc/message.c
 // SOURCES: tests/unit/peers_script.c tests/unit/loop.c
 /*

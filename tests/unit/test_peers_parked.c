@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/peers.c user/mpgated/supervisor/slots.c user/mpgated/supervisor/groups.c
-// SOURCES: user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c
+// SOURCES: user/mpgated/supervisor/parked.c user/mpgated/supervisor/health.c user/mpgated/supervisor/ways.c
 // SOURCES: tests/unit/peers_script.c tests/unit/loop.c
 /* Peers that have parked connections with workers: which workers steer may send their connections to. */
 #include "config_test.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/paths/joins.c user/mpgated/paths/subflows.c user/mpgated/paths/foreign.c
+// SOURCES: user/mpgated/paths/steer.c
 // SOURCES: tests/unit/subflows_script.c
 // LIBS: libmnl libuv
 /* Which subflows are made and ended, from what the kernel lists. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/paths/joins.c user/mpgated/paths/subflows.c user/mpgated/paths/foreign.c
+// SOURCES: user/mpgated/paths/steer.c
 // SOURCES: tests/unit/subflows_script.c
 // LIBS: libmnl libuv
 /* Which subflows a connection has whose rule says something of paths. */
@@ -56,7 +57,7 @@ static void machine(const struct paths_rule *rule)
 	set.settings.common = UINT64_MAX;
 	for (unsigned i = 0; i < rule->count; i++)
 		set.settings.common = (i ? set.settings.common : 0) | 1ULL << rule->links[i];
-	set.joins.managed = true;
+	set.joins.managed = set.joins.backs_up = true;
 }
 
 static struct nl_subflow *list(unsigned f, uint32_t token, unsigned path, bool join)
@@ -88,12 +89,13 @@ static void ask(unsigned f, int kind, uint32_t token, uint32_t rule)
 	joins_serve(&set);
 }
 
-/* Did it begin a subflow of that connection from that path, or (what '-') end one? */
+/* Did it begin a subflow of that connection from that path ('+', '~': a backup), end one ('-'), or make it a backup
+ * ('_') or none ('^')? */
 static bool did(char what, unsigned f, uint32_t token, unsigned path)
 {
 	char word[64];
 
-	snprintf(word, sizeof(word), "%c%u:%s%s", what, token, from[f][path], what == '-' ? "" : ">");
+	snprintf(word, sizeof(word), "%c%u:%s%s", what, token, from[f][path], what == '+' || what == '~' ? ">" : "");
 	return strstr(kernel.did, word) != NULL;
 }
 
@@ -178,12 +180,76 @@ static void test_before(void)
 	CU_ASSERT(did('+', 0, 1, 1));
 }
 
+/* What a subflow is made as, and how it stands later; "p" a primary, "b" a backup, by path. */
+static void check_modes(const struct paths_rule *rule, unsigned f, const char *dead, const char *full, const char *want)
+{
+	static const uint32_t rtt[PATHS] = { 30000, 10000, 20000 };
+
+	machine(rule);
+	for (unsigned i = 0; i < PATHS; i++) {
+		set.links[i].health[f] = dead[i] == 'd' ? PATHS_DEAD : PATHS_ALIVE;
+		set.links[i].full = full[i] == 'f';
+		set.links[i].rtt_us = rtt[i];
+		set.links[i].pub.backup = dead[i] == 'b';
+	}
+	look();
+	ask(f, ASK_JOIN, 1, RULE);
+	for (unsigned i = 1; i < PATHS; i++)
+		if (dead[i] != 'd')
+			CU_ASSERT(did(want[i] == 'b' ? '~' : '+', f, 1, i));
+	/* The other way round, and all are put right. */
+	*kernel.did = '\0';
+	for (unsigned i = 0; i < PATHS; i++)
+		list(f, 1, i, i > 0)->backup = want[i] == 'p';
+	look();
+	for (unsigned i = 0; i < PATHS; i++)
+		if (dead[i] != 'd')
+			CU_ASSERT(did(want[i] == 'b' ? '_' : '^', f, 1, i));
+}
+
+static void test_modes(void)
+{
+	static const struct {
+		enum cfg_steer steer;
+		const char *order, *dead, *full, *want;
+	} cases[] = {
+		{ CFG_STEER_BALANCE, "012", "   ", "   ", "ppp" },
+		{ CFG_STEER_BALANCE, "012", "  b", "   ", "ppb" },
+		{ CFG_STEER_STANDBY, "012", "   ", "f  ", "pbb" },
+		{ CFG_STEER_STANDBY, "210", "   ", "   ", "bbp" },
+		{ CFG_STEER_STANDBY, "210", "  d", "   ", "bpb" },
+		{ CFG_STEER_STANDBY, "", "d  ", "   ", "bpb" },
+		/* Backups for all come last, and the best of them when there is nothing else. */
+		{ CFG_STEER_STANDBY, "210", "  b", "   ", "bpb" },
+		{ CFG_STEER_STANDBY, "210", "dbb", "   ", "bbp" },
+		{ CFG_STEER_DELAY, "012", "   ", "   ", "bpb" },
+		{ CFG_STEER_DELAY, "012", " d ", "   ", "bbp" },
+		{ CFG_STEER_DELAY, "012", " bb", "   ", "pbb" },
+		{ CFG_STEER_PRIORITY, "012", "   ", "   ", "pbb" },
+		{ CFG_STEER_PRIORITY, "012", "   ", "f  ", "ppb" },
+		{ CFG_STEER_PRIORITY, "012", "   ", "ff ", "ppp" },
+		{ CFG_STEER_PRIORITY, "012", "   ", " f ", "pbb" },
+		{ CFG_STEER_PRIORITY, "021", "   ", "f  ", "pbp" },
+		{ CFG_STEER_PRIORITY, "012", " b ", "f  ", "pbp" },
+		{ CFG_STEER_PRIORITY, "012", " bb", "f  ", "pbb" },
+	};
+
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		struct paths_rule rule = { .steer = cases[i / 2].steer };
+
+		for (const char *c = cases[i / 2].order; *c; c++)
+			rule.links[rule.count++] = (uint8_t)(*c - '0');
+		check_modes(&rule, i % 2, cases[i / 2].dead, cases[i / 2].full, cases[i / 2].want);
+	}
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "limited to some paths", test_limited },
 		{ "a reload", test_reload },
 		{ "connections of before", test_before },
+		{ "how they are used", test_modes },
 		CU_TEST_INFO_NULL,
 	};
 

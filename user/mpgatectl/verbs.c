@@ -44,11 +44,14 @@ static const struct view flows_view =
 		   BYTES("UP", "bytes_up"), BYTES("DOWN", "bytes_down"), PLAIN("MPTCP", "mptcp"),
 		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state"), PLAIN("MAPPED", "mapped")));
 
-static const struct view paths_view =
-	VIEW(NULL, TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
-			 PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
-			 PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
-			 BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")));
+static const struct view paths_view = VIEW(
+	NULL,
+	TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
+	      PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
+	      PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
+	      BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")),
+	TABLE("usage", PLAIN("BY", "by"), PLAIN("NAME", "name"), BYTES("UP TODAY", "up"), BYTES("DOWN TODAY", "down"),
+	      BYTES("OF QUOTA", "quota_used"), BYTES("QUOTA", "quota"), PLAIN("ANEW", "quota_again")));
 
 static const struct view peers_view = VIEW(
 	NULL,

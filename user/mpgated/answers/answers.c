@@ -296,6 +296,7 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 	}
 	json_set_text(reply, "manager", paths_manages(s->paths) ? "mpgate" : "kernel");
 	json_object_set_new(reply, "paths", all);
+	json_object_set_new(reply, "usage", answers_usage(s));
 	return reply;
 }
 

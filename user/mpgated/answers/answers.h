@@ -22,6 +22,8 @@ const char *reason_text(enum mpgate_reason r);
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);
+json_t *answers_usage(const struct supervisor *s); /* an array of what paths and rules were used for */
+void answers_usage_metrics(const struct supervisor *s, struct metrics_text *t);
 json_t *method_stats(void *arg, const json_t *parameters, const char **error, char **why);
 
 #endif

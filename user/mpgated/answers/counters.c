@@ -146,5 +146,6 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 	}
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");
 	metrics_text_sample(&t, NULL, s->generation);
+	answers_usage_metrics(s, &t);
 	return metrics_text_end(&t, len);
 }

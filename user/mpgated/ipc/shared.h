@@ -5,10 +5,10 @@
  * workers run on.
  *
  * Who writes what: a worker writes its own struct worker_stats and rows of
- * `relayed`, `parked` and `subscribers` (the supervisor clears all after a crash), its ring of mappings and the replay
- * table; both write peers. All fields are aligned words, so a reader sees an old or a new value, never a mix. The
- * supervisor takes nothing for granted of what workers can write: what it reads may be any value, and the memory cannot
- * shrink under it (the memfd is sealed).
+ * `relayed`, `parked`, `rule_bytes` and `subscribers` (the supervisor clears all after a crash), its ring of mappings
+ * and the replay table; both write peers. All fields are aligned words, so a reader sees an old or a new value, never a
+ * mix. The supervisor takes nothing for granted of what workers can write: what it reads may be any value, and the
+ * memory cannot shrink under it (the memfd is sealed).
  */
 #ifndef MPGATED_SHARED_H
 #define MPGATED_SHARED_H
@@ -160,6 +160,7 @@ struct shared_memory {
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
+	uint64_t rule_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_RULES][2]; /* up, down; by id - 1; workers write them */
 	uint32_t draining; /* 1: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
 	struct logger_stats logger;

@@ -33,6 +33,8 @@ struct path_link {
 	enum cfg_role role;
 	enum cfg_use use;
 	unsigned slot; /* names its table and endpoints; no two links share one */
+	bool full; /* it carries all it can */
+	uint32_t rtt_us; /* by the probes, 0: not known */
 	bool was_down; /* since its endpoints were made: subflows over it may be lost */
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
 	enum paths_health health[2];
@@ -65,6 +67,8 @@ struct path_settings {
 		enum cfg_use use;
 		bool detour;
 		unsigned slot; /* of path_link */
+		bool full;
+		uint32_t rtt_us;
 		enum paths_health health[2];
 		enum paths_rank rank;
 	} link[MPGATE_MAX_LINKS];

@@ -119,6 +119,8 @@ void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS])
 			.addr = l->pub.addr[f],
 			.ifindex = l->pub.ifindex,
 			.flags = l->pub.backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0,
+			.full = l->full,
+			.rtt_us = l->rtt_us,
 			.id = (uint8_t)(PATHS_ENDPOINT_ID + 2 * l->slot + f),
 			/* One that is held back is better than none. */
 			.gone = !l->pub.up || (l->pub.held && any_up),
@@ -137,31 +139,6 @@ const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr
 	return NULL;
 }
 
-static int compare_rules(const void *key, const void *rule)
-{
-	uint32_t a = *(const uint32_t *)key, b = ((const struct paths_rule *)rule)->id;
-
-	return a < b ? -1 : a > b;
-}
-
-static const struct paths_rule *find_rule(const struct path_settings *s, uint32_t id)
-{
-	return id ? bsearch(&id, s->rule, s->rule_count, sizeof(*s->rule), compare_rules) : NULL;
-}
-
-bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w)
-{
-	const struct paths_rule *r = find_rule(&p->settings, j->rule);
-	unsigned link = (unsigned)(w - p->joins.ways) / 2;
-
-	if (j->before)
-		return p->settings.common >> link & 1;
-	for (unsigned i = 0; r && i < r->count; i++)
-		if (r->links[i] == link)
-			return true;
-	return !r || !r->count;
-}
-
 unsigned joins_family(const struct joined *j)
 {
 	if (addr_is_v4(&j->local))
@@ -174,7 +151,9 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
 	bool v4 = addr_is_v4(&w->addr);
 	unsigned f = !v4;
 	uint16_t port = joins_to_port(j, f);
-	const struct nl_endpoint from = { .addr = w->addr, .ifindex = w->ifindex, .flags = w->flags, .id = w->id };
+	const struct nl_endpoint from = {
+		.addr = w->addr, .ifindex = w->ifindex, .flags = joins_flags(p, j, w), .id = w->id
+	};
 	int err;
 
 	if (j->announced)
@@ -227,9 +206,9 @@ static bool join_all(struct path_set *p, const struct joined *j)
 		if (w->open && joins_may_use(p, j, w) && !addr_is_v4(&w->addr) == joins_family(j) &&
 		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0)
 			done = joins_from(p, w, j);
-		backups |= w->open && w->flags;
+		backups |= w->open && joins_flags(p, j, w);
 	}
-	if (done && first && first->flags)
+	if (done && first && joins_flags(p, j, first))
 		mptcp_pm_prio(&p->pm, &s, true);
 	/* Those that joined as ordinary ones are seen to when they stand. */
 	if (done && backups && !p->joins.backs_up)

@@ -34,6 +34,8 @@ struct join_way {
 	bool dead; /* the probes say so */
 	bool anew; /* what is there is to be made anew */
 	uint8_t say; /* so many times more the other sides are told whether its subflows are backups */
+	bool full; /* it carries all it can */
+	uint32_t rtt_us; /* by the probes; 0: not known */
 };
 
 /* What is known of a connection, beside what the kernel tells of its subflows. */
@@ -94,8 +96,6 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
  */
 unsigned joins_family(const struct joined *j);
 const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr); /* NULL: it is none's */
-/* May the connection use that way? */
-bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w);
 void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS]);
 /* The kernel's endpoints and limits. */
 void joins_find_endpoints(struct path_set *p);
@@ -105,6 +105,11 @@ struct joined *joins_know(struct joins *j, uint32_t token); /* NULL: there are t
 void joins_look_soon(struct joins *j);
 void joins_forget(struct joins *j); /* those that were not seen since the last time */
 void joins_free(struct joins *j);
+
+/* steer.c: what the connection's rule says of its paths. May it use that way? */
+bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w);
+/* MPTCP_PM_ADDR_FLAG_BACKUP or none: what its subflow over that way is to be. */
+uint32_t joins_flags(const struct path_set *p, const struct joined *j, const struct join_way *w);
 
 /* subflows.c: where paths, addresses or endpoints have changed, or j->look is set, looks at all subflows and sets what
  * is to be. What is known and gone is forgotten. */

@@ -141,6 +141,8 @@ static void replace_settings(struct paths *p, struct path_settings *s)
 			told[i] = p->told[k];
 			memcpy(s->link[i].health, p->settings.link[k].health, sizeof(s->link[i].health));
 			s->link[i].rank = p->settings.link[k].rank;
+			s->link[i].full = p->settings.link[k].full;
+			s->link[i].rtt_us = p->settings.link[k].rtt_us;
 		}
 	}
 	for (unsigned i = 0; i < s->peer_count; i++) {
@@ -411,6 +413,16 @@ void paths_set_rules(struct paths *p, const struct paths_rule *rules, unsigned c
 		return;
 	memcpy(s->rule, rules, s->rule_count * sizeof(*rules));
 	qsort(s->rule, s->rule_count, sizeof(*rules), compare_rules);
+}
+
+void paths_set_load(struct paths *p, unsigned index, bool full, uint32_t rtt_us)
+{
+	if (index >= p->settings.count ||
+	    (p->settings.link[index].full == full && p->settings.link[index].rtt_us == rtt_us))
+		return;
+	p->settings.link[index].full = full;
+	p->settings.link[index].rtt_us = rtt_us;
+	paths_sync_after(p, 0);
 }
 
 unsigned paths_slot(const struct paths *p, unsigned index)

@@ -120,6 +120,8 @@ struct paths_rule {
 };
 /* Of the configuration that paths_reload() gets next: nothing else may come between. More than fit are left out. */
 void paths_set_rules(struct paths *p, const struct paths_rule *rules, unsigned count);
+/* What rules go by that say so: is a path full, and how long is its round trip (0: not known)? */
+void paths_set_load(struct paths *p, unsigned index, bool full, uint32_t rtt_us);
 /* A number below 64 that a link keeps over reloads. */
 unsigned paths_slot(const struct paths *p, unsigned index);
 

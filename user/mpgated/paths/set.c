@@ -108,6 +108,8 @@ void set_links(struct path_set *p)
 		else
 			memcpy(links[i].pub.name, s->link[i].name, sizeof(links[i].pub.name));
 		links[i].slot = s->link[i].slot;
+		links[i].full = s->link[i].full;
+		links[i].rtt_us = s->link[i].rtt_us;
 		links[i].role = s->link[i].role;
 		links[i].use = s->link[i].use;
 		links[i].detour = s->link[i].detour;

@@ -164,13 +164,14 @@ static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
  * Those over paths that are backups by now are backups, and others are none. One alone is what it is. An ACK tells the
  * other side, which may be lost: it is said more than once.
  */
-static void rank_ours(struct path_set *p, const struct nl_subflow *s, unsigned n)
+static void rank_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
 {
 	for (unsigned i = 0; i < n && n > 1; i++) {
 		const struct join_way *w = s[i].connected ? joins_way(&p->joins, &s[i].local) : NULL;
+		bool backup = w && joins_flags(p, j, w);
 
-		if (w && !w->gone && (w->say || s[i].backup != (w->flags != 0)))
-			mptcp_pm_prio(&p->pm, &s[i], w->flags != 0);
+		if (w && !w->gone && (w->say || s[i].backup != backup))
+			mptcp_pm_prio(&p->pm, &s[i], backup);
 	}
 }
 
@@ -194,7 +195,7 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 			mptcp_pm_part(&p->pm, &s[i], !shares_id(s, n, i));
 		again = true;
 	}
-	rank_ours(p, s, n);
+	rank_ours(p, j, s, n);
 	/* What is refused is not asked for with every look. */
 	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && p->joins.looks <= 1)); i++) {
 		const struct join_way *w = &p->joins.ways[i];
@@ -271,16 +272,23 @@ static bool same_ways(const struct join_way *a, const struct join_way *b)
 	for (unsigned i = 0; i < JOINS_WAYS && same; i++)
 		same = !memcmp(&a[i].addr, &b[i].addr, sizeof(a[i].addr)) && a[i].ifindex == b[i].ifindex &&
 		       a[i].flags == b[i].flags && a[i].id == b[i].id && a[i].open == b[i].open &&
-		       a[i].gone == b[i].gone && a[i].dead == b[i].dead && a[i].anew == b[i].anew;
+		       a[i].gone == b[i].gone && a[i].dead == b[i].dead && a[i].anew == b[i].anew &&
+		       a[i].full == b[i].full && a[i].rtt_us == b[i].rtt_us;
 	return same;
 }
 
 /* What was said of the ways by the last look. */
-static void count_says(const struct join_way *before, struct join_way *ways)
+static void count_says(const struct join_way *before, struct join_way *ways, bool steered)
 {
+	bool all = false;
+
+	/* Where rules say how paths are used, one may stand by for what another is like. */
+	for (unsigned i = 0; i < JOINS_WAYS && steered; i++)
+		all |= before[i].ifindex && (before[i].open != ways[i].open || before[i].full != ways[i].full ||
+					     before[i].rtt_us != ways[i].rtt_us);
 	for (unsigned i = 0; i < JOINS_WAYS; i++)
 		if (before[i].ifindex && ways[i].ifindex)
-			ways[i].say = before[i].flags != ways[i].flags ? SAYS : before[i].say;
+			ways[i].say = all || before[i].flags != ways[i].flags ? SAYS : before[i].say;
 }
 
 /* They were said once more. True: not for the last time. */
@@ -320,7 +328,7 @@ void subflows_apply(struct path_set *p)
 	memcpy(before, j->ways, sizeof(before));
 	memcpy(endpoints, j->endpoints, sizeof(endpoints));
 	joins_find_ways(p, j->ways);
-	count_says(before, j->ways);
+	count_says(before, j->ways, p->settings.rule_count > 0);
 	if (j->foreign)
 		joins_find_endpoints(p);
 	if (!same_ways(before, j->ways) || !same_endpoints(endpoints, count, j)) {

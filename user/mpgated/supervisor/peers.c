@@ -40,45 +40,6 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 
 /* --- what is told */
 
-/* The index of the link with that name, -1: there is none. */
-static int find_link(const struct supervisor *s, const char *name)
-{
-	for (unsigned i = 0; i < s->cfg->link_count; i++)
-		if (!strcmp(s->cfg->links[i].name, name))
-			return (int)i;
-	return -1;
-}
-
-/* For rules that say which paths they use. */
-static void tell_ways(const struct peer *p)
-{
-	struct peer_shared *shared = &p->sup->shm->peers[p->slot];
-	struct way_shared way[WAYS_SHARED] = { 0 };
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < p->health.count; i++) {
-		const struct health_way *h = &p->health.way[i];
-		int index = find_link(p->sup, h->path.name);
-
-		if (index < 0)
-			continue;
-		way[n++] = (struct way_shared){ .from = h->path.from,
-						.ifindex = paths_get(p->sup->paths, (unsigned)index)->ifindex,
-						.rtt_us = h->rtt_us,
-						.address = h->address,
-						.link = (uint8_t)paths_slot(p->sup->paths, (unsigned)index),
-						.state = h->state == HEALTH_DOWN ? WAY_DOWN
-							 : h->plain		 ? WAY_PLAIN
-										 : WAY_GOOD };
-	}
-	if (shared->way_count == n && !memcmp(shared->way, way, sizeof(way)))
-		return;
-	__atomic_add_fetch(&shared->ways_written, 1, __ATOMIC_SEQ_CST);
-	memcpy(shared->way, way, sizeof(way));
-	shared->way_count = n;
-	__atomic_add_fetch(&shared->ways_written, 1, __ATOMIC_SEQ_CST);
-}
-
 /*
  * The workers' part. probed: the way whose probe has just ended, -1: none; only that may say how SYN data fares now, of
  * which workers may have learned more since the one before. Binding costs a port where the kernel has no
@@ -90,7 +51,7 @@ static void tell_workers(struct peer *p, int probed)
 	struct peer_shared *shared = &p->sup->shm->peers[p->slot];
 	int first = health_first(&p->health);
 
-	tell_ways(p);
+	ways_tell(p);
 	for (unsigned a = 0; a < p->address_count; a++) {
 		int best = health_best(&p->health, a);
 		const struct health_path *path = best < 0 ? NULL : &p->health.way[best].path;

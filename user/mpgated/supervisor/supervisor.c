@@ -227,6 +227,7 @@ static void stop(struct supervisor *s)
 	sigaddset(&again, SIGHUP);
 	sigprocmask(SIG_BLOCK, &again, NULL);
 	s->stopping = true;
+	cost_close(s);
 	for (unsigned i = 0; s->dp && i < s->worker_count; i++)
 		datapath_set_listener(s->dp, i, 0, false, false);
 	workers_stop(s);
@@ -311,6 +312,7 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 	peers_settle(s);
 	s->discover.changed = supervisor_readdress;
 	discover_settle(s);
+	cost_open(s);
 	log_info("instance %s: %u workers, %u rules", s->cfg->instance, s->worker_count, s->cfg->rule_count);
 	notify("READY=1");
 	uv_run(&s->loop, UV_RUN_DEFAULT);

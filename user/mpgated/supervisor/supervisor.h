@@ -17,6 +17,7 @@
 #include <mpgated/control/control.h>
 #include <mpgated/datapath/datapath.h>
 #include <mpgated/supervisor/child.h>
+#include <mpgated/supervisor/cost.h>
 #include <mpgated/supervisor/discover.h>
 #include <mpgated/supervisor/features.h>
 #include <mpgated/supervisor/health.h>
@@ -132,6 +133,7 @@ struct supervisor {
 	uint32_t *rule_id; /* index in cfg->rules -> id */
 	struct links links;
 	struct ranks ranks;
+	struct cost cost;
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
@@ -241,6 +243,11 @@ void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
+
+/* ways.c */
+void ways_tell(const struct peer *p); /* to workers, for rules that say which paths they use */
+/* The shortest round trip that probes over a link have found lately, us; 0: none has. */
+uint32_t ways_rtt(const struct supervisor *s, const char *link, uint64_t now);
 
 /* groups.c */
 void groups_settle(struct supervisor *s); /* after peers_commit(): which peers others can stand in for */

@@ -90,12 +90,21 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 	return ret;
 }
 
+static void count(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes)
+{
+	uint64_t *stat = down ? &w->stats->bytes_down : &w->stats->bytes_up;
+
+	*stat += bytes;
+	if (c->request.rule_id - 1 < MPGATE_MAX_RULES)
+		w->shm->rule_bytes[w->index][c->request.rule_id - 1][down] += bytes;
+}
+
 int relay_up(struct worker *w, struct conn *c)
 {
 	uint64_t before = c->bytes_up;
 	int ret = pump(w, c, conn_opener(c), conn_target(c), &c->bytes_up);
 
-	w->stats->bytes_up += c->bytes_up - before;
+	count(w, c, 0, c->bytes_up - before);
 	return ret;
 }
 
@@ -109,7 +118,7 @@ static int relay_down(struct worker *w, struct conn *c)
 		return 0;
 	ret = pump(w, c, conn_target(c), conn_opener(c), &c->bytes_down);
 
-	w->stats->bytes_down += c->bytes_down - before;
+	count(w, c, 1, c->bytes_down - before);
 	return ret;
 }
 
