@@ -20,10 +20,10 @@ paths_are() { sed -i "s/^  - { name: wan0.*/  - { name: wan0, role: path, path: 
 paths_are 1000 "use: overflow"
 shape 0 $RATE
 shape 1 $RATE
-daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" && wait_for 20 ways_are up || {
+if ! { daemon_start hub "$HUB" "$TMP/hub.yaml" && daemon_start gw "$GATEWAY" "$TMP/gw.yaml" && wait_for 20 ways_are up; }; then
 	echo "Bail out! a daemon does not start"
 	exit 1
-}
+fi
 
 # Payload that went over a link, either way: probes and handshakes are small.
 on "$ROUTER" nft -f - <<-END
@@ -123,6 +123,23 @@ for f in 4 6; do
 	check "IPv$f: standby: it did" more_big 1 $((b + 3000000))
 	link_mend 0
 done
+
+# A hub whose quota is used up says so, and is taken again when it has more.
+hub_quota() {
+	sed -i "s/^  - { name: net0.*/  - { name: net0, role: path, quota-mib: $1 }/" "$TMP/hub.yaml"
+	ctl hub reload
+}
+check "a hub with a quota" hub_quota 1
+check "that is used up" wait_for 5 grep -q "quota: new requests are told to go elsewhere" "$TMP/hub.log"
+for f in 4 6; do
+	family $f
+	check "IPv$f: connections go direct" wait_for 5 greeted_by "$CLIENT_IP"
+done
+says() { ctl gw --json peers list | jq -e --arg e "$1" '.peers[0].last_error == $e'; }
+check "the gateway knows why" wait_for 10 says "it says: resource exceeded"
+check "more quota" hub_quota 100000
+check "the hub takes requests again" wait_for 5 grep -q "quota: new requests are taken again" "$TMP/hub.log"
+check "and has them" wait_for 70 greeted_by "$HUB6"
 
 # A file that is broken costs what was in it, and no more.
 check "the daemon ends" daemon_stop gw

@@ -440,9 +440,9 @@ static json_t *drain(struct supervisor *s, bool on, const char **error, char **w
 
 	if (!s->cfg->convert.listening && !s->cfg->transparent.accept)
 		return method_fail(error, why, "no requests come in here: this is no hub");
-	if (s->shm->draining != on)
+	if ((s->shm->draining & DRAIN_ASKED) != on)
 		log_info("drain: new requests are %s", on ? "told to go elsewhere" : "taken again");
-	s->shm->draining = on;
+	s->shm->draining = (s->shm->draining & ~DRAIN_ASKED) | (on ? DRAIN_ASKED : 0);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		carried += s->shm->workers[i].connections;
 	snprintf(text, sizeof(text), "new requests are %s; connections that are carried: %u",

@@ -155,13 +155,16 @@ struct logger_stats {
 #undef X
 };
 
+#define DRAIN_ASKED 1U /* mpgatectl drain */
+#define DRAIN_QUOTA 2U /* the quotas of all paths are used up */
+
 struct shared_memory {
 	struct worker_stats workers[MPGATE_MAX_WORKERS];
 	struct peer_shared peers[MPGATE_MAX_PEERS];
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t rule_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_RULES][2]; /* up, down; by id - 1; workers write them */
-	uint32_t draining; /* 1: requests are told to go elsewhere; written by the supervisor */
+	uint32_t draining; /* DRAIN_*, not 0: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
 	struct logger_stats logger;
 	struct mapping_ring mappings[MPGATE_MAX_WORKERS]; /* memory is taken where something is written */

@@ -13,7 +13,8 @@
 #define PERIOD_MS 1000U
 #define SAVE_MS 60000U /* at most so often */
 #define MIB (1ULL << 20)
-#define DELAY_PERCENT 20U /* a round trip that differs by less is the same */
+#define DELAY_PERCENT 20U /* a round trip that differs by less is the same, */
+#define DELAY_LEAST_US 2000U /* or by less than that */
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 /* --- links */
@@ -171,6 +172,23 @@ static void look_at_quotas(struct supervisor *s)
 	}
 }
 
+/* A hub whose paths have all used up their quotas is full: gateways go elsewhere, as when it is drained. */
+static void look_at_hub(struct supervisor *s)
+{
+	unsigned paths = 0, spent = 0;
+	bool full, was = s->shm->draining & DRAIN_QUOTA;
+
+	for (unsigned i = 0; i < s->cost.count; i++) {
+		paths += s->cfg->links[i].role == CFG_PATH;
+		spent += s->cost.link[i].spent;
+	}
+	full = paths && spent == paths && (s->cfg->convert.listening || s->cfg->transparent.accept);
+	if (full == was)
+		return;
+	s->shm->draining = (s->shm->draining & ~DRAIN_QUOTA) | (full ? DRAIN_QUOTA : 0);
+	log_info("quota: new requests are %s", full ? "told to go elsewhere" : "taken again");
+}
+
 /* --- overflow, and what rules go by that say how they use paths */
 
 static bool has_steer(const struct supervisor *s, enum cfg_steer steer)
@@ -240,7 +258,7 @@ static uint32_t new_delay(uint32_t told, uint32_t now)
 {
 	uint32_t differs = now > told ? now - told : told - now;
 
-	return now && differs > told / 100 * DELAY_PERCENT ? now : told;
+	return now && (!told || (differs > DELAY_LEAST_US && differs > told / 100 * DELAY_PERCENT)) ? now : told;
 }
 
 static void tell_loads(struct supervisor *s, const struct overflow_view *view)
@@ -311,6 +329,7 @@ static void look(uv_timer_t *timer)
 	count_links(s, ms);
 	count_rules(s);
 	look_at_quotas(s);
+	look_at_hub(s);
 	view_links(s, view);
 	look_at_overflow(s, view);
 	tell_loads(s, view);
@@ -352,6 +371,7 @@ void cost_open(struct supervisor *s)
 	struct cost *c = &s->cost;
 	int err;
 
+	tzset();
 	cost_file_path(c->file, s->cfg->instance);
 	load(c);
 	c->job = (struct job){ .work = save_in_job, .done = saved, .arg = c };
