@@ -23,9 +23,10 @@
 #define GUARD_KNOWN_NS (1ULL << 37) /* 137 s; a source that proved a key is known that long: a few probes of a peer */
 #define GUARD_KNOWN_STEP_NS (1ULL << 33) /* its time is written anew after 9 s: not for each of its SYNs */
 
-/* An entry of guard_replay: from the top, the nonce's hash, the 4-tuple's, the second. */
+/* An entry of guard_replay: from the top, the nonce's hash, the 4-tuple's, how many copies came, the second. */
 #define GUARD_REPLAY_PRINT_SHIFT 32
-#define GUARD_REPLAY_TUPLE 0xffff0000ULL
+#define GUARD_REPLAY_TUPLE 0xfffc0000ULL
+#define GUARD_REPLAY_COPY (1ULL << 16) /* one copy that came from elsewhere; two bits of their number */
 
 /* What is signed, in that order, then the tag. */
 struct guard_message {
@@ -174,7 +175,7 @@ static __always_inline bool guard_tag_right(const struct mpgate_guard_key *key, 
 	return ((lo ^ tag.lo) | (hi ^ tag.hi)) == 0;
 }
 
-/* 16 bits of a hash of the 4-tuple that nobody can steer who lacks the key. */
+/* 14 bits of a hash of the 4-tuple that nobody can steer who lacks the key. */
 static __noinline __u64 guard_tuple_hash(const struct mpgate_guard_key *key, const struct segment *seg)
 {
 	union {
@@ -192,13 +193,25 @@ static __noinline __u64 guard_tuple_hash(const struct mpgate_guard_key *key, con
 	return tag.lo & GUARD_REPLAY_TUPLE;
 }
 
+/* One more of the copies that a request may come in, over other paths: a few, and soon after the first. */
+static __always_inline bool guard_copy(__u64 *entry, __u32 age, const __u8 *nonce)
+{
+	if (!convert_has_copies(nonce) || age > CONVERT_COPY_SECONDS ||
+	    (*entry / GUARD_REPLAY_COPY & 3) >= CONVERT_COPIES)
+		return false;
+	*entry += GUARD_REPLAY_COPY;
+	return true;
+}
+
 /*
  * A nonce opens one connection: the first 4-tuple that shows it owns it, and its retransmissions pass. Two CPUs may
  * write one entry: the worker checks again in any case. By a clock that nobody sets.
  */
 static __always_inline enum mpgate_reason guard_first_use(const struct mpgate_settings *set, const struct segment *seg,
-							  const struct mpgate_guard_key *key, __u32 id, __u64 nonce)
+							  const struct mpgate_guard_key *key, __u32 id,
+							  const struct guard_message *msg)
 {
+	__u64 nonce = msg->words[GUARD_NONCE_WORD];
 	__u64 print = replay_fingerprint(nonce, id), from = guard_tuple_hash(key, seg);
 	__u32 now = bpf_ktime_get_boot_ns() / GUARD_NS, index = print & (set->replay_buckets - 1);
 	__u32 victim = 0, oldest = 0;
@@ -214,7 +227,10 @@ static __always_inline enum mpgate_reason guard_first_use(const struct mpgate_se
 		if (!entry || age > 2U * set->cookie_window) {
 			age = REPLAY_TIME_MASK + 1;
 		} else if (entry >> GUARD_REPLAY_PRINT_SHIFT == print >> GUARD_REPLAY_PRINT_SHIFT) {
-			return (entry & GUARD_REPLAY_TUPLE) == from ? MPGATE_R_GUARD_PASS : MPGATE_R_GUARD_REPLAY;
+			return (entry & GUARD_REPLAY_TUPLE) == from ||
+					       guard_copy(&bucket->way[i], age, msg->cookie.nonce)
+				       ? MPGATE_R_GUARD_PASS
+				       : MPGATE_R_GUARD_REPLAY;
 		}
 		if (age > oldest) {
 			oldest = age;
@@ -273,7 +289,7 @@ static __always_inline enum mpgate_reason guard_cookie(const struct mpgate_setti
 	age = now - bpf_ntohl(msg.cookie.timestamp);
 	if (age > (__s32)set->cookie_window || age < -(__s32)set->cookie_window)
 		return MPGATE_R_GUARD_STALE;
-	reason = guard_first_use(set, seg, key, id, msg.words[GUARD_NONCE_WORD]);
+	reason = guard_first_use(set, seg, key, id, &msg);
 	if (reason == MPGATE_R_GUARD_PASS)
 		guard_know(seg);
 	return reason;

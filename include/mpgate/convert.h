@@ -72,6 +72,19 @@ struct convert_cookie {
 };
 
 /*
+ * A nonce that begins so says that its request may come in a few copies, over other paths: one connection is opened,
+ * and goes over the first whose handshake is over. It is under the tag; to who does not know it, it is a nonce as any.
+ */
+#define CONVERT_NONCE_COPIES 0x6370
+#define CONVERT_COPIES 2 /* so many besides the first */
+#define CONVERT_COPY_SECONDS 3 /* and so long after it */
+
+static inline __attribute__((always_inline, unused)) int convert_has_copies(const __u8 *nonce)
+{
+	return nonce[0] == CONVERT_NONCE_COPIES >> 8 && nonce[1] == (CONVERT_NONCE_COPIES & 0xff);
+}
+
+/*
  * Clock, behind Error 32 for a cookie that is right but for its time: two
  * reserved bytes, the converter's time in seconds since 1970, and a tag of 16
  * bytes over what was signed of the cookie with CONVERT_CLOCK_FORM in place of

@@ -62,6 +62,50 @@ static void a_nonce_opens_one_connection(void)
 	}
 }
 
+/* But for one that may come in copies: a few, and soon. */
+static void copies_pass(void)
+{
+	const __be16 mark = htons(CONVERT_NONCE_COPIES);
+	__u64 before = nonces;
+	__u32 only = 0;
+
+	settings.replay_buckets = 1;
+	dp_settings(skel, &settings);
+	EACH(family, xdp)
+	{
+		struct mpgate_replay all = {};
+		struct message m;
+
+		map_set(skel->maps.guard_replay, &only, &all);
+		for (int late = 0; late < 2; late++) {
+			memcpy(&nonces, &mark, sizeof(mark));
+			nonces--; /* the next one is that */
+			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, false);
+			struct packet p = syn(family, &m);
+
+			expect("first", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+			if (late) {
+				if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.guard_replay), &only, &all))
+					err(1, "guard_replay");
+				for (int i = 0; i < MPGATE_REPLAY_WAYS; i++)
+					all.way[i] -= all.way[i] ? CONVERT_COPY_SECONDS + 1 : 0;
+				map_set(skel->maps.guard_replay, &only, &all);
+			}
+			for (int i = 0; i < CONVERT_COPIES + 2; i++) {
+				p.sport = 2000 + i;
+				expect("elsewhere", guard(&p, xdp),
+				       late || i >= CONVERT_COPIES ? MPGATE_R_GUARD_REPLAY : MPGATE_R_GUARD_PASS);
+			}
+			p.sport = 0;
+			expect("the first again", guard(&p, xdp), MPGATE_R_GUARD_PASS);
+			nonces += 1ULL << 16;
+		}
+	}
+	nonces = before;
+	settings.replay_buckets = BUCKETS;
+	dp_settings(skel, &settings);
+}
+
 /* Each bit of the tag counts. */
 static void a_tag_is_right_as_a_whole(void)
 {
@@ -468,6 +512,7 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "cookies decide", cookies_decide },
 		{ "a nonce opens one connection", a_nonce_opens_one_connection },
+		{ "copies pass", copies_pass },
 		{ "a tag is right as a whole", a_tag_is_right_as_a_whole },
 		{ "other nonces are new", other_nonces_are_new },
 		{ "the shortest messages are read", the_shortest_messages_are_read },

@@ -205,7 +205,7 @@ link_em() {
 	echo "${options[*]}" >"$TMP/$2.em"
 	"$TOOLS/linkem" -f "$TMP/$2.em" "$1:$2" "$3:$4" </dev/null >>"$TMP/linkem-$2.log" 2>&1 &
 	spawned "linkem-$2" $!
-	EM_PID[$2]=$!
+	EM_PID[$2]=$SPAWNED
 	wait_for 5 ip -n "$3" link show dev "$4" || { cat "$TMP/linkem-$2.log" >&2; return 1; }
 }
 declare -A EM_PID

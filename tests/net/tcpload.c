@@ -16,6 +16,8 @@
  *   gap    the same; prints the longest time between two reads, too
  *   rr     requests of n bytes (to echo) one after the other for t seconds; prints percentiles in ms
  *   rate   connections with one byte each way, one after the other, c at a time for t seconds; prints how many
+ *   times  n connections with one byte each way, one after the other; prints of each how long it took to connect, and
+ *          until the byte was back
  *   late   like get, but ends its side behind the request, prints "waiting" and reads only when its input ends
  *   post   sends n seeded bytes, reads the answer of early meanwhile, compares; the server may reset behind it
  *   abort  sends n seeded bytes and resets the connection
@@ -313,7 +315,7 @@ static const struct {
 	{ "get", get_fast },  { "slow", get_slow }, { "echo", echo },	   { "sink", sink }, { "first", first },
 	{ "greet", greet },   { "conn", conn },	    { "bulk", bulk },	   { "rr", rr },     { "rate", rate },
 	{ "late", get_late }, { "hold", hold },	    { "abort", abort_it }, { "post", post }, { "order", order },
-	{ "silent", silent }, { "gap", gap },
+	{ "silent", silent }, { "gap", gap },	    { "times", times },
 };
 
 static void *job_run(void *arg)

@@ -92,4 +92,20 @@ static void rate(struct job *j)
 	}
 }
 
+static void times(struct job *j)
+{
+	for (uint64_t i = 0; i < bytes && !j->failed; i++) {
+		double begin = now_ms();
+		int fd = dial(j);
+
+		if (fd < 0)
+			return;
+		j->failed = ping(fd);
+		if (!j->failed)
+			printf("connect_ms=%.3f byte_ms=%.3f\n", j->connect_ms, now_ms() - begin);
+		close(fd);
+		j->count += !j->failed;
+	}
+}
+
 #endif

@@ -119,7 +119,7 @@ static const char full[] =
 	"  - { name: r1, to-port: [ 8080-8090, 22, \"23\" ], action: direct }\n"
 	"  - { name: r2, link: lan0, from: [ 10.1.0.0/16, \"fd01::/16\" ], from-set: cloud, to-set: cloud,\n"
 	"      dscp: [ ef, AF41, cs1, 3, df ], action: proxy, via: hubs, if-down: reject, mptcp: terminate }\n"
-	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early }\n"
+	"  - { name: r3, to: [ 203.0.113.1 ], action: proxy, via: hub1, connect: early, join: never, setup: stagger }\n"
 	"  - { name: r4, link: host, to: [ 203.0.113.2 ], action: proxy, via: hub1 }\n"
 	"  - { name: r5, to: [ 203.0.113.2 ], action: proxy, via: way }\n"
 	"  - { name: r6, from: [ 203.0.113.0/24 ], action: terminate, mptcp: learned }\n"
@@ -130,6 +130,7 @@ static const char full[] =
 	"    dscp: [ ef ], connect: early, if-down: reject }\n"
 	"- { name: p3, address: [ 198.51.100.25 ], port: [ 80 ], to: 192.168.1.10, to-port: 8080, via: hub1 }\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
+	"subflows: { join: at-once, setup: duplicate }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n"
@@ -228,9 +229,9 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       a->from_given == b->from_given && a->to_given == b->to_given && SAME_BYTES(a, b, ports, port_count) &&
 	       SAME_BYTES(a, b, dscp, dscp_count) && a->proxy == b->proxy && a->group == b->group &&
 	       a->connect == b->connect && a->if_down == b->if_down && a->mptcp == b->mptcp && a->join == b->join &&
-	       a->terminate == b->terminate && a->published == b->published && SAME_BYTES(a, b, paths, path_count) &&
-	       a->steer == b->steer && memcmp(&a->target, &b->target, sizeof(a->target)) == 0 &&
-	       a->target_port == b->target_port;
+	       a->setup == b->setup && a->terminate == b->terminate && a->published == b->published &&
+	       SAME_BYTES(a, b, paths, path_count) && a->steer == b->steer &&
+	       memcmp(&a->target, &b->target, sizeof(a->target)) == 0 && a->target_port == b->target_port;
 }
 
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)

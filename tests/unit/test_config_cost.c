@@ -87,6 +87,8 @@ static void test_refused(void)
 		  "8: steer: 'fastest' is not one of load-balancing, active-standby, smallest-delay" },
 		{ RULE("steer: redundant"),
 		  "8: rule 'r': steer: redundant cannot be had: Linux sends each byte over one path" },
+		{ RULE("steer: active-standby, setup: duplicate"),
+		  "8: rule 'r': setup: duplicate goes over the two best paths, not with paths or steer" },
 		{ RULE("steer: load-balancing, weights: [ 70, 30 ]"),
 		  "8: rule 'r': weights cannot be kept: Linux sends over the path whose queue is empty first" },
 		{ PATHS PEER "policy:\n  rules:\n  - { name: r, action: direct, paths: [ dsl ] }\n",

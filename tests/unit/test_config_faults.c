@@ -34,8 +34,10 @@ static const struct {
 	  "up-mbit, down-mbit, quota-mib, quota-reset-day" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",
 	  "3: 'to-prot' is not known here; known: name, link, from, from-set, to, to-set, to-port, dscp, action, via, "
-	  "connect, if-down, mptcp, join, paths, steer, weights" },
+	  "connect, if-down, mptcp, join, setup, paths, steer, weights" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, join: late }\n", "3: rule 'r': join needs action: proxy" },
+	{ "policy:\n  rules:\n  - { name: r, action: direct, setup: stagger }\n",
+	  "3: rule 'r': setup needs action: proxy" },
 	{ "subflows: { after-ms: 99 }\n", "1: after-ms: 99 is not between 100 and 60000" },
 	{ "subflows: { after-kib: 0 }\n", "1: after-kib: 0 is not between 1 and 1048576" },
 	{ "links: 7\n", "1: links must be a list, as in [ a, b ]" },

@@ -91,6 +91,26 @@ static void test_kept(void)
 	CU_ASSERT_EQUAL(h.way[1].state, HEALTH_UP);
 }
 
+/* Where the second copy of a request goes, and when the first is late. */
+static void test_second(void)
+{
+	struct health h = two_up();
+
+	CU_ASSERT_EQUAL(health_second(&h, 0), 1);
+	CU_ASSERT_EQUAL(health_late_ms(&h, 0), 30 + HEALTH_LATE_MS);
+	h.way[0].rtt_us = 3000000;
+	CU_ASSERT_EQUAL(health_late_ms(&h, 0), HEALTH_LATE_MOST_MS);
+	probe(&h, 0, &tcp, T0 + 1); /* the better one is the other now, and this one bonds nothing */
+	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
+	probe(&h, 0, &good, T0 + 2);
+	probe(&h, 1, &bad, T0 + 3);
+	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
+	probe(&h, 1, &good, T0 + 4);
+	probe(&h, 0, &bad, T0 + 5); /* one is left */
+	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
+	CU_ASSERT_EQUAL(health_second(&h, 1), -1); /* of another address */
+}
+
 static void test_choice(void)
 {
 	struct health h = two_up();
@@ -392,6 +412,7 @@ int main(void)
 				{ "bound", test_bound },
 				{ "what stays is kept", test_kept },
 				{ "choice", test_choice },
+				{ "the second best", test_second },
 				{ "where joins go", test_joins },
 				{ "second address", test_second_address },
 				{ "cadence", test_cadence },

@@ -63,9 +63,14 @@ static void test_up_and_down(void)
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
 	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");
+	/* No second path yet for copies of requests, which are not for who shares its address. */
+	CU_ASSERT_EQUAL(shared(p)->late_ms[0], 0);
+	CU_ASSERT_EQUAL(shared(p)->others, 1);
 	loop_pass(HEALTH_PAUSE_MS);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_good));
 	CU_ASSERT_TRUE(leaves_from(p, 0, ""));
+	CU_ASSERT_TRUE(shared(p)->late_ms[0] >= HEALTH_LATE_MS);
+	CU_ASSERT_EQUAL(memcmp(&shared(p)->second[0], &nowhere, sizeof(nowhere)) != 0, true);
 
 	loop_pass(HEALTH_IDLE_MS);
 	CU_ASSERT_TRUE(script_ends("hub", 0, "wan0", &script_silent));

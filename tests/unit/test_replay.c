@@ -31,6 +31,8 @@ static void empty(void)
 	memset(shm, 0, shared_size(BUCKETS));
 }
 
+static struct replay_place place; /* of the cookie that was used last */
+
 static struct convert_cookie cookie(uint64_t nonce, uint32_t key_id, uint32_t stamp)
 {
 	struct convert_cookie c = { .key_id = htonl(key_id), .timestamp = htonl(stamp) };
@@ -44,7 +46,7 @@ static enum replay use_one(uint64_t nonce, uint32_t key_id, uint32_t now)
 {
 	const struct convert_cookie c = cookie(nonce, key_id, NOW);
 
-	return replay_use(shm, BUCKETS, &c, now, WINDOW);
+	return replay_use(shm, BUCKETS, &c, now, WINDOW, 0, &place);
 }
 
 static bool use(uint64_t nonce, uint32_t key_id, uint32_t now)
@@ -179,9 +181,36 @@ static void test_near(void)
 			const struct convert_cookie c = cookie(1, KEY, UINT32_MAX - window);
 
 			empty();
-			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window), REPLAY_NEW);
-			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window), REPLAY_SEEN);
+			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window, 0, &place), REPLAY_NEW);
+			CU_ASSERT_EQUAL(replay_use(shm, buckets, &c, NOW, window, 0, &place), REPLAY_SEEN);
 		}
+}
+
+/* Who has a request, for how long, and whether its copies are settled: told to whoever asks later. */
+static void test_place(void)
+{
+	const struct convert_cookie c = cookie(5, KEY, NOW);
+	struct replay_place mine, other;
+
+	empty();
+	for (unsigned worker = 0; worker < MPGATE_MAX_WORKERS; worker += MPGATE_MAX_WORKERS - 1) {
+		empty();
+		CU_ASSERT_EQUAL(replay_use(shm, BUCKETS, &c, NOW, WINDOW, worker, &mine), REPLAY_NEW);
+		CU_ASSERT_EQUAL(replay_use(shm, BUCKETS, &c, NOW + 2, WINDOW, 1, &other), REPLAY_SEEN);
+		CU_ASSERT_EQUAL(replay_worker(&other), worker);
+		CU_ASSERT_EQUAL(replay_age(&other, NOW + 2), 2);
+		CU_ASSERT_FALSE(replay_settled(&other));
+		replay_settle(&mine);
+		CU_ASSERT_TRUE(replay_settled(&other));
+		CU_ASSERT_EQUAL(replay_use(shm, BUCKETS, &c, NOW + 2, WINDOW, 1, &other), REPLAY_SEEN);
+		CU_ASSERT_EQUAL(replay_worker(&other), worker);
+		CU_ASSERT_TRUE(replay_settled(&other));
+		/* Its place is another one's by now: that is not touched. */
+		*mine.at = 1;
+		replay_settle(&mine);
+		CU_ASSERT_EQUAL(*mine.at, 1);
+		CU_ASSERT_TRUE(replay_settled(&other));
+	}
 }
 
 /* As many as the configuration says, for the whole of the window, and none is forgotten. */
@@ -198,7 +227,7 @@ static void test_size(void)
 		for (unsigned i = 0; i < 1000; i++, nonce++) {
 			const struct convert_cookie c = cookie(nonce, KEY, NOW + s);
 
-			forgotten += replay_use(shm, buckets, &c, NOW + s, WINDOW) == REPLAY_NEW_FULL;
+			forgotten += replay_use(shm, buckets, &c, NOW + s, WINDOW, 0, &place) == REPLAY_NEW_FULL;
 		}
 	CU_ASSERT(forgotten <= 301000 * 5 / 10000);
 	cfg.convert.window = 3600;
@@ -218,6 +247,7 @@ int main(void)
 				{ "of two workers one wins", test_two_workers },
 				{ "those of one time are near each other", test_near },
 				{ "sized by rate", test_size },
+				{ "whose it is", test_place },
 				CU_TEST_INFO_NULL };
 
 	race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

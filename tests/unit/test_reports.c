@@ -19,6 +19,7 @@
 #include "cunit.h"
 
 #define PEERS 3U
+#define WORKERS 4U
 #define RULES 2U
 #define QUESTION 7U
 #define NOBODY                                                                                                         \
@@ -34,7 +35,7 @@
 		}                                                                                                      \
 	}
 
-static const struct report_bounds bounds = { .peers = PEERS, .rules = RULES, .question = QUESTION };
+static const struct report_bounds bounds = { .peers = PEERS, .rules = RULES, .workers = WORKERS, .question = QUESTION };
 
 static unsigned open_descriptors(void)
 {
@@ -114,6 +115,13 @@ static void test_messages(void)
 		{ { MSG_JOIN, 8803, -1, 1, SOMEBODY, SOMEBODY, 5 }, false, false },
 		{ { MSG_JOIN, 8803, 0, 4, SOMEBODY, SOMEBODY, 5 }, false, false },
 		{ { MSG_JOIN, 8803, 0, 0, SOMEBODY, NOBODY, 5 }, false, false }, /* of two families */
+		{ { MSG_COPY, WORKERS - 1, 20, 0, SOMEBODY, NOBODY, 3 }, true, true },
+		{ { MSG_COPY, 0, 0, 0, SOMEBODY, NOBODY, 0 }, true, true },
+		{ { MSG_COPY, 0, 0, 0, SOMEBODY, NOBODY, 0 }, false, false },
+		{ { MSG_COPY, WORKERS, 20, 0, SOMEBODY, NOBODY, 3 }, true, false },
+		{ { MSG_COPY, 0, -1, 0, SOMEBODY, NOBODY, 3 }, true, false },
+		{ { MSG_COPY, 0, 20, 1, SOMEBODY, NOBODY, 3 }, true, false },
+		{ { MSG_COPY, 0, 20, 0, SOMEBODY, SOMEBODY, 3 }, true, false },
 		{ { MSG_FULL, 0, 1, 0, NOBODY, NOBODY, 5 }, false, false },
 		{ { MSG_FULL, 0, 1, 0, NOBODY, SOMEBODY, 0 }, false, false },
 		{ { MSG_FULL, 0, 1, 0, SOMEBODY, NOBODY, 0 }, false, false },

@@ -40,7 +40,7 @@ int io_watch_again(int epoll, int fd, uint32_t events, uint64_t tag)
 void io_unwatch(int epoll, int fd)
 {
 	(void)epoll;
-	CHECK(fd == CONTROL_FD || sock_of(fd)->listener);
+	CHECK(fd == CONTROL_FD || sock_live(fd)->watched);
 	if (fd != CONTROL_FD)
 		sock_of(fd)->watched = false;
 }

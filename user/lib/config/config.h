@@ -47,6 +47,8 @@ enum cfg_join { CFG_JOIN_DEFAULT, CFG_JOIN_LATE, CFG_JOIN_AT_ONCE, CFG_JOIN_NEVE
  * it fails; the one with the shortest round trip; the best one, and the next while it is full.
  */
 enum cfg_steer { CFG_STEER_BALANCE, CFG_STEER_STANDBY, CFG_STEER_DELAY, CFG_STEER_PRIORITY };
+/* Over how many paths a connection's request goes at a time; DEFAULT: as the section `subflows` says. */
+enum cfg_setup { CFG_SETUP_DEFAULT, CFG_SETUP_SINGLE, CFG_SETUP_STAGGER, CFG_SETUP_DUPLICATE };
 /* Which of a group's peers has a connection: the first that is up, or by client, each as its weight is. */
 enum cfg_choose { CFG_CHOOSE_ORDER, CFG_CHOOSE_CLIENT };
 enum cfg_manager { CFG_MANAGER_AUTO, CFG_MANAGER_KERNEL };
@@ -169,6 +171,7 @@ struct cfg_rule {
 	unsigned paths[CFG_RULE_PATHS]; /* indexes into config.links: these alone carry it, best first */
 	unsigned path_count; /* 0: all do */
 	enum cfg_steer steer;
+	enum cfg_setup setup; /* published: DEFAULT, which is single there */
 	bool published; /* an entry of `publish` */
 	struct mpgate_addr target; /* published: where the peer connects to */
 	uint16_t target_port; /* published: for the first port of ports[0]; 0: the port outside */
@@ -199,6 +202,7 @@ struct config {
 	struct {
 		enum cfg_manager manager; /* who decides which subflows exist */
 		enum cfg_join join; /* of rules that do not say; never DEFAULT */
+		enum cfg_setup setup; /* the same */
 		unsigned after_kib, after_ms; /* CFG_JOIN_LATE: so much was moved, or so long it goes on */
 	} subflows;
 	struct {

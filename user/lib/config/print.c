@@ -356,6 +356,8 @@ static void print_rule(struct printer *p, const struct config *cfg, const struct
 	print_paths(p, cfg, rule);
 	if (rule->steer)
 		pair(p, "steer", cfg_steer_words[rule->steer].str);
+	if (rule->setup)
+		pair(p, "setup", cfg_setup_words[rule->setup].str);
 	close_map(p);
 }
 
@@ -405,6 +407,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 	open_map(p, "subflows");
 	pair(p, "path-manager", cfg_manager_words[cfg->subflows.manager].str);
 	pair(p, "join", cfg_join_words[cfg->subflows.join].str);
+	pair(p, "setup", cfg_setup_words[cfg->subflows.setup].str);
 	number(p, "after-kib", cfg->subflows.after_kib);
 	number(p, "after-ms", cfg->subflows.after_ms);
 	close_map(p);

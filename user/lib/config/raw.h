@@ -89,6 +89,7 @@ struct raw_rule {
 	unsigned *weights; /* refused: the kernel has none */
 	unsigned weights_count;
 	unsigned steer; /* enum cfg_steer, or RAW_REDUNDANT */
+	enum cfg_setup setup;
 };
 #define RAW_REDUNDANT (CFG_STEER_PRIORITY + 1)
 
@@ -120,6 +121,7 @@ struct raw_config {
 	struct {
 		enum cfg_manager manager;
 		enum cfg_join join;
+		enum cfg_setup setup;
 		uint32_t *after_kib, *after_ms;
 	} subflows;
 	struct {
@@ -143,6 +145,6 @@ extern const struct cyaml_schema_value raw_schema;
 extern const cyaml_strval_t cfg_role_words[3], cfg_use_words[3], cfg_guard_words[4], cfg_accept_words[3],
 	cfg_source_words[2], cfg_mode_words[2], cfg_dialect_words[2], cfg_connect_words[2], cfg_if_down_words[2],
 	cfg_action_words[3], cfg_mptcp_words[3], cfg_transport_words[2], cfg_join_words[4], cfg_manager_words[2],
-	cfg_choose_words[2], cfg_from_words[2], cfg_steer_words[5];
+	cfg_choose_words[2], cfg_from_words[2], cfg_steer_words[5], cfg_setup_words[4];
 
 #endif

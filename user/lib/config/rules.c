@@ -265,8 +265,12 @@ static int build_action(struct build *b, unsigned i)
 	rule->terminate = raw->action == RAW_TERMINATE;
 	rule->mptcp = raw->mptcp;
 	rule->join = raw->join;
+	rule->setup = raw->setup;
 	if (rule->join && !rule->proxy)
 		return cfg_fail(b, cfg_at(b, "%s.join", cfg_rule_at(b, i)), "rule '%s': join needs action: proxy",
+				raw->name);
+	if (rule->setup && !rule->proxy)
+		return cfg_fail(b, cfg_at(b, "%s.setup", cfg_rule_at(b, i)), "rule '%s': setup needs action: proxy",
 				raw->name);
 	if (rule->terminate)
 		r = check_terminate(b, i);

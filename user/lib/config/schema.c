@@ -50,6 +50,10 @@ const cyaml_strval_t cfg_steer_words[5] = { { "load-balancing", CFG_STEER_BALANC
 					    { "smallest-delay", CFG_STEER_DELAY },
 					    { "priority", CFG_STEER_PRIORITY },
 					    { "redundant", RAW_REDUNDANT } };
+const cyaml_strval_t cfg_setup_words[4] = { { "default", CFG_SETUP_DEFAULT },
+					    { "single", CFG_SETUP_SINGLE },
+					    { "stagger", CFG_SETUP_STAGGER },
+					    { "duplicate", CFG_SETUP_DUPLICATE } };
 const cyaml_strval_t cfg_choose_words[2] = { { "order", CFG_CHOOSE_ORDER }, { "client", CFG_CHOOSE_CLIENT } };
 const cyaml_strval_t cfg_manager_words[2] = { { "auto", CFG_MANAGER_AUTO }, { "kernel", CFG_MANAGER_KERNEL } };
 const cyaml_strval_t cfg_from_words[2] = { { "file", 0 }, { "dhcp", 1 } };
@@ -165,6 +169,7 @@ static const cyaml_schema_field_t rule_fields[] = {
 	WORD("if-down", OPT, struct raw_rule, if_down, cfg_if_down_words),
 	WORD("mptcp", OPT, struct raw_rule, mptcp, cfg_mptcp_words),
 	WORD("join", OPT, struct raw_rule, join, cfg_join_words),
+	WORD("setup", OPT, struct raw_rule, setup, cfg_setup_words),
 	TEXTS("paths", OPT, struct raw_rule, paths),
 	WORD("steer", OPT, struct raw_rule, steer, cfg_steer_words),
 	NUMBERS("weights", OPT, struct raw_rule, weights),
@@ -211,6 +216,7 @@ static const cyaml_schema_field_t timeout_fields[] = {
 static const cyaml_schema_field_t subflow_fields[] = {
 	WORD("path-manager", OPT, struct raw_config, subflows.manager, cfg_manager_words),
 	WORD("join", OPT, struct raw_config, subflows.join, cfg_join_words),
+	WORD("setup", OPT, struct raw_config, subflows.setup, cfg_setup_words),
 	NUMBER("after-kib", struct raw_config, subflows.after_kib),
 	NUMBER("after-ms", struct raw_config, subflows.after_ms),
 	CYAML_FIELD_END,

@@ -95,6 +95,10 @@ static int build_steer(struct build *b, unsigned i)
 		return cfg_fail(b, cfg_at(b, "%s.steer", cfg_rule_at(b, i)),
 				"rule '%s': steer: %s needs two paths at least", raw->name,
 				cfg_steer_words[rule->steer].str);
+	if (config_steers(rule) && rule->setup > CFG_SETUP_SINGLE)
+		return cfg_fail(b, cfg_at(b, "%s.setup", cfg_rule_at(b, i)),
+				"rule '%s': setup: %s goes over the two best paths, not with paths or steer", raw->name,
+				cfg_setup_words[rule->setup].str);
 	return config_steers(rule) ? check_kernel(b, i, key) : 0;
 }
 

@@ -43,6 +43,10 @@
 	X(tagged, "tagged", "connections towards servers that a hub on the path may take (mode: transparent)")         \
 	X(taken, "taken", "tagged connections of peers: taken over")                                                   \
 	X(terminated, "terminated", "MPTCP connections taken over in their servers' place (action: terminate)")        \
+	X(raced, "raced", "set-ups that went over a second path as well (setup: stagger, duplicate)")                  \
+	X(raced_second, "raced-second", "the same, which the second path won")                                         \
+	X(copies, "copies", "requests that came once more over another path (setup: of a gateway)")                    \
+	X(copies_taken, "copies-taken", "the same, carried over that path")                                            \
 	X(ready_opened, "ready-opened", "connections to a peer opened ahead")                                          \
 	X(ready_used, "ready-used", "Convert messages sent over a connection opened ahead")                            \
 	X(joins, "joins", "connections to a peer for which further subflows were asked for")                           \
@@ -122,6 +126,10 @@ struct peer_shared {
 	uint32_t ways_written; /* odd while the next ones are being written; by the supervisor */
 	uint32_t way_count;
 	struct way_shared way[WAYS_SHARED]; /* by address of the peer, then best first */
+	/* The same of the second best path; `late_ms` says whether there is one. */
+	struct mpgate_addr second[CFG_PEER_ADDRESSES];
+	uint32_t late_ms[CFG_PEER_ADDRESSES]; /* a handshake over the best path takes longer than usual; 0: no second */
+	uint32_t others; /* bits, by address: others may have it as well (Joins), who know nothing of our requests */
 	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
 };
 
@@ -210,6 +218,11 @@ enum message_type {
 	 * but they are to go by what the rule `value` says.
 	 */
 	MSG_JOIN,
+	/*
+	 * From a worker, and on to worker `slot`, with the connection: it carries the request that one has, whose nonce
+	 * is in `source`, of peer `token`; `value` bytes behind the message were read.
+	 */
+	MSG_COPY,
 	/*
 	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
@@ -311,6 +324,7 @@ struct snapshot_rule {
 	uint32_t steer; /* enum cfg_steer */
 	uint8_t links[CFG_RULE_PATHS]; /* numbers of those that carry it, best first */
 	uint32_t link_count; /* 0: all do */
+	uint32_t setup; /* enum cfg_setup, never DEFAULT */
 	uint16_t peer_count, peers[MPGATE_GROUP_PEERS]; /* slots of the group it is sent to; none: it is not */
 	struct mpgate_addr target;
 	uint16_t port, target_port;
@@ -341,6 +355,7 @@ struct snapshot {
 	uint32_t joins; /* further subflows are to be asked for; else the kernel makes them */
 	uint32_t join, join_some_at_once; /* enum cfg_join of what has no rule; 1: some are AT_ONCE */
 	uint32_t steers; /* 1: some rule says which paths its connections use, or how */
+	uint32_t races; /* 1: some rule has requests go over several paths */
 	uint32_t stand_ins; /* 1: some rule has more than one peer */
 	uint32_t join_ms; /* when a connection is no longer young */
 	uint64_t join_bytes;

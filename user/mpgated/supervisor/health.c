@@ -289,6 +289,27 @@ int health_best(const struct health *h, unsigned address)
 	return best;
 }
 
+int health_second(const struct health *h, unsigned address)
+{
+	int best = health_best(h, address);
+
+	for (unsigned i = 0; best >= 0 && i < h->count; i++) {
+		const struct health_way *w = &h->way[i];
+
+		if (w->address == address && w->state == HEALTH_UP && !w->plain &&
+		    !same_path(&w->path, &h->way[best].path))
+			return (int)i;
+	}
+	return -1;
+}
+
+uint32_t health_late_ms(const struct health *h, unsigned way)
+{
+	uint32_t ms = h->way[way].rtt_us / 1000 * 3 / 2 + HEALTH_LATE_MS;
+
+	return ms < HEALTH_LATE_MOST_MS ? ms : HEALTH_LATE_MOST_MS;
+}
+
 int health_first(const struct health *h)
 {
 	int best = -1;

@@ -31,6 +31,8 @@
 #define HEALTH_PATIENCE_MS 2000U /* for an answer, where there is another way: SYNs are repeated after one second */
 #define HEALTH_QUICK_MS 200U /* the same, and for a connection's SYN, where another peer can take over; or: */
 #define HEALTH_QUICK_RTTS 3U
+#define HEALTH_LATE_MS 20U /* and half a round trip more than one; at most: */
+#define HEALTH_LATE_MOST_MS 800U /* SYNs are repeated after one second */
 #define HEALTH_PATIENCE_RTTS 4U /* and so many round trips */
 
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
@@ -124,6 +126,10 @@ uint32_t health_quick_ms(const struct health *h);
 bool health_silent(const struct health *h, uint64_t now, uint64_t *next);
 /* The best way to that address, of those that are up; -1: none is. */
 int health_best(const struct health *h, unsigned address);
+/* The best way to that address over another path than the best one, of those that are up and bond; -1: none. */
+int health_second(const struct health *h, unsigned address);
+/* A handshake over that way that takes longer than this is late: it is usual by the last probe. */
+uint32_t health_late_ms(const struct health *h, unsigned way);
 /* The best of all; -1: none is up. */
 int health_first(const struct health *h);
 /* Do further subflows of connections to that address belong where it announces? As the last answer of a way that is up

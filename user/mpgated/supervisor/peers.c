@@ -41,27 +41,41 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 /* --- what is told */
 
 /*
- * The workers' part. probed: the way whose probe has just ended, -1: none; only that may say how SYN data fares now, of
- * which workers may have learned more since the one before. Binding costs a port where the kernel has no
+ * Where connections over that way (-1: none) leave from. Binding costs a port where the kernel has no
  * IP_BIND_ADDRESS_NO_PORT: there the way that the kernel takes by itself is left to it.
+ */
+static void tell_from(const struct peer *p, int way, struct mpgate_addr *shared)
+{
+	static const struct mpgate_addr none;
+	const struct health_path *path = way < 0 ? NULL : &p->health.way[way].path;
+	bool bind = path &&
+		    (p->sup->features[FEATURE_NO_PORT] || strcmp(path->name, p->sup->main_path[path->v6].name) != 0);
+	const struct mpgate_addr *from = bind ? &path->from : &none;
+
+	if (memcmp(shared, from, sizeof(*from)) != 0)
+		*shared = *from;
+}
+
+/*
+ * The workers' part. probed: the way whose probe has just ended, -1: none; only that may say how SYN data fares now, of
+ * which workers may have learned more since the one before.
  */
 static void tell_workers(struct peer *p, int probed)
 {
-	static const struct mpgate_addr none;
 	struct peer_shared *shared = &p->sup->shm->peers[p->slot];
 	int first = health_first(&p->health);
+	uint32_t others = 0;
 
 	ways_tell(p);
 	for (unsigned a = 0; a < p->address_count; a++) {
-		int best = health_best(&p->health, a);
-		const struct health_path *path = best < 0 ? NULL : &p->health.way[best].path;
-		bool bind = path && (p->sup->features[FEATURE_NO_PORT] ||
-				     strcmp(path->name, p->sup->main_path[path->v6].name) != 0);
-		const struct mpgate_addr *from = bind ? &path->from : &none;
+		int best = health_best(&p->health, a), second = health_second(&p->health, a);
 
-		if (memcmp(&shared->from[a], from, sizeof(*from)) != 0)
-			shared->from[a] = *from;
+		tell_from(p, best, &shared->from[a]);
+		tell_from(p, second, &shared->second[a]);
+		shared->late_ms[a] = second < 0 ? 0 : health_late_ms(&p->health, (unsigned)best);
+		others |= (uint32_t)health_joins(&p->health, a) << a;
 	}
+	shared->others = others;
 	if (first < 0)
 		return;
 	shared->address = p->health.way[first].address;

@@ -17,12 +17,12 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 {
 	static const struct mpgate_addr none;
 
-	bool join = m->type == MSG_JOIN,
-	     sourced = join || m->type == MSG_PROVED || m->type == MSG_BREAKS || m->type == MSG_SPEAKS;
+	bool join = m->type == MSG_JOIN, copy = m->type == MSG_COPY,
+	     sourced = join || copy || m->type == MSG_PROVED || m->type == MSG_BREAKS || m->type == MSG_SPEAKS;
 
 	if (m->more > (join ? JOIN_ANNOUNCED | JOIN_NOTE : m->type == MSG_FLOWS) ||
-	    (!sourced && memcmp(&m->source, &none, sizeof(none))) ||
-	    (!join && (m->token || memcmp(&m->other, &none, sizeof(none)))))
+	    (!sourced && memcmp(&m->source, &none, sizeof(none))) || (!join && !copy && m->token) ||
+	    (!join && memcmp(&m->other, &none, sizeof(none))))
 		return "a field that has no use is set";
 	switch (m->type) {
 	case MSG_PEER_FAILED:
@@ -48,6 +48,8 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 		    addr_is_v4(&m->source) != addr_is_v4(&m->other))
 			return "no connection";
 		return descriptor ? "a descriptor that was not asked for" : NULL;
+	case MSG_COPY:
+		return m->slot >= b->workers || m->value < 0 || !descriptor ? "no copy of a request" : NULL;
 	case MSG_BREAKS:
 	case MSG_SPEAKS:
 		if (m->slot || m->value < 1 || m->value > UINT16_MAX)

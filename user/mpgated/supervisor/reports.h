@@ -17,6 +17,7 @@
 struct report_bounds {
 	unsigned peers; /* slots in use are below */
 	unsigned rules; /* ids are 1 to this, 0: none */
+	unsigned workers;
 	uint32_t question; /* number of the last MSG_FLOWS that it was sent */
 };
 

@@ -83,6 +83,15 @@ static uint64_t kernel_bytes(const struct config *c)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / MEMORY_SHARE;
 }
 
+/* Published: its way is the hub's, which has no paths to choose from. */
+/* The second path may be any. */
+static enum cfg_setup rule_setup(const struct config *c, const struct cfg_rule *r)
+{
+	return r->published || !r->proxy || config_steers(r) ? CFG_SETUP_SINGLE
+	       : r->setup				     ? r->setup
+							     : c->subflows.setup;
+}
+
 static void fill_settings(const struct supervisor *s, struct snapshot *h)
 {
 	const struct config *c = s->cfg;
@@ -113,6 +122,8 @@ static void fill_settings(const struct supervisor *s, struct snapshot *h)
 	h->joins = paths_manages(s->paths);
 	h->join = c->subflows.join;
 	h->join_some_at_once = c->subflows.join == CFG_JOIN_AT_ONCE;
+	for (unsigned i = 0; i < c->rule_count; i++)
+		h->races |= rule_setup(c, &c->rules[i]) != CFG_SETUP_SINGLE;
 	for (unsigned i = 0; i < c->rule_count; i++)
 		h->join_some_at_once |= c->rules[i].join == CFG_JOIN_AT_ONCE;
 	for (unsigned i = 0; i < c->rule_count; i++)
@@ -238,6 +249,7 @@ static int add_rules(const struct supervisor *s, uint8_t **image, uint32_t *size
 			.join = r->join,
 			.steer = r->steer,
 			.link_count = r->path_count,
+			.setup = rule_setup(s->cfg, r),
 			.target = r->target,
 			.port = port,
 			.target_port = r->target_port ? r->target_port : port,

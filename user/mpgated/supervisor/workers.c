@@ -223,7 +223,9 @@ static struct report_bounds bounds_of(const struct worker_proc *p)
 {
 	const struct supervisor *s = p->sup;
 
-	return (struct report_bounds){ .peers = s->peer_slots, .rules = s->rule_count, .question = s->question };
+	return (struct report_bounds){
+		.peers = s->peer_slots, .rules = s->rule_count, .workers = s->worker_count, .question = s->question
+	};
 }
 
 static void take_flows(struct worker_proc *p, const struct message *m, int fd)
@@ -265,6 +267,8 @@ static void take_message(void *arg, const struct message *m, int fd)
 								.announced = m->more & JOIN_ANNOUNCED,
 								.local = m->source,
 								.remote = m->other });
+	} else if (m->type == MSG_COPY) {
+		message_send(p->sup->workers[m->slot].child.socket, m, fd);
 	} else if (m->type == MSG_FLOWS) {
 		take_flows(p, m, fd);
 	} else if (m->type == MSG_FULL && p->full != m->value) {

@@ -8,7 +8,6 @@
 #include <mpgated/net/io.h>
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/conn.h>
-#include <mpgated/worker/replay.h>
 
 static int compare_keys(const void *id, const void *key)
 {
@@ -52,7 +51,7 @@ static int check_keyed(struct worker *w, struct request *r, const struct access_
 	if (ret)
 		return ret;
 	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie)); /* it may not be aligned */
-	switch (replay_use(w->shm, s->replay_buckets, &cookie, clock->boot, s->window)) {
+	switch (replay_use(w->shm, s->replay_buckets, &cookie, clock->boot, s->window, w->index, &r->place)) {
 	case REPLAY_SEEN:
 		return -EALREADY;
 	case REPLAY_NEW_FULL:

@@ -8,11 +8,13 @@
 
 #include <lib/convert.h>
 #include <mpgated/worker/conn.h>
+#include <mpgated/worker/replay.h>
 
 /* Who sent the message, by its cookie. */
 struct request {
 	struct convert_msg msg;
 	bool keyed; /* by a valid keyed cookie */
+	struct replay_place place; /* of a right keyed cookie whose time is right, too; spent before or not */
 	const struct snapshot_key
 		*key; /* that its cookie was made with, also if its time or end is not right; NULL: none */
 };

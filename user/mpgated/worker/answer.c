@@ -8,6 +8,7 @@
 #include <mpgated/worker/answer.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/join.h>
+#include <mpgated/worker/race.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/request.h>
@@ -35,6 +36,10 @@ void answer_begin(struct worker *w, struct conn *c)
 {
 	unsigned peer = c->request.slot, address = c->request.address;
 
+	list_del(&c->run); /* from those of which another copy may be sent */
+	/* Who comes first has it, where nothing was said yet. */
+	if (!race_in_syns(c))
+		race_won(w, c);
 	if (c->request.sent == SENT_SYN && !c->peer.broken && request_peer(w, c))
 		syn_data_result(w, c);
 	conn_check_fallback(w, c);
@@ -42,7 +47,7 @@ void answer_begin(struct worker *w, struct conn *c)
 	c->state = GW_ANSWER;
 	conn_timer(w, c, TIMER_CONNECT);
 	/* What fails here fails again below. */
-	if (c->request.sent != SENT_AHEAD)
+	if (c->request.sent != SENT_AHEAD && !c->race)
 		leg_flush_first(w, &c->peer);
 	answer_event(w, c);
 	ready_fill(w, peer, address);
@@ -65,6 +70,8 @@ void answer_ahead(struct worker *w, struct conn *c)
  */
 static void answer_missing(struct worker *w, struct conn *c)
 {
+	if (race_goes_on(w, c))
+		return;
 	if (c->request.again) {
 		report_note(w, c, "the peer does not take the request a second time");
 		dial_leave(w, c);
@@ -219,6 +226,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		conn_close(w, c, true);
 		return;
 	}
+	race_won(w, c);
 	if (m.has & CONVERT_HAS_ERROR) {
 		answer_error(w, c, &m);
 		return;
@@ -248,7 +256,8 @@ static int flush_request(struct worker *w, struct conn *c)
 {
 	int ret;
 
-	if (c->peer.broken)
+	/* Of its copies the peer chooses one; what does not fit into a SYN waits for that. */
+	if (c->peer.broken || c->race)
 		return 0;
 	if (dial_keeps_first(c) || c->held) {
 		ret = leg_flush(w, &c->peer);

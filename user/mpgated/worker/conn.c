@@ -24,6 +24,7 @@ void conn_init(struct worker *w)
 		list_init(&w->ready[i]);
 	list_init(&w->parking);
 	list_init(&w->waiting);
+	list_init(&w->racing);
 	list_init(&w->dead);
 	list_init(&w->blocked);
 	for (unsigned i = 0; i < 2; i++) {
@@ -93,21 +94,40 @@ static struct conn **chain_of(struct worker *w, const struct mpgate_tuple *t)
 	return &w->table[tag.lo % CONN_CHAINS];
 }
 
+static struct conn **chain_of_nonce(struct worker *w, uint64_t nonce)
+{
+	struct siphash_tag tag;
+	struct siphash s;
+
+	siphash_init(&s, w->table_key[0], w->table_key[1]);
+	siphash_final(&s, nonce, sizeof(nonce), &tag);
+	return &w->table[tag.lo % CONN_CHAINS];
+}
+
 static bool same_tuple(const struct mpgate_tuple *a, const struct mpgate_tuple *b)
 {
 	return a->sport == b->sport && a->dport == b->dport && !memcmp(&a->saddr, &b->saddr, sizeof(a->saddr)) &&
 	       !memcmp(&a->daddr, &b->daddr, sizeof(a->daddr));
 }
 
-void conn_enter(struct worker *w, struct conn *c)
+static void enter(struct conn *c, struct conn **head)
 {
-	struct conn **head = chain_of(w, &c->request.tuple);
-
 	c->chain = *head;
 	if (c->chain)
 		c->chain->chained = &c->chain;
 	c->chained = head;
 	*head = c;
+}
+
+void conn_enter(struct worker *w, struct conn *c)
+{
+	enter(c, chain_of(w, &c->request.tuple));
+}
+
+void conn_open(struct worker *w, struct conn *c)
+{
+	enter(c, chain_of_nonce(w, c->request.nonce));
+	c->request.open = true;
 }
 
 static void conn_leave(struct conn *c)
@@ -124,9 +144,27 @@ struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t)
 {
 	struct conn *c = *chain_of(w, t);
 
-	while (c && !same_tuple(&c->request.tuple, t))
+	while (c && (c->request.open || !same_tuple(&c->request.tuple, t)))
 		c = c->chain;
 	return c;
+}
+
+struct conn *conn_find_open(struct worker *w, unsigned slot, uint64_t nonce)
+{
+	struct conn *c = *chain_of_nonce(w, nonce);
+
+	while (c && !(c->request.open && c->request.slot == slot && c->request.nonce == nonce))
+		c = c->chain;
+	return c;
+}
+
+void conn_settle(struct conn *c)
+{
+	if (!c->request.open)
+		return;
+	conn_leave(c);
+	c->request.open = false;
+	replay_settle(&c->request.place);
 }
 
 int conn_count(struct worker *w, struct conn *c, const struct mpgate_addr *client)
@@ -206,8 +244,23 @@ static void conn_unlend(struct worker *w, struct conn *c)
 		report_parked(w, c->request.slot);
 }
 
+/* Its copies go with a request; a copy goes alone. */
+static void leave_race(struct worker *w, struct conn *c)
+{
+	struct conn **at = c->state == GW_COPY && c->race ? &c->race->race : NULL;
+
+	while (at && *at != c)
+		at = &(*at)->race_next;
+	if (at)
+		*at = c->race_next;
+	while (!at && c->race)
+		conn_close(w, c->race, true);
+	c->race = NULL;
+}
+
 void conn_close(struct worker *w, struct conn *c, bool reset)
 {
+	leave_race(w, c);
 	if (c->state == RELAY || c->state == GW_ANSWER)
 		conn_check_fallback(w, c);
 	if (c->held)

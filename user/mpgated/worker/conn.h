@@ -10,11 +10,13 @@
  *                                                     \-> GW_DIRECT (the peer failed) -> RELAY
  *            held: GW_DIAL -> GW_ANSWER -> GW_APPROVED (the SYN is put back, the client is to be accepted) -> RELAY
  *            or TR_DIAL (towards the server, in the client's name) -> GW_APPROVED or RELAY
+ *            GW_COPY (over another path than that of a GW_DIAL or GW_ANSWER; that takes over its peer leg, or ends it)
  *            GW_READY (opened ahead, or parked by the peer; its peer leg becomes that of another connection)
  *            GW_PARKING (opened for requests of the peer) -> GW_PARKED (the peer has taken it in) -> HUB_HEADER
  *   hub:     HUB_HEADER (the Convert message) -> HUB_DIAL (towards the server) -> RELAY
  *                     |-> HUB_LINGER (an Error was sent) <-/
- *                     \-> GW_READY (the peer parks it)
+ *                     |-> GW_READY (the peer parks it)
+ *                     \-> HUB_COPY (of a request that another connection has, which takes over its peer leg, or not)
  *            TR_DIAL (a SYN with a peer's tag; towards the server) -> GW_APPROVED -> RELAY
  *
  * A closed connection stays allocated until the batch of events it was closed
@@ -25,6 +27,7 @@
 
 #include <mpgated/ipc/shared.h>
 #include <mpgated/worker/list.h>
+#include <mpgated/worker/replay.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,12 +39,14 @@ enum conn_state {
 	GW_ANSWER,
 	GW_APPROVED,
 	GW_DIRECT,
+	GW_COPY,
 	GW_READY,
 	GW_PARKING,
 	GW_PARKED,
 	TR_DIAL,
 	HUB_HEADER,
 	HUB_DIAL,
+	HUB_COPY,
 	HUB_LINGER,
 	RELAY,
 	CLOSED
@@ -131,13 +136,19 @@ struct conn_request {
 	bool retimed; /* it was said anew by the peer's clock */
 	bool part; /* first is the begin of an answer, and no longer what the client said */
 	uint8_t cookie_tries; /* 1: said again since an issued cookie was refused; 2: with a new one */
+	uint8_t setup; /* enum cfg_setup */
+	uint8_t raced; /* copies that were sent */
+	bool twice; /* the request may be sent in copies: that stands in its nonce */
+	bool second; /* the peer leg goes over the second path */
 	uint32_t stamp; /* of the keyed cookie, as the nonce; 0: none yet */
-	uint64_t nonce;
+	uint64_t nonce; /* hub: the same */
 	uint32_t peers_changed; /* of the worker, when the peer was dialed */
 	/* hub */
 	uint16_t pending; /* its place in worker.pending, where it is counted; PENDING_SLOTS: it is not */
 	uint8_t answer; /* ANSWER_* */
 	bool granted; /* its message was taken */
+	bool open; /* it is in worker.table by its nonce: none of its copies has been chosen */
+	struct replay_place place; /* with open, and HUB_COPY */
 	bool own; /* the server leg was bound to an address: a lack is of ports */
 	uint32_t subscriber; /* its place in shared_memory.subscribers, and 1; 0: it is not counted */
 	struct mpgate_addr mapped; /* where the server sees it come from, while that is logged */
@@ -190,7 +201,9 @@ struct conn {
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct conn_still still;
 	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready; GW_PARK*: in worker.parking;
-			    GW_DIAL without a peer leg: in worker.waiting */
+			    GW_DIAL without a peer leg: in worker.waiting; with one: perhaps in worker.racing */
+	struct conn *race; /* GW_COPY: whose request it has; else the copies of this one's */
+	struct conn *race_next; /* GW_COPY: the next copy */
 	struct strangers *pool; /* see strangers.c; NULL: it is in none */
 	struct source *source;
 	struct list stranger, same; /* in pool, in source; oldest first */
@@ -325,6 +338,8 @@ struct worker {
 	struct list ready[READY_LISTS]; /* connections to peers opened ahead, by us or by them, oldest first; by slot */
 	struct list waiting; /* for a connection that their peer parks with us */
 	uint64_t waiting_look; /* ms: when those are looked at next */
+	struct list racing; /* requests of which another copy may be sent */
+	uint64_t racing_look; /* the same */
 	struct list parking; /* connections that we open, and keep, for requests of peers */
 	uint64_t parking_look; /* ms: when more of them may be due */
 	struct list dead; /* through conn.timer */
@@ -343,6 +358,7 @@ struct worker {
 	uint32_t error_second, errors; /* Error messages sent in this second */
 	uint32_t note_second, notes;
 	uint32_t join_second, join_count; /* further subflows asked for in this second */
+	uint32_t copy_second, copy_count; /* copies of requests handed to other workers in this second */
 	uint8_t *buf; /* RELAY_HEADROOM + RELAY_BUF */
 	struct demand demand[MPGATE_MAX_PEERS]; /* gateway, by slot */
 	struct parking parkings[MPGATE_MAX_PEERS]; /* the same */
@@ -447,6 +463,7 @@ void report_parked(struct worker *w, unsigned slot);
 int report_proved(struct worker *w, const struct mpgate_addr *source);
 /* False: the supervisor's socket did not take it. */
 bool report_join(struct worker *w, const struct message *m);
+bool report_copy(struct worker *w, const struct message *m, int fd); /* the same */
 /* The server of c took no SYN with MPTCP, and one without at once; or it speaks MPTCP, of which there were doubts. */
 void report_server(struct worker *w, const struct conn *c, bool breaks);
 /* A message about one connection, at most 10 a second. */
@@ -482,6 +499,10 @@ void conn_check_fallback(struct worker *w, struct conn *c);
 /* Lets c be found by the tuple in its request, which stays as it is from here on. */
 void conn_enter(struct worker *w, struct conn *c);
 struct conn *conn_find(struct worker *w, const struct mpgate_tuple *t); /* NULL: none */
+/* Hub: lets c be found by the nonce and the peer in its request, until conn_settle(). */
+void conn_open(struct worker *w, struct conn *c);
+struct conn *conn_find_open(struct worker *w, unsigned slot, uint64_t nonce); /* NULL: none */
+void conn_settle(struct conn *c);
 void conn_timer(struct worker *w, struct conn *c, enum timer_class class);
 uint64_t conn_timer_ms(const struct worker *w, enum timer_class class);
 /* c has more to do after the present batch. */

@@ -10,6 +10,7 @@
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/copy.h>
 #include <mpgated/worker/parking.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/worker.h>
@@ -187,6 +188,8 @@ bool worker_message(struct worker *w)
 			w->stats->beat = (uint32_t)m.value;
 		else if (m.type == MSG_STOP_ACCEPTING)
 			worker_stop_accepting(w);
+		else if (m.type == MSG_COPY && fd >= 0)
+			fd = copy_arrives(w, &m, fd);
 		if (fd >= 0)
 			close(fd);
 	}

@@ -13,6 +13,7 @@
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/flows.h>
+#include <mpgated/worker/race.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/request.h>
 #include <mpgated/worker/transparent.h>
@@ -28,12 +29,13 @@ void dial_blame(struct worker *w, const struct conn *c, int err)
 
 bool dial_keeps_first(const struct conn *c)
 {
-	return c->request.again || !c->request.keyed;
+	return c->request.again || !c->request.keyed || race_in_syns(c);
 }
 
 /* Closed without a reset, the socket would go on to send the request, and the hub carry it out with nobody waiting. */
 void dial_leave(struct worker *w, struct conn *c)
 {
+	race_end(w, c);
 	if (c->peer.parked.data)
 		unpark(w, &c->peer.parked);
 	if (c->peer.fd >= 0)
@@ -93,7 +95,7 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 	if (c->request.dscp)
 		tcp_set_dscp(fd, a, c->request.dscp);
 	/* guard drops a SYN that repeats a request it saw. */
-	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES;
+	syn_data = !c->request.again && w->shm->peers[c->request.slot].syn_data == SYN_DATA_YES && !race_is_bare(w, c);
 	n = way_leave(w, c, fd);
 	if (n < 0) {
 		tcp_close(fd);
@@ -178,8 +180,8 @@ static bool may_leave(const struct worker *w, const struct conn *c)
 void dial_peer(struct worker *w, struct conn *c)
 {
 	const struct snapshot_peer *p = request_peer(w, c);
-	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
-	size_t len = c->request.first.len;
+	const uint8_t *data = NULL;
+	size_t len = 0;
 	int m, ret = -EHOSTUNREACH;
 	bool shortage = false;
 
@@ -187,38 +189,38 @@ void dial_peer(struct worker *w, struct conn *c)
 		transparent_dial(w, c);
 		return;
 	}
-	m = p ? request_build(w, c, p, len > 0, msg, sizeof(msg)) : -ENOENT;
+	if (p)
+		race_prepare(w, c, p);
+	m = p ? request_compose(w, c, p, &data, &len) : -ENOENT;
 	c->state = GW_DIAL;
 	c->active = w->now;
 	/* One that dials us, and is reached by what it has parked, is never up. */
 	conn_timer(w, c,
 		   p && p->address_count && w->shm->peers[p->slot].up && request_stand_in(w, c) >= 0 ? TIMER_SLOW
 												     : TIMER_PEER);
-	if (len)
-		memcpy(data, c->request.first.data + c->request.first.off, len);
-	if (m > 0) {
-		memcpy(data - m, msg, (size_t)m);
-		if (send_ahead(w, c, p, data - m, (size_t)m + len))
+	if (!m) {
+		if (send_ahead(w, c, p, data, len))
 			return;
 		if (!c->request.again)
 			ready_wanted(w, c->request.slot, false);
 	}
-	if (m > 0 && !p->address_count) {
+	if (!m && !p->address_count) {
 		c->request.sent = SENT_HANDSHAKE;
 		list_del(&c->run);
 		if (!dial_elsewhere(w, c))
 			list_add_tail(&w->waiting, &c->run);
 		return;
 	}
-	for (; m > 0 && c->request.attempt < p->address_count; c->request.attempt++) {
+	for (; !m && c->request.attempt < p->address_count; c->request.attempt++) {
 		c->request.address =
 			(uint8_t)((w->shm->peers[c->request.slot].address + c->request.attempt) % p->address_count);
-		ret = dial_address(w, c, p, data - m, (size_t)m + len);
+		ret = dial_address(w, c, p, data, len);
 		if (ret == 0) {
 			if (c->request.sent == SENT_SYN)
 				w->stats->syn_data++;
 			else
 				w->stats->after_handshake++;
+			race_begin(w, c);
 			return;
 		}
 		shortage |= tcp_is_shortage(-ret);

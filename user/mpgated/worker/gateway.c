@@ -11,6 +11,7 @@
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/flows.h>
 #include <mpgated/worker/gateway.h>
+#include <mpgated/worker/race.h>
 #include <mpgated/worker/relay.h>
 
 /* It can have no peer for want of something of ours. */
@@ -143,6 +144,8 @@ static bool gateway_failed(struct worker *w, struct conn *c)
 		return false;
 	if (leg_was_reset(&c->peer, err) && (c->state == GW_DIRECT || tcp_peek(c->peer.fd, &byte, 1) > 0))
 		return false;
+	if (race_goes_on(w, c))
+		return true;
 	if (c->state == GW_DIAL) {
 		dial_failed(w, c, err);
 	} else {
@@ -180,6 +183,34 @@ void gateway_event(struct worker *w, struct conn *c)
 		answer_begin(w, c);
 	else
 		relay_start(w, c);
+}
+
+/* A copy has come to nothing. The other that was sent may be the last: then what waits behind it can go. */
+static void copy_failed(struct worker *w, struct conn *c, struct conn *r)
+{
+	conn_close(w, r, true);
+	if (c->state == GW_ANSWER)
+		conn_again(w, c);
+}
+
+void gateway_copy(struct worker *w, struct conn *r)
+{
+	struct conn *c = r->race;
+	int err = r->peer.hangup ? tcp_error(r->peer.fd) : 0;
+	char byte;
+	ssize_t n = r->peer.in ? tcp_peek(r->peer.fd, &byte, 1) : -EAGAIN;
+
+	if ((err && !(leg_was_reset(&r->peer, err) && n > 0)) || (n <= 0 && n != -EAGAIN)) {
+		copy_failed(w, c, r);
+	} else if (c->state == GW_DIAL) {
+		if (r->peer.out && race_swap(w, c, r) == 0)
+			answer_begin(w, c);
+	} else if (n > 0) {
+		if (race_swap(w, c, r) == 0)
+			answer_event(w, c);
+	} else {
+		r->peer.in = false;
+	}
 }
 
 void gateway_timeout(struct worker *w, struct conn *c)

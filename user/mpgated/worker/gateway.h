@@ -7,6 +7,7 @@
 
 void gateway_accept(struct worker *w, struct listener *l);
 void gateway_event(struct worker *w, struct conn *c);
+void gateway_copy(struct worker *w, struct conn *r); /* of a request, over another path: an event */
 void gateway_timeout(struct worker *w, struct conn *c);
 
 #endif

@@ -15,6 +15,7 @@
 #include <mpgated/net/io.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/access.h>
+#include <mpgated/worker/copy.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/hub.h>
 #include <mpgated/worker/offer.h>
@@ -119,6 +120,8 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 	case ACCESS_GRANTED:
 		return true;
 	case ACCESS_REPLAYED:
+		if (copy_wait(w, c, r, clock.boot))
+			break;
 		/* Silently, as guard does: an answer would tell an attacker which cookies are worth repeating. */
 		w->stats->replayed++;
 		conn_close(w, c, true);
@@ -235,11 +238,11 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 				      (m->has & CONVERT_HAS_INFO ? ANSWER_EXTENSIONS : 0));
 	c->request.dscp = m->has & CONVERT_HAS_FLOW_ATTRS ? m->dscp & 63 : 0;
 	c->state = HUB_DIAL;
+	copy_expect(w, c, r);
 	conn_timer(w, c, TIMER_CONNECT);
 	ret = dial_server(w, c, r, client, mptcp);
 	if (!ret && len)
 		ret = park(w, &c->local.parked, data, len);
-	c->bytes_up = len;
 	w->stats->bytes_up += len;
 	if (ret)
 		server_failed(w, c, -ret);
@@ -315,6 +318,7 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 
 	c->request.tuple.daddr = r->msg.dst;
 	c->request.tuple.dport = r->msg.dst_port;
+	c->bytes_up = have - r->msg.len;
 	if (!authorize(w, c, r, &client))
 		return;
 	/* What we opened is for who has our peer's key, whatever else is accepted at our own port. */
@@ -468,9 +472,14 @@ void hub_event(struct worker *w, struct conn *c)
 	default:
 		break;
 	}
+	if (!c->peer.young)
+		conn_settle(c);
 	if (c->peer.hangup && tcp_error(c->peer.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
+	} else if (c->request.open) {
+		if (c->local.out) /* what is said now would wait in a handshake, while another may be over */
+			conn_uncount(w, c);
 	} else if (c->local.hangup && (err = tcp_error(c->local.fd)) && !leg_was_reset(&c->local, err)) {
 		server_failed(w, c, err);
 	} else if (c->local.out || c->local.broken) {
@@ -480,7 +489,7 @@ void hub_event(struct worker *w, struct conn *c)
 
 void hub_timeout(struct worker *w, struct conn *c)
 {
-	if (c->state == HUB_DIAL) {
+	if (c->state == HUB_DIAL && !c->request.open) {
 		server_failed(w, c, ETIMEDOUT);
 		return;
 	}

@@ -10,10 +10,12 @@
  */
 #include <lib/log.h>
 #include <mpgated/net/io.h>
+#include <mpgated/worker/copy.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/gateway.h>
 #include <mpgated/worker/hub.h>
 #include <mpgated/worker/parking.h>
+#include <mpgated/worker/race.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
 #include <mpgated/worker/transparent.h>
@@ -31,6 +33,9 @@ static void conn_event(struct worker *w, struct conn *c)
 	case GW_DIRECT:
 		gateway_event(w, c);
 		break;
+	case GW_COPY:
+		gateway_copy(w, c);
+		break;
 	case GW_READY:
 		ready_event(w, c);
 		break;
@@ -45,6 +50,9 @@ static void conn_event(struct worker *w, struct conn *c)
 	case HUB_DIAL:
 	case HUB_LINGER:
 		hub_event(w, c);
+		break;
+	case HUB_COPY:
+		copy_event(w, c);
 		break;
 	case RELAY:
 		relay_event(w, c);
@@ -76,6 +84,7 @@ static void conn_timeout(struct worker *w, struct conn *c)
 		break;
 	case HUB_HEADER:
 	case HUB_DIAL:
+	case HUB_COPY:
 	case HUB_LINGER:
 		hub_timeout(w, c);
 		break;
@@ -103,7 +112,7 @@ static int64_t run_still(struct worker *w)
 /* Fires what is due; returns how long to sleep, -1: no timer. */
 static int run_timers(struct worker *w)
 {
-	int64_t sleep = earlier(run_still(w), earlier(parking_look(w), dial_look(w)));
+	int64_t sleep = earlier(earlier(run_still(w), race_look(w)), earlier(parking_look(w), dial_look(w)));
 
 	for (unsigned class = 0; class < TIMER_CLASSES; class ++) {
 		struct list *head = &w->timers[class];

@@ -63,6 +63,11 @@ bool report_join(struct worker *w, const struct message *m)
 	return message_send(w->control, m, -1) == 0;
 }
 
+bool report_copy(struct worker *w, const struct message *m, int fd)
+{
+	return message_send(w->control, m, fd) == 0;
+}
+
 void report_server(struct worker *w, const struct conn *c, bool breaks)
 {
 	const struct message m = { .type = breaks ? MSG_BREAKS : MSG_SPEAKS,

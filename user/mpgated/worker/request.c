@@ -132,6 +132,22 @@ bool request_move(struct worker *w, struct conn *c)
 	return true;
 }
 
+int request_compose(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t **at, size_t *len)
+{
+	const struct parked *first = &c->request.first;
+	uint8_t *data = w->buf + RELAY_HEADROOM, msg[RELAY_HEADROOM];
+	int m = request_build(w, c, p, first->len > 0, msg, sizeof(msg));
+
+	if (m < 0)
+		return m;
+	if (first->len)
+		memcpy(data, first->data + first->off, first->len);
+	memcpy(data - m, msg, (size_t)m);
+	*at = data - m;
+	*len = (size_t)m + first->len;
+	return 0;
+}
+
 /* Where the peer is to connect to. False: it was published, and is no more. */
 static bool request_target(const struct worker *w, const struct conn *c, struct mpgate_addr *addr, __be16 *port)
 {
@@ -170,6 +186,7 @@ int request_park(struct worker *w, struct conn *c, const struct snapshot_peer *p
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf, size_t cap)
 {
 	const struct issued_cookie *issued = issued_find(w, c->request.slot);
+	const __be16 copies = htons(CONVERT_NONCE_COPIES);
 	struct convert_writer wr;
 	struct convert_bytes connect = { 0 }, source = { 0 };
 	struct convert_cookie cookie;
@@ -195,6 +212,8 @@ int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *
 		if (!c->request.stamp) {
 			c->request.stamp = now;
 			c->request.nonce = io_random();
+			if (c->request.twice)
+				memcpy(&c->request.nonce, &copies, sizeof(copies));
 		} else if ((int64_t)now - c->request.stamp > (int64_t)w->snap->window - STAMP_SPARE) {
 			return -ETIME;
 		}

@@ -17,6 +17,8 @@ const struct snapshot_peer *request_peer(const struct worker *w, const struct co
  */
 int request_build(struct worker *w, struct conn *c, const struct snapshot_peer *p, bool early, uint8_t *buf,
 		  size_t cap);
+/* The same, and the client's first bytes behind it: where they stand, in the worker's buffer, and how many they are. */
+int request_compose(struct worker *w, struct conn *c, const struct snapshot_peer *p, const uint8_t **at, size_t *len);
 /* The message that parks c, a connection that we keep open for requests of p. Its length or -errno. */
 int request_park(struct worker *w, struct conn *c, const struct snapshot_peer *p, uint8_t *buf, size_t cap);
 /*
