@@ -5,12 +5,12 @@
 #include <linux/genetlink.h>
 #include <linux/inet_diag.h>
 #include <linux/mptcp.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
 
-#define QUIET_AT offsetof(struct tcp_info, tcpi_last_ack_recv)
+#define INFO_MIN (offsetof(struct tcp_info, tcpi_last_ack_recv) + 4)
 #define FLAG_DENY_JOIN_ID0 1 /* MPTCP_PM_EV_FLAG_DENY_JOIN_ID0, which older headers do not have */
 
 int nl_parse_endpoint(const struct nlmsghdr *nlh, struct nl_endpoint *out)
@@ -135,11 +135,32 @@ static int get_subflow(const struct nlattr *ulp, struct nl_subflow *s)
 	return 0;
 }
 
+static void get_tcp(const struct nlattr *attr, struct nl_subflow *s)
+{
+	size_t len = mnl_attr_get_payload_len(attr);
+	struct tcp_info i = { 0 };
+
+	memcpy(&i, mnl_attr_get_payload(attr), len < sizeof(i) ? len : sizeof(i));
+	s->quiet_ms = i.tcpi_last_ack_recv;
+	s->tcp = (struct nl_tcp){
+		.acked = i.tcpi_bytes_acked,
+		.received = i.tcpi_bytes_received,
+		.segs_out = i.tcpi_data_segs_out,
+		.retrans = i.tcpi_total_retrans,
+		.segs_in = i.tcpi_data_segs_in,
+		.out_of_order = i.tcpi_rcv_ooopack,
+		.rtt_us = i.tcpi_rtt,
+		.min_rtt_us = i.tcpi_min_rtt == UINT32_MAX ? 0 : i.tcpi_min_rtt,
+		.rcv_rtt_us = i.tcpi_rcv_rtt,
+		.busy_us = i.tcpi_busy_time,
+	};
+}
+
 int nl_parse_subflow(const struct nlmsghdr *nlh, struct nl_subflow *out)
 {
 	enum { ULP, INFO, COUNT };
 	static const struct nl_want wants[COUNT] = {
-		[ULP] = { INET_DIAG_ULP_INFO, 0, UINT16_MAX }, [INFO] = { INET_DIAG_INFO, QUIET_AT + 4, UINT16_MAX }
+		[ULP] = { INET_DIAG_ULP_INFO, 0, UINT16_MAX }, [INFO] = { INET_DIAG_INFO, INFO_MIN, UINT16_MAX }
 	};
 	const struct nlattr *found[COUNT];
 	struct inet_diag_msg m;
@@ -153,7 +174,9 @@ int nl_parse_subflow(const struct nlmsghdr *nlh, struct nl_subflow *out)
 	nl_map_address(m.idiag_family, (const uint8_t *)m.id.idiag_src, &s.local);
 	nl_map_address(m.idiag_family, (const uint8_t *)m.id.idiag_dst, &s.remote);
 	if (found[INFO])
-		memcpy(&s.quiet_ms, (const char *)mnl_attr_get_payload(found[INFO]) + QUIET_AT, sizeof(s.quiet_ms));
+		get_tcp(found[INFO], &s);
+	s.ifindex = m.id.idiag_if;
+	s.cookie = (uint64_t)m.id.idiag_cookie[1] << 32 | m.id.idiag_cookie[0];
 	s.local_port = ntohs(m.id.idiag_sport);
 	s.remote_port = ntohs(m.id.idiag_dport);
 	*out = s;

@@ -112,8 +112,20 @@ struct nl_mptcp_event {
 };
 int nl_parse_mptcp_event(const struct nlmsghdr *nlh, struct nl_mptcp_event *out);
 
+/* How a TCP connection fares (struct tcp_info); what an older kernel does not tell is 0. */
+struct nl_tcp {
+	uint64_t acked, received; /* bytes */
+	uint32_t segs_out, retrans, segs_in; /* with data; retrans of segs_out */
+	uint32_t out_of_order; /* of segs_in */
+	uint32_t rtt_us, min_rtt_us; /* of what we send; smoothed, and the least lately */
+	uint32_t rcv_rtt_us; /* of what we are sent */
+	uint64_t busy_us; /* so long something was under way */
+};
+
 /* A TCP socket that is a subflow, as sock_diag tells it (struct inet_diag_msg). */
 struct nl_subflow {
+	uint64_t cookie; /* of the socket: no other ever has it */
+	unsigned ifindex; /* it is bound to that, 0: to none */
 	uint32_t token; /* of its connection; 0: it is no subflow */
 	struct mpgate_addr local, remote;
 	uint16_t local_port, remote_port; /* host order */
@@ -122,7 +134,9 @@ struct nl_subflow {
 	bool join; /* not the first one */
 	bool connected; /* its handshake is over */
 	bool backup; /* as we have asked for */
-	uint32_t quiet_ms; /* since the other side has acknowledged something; with INET_DIAG_INFO */
+	/* With INET_DIAG_INFO: */
+	uint32_t quiet_ms; /* since the other side has acknowledged something */
+	struct nl_tcp tcp;
 };
 int nl_parse_subflow(const struct nlmsghdr *nlh, struct nl_subflow *out);
 

@@ -50,8 +50,20 @@ static const struct view paths_view = VIEW(
 	      PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
 	      PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
 	      BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")),
+	     TABLE("paths", PLAIN("PATH", "name"), PLAIN("NOW", "rank"), PLAIN("SUBFLOWS", "subflows"),
+		   PLAIN("BACKUPS", "backups"), PLAIN("RTT us", "rtt_us"), PLAIN("LEAST us", "min_rtt_us"),
+		   PLAIN("BIT/S OUT", "sent_rate"), PLAIN("IN", "received_rate"), BYTES("RECEIVED", "received"),
+		   BYTES("SENT", "sent"), PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted"),
+		   PLAIN("WHY", "why")),
 	TABLE("usage", PLAIN("BY", "by"), PLAIN("NAME", "name"), BYTES("UP TODAY", "up"), BYTES("DOWN TODAY", "down"),
 	      BYTES("OF QUOTA", "quota_used"), BYTES("QUOTA", "quota"), PLAIN("ANEW", "quota_again")));
+
+static const struct view subflows_view =
+	VIEW("there are more subflows than are shown",
+	     TABLE("subflows", PLAIN("PATH", "path"), PLAIN("LOCAL", "local"), PLAIN("REMOTE", "remote"),
+		   PLAIN("TOKEN", "token"), PLAIN("STATE", "state"), PLAIN("RTT us", "rtt_us"),
+		   PLAIN("LEAST us", "min_rtt_us"), BYTES("RECEIVED", "received"), BYTES("SENT", "sent"),
+		   PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted")));
 
 static const struct view peers_view = VIEW(
 	NULL,
@@ -93,6 +105,11 @@ const struct verb verbs[] = {
 	{ .noun = "status", .help = "what runs, on which links, and how", .method = "Status", .view = &status_view },
 	{ .noun = "flows", .verb = "list", .help = "relayed connections", .method = "Flows", .view = &flows_view },
 	{ .noun = "paths", .verb = "list", .help = "access links", .method = "Paths", .view = &paths_view },
+	{ .noun = "paths",
+	  .verb = "subflows",
+	  .help = "subflows of a gateway's connections",
+	  .method = "Subflows",
+	  .view = &subflows_view },
 	{ .noun = "peers", .verb = "list", .help = "gateways and hubs", .method = "Peers", .view = &peers_view },
 	{ .noun = "policy",
 	  .verb = "show",

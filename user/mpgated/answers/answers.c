@@ -290,6 +290,7 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);
 		}
 		set_link_bytes(o, c->name);
+		path_quality(s, i, o);
 		if (l->held)
 			json_set_text(o, "note", "held back: it comes and goes");
 		json_array_append_new(all, o);
@@ -475,6 +476,7 @@ static const struct control_method methods[] = {
 	{ "io.mpgate.Status", .call = status },
 	{ "io.mpgate.Flows", .start = flows },
 	{ "io.mpgate.Paths", .call = paths },
+	{ "io.mpgate.Subflows", .call = method_subflows },
 	{ "io.mpgate.Peers", .call = peers },
 	{ "io.mpgate.PolicyShow", .call = method_policy_show },
 	{ "io.mpgate.PolicyExplain", .call = method_policy_explain },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
- * /metrics. answers.c: state; policy.c: the policy; counters.c: counters. Below: what these files share.
+ * /metrics. answers.c: state; policy.c: the policy; counters.c: counters; quality.c: paths and subflows. Below: what
+ * these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H
@@ -21,6 +22,9 @@ const char *reason_text(enum mpgate_reason r);
 
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
+json_t *method_subflows(void *arg, const json_t *parameters, const char **error, char **why);
+void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */
+void metrics_paths(const struct supervisor *s, struct metrics_text *t);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);
 json_t *answers_usage(const struct supervisor *s); /* an array of what paths and rules were used for */
 void answers_usage_metrics(const struct supervisor *s, struct metrics_text *t);

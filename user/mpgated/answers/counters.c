@@ -144,6 +144,7 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 		if (config_dials(&s->cfg->peers[i]))
 			metrics_text_sample(&t, l, p->state == PEER_UP && !p->silent);
 	}
+	metrics_paths(s, &t);
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");
 	metrics_text_sample(&t, NULL, s->generation);
 	answers_usage_metrics(s, &t);

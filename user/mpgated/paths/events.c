@@ -19,6 +19,7 @@ static void ask(struct paths *p, const struct join_ask *a)
 void paths_join(struct paths *p, const struct paths_join *join)
 {
 	ask(p, &(struct join_ask){ .kind = join->note ? ASK_NOTE : ASK_JOIN, .join = *join });
+	paths_sample_after(p, SAMPLE_SOON_MS);
 	paths_begin(p);
 }
 

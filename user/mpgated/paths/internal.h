@@ -22,6 +22,7 @@
 #include <mpgated/paths/mptcp_pm.h>
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
+#include <mpgated/paths/sample.h>
 #include <mpgated/paths/sysctl.h>
 
 #define PATHS_ENDPOINTS (PATHS_JOIN_ID + CFG_JOIN_ADDRESSES - PATHS_ENDPOINT_ID)
@@ -50,6 +51,7 @@ struct path_link {
 	unsigned flaps, hold_ms; /* so often it went soon after; so long it is not used after it came */
 	bool detour; /* its traffic may take another path while it is dead */
 	unsigned copies[2]; /* routes in its table, by family */
+	struct paths_sample sample;
 };
 
 struct path_peer {
@@ -99,6 +101,7 @@ enum path_todo {
 	TODO_SYNC = 8, /* everything, and what is above if it did not go well */
 	TODO_JOINS = 16, /* joins.asked */
 	TODO_LOOK = 32, /* are subflows as they should be? */
+	TODO_SAMPLE = 64, /* how do subflows fare? */
 };
 
 /* A route of a path's table that has to come or go. */
@@ -127,6 +130,7 @@ struct path_set {
 	bool alternatives; /* in the main table: of some destination a link has more than one route */
 	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
+	struct sampler sampler;
 	unsigned look_ms; /* all is to be looked at again after that; 0: not for the sake of steady.c */
 	int error; /* of the job */
 	int look_error, route_error, endpoint_error; /* told last */
@@ -153,6 +157,11 @@ struct paths {
 	struct nl_list asked; /* struct join_ask, for the next job */
 	uv_poll_t events_poll;
 	uv_timer_t look_timer, retry_timer; /* of joins */
+	uv_timer_t sample_timer;
+	unsigned sample_least_ms;
+	struct paths_sample samples[MPGATE_MAX_LINKS]; /* as of the last one */
+	struct nl_list rows; /* struct paths_subflow, likewise */
+	unsigned rows_total;
 	bool manages; /* as of the last job */
 	struct job job;
 	struct path_set set;
@@ -191,6 +200,8 @@ int paths_open_jobs(struct paths *p);
 void paths_sync_after(struct paths *p, unsigned ms);
 /* Has all subflows looked at after ms. */
 void paths_look_after(struct paths *p, unsigned ms);
+/* Has them sampled after ms, or earlier if that is due by then. */
+void paths_sample_after(struct paths *p, unsigned ms);
 /* Starts a job for what is to be done, or leaves that to the end of the one that runs. */
 void paths_begin(struct paths *p);
 /* What was found is what others see from now on, and what failed is tried again. No job runs. */

@@ -114,6 +114,11 @@ uint32_t joins_flags(const struct path_set *p, const struct joined *j, const str
 /* subflows.c: where paths, addresses or endpoints have changed, or j->look is set, looks at all subflows and sets what
  * is to be. What is known and gone is forgotten. */
 void subflows_apply(struct path_set *p);
+/* All there are, by token: struct nl_subflow. The kernel goes through a table of all sockets, which takes some ms. 0 or
+ * -errno. */
+int subflows_list(struct nl_list *out);
+/* Those of known that there are still, as they are now, in the same order: some us each. */
+int subflows_again(const struct nl_list *known, struct nl_list *out);
 
 /* foreign.c: what the kernel's path manager would do. */
 void foreign_established(struct path_set *p, const struct joined *j, bool join); /* join: it has one subflow */

@@ -173,6 +173,8 @@ static void free_paths(struct paths *p)
 	nl_list_free(&p->set.changes);
 	nl_list_free(&p->asked);
 	joins_free(&p->set.joins);
+	sample_free(&p->set.sampler);
+	nl_list_free(&p->rows);
 	if (p->set.events)
 		mnl_socket_close(p->set.events);
 	originals_close(&p->set.originals, p->undone);
@@ -347,6 +349,7 @@ void paths_close(struct paths *p)
 	uv_close((uv_handle_t *)&p->timer, on_closed);
 	uv_close((uv_handle_t *)&p->look_timer, on_closed);
 	uv_close((uv_handle_t *)&p->retry_timer, on_closed);
+	uv_close((uv_handle_t *)&p->sample_timer, on_closed);
 }
 
 void paths_set_health(struct paths *p, unsigned index, unsigned f, enum paths_health health)
@@ -438,6 +441,18 @@ unsigned paths_count(const struct paths *p)
 const struct paths_link *paths_get(const struct paths *p, unsigned index)
 {
 	return index < p->settings.count ? &p->links[index] : NULL;
+}
+
+const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index)
+{
+	return index < p->settings.count ? &p->samples[index] : NULL;
+}
+
+const struct paths_subflow *paths_subflows(const struct paths *p, unsigned *count, unsigned *total)
+{
+	*count = p->rows.n;
+	*total = p->rows_total;
+	return p->rows.v;
 }
 
 const struct nl_address *paths_addrs(const struct paths *p, unsigned *count)

@@ -51,12 +51,40 @@ enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
  * that is. */
 enum paths_rank { PATHS_RANK_USE, PATHS_RANK_PRIMARY, PATHS_RANK_BACKUP };
 
+/* All subflows of ours over a path, as they were looked at last. Loss and bytes of those that came and went unseen are
+ * missing. */
+struct paths_sample {
+	unsigned subflows, backups; /* the second are part of the first */
+	uint64_t sent, received; /* bytes, since the daemon started; acknowledged ones */
+	uint64_t segs, retrans; /* that were sent, likewise */
+	uint32_t rtt_us; /* by what it carried, both ways; 0: it has carried nothing yet */
+	uint32_t min_rtt_us; /* the least of all subflows; 0: not known */
+	/* Since the look before: */
+	uint32_t span_ms;
+	uint32_t span_sent, span_received, span_segs, span_retrans;
+	uint32_t span_in, span_out_of_order; /* segments that came */
+};
+
+/* One of them. */
+struct paths_subflow {
+	uint32_t token;
+	unsigned link; /* its index when it was looked at */
+	struct mpgate_addr local, remote;
+	uint16_t local_port, remote_port; /* host order */
+	bool backup, connected;
+	uint32_t rtt_us, min_rtt_us, segs, retrans;
+	uint64_t sent, received;
+};
+#define PATHS_ROWS 256U /* that are kept of these */
+
 struct paths_events {
 	/*
 	 * A configured link appeared, disappeared, changed state or address; the first call for a link tells its
 	 * present state. Called in the loop. Must not call paths_reload() or paths_close().
 	 */
 	void (*link)(void *arg, unsigned index, const struct paths_link *link);
+	/* All subflows were looked at: paths_get_sample() has news. May be NULL. */
+	void (*sampled)(void *arg);
 	void *arg;
 };
 
@@ -145,6 +173,9 @@ void paths_join(struct paths *p, const struct paths_join *join);
 
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
+const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index);
+/* Subflows as of the last sample, PATHS_ROWS at most of *total; good until the loop turns. */
+const struct paths_subflow *paths_subflows(const struct paths *p, unsigned *count, unsigned *total);
 /* All addresses of this machine, good until the loop turns. */
 const struct nl_address *paths_addrs(const struct paths *p, unsigned *count);
 /* Addresses of this machine (for refusing Connect to ourselves): a new array that the caller frees. */

@@ -32,23 +32,29 @@ static int by_token(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int list_subflows(struct nl_list *out)
+static struct nlmsghdr *ask(char *buf, int family, uint16_t flags, struct inet_diag_req_v2 **req)
 {
+	struct nlmsghdr *nlh = nl_request(buf, SOCK_DIAG_BY_FAMILY, flags);
+
+	*req = mnl_nlmsg_put_extra_header(nlh, sizeof(**req));
+	(*req)->sdiag_family = (uint8_t)family;
+	(*req)->sdiag_protocol = IPPROTO_TCP;
+	(*req)->idiag_states = STATES;
+	(*req)->idiag_ext = 1U << (INET_DIAG_INFO - 1); /* without it subflows are not told from other sockets */
+	return nlh;
+}
+
+int subflows_list(struct nl_list *out)
+{
+	struct inet_diag_req_v2 *req;
+	char buf[NL_REQUEST_SIZE];
 	struct nl_sock nl;
 	int err = nl_open(NETLINK_SOCK_DIAG, &nl);
 
 	if (err)
 		return err;
 	for (unsigned f = 0; f < 2 && !err; f++) {
-		char buf[NL_REQUEST_SIZE];
-		struct nlmsghdr *nlh = nl_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
-		struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-
-		req->sdiag_family = (uint8_t)paths_families[f];
-		req->sdiag_protocol = IPPROTO_TCP;
-		req->idiag_states = STATES;
-		req->idiag_ext = 1U << (INET_DIAG_INFO - 1); /* without it subflows are not told from other sockets */
-		err = nl_talk(&nl, nlh, on_socket, out);
+		err = nl_talk(&nl, ask(buf, paths_families[f], NLM_F_DUMP, &req), on_socket, out);
 		/* Sockets come and go: what was told is true enough. */
 		err = err == -EINTR ? 0 : err;
 	}
@@ -56,6 +62,37 @@ static int list_subflows(struct nl_list *out)
 	if (!err && out->n)
 		qsort(out->v, out->n, sizeof(struct nl_subflow), by_token);
 	return err;
+}
+
+static struct nlmsghdr *ask_for(char *buf, const struct nl_subflow *s)
+{
+	bool v4 = addr_is_v4(&s->local);
+	struct inet_diag_req_v2 *req;
+	struct nlmsghdr *nlh = ask(buf, v4 ? AF_INET : AF_INET6, 0, &req);
+
+	req->id.idiag_sport = htons(s->local_port);
+	req->id.idiag_dport = htons(s->remote_port);
+	memcpy(req->id.idiag_src, s->local.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+	memcpy(req->id.idiag_dst, s->remote.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+	req->id.idiag_if = s->ifindex;
+	req->id.idiag_cookie[0] = (uint32_t)s->cookie;
+	req->id.idiag_cookie[1] = (uint32_t)(s->cookie >> 32);
+	return nlh;
+}
+
+int subflows_again(const struct nl_list *known, struct nl_list *out)
+{
+	const struct nl_subflow *s = known->v;
+	char buf[NL_REQUEST_SIZE];
+	struct nl_sock nl;
+	int err = nl_open(NETLINK_SOCK_DIAG, &nl);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < known->n; i++)
+		nl_talk(&nl, ask_for(buf, &s[i]), on_socket, out);
+	nl_close(&nl);
+	return 0;
 }
 
 /* --- one connection */
@@ -250,7 +287,7 @@ static int settle_all(struct path_set *p)
 	struct nl_list all = { 0 };
 	uint64_t begin = uv_hrtime();
 	const struct nl_subflow *s;
-	int err = list_subflows(&all);
+	int err = subflows_list(&all);
 
 	s = all.v;
 	for (unsigned i = 0, n; !err && i < all.n; i += n) {

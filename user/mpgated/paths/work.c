@@ -90,6 +90,9 @@ static void work(void *arg)
 		subflows_apply(p);
 	if (p->todo & TODO_JOINS)
 		joins_serve(p);
+	p->sampler.stale |= (p->todo & TODO_JOINS) != 0;
+	if (p->todo & TODO_SAMPLE)
+		sample_take(p);
 }
 
 static void on_look(uv_timer_t *timer)
@@ -124,6 +127,39 @@ static void retry_after(struct paths *p, unsigned ms)
 	fire_after(&p->retry_timer, on_retry, ms);
 }
 
+static void on_sample(uv_timer_t *timer)
+{
+	struct paths *p = timer->data;
+
+	p->todo |= TODO_SAMPLE;
+	paths_begin(p);
+}
+
+void paths_sample_after(struct paths *p, unsigned ms)
+{
+	fire_after(&p->sample_timer, on_sample, ms > p->sample_least_ms ? ms : p->sample_least_ms);
+}
+
+static void show_samples(struct paths *p)
+{
+	struct nl_list rows = p->rows;
+
+	p->sample_least_ms = p->set.sampler.least_ms;
+	paths_sample_after(p, p->set.sampler.next_ms);
+	if (!p->set.sampler.taken)
+		return;
+	p->rows = p->set.sampler.rows;
+	p->set.sampler.rows = rows;
+	p->rows_total = p->set.sampler.total;
+	for (unsigned i = 0; i < p->settings.count; i++) {
+		const struct path_link *l = set_find_link(p->set.links, p->set.count, p->settings.link[i].name);
+
+		p->samples[i] = l ? l->sample : (struct paths_sample){ 0 };
+	}
+	if (p->events.sampled)
+		p->events.sampled(p->events.arg);
+}
+
 static void on_done(void *arg)
 {
 	struct paths *p = arg;
@@ -135,6 +171,8 @@ static void on_done(void *arg)
 		paths_look_after(p, p->set.joins.look_ms);
 	if (p->set.joins.retry_ms)
 		retry_after(p, p->set.joins.retry_ms);
+	if (p->set.todo & TODO_SAMPLE)
+		show_samples(p);
 	listen_on(p, true);
 	paths_begin(p);
 }
@@ -196,7 +234,9 @@ int paths_open_jobs(struct paths *p)
 	uv_timer_init(p->loop, &p->timer);
 	uv_timer_init(p->loop, &p->look_timer);
 	uv_timer_init(p->loop, &p->retry_timer);
-	p->timer.data = p->look_timer.data = p->retry_timer.data = p;
-	p->handles = 4;
+	uv_timer_init(p->loop, &p->sample_timer);
+	p->timer.data = p->look_timer.data = p->retry_timer.data = p->sample_timer.data = p;
+	p->handles = 5;
+	paths_sample_after(p, SAMPLE_SOON_MS);
 	return 0;
 }

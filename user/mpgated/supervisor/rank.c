@@ -87,24 +87,39 @@ static void rename_links(struct supervisor *s)
 	}
 }
 
-static void explain(struct rank *r, const struct rank_verdict *d)
+static void explain(const struct rank *r, const struct rank_verdict *d, char text[RANK_WHY])
 {
 	const char *why = d->by < RANK_REASONS ? r->why[d->by] : "";
 
 	if (!d->last)
-		snprintf(r->text, sizeof(r->text), "%s", why);
+		snprintf(text, RANK_WHY, "%s", why);
 	else
-		snprintf(r->text, sizeof(r->text), "no other path is well%s%.60s", *why ? "; " : "", why);
+		snprintf(text, RANK_WHY, "no other path is well%s%.60s", *why ? "; " : "", why);
 }
 
-static void change(const struct supervisor *s, unsigned i, const struct rank_verdict *d)
+static void change(struct supervisor *s, unsigned i, const struct rank_verdict *d)
 {
 	static const char *const names[] = { "as configured", "primary", "backup" };
+	struct rank *r = &s->ranks.link[i];
+	char text[RANK_WHY];
+
+	explain(r, d, text);
+	if (r->now.rank != d->rank || strcmp(r->text, text) != 0)
+		log_info("path %s: %s%s%s", s->cfg->links[i].path, names[d->rank], *text ? ": " : "", text);
+	r->now = *d;
+	memcpy(r->text, text, sizeof(text));
+	paths_set_rank(s->paths, i, d->rank);
+}
+
+static struct rank_view view_of(const struct supervisor *s, unsigned i)
+{
 	const struct cfg_link *c = &s->cfg->links[i];
 	const struct rank *r = &s->ranks.link[i];
+	struct rank_view v = { .path = c->role == CFG_PATH, .primary = c->use == CFG_PRIMARY };
 
-	if (r->now.rank != d->rank || r->now.by != d->by || r->now.last != d->last)
-		log_info("path %s: %s%s%s", c->path, names[d->rank], *r->text ? ": " : "", r->text);
+	v.well = v.path && is_well(r, paths_get(s->paths, i));
+	memcpy(v.wish, r->wish, sizeof(v.wish));
+	return v;
 }
 
 void rank_settle(struct supervisor *s)
@@ -113,25 +128,12 @@ void rank_settle(struct supervisor *s)
 	struct rank_verdict verdict[MPGATE_MAX_LINKS];
 
 	rename_links(s);
-	for (unsigned i = 0; i < s->ranks.count; i++) {
-		const struct cfg_link *c = &s->cfg->links[i];
-
-		view[i].path = c->role == CFG_PATH;
-		view[i].primary = c->use == CFG_PRIMARY;
-		view[i].well = view[i].path && is_well(&s->ranks.link[i], paths_get(s->paths, i));
-		memcpy(view[i].wish, s->ranks.link[i].wish, sizeof(view[i].wish));
-	}
+	for (unsigned i = 0; i < s->ranks.count; i++)
+		view[i] = view_of(s, i);
 	rank_decide(view, s->ranks.count, verdict);
-	for (unsigned i = 0; i < s->ranks.count; i++) {
-		struct rank *r = &s->ranks.link[i];
-
-		if (!view[i].path)
-			continue;
-		explain(r, &verdict[i]);
-		change(s, i, &verdict[i]);
-		r->now = verdict[i];
-		paths_set_rank(s->paths, i, verdict[i].rank);
-	}
+	for (unsigned i = 0; i < s->ranks.count; i++)
+		if (view[i].path)
+			change(s, i, &verdict[i]);
 }
 
 void rank_set_down(struct supervisor *s, unsigned link, unsigned f, bool down)
@@ -146,11 +148,23 @@ void rank_set(struct supervisor *s, unsigned link, enum rank_reason reason, enum
 	struct rank *r = &s->ranks.link[link];
 
 	rename_links(s);
-	if (link >= s->ranks.count)
+	if (link >= s->ranks.count || (r->wish[reason] == wish && wish == PATHS_RANK_USE))
+		return;
+	if (r->wish[reason] == wish && !strcmp(r->why[reason], why))
 		return;
 	snprintf(r->why[reason], sizeof(r->why[reason]), "%s", wish == PATHS_RANK_USE ? "" : why);
 	r->wish[reason] = wish;
 	rank_settle(s);
+}
+
+bool rank_is_primary(const struct supervisor *s, unsigned link, enum rank_reason but)
+{
+	struct rank_view v = view_of(s, link);
+	struct rank_verdict d;
+
+	v.wish[but] = PATHS_RANK_USE;
+	d = wished(&v);
+	return v.well && is_primary(&v, &d);
 }
 
 const char *rank_why(const struct supervisor *s, unsigned link, enum paths_rank *rank)

@@ -65,6 +65,8 @@ void rank_set(struct supervisor *s, unsigned link, enum rank_reason reason, enum
 void rank_set_down(struct supervisor *s, unsigned link, unsigned f, bool down);
 /* Links have come, gone or changed, or are another list, or are down. */
 void rank_settle(struct supervisor *s);
+/* Is it a path that is well, and would it be a primary, were it not for that reason and for being the last? */
+bool rank_is_primary(const struct supervisor *s, unsigned link, enum rank_reason but);
 /* Why a link's rank is not as configured, and what it is; NULL: it is. Good until the loop turns. */
 const char *rank_why(const struct supervisor *s, unsigned link, enum paths_rank *rank);
 

@@ -139,7 +139,7 @@ static int need_mptcp(void)
 
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
 {
-	const struct paths_events events = { .link = supervisor_link, .arg = s };
+	const struct paths_events events = { .link = supervisor_link, .sampled = quality_sampled, .arg = s };
 	struct cfg_error err = { "" };
 	int ret;
 

@@ -25,6 +25,7 @@
 #include <mpgated/supervisor/links.h>
 #include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
+#include <mpgated/supervisor/quality.h>
 #include <mpgated/supervisor/rank.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -134,6 +135,7 @@ struct supervisor {
 	struct links links;
 	struct ranks ranks;
 	struct cost cost;
+	struct quality quality;
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
@@ -183,6 +185,9 @@ int supervisor_publish(struct supervisor *s);
 
 /* links.c, see links.h as well. Event of the paths: a link came, went or changed. */
 void supervisor_link(void *s, unsigned i, const struct paths_link *l);
+
+/* quality_apply.c: event of the paths: there is a new sample. */
+void quality_sampled(void *s);
 
 /* addresses.c */
 /* -EADDRINUSE with err: an address of this machine is in the pool of cfg. 0, or another -errno. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which paths are better left alone, by what their subflows and probes say. A path that is slow beside another makes a
+ * bonded transfer slower than the better path alone is: what it holds is waited for, and buffers are full meanwhile.
+ * That shows in no figure of one path, so it is tried out: a path that is suspect is made a backup, and stays one if
+ * nothing is lost by it; after a while, longer each time, it is tried as a primary again, and stays one if something is
+ * gained. One path at a time, and only while there is a transfer to judge by. What loses many segments with no queue
+ * of its own, or has a queue that no transfer needs, is a backup for a while without a trial. Pure: no I/O.
+ */
+#ifndef MPGATED_QUALITY_H
+#define MPGATED_QUALITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mpgated/paths/paths.h>
+
+#define QUALITY_WHY 96
+
+/* A path, as of this sample. */
+struct quality_view {
+	char link[16]; /* its name */
+	bool candidate; /* it is well, and a primary but for what is decided here */
+	struct paths_sample sample;
+	uint32_t probe_us; /* least round trip of the last probes over it that were answered; 0: none */
+};
+
+enum quality_state {
+	QUALITY_GOOD,
+	QUALITY_PROOF, /* a backup, to see whether all is better without it */
+	QUALITY_BACKUP,
+	QUALITY_TRIAL, /* a primary, to see whether all is better with it */
+};
+
+struct quality_link {
+	char link[16];
+	enum quality_state state;
+	char why[QUALITY_WHY]; /* of PROOF and BACKUP */
+	bool plain; /* BACKUP: goes without a trial */
+	bool was_candidate;
+	uint64_t rate; /* bytes a second, smoothed */
+	uint32_t base_us; /* least round trip; 0: not known */
+	uint32_t suspect_ms, bloated_ms; /* it has looked so for that long */
+	uint64_t suspect_bytes; /* of all paths in that time */
+	uint32_t segs, retrans; /* of some seconds */
+	uint32_t pause_ms; /* the last one; doubles */
+	uint64_t until; /* ms. GOOD: not suspected before; BACKUP: no trial, or none as a primary, before */
+	uint64_t least; /* BACKUP: bytes a second without it; with half of that another trial is due */
+	uint64_t ended; /* ms: the last trial or proof */
+};
+
+struct quality {
+	struct quality_link link[MPGATE_MAX_LINKS];
+	unsigned count;
+	uint64_t rate; /* bytes a second, of all paths that are candidates, smoothed */
+	uint32_t steady_ms; /* there has been a transfer for that long */
+	int tested; /* link + 1 that is in PROOF or TRIAL, 0: none */
+	/* Of that: */
+	uint64_t before; /* rate, before it began */
+	uint64_t began; /* ms */
+	uint64_t bytes; /* since it has settled */
+	uint32_t settled_ms, measured_ms;
+};
+
+/* Takes a sample of n paths, all of the same time. now: ms. */
+void quality_step(struct quality *q, const struct quality_view *v, unsigned n, uint64_t now);
+/* Is it to be a backup? */
+bool quality_demoted(const struct quality_link *l);
+
+#endif

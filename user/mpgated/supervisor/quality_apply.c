@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Samples to verdicts (quality.h), and those to ranks. */
+#include <mpgated/supervisor/supervisor.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* The least round trip of the probes over a link. */
+static uint32_t probed(const struct supervisor *s, const char *link)
+{
+	uint32_t rtt = 0;
+
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		const struct health *h = &s->peers[i].health;
+
+		for (unsigned k = 0; s->peers[i].name && k < h->count; k++) {
+			const struct health_way *w = &h->way[k];
+
+			if (w->state == HEALTH_UP && !strcmp(w->path.name, link) && (!rtt || w->rtt_us < rtt))
+				rtt = w->rtt_us;
+		}
+	}
+	return rtt;
+}
+
+/* Called when the paths have a sample. */
+void quality_sampled(void *arg)
+{
+	struct quality_view v[MPGATE_MAX_LINKS];
+	struct supervisor *s = arg;
+	unsigned n = s->cfg->link_count;
+
+	/* Not at the start, nor during a reload. */
+	if (!s->paths || paths_count(s->paths) != n)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = s->cfg->links[i].name;
+
+		v[i] = (struct quality_view){ .candidate = rank_is_primary(s, i, RANK_QUALITY),
+					      .sample = *paths_get_sample(s->paths, i),
+					      .probe_us = probed(s, name) };
+		snprintf(v[i].link, sizeof(v[i].link), "%s", name);
+	}
+	quality_step(&s->quality, v, n, uv_now(&s->loop));
+	for (unsigned i = 0; i < n; i++) {
+		const struct quality_link *l = &s->quality.link[i];
+
+		if (s->cfg->links[i].role == CFG_PATH)
+			rank_set(s, i, RANK_QUALITY, quality_demoted(l) ? PATHS_RANK_BACKUP : PATHS_RANK_USE, l->why);
+	}
+}
