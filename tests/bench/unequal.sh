@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # unequal.sh: goodput over two unequal links, beside that of the better one alone. A table for docs/paths.md, on standard
 # output. PAIRS: "MBIT+MBIT[/MS[+MS]] ..." with the time that the shapers' queues hold; CC: congestion control of gateway
-# and hub; MIB: of a transfer; ROUNDS: how often each is measured, in turn.
+# and hub; MIB: of a transfer; ROUNDS: how often each is measured, in turn. EMULATED: "OPTIONS|OPTIONS" of linkem for the
+# two links, such as "delay=10|delay=30 loss=2".
 set -u
 export MPG_LIMITED=1 # it takes longer than a scenario may
 cd "$(dirname "$0")/../.." || exit 1
@@ -19,12 +20,18 @@ ROUNDS=${ROUNDS:-3}
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
+EMULATED=${EMULATED:-}
+EM0=${EMULATED%|*} EM1=${EMULATED#*|}
 scenario >/dev/null
 spawn alone "$SERVER" "$TOOLS/tcpserve" http:81 sink:7012
 
 # queue 0|1 MBIT MS
 queue() {
-	local side
+	local side em=EM$1
+	if [ -n "${!em}" ]; then
+		em_set "wan$1" "${!em} rate=$2 limit=$(($2 * $3 / 8))"
+		return
+	fi
 	for side in "$GATEWAY wan$1" "$ROUTER acc$1"; do
 		# shellcheck disable=SC2086 # two words
 		set -- $1 $2 $3 $side

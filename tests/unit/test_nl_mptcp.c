@@ -7,6 +7,8 @@
 #include <linux/genetlink.h>
 #include <linux/inet_diag.h>
 #include <linux/mptcp.h>
+#include <linux/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +169,37 @@ static void subflow(void)
 	CU_ASSERT_EQUAL(nl_parse_subflow(begin_socket(AF_UNIX), &s), -EINVAL);
 }
 
+/* As of this kernel, and as of one that tells less, and of one that tells more. */
+static void tcp_info(void)
+{
+	const struct tcp_info info = { .tcpi_last_ack_recv = 7,
+				       .tcpi_rtt = 20000,
+				       .tcpi_min_rtt = UINT32_MAX,
+				       .tcpi_total_retrans = 3,
+				       .tcpi_bytes_acked = 5000000000ULL,
+				       .tcpi_data_segs_out = 9 };
+	uint8_t longer[sizeof(info) + 40] = { 0 };
+	struct nlmsghdr *nlh = begin_socket(AF_INET);
+	struct nl_subflow s;
+
+	mnl_attr_put(nlh, INET_DIAG_INFO, sizeof(info), &info);
+	CU_ASSERT_EQUAL(nl_parse_subflow(nlh, &s), 0);
+	CU_ASSERT(s.quiet_ms == 7 && s.tcp.rtt_us == 20000 && s.tcp.min_rtt_us == 0 && s.tcp.retrans == 3);
+	CU_ASSERT(s.tcp.acked == 5000000000ULL && s.tcp.segs_out == 9);
+	nlh = begin_socket(AF_INET);
+	mnl_attr_put(nlh, INET_DIAG_INFO, offsetof(struct tcp_info, tcpi_pacing_rate), &info);
+	CU_ASSERT_EQUAL(nl_parse_subflow(nlh, &s), 0);
+	CU_ASSERT(s.tcp.rtt_us == 20000 && s.tcp.acked == 0);
+	memcpy(longer, &info, sizeof(info));
+	nlh = begin_socket(AF_INET);
+	mnl_attr_put(nlh, INET_DIAG_INFO, sizeof(longer), longer);
+	CU_ASSERT_EQUAL(nl_parse_subflow(nlh, &s), 0);
+	CU_ASSERT_EQUAL(s.tcp.acked, 5000000000ULL);
+	nlh = begin_socket(AF_INET);
+	mnl_attr_put(nlh, INET_DIAG_INFO, 8, &info);
+	CU_ASSERT_EQUAL(nl_parse_subflow(nlh, &s), -EINVAL);
+}
+
 static void put_group(struct nlmsghdr *nlh, const char *name, uint32_t id)
 {
 	struct nlattr *one = mnl_attr_nest_start(nlh, 1);
@@ -198,6 +231,7 @@ int main(void)
 		{ "what the path manager tells", mptcp_event },
 		{ "announced addresses", mptcp_announced },
 		{ "sockets that are subflows", subflow },
+		{ "how a socket fares", tcp_info },
 		{ "multicast groups", group },
 		{ "an endpoint", endpoint_fields },
 		{ "endpoints that are refused", endpoint_refused },

@@ -187,25 +187,32 @@ static void test_lossy(void)
 {
 	start();
 	for (unsigned round = 0; round < 2; round++) {
-		carries(0, 5, 21);
-		carries(1, 5, 22);
+		carries(0, 0.4, 21);
+		carries(1, 0.4, 22);
 		loses(1, 15);
-		pass(1000);
+		pass(4000);
 		CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
 		CU_ASSERT_PTR_NOT_NULL(strstr(B.why, "lossy: "));
 		carries(1, 0, 22);
-		pass(9000 + 10000 * round);
+		pass(6000 + 10000 * round);
 		CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
-		pass(2000);
+		pass(5000);
 		CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	}
+	/* A transfer: what it brings counts. */
+	start();
+	carries(0, 18, 30);
+	carries(1, 18, 30);
+	loses(1, 15);
+	pass(8000);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	/* Both are: neither is better. */
 	start();
-	carries(0, 5, 21);
-	carries(1, 5, 21);
+	carries(0, 0.4, 21);
+	carries(1, 0.4, 21);
 	loses(0, 15);
 	loses(1, 15);
-	pass(5000);
+	pass(8000);
 	CU_ASSERT_EQUAL(A.state, QUALITY_GOOD);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 }

@@ -14,11 +14,13 @@
 #define LESSER 4U
 #define QUEUE_US 10000U
 #define SUSPECT_MS 450U
+#define RISE_MS 2000U /* until it brings what it can */
 /* Of a test: what was on its way is waited for; then it is measured. */
 #define SETTLE_MS 1000U
+#define TRIAL_SETTLE_MS 500U /* what is slow shows at once */
 #define PROOF_MS 1500U
 #define TRIAL_MS 2500U
-#define EARLY_MS 450U /* a trial that makes things worse ends by then */
+#define EARLY_MS 450U /* a trial that makes things worse ends by then; much worse: at once */
 #define WAIT_MS 10000U /* for a transfer that goes on */
 #define PAUSE_MS 10000U /* between tests of a path, at first */
 #define PAUSE_MOST_MS 120000U
@@ -28,6 +30,7 @@
 #define SAME 97U /* nothing is lost */
 #define GAIN 102U
 #define WORSE 90U
+#define MUCH_WORSE 70U
 #define LOSS 10U
 #define LOSS_SEGS 100U /* until loss is judged */
 #define LOSS_QUEUE_US 50000U /* more is a queue, which may be its own transfer's */
@@ -146,6 +149,10 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 		l->was_candidate = v[i].candidate;
 		l->base_us = least(least(l->base_us, v[i].sample.min_rtt_us), v[i].probe_us);
 		l->rate = smooth(l->rate, moved(&v[i]), span);
+		l->carried_ms = moved(&v[i]) ? l->carried_ms + span : 0;
+		/* What a transfer loses may be its own doing, and what it brings counts. */
+		if (l->rate >= TRANSFER)
+			continue;
 		l->segs += v[i].sample.span_segs;
 		l->retrans += v[i].sample.span_retrans;
 	}
@@ -204,7 +211,7 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 		if (k == i || !in_use(q, v, k) || !moved(&v[k]))
 			continue;
 		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
-		bad |= l->rate * LESSER < q->link[k].rate;
+		bad |= l->carried_ms >= RISE_MS && l->rate * LESSER < q->link[k].rate;
 	}
 	return bad;
 }
@@ -320,11 +327,12 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 		if (trial) {
 			/* The next transfer is another one. */
 			l->state = QUALITY_BACKUP;
+			l->until = now + l->pause_ms;
 			q->tested = 0;
 		}
 		return;
 	}
-	if (q->settled_ms < SETTLE_MS) {
+	if (q->settled_ms < (trial ? TRIAL_SETTLE_MS : SETTLE_MS)) {
 		q->settled_ms += span;
 		return;
 	}
@@ -334,7 +342,7 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 	if (!trial && q->measured_ms >= PROOF_MS) {
 		l->least = rate;
 		finish(q, l, rate * 100 >= q->before * SAME ? QUALITY_BACKUP : QUALITY_GOOD, now);
-	} else if (trial && q->measured_ms >= EARLY_MS && rate * 100 < q->before * WORSE) {
+	} else if (trial && rate * 100 < q->before * (q->measured_ms < EARLY_MS ? MUCH_WORSE : WORSE)) {
 		l->least = q->before;
 		finish(q, l, QUALITY_BACKUP, now);
 	} else if (trial && q->measured_ms >= TRIAL_MS) {

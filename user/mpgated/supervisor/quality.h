@@ -40,9 +40,10 @@ struct quality_link {
 	bool was_candidate;
 	uint64_t rate; /* bytes a second, smoothed */
 	uint32_t base_us; /* least round trip; 0: not known */
+	uint32_t carried_ms; /* it has carried something for that long */
 	uint32_t suspect_ms, bloated_ms; /* it has looked so for that long */
 	uint64_t suspect_bytes; /* of all paths in that time */
-	uint32_t segs, retrans; /* of some seconds */
+	uint32_t segs, retrans; /* of some seconds without a transfer */
 	uint32_t pause_ms; /* the last one; doubles */
 	uint64_t until; /* ms. GOOD: not suspected before; BACKUP: no trial, or none as a primary, before */
 	uint64_t least; /* BACKUP: bytes a second without it; with half of that another trial is due */
