@@ -95,7 +95,7 @@ static void test_better(void)
 {
 	start();
 	unequal(4000);
-	for (unsigned i = 0; i < 4 * 16; i++) {
+	for (unsigned i = 0; i < 4 * 26; i++) {
 		carries(0, 38, 40);
 		carries(1, quality_demoted(&B) ? 0 : 38, 40);
 		pass(SPAN);

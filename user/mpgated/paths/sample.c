@@ -179,8 +179,12 @@ static int find(struct path_set *p, struct nl_list *out)
 	bool many = !s->known.n || s->known.n > FEW;
 	int err;
 
-	if (s->listed && (since < COST * s->cost || !(many || s->stale || since > LIST_NS)))
-		return many ? -EAGAIN : subflows_again(&s->known, out);
+	if (s->listed && !many && (since < COST * s->cost || (!s->stale && since < LIST_NS)))
+		return subflows_again(&s->known, out);
+	if (s->listed && since < COST * s->cost) {
+		s->next_ms = 1 + (unsigned)((COST * s->cost - since) / NS_PER_MS);
+		return -EAGAIN;
+	}
 	err = subflows_list(&all);
 	if (!err) {
 		choose(p, &all, out);
@@ -199,7 +203,7 @@ void sample_take(struct path_set *p)
 	uint64_t now = uv_hrtime();
 	const struct nl_subflow *s;
 
-	p->sampler.next_ms = p->sampler.total ? SAMPLE_SOON_MS : SAMPLE_MS;
+	p->sampler.next_ms = SAMPLE_MS;
 	p->sampler.taken = find(p, &now_known) == 0;
 	if (!p->sampler.taken) {
 		nl_list_free(&now_known);

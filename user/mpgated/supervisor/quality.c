@@ -22,8 +22,9 @@
 #define TRIAL_MS 2500U
 #define EARLY_MS 450U /* a trial that makes things worse ends by then; much worse: at once */
 #define WAIT_MS 10000U /* for a transfer that goes on */
-#define PAUSE_MS 10000U /* between tests of a path, at first */
-#define PAUSE_MOST_MS 120000U
+#define TRIAL_PAUSE_MS 20000U /* between tests of a path, at first: each may cost some seconds */
+#define PAUSE_MS 10000U /* of a path that is no test's affair, at first */
+#define PAUSE_MOST_MS 300000U
 #define ACQUIT_MS 60000U /* not suspected again, at first */
 #define FORGET_MS 600000U /* so long good, it begins with the first pause again */
 /* Per cent. */
@@ -192,7 +193,7 @@ static void finish(struct quality *q, struct quality_link *l, enum quality_state
 	if (l->state == QUALITY_TRIAL && state == QUALITY_GOOD)
 		l->until = now + PAUSE_MS / 4;
 	else
-		pause_longer(l, now, acquitted ? ACQUIT_MS : PAUSE_MS);
+		pause_longer(l, now, acquitted ? ACQUIT_MS : TRIAL_PAUSE_MS);
 	l->state = state;
 	l->plain = false;
 	q->tested = 0;
@@ -301,10 +302,10 @@ static void reconsider(struct quality *q, const struct quality_view *v, unsigned
 		l->segs = l->retrans = 0;
 		return;
 	}
-	/* Much has changed. */
-	if (q->rate < l->least / 2 && now >= l->ended + PAUSE_MS)
-		l->until = now;
-	if (!q->tested && now >= l->until && q->steady_ms >= STEADY_MS)
+	if (q->tested || q->steady_ms < STEADY_MS)
+		return;
+	/* With so much less than there was, much has changed. */
+	if (now >= l->until || (q->rate < l->least / 2 && now >= l->ended + TRIAL_PAUSE_MS))
 		begin(q, i, QUALITY_TRIAL, q->rate, now);
 }
 
