@@ -21,6 +21,7 @@ ROUNDS=${ROUNDS:-3}
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
 EMULATED=${EMULATED:-}
+# shellcheck disable=SC2034 # read by net_build
 EM0=${EMULATED%|*} EM1=${EMULATED#*|}
 scenario >/dev/null
 spawn alone "$SERVER" "$TOOLS/tcpserve" http:81 sink:7012
