@@ -345,6 +345,7 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 		finish(q, l, rate * 100 >= q->before * SAME ? QUALITY_BACKUP : QUALITY_GOOD, now);
 	} else if (trial && rate * 100 < q->before * (q->measured_ms < EARLY_MS ? MUCH_WORSE : WORSE)) {
 		l->least = q->before;
+		l->pause_ms *= 2; /* it cost something: the next one is later still */
 		finish(q, l, QUALITY_BACKUP, now);
 	} else if (trial && q->measured_ms >= TRIAL_MS) {
 		l->least = q->before;
