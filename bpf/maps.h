@@ -18,6 +18,7 @@
  *	gate			xdp	bpf/gate.bpf.c
  *	read_synack		sockops	bpf/synack.bpf.c
  *	add_tag			sockops	bpf/tag.bpf.c
+ *	by_path			sockops	bpf/paths.bpf.c
  *	put_back		tc	bpf/putback.bpf.c
  *	host_out, host_out_l3	tc	bpf/host.bpf.c
  *	host_in			tc	bpf/host.bpf.c
@@ -75,6 +76,14 @@ struct {
 	__type(key, __u32); /* slot */
 	__type(value, struct mpgate_tag_key);
 } tag_keys __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MPGATE_MAX_LINKS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mpgate_addr);
+	__type(value, struct mpgate_path);
+} paths __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

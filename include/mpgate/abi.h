@@ -388,6 +388,16 @@ struct mpgate_tag_key {
 	__u32 zero;
 };
 
+/* paths: own address of a path -> what MPTCP subflows that leave from it get. */
+#define MPGATE_CONGESTION 16 /* TCP_CA_NAME_MAX */
+
+struct mpgate_path {
+	__u64 netns; /* cookie of the network namespace */
+	__u32 mark; /* of their packets; 0: none */
+	__u32 syn_timeout; /* jiffies until a SYN is sent again; 0: the kernel's own */
+	char congestion[MPGATE_CONGESTION]; /* control, filled up with zeros; empty: the namespace's */
+};
+
 /*
  * guard_replay: buckets of cookies that were used. An entry has 32 bits of the nonce's hash, 16 of the 4-tuple's that
  * used it first, and 16 of the second of CLOCK_BOOTTIME when it did; 0: free. A full bucket gives up its oldest.

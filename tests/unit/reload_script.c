@@ -74,6 +74,16 @@ void discover_hurry(struct supervisor *s)
 	(void)s;
 }
 
+void by_path_renew(struct supervisor *s)
+{
+	(void)s;
+}
+
+void by_path_tell(struct supervisor *s)
+{
+	(void)s;
+}
+
 void maplog_renew(struct maplog *m)
 {
 	(void)m;

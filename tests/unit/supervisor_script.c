@@ -312,6 +312,12 @@ int datapath_attach_tags(struct datapath *dp, int cgroup_fd)
 	return cgroup_fd < 0 ? cgroup_fd : step("tags");
 }
 
+void by_path_start(struct supervisor *s)
+{
+	check_dp(s->dp);
+	CHECK(s->paths); /* whose addresses they are told of */
+}
+
 int datapath_set_unscale(struct datapath *dp, bool on)
 {
 	check_dp(dp);

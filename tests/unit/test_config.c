@@ -96,7 +96,7 @@ static const char full[] =
 	"instance: cpe-1\nworkers: 3\nhost: yes\n"
 	"links:\n"
 	"- { name: lan0, role: lan, early-classify: yes, guard: tc }\n"
-	"- { name: wan0, role: path, path: dsl, guard: xdp }\n"
+	"- { name: wan0, role: path, path: dsl, guard: xdp, congestion: cubic, mark: 5 }\n"
 	"- { name: wwan0, role: path, path: lte, use: overflow, guard: xdp-generic }\n"
 	"- { name: net0, role: net }\n"
 	"convert:\n"
@@ -306,7 +306,8 @@ static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 	return same_text(a->name, b->name) && a->role == b->role && same_text(a->path, b->path) && a->use == b->use &&
 	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour &&
 	       a->up_mbit == b->up_mbit && a->down_mbit == b->down_mbit && a->quota_mib == b->quota_mib &&
-	       a->quota_day == b->quota_day;
+	       a->quota_day == b->quota_day &&
+	       same_text(a->congestion, b->congestion) && a->mark == b->mark;
 }
 
 static bool same_lists(const struct config *a, const struct config *b)

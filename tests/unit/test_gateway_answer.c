@@ -79,6 +79,16 @@ static void test_no_answer(void)
 	CU_ASSERT_EQUAL(w->stats->connect_timeout, 1);
 	CU_ASSERT_TRUE(world_end());
 
+	/* As much more as its way takes, when that is known. */
+	p = asked(&c);
+	w->shm->peers[0].slow_ms = 6000;
+	w->shm->peers[0].up = 1;
+	world_pass(w->snap->connect_s * 1000ULL + 5999);
+	CU_ASSERT_EQUAL(c->end, OPEN);
+	world_pass(w->snap->connect_s * 1000ULL);
+	CU_ASSERT_EQUAL(c->end, CLOSED_BY_RESET);
+	CU_ASSERT_TRUE(world_end());
+
 	/* The end, and a reset; also within a message. */
 	for (unsigned i = 0; i < 4; i++) {
 		p = asked(&c);

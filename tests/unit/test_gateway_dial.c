@@ -55,6 +55,22 @@ static void test_handshake_fails(void)
 	world_cuts(script_peer_fails, CUTS);
 }
 
+/* Over a slow way the handshake may take longer, while the peer is up. */
+static void test_slow_way(void)
+{
+	for (unsigned up = 0; up < 2; up++) {
+		start();
+		w->shm->peers[0].slow_ms = w->snap->peer_s * 2500U;
+		w->shm->peers[0].up = up;
+		open_client(0, 1, GET);
+		world_pass(w->snap->peer_s * 2000ULL);
+		CU_ASSERT_EQUAL(world_dialed_count(), up ? 1 : 2); /* the next address */
+		world_pass(w->snap->peer_s * 1000ULL);
+		CU_ASSERT_EQUAL(world_dialed_count(), up ? 2 : 3);
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
 static void test_rule_says_reject(void)
 {
 	struct sock *c;
@@ -246,6 +262,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "the handshake with the peer fails", test_handshake_fails },
+		{ "a slow way is given time", test_slow_way },
 		{ "the rule says reject", test_rule_says_reject },
 		{ "what steer wrote down says reject", test_flow_says_reject },
 		{ "no way to dial the peer", test_no_way_to_dial },

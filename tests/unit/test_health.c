@@ -329,6 +329,47 @@ static void test_patience(void)
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 5000);
 }
 
+/* On a slow link probes are few, and given time: by what the last one took. */
+static void test_slow(void)
+{
+	struct health h = two_up();
+
+	health_begin(&h, 0, T0 + 1000);
+	health_end(&h, 0, &good, T0 + 5000);
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 4000 * HEALTH_TOOK);
+	CU_ASSERT_EQUAL(health_slow_ms(&h), 4000 * HEALTH_TOOK);
+	health_used(&h, T0 + 5000);
+	probe(&h, 1, &good, T0 + 5000);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 5000), T0 + 5000 + HEALTH_SPARE_MS); /* the other is quick */
+	probe(&h, 1, &good, T0 + 24000);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 24000), T0 + 5000 + 4000 * HEALTH_SHARE);
+	/* What fails says nothing of how long it takes when it does not. */
+	probe(&h, 0, &bad, T0 + 24500);
+	health_set_ways(&h, v4_only, 1, paths, 1, T0);
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 4000 * HEALTH_TOOK);
+	health_begin(&h, 0, T0);
+	health_end(&h, 0, &good, T0 + 50000);
+	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), HEALTH_TOOK_MAX_MS);
+}
+
+static void test_syn_timeout(void)
+{
+	static const struct {
+		uint32_t rtt_us, s;
+	} cases[] = { { 0, 0 },	     { 20000, 0 },   { 500000, 0 },
+		      { 600000, 2 }, { 2100000, 5 }, { 4000000000U, HEALTH_SYN_MAX_S } };
+	struct health h = two_up();
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		CU_ASSERT_EQUAL(health_syn_timeout_s(cases[i].rtt_us), cases[i].s);
+	h.way[0].rtt_us = 700;
+	CU_ASSERT_EQUAL(health_path_rtt_us(&h, "wan0", false), 700);
+	CU_ASSERT_EQUAL(health_path_rtt_us(&h, "wan1", false), good.rtt_us);
+	CU_ASSERT_EQUAL(health_path_rtt_us(&h, "wan0", true), 0);
+	probe(&h, 0, &bad, T0);
+	CU_ASSERT_EQUAL(health_path_rtt_us(&h, "wan0", false), 0);
+}
+
 /* A converter that refuses is no peer now, but the path to it is good. */
 static void test_refused(void)
 {
@@ -423,6 +464,8 @@ int main(void)
 				{ "SYN data is not taken", test_syn_data_not_taken },
 				{ "put off", test_put_off },
 				{ "patience", test_patience },
+				{ "a slow link", test_slow },
+				{ "when SYNs are said again", test_syn_timeout },
 				CU_TEST_INFO_NULL };
 
 	return cunit_run("health", tests, NULL, NULL) ? 0 : 1;

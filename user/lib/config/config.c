@@ -200,6 +200,7 @@ void config_free(struct config *cfg)
 	for (i = 0; i < cfg->link_count; i++) {
 		free(cfg->links[i].name);
 		free(cfg->links[i].path);
+		free(cfg->links[i].congestion);
 	}
 	free(cfg->links);
 	free(cfg->convert.listen);

@@ -60,6 +60,8 @@ struct cfg_link {
 	enum cfg_use use;
 	enum cfg_guard guard;
 	bool early_classify; /* gate at XDP */
+	char *congestion; /* control, of a path's subflows; NULL: the namespace's */
+	uint32_t mark; /* of a path's packets; 0: none */
 	bool no_detour; /* of a path: the default route over it is taken even when it is dead */
 	unsigned up_mbit, down_mbit; /* of a path: what it carries; 0: not known */
 	unsigned quota_mib; /* of a path, a month, both directions; 0: none */

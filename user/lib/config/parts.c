@@ -148,6 +148,28 @@ int cfg_find_link(const struct config *cfg, const char *name)
 	return -1;
 }
 
+/* What a path gives to its packets and subflows. */
+static int check_by_path(struct build *b, unsigned i)
+{
+	const struct raw_link *raw = &b->raw->links[i];
+	static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+
+	if (raw->role != CFG_PATH && raw->congestion)
+		return cfg_fail(b, cfg_at(b, "links[%u].congestion", i),
+				"link '%s': only a link with role path has a congestion control", raw->name);
+	if (raw->congestion && (!raw->congestion[0] || strlen(raw->congestion) >= MPGATE_CONGESTION ||
+				raw->congestion[strspn(raw->congestion, name)]))
+		return cfg_fail(b, cfg_at(b, "links[%u].congestion", i),
+				"'%.32s' is no name of a congestion control, such as cubic or bbr", raw->congestion);
+	if (raw->role != CFG_PATH && raw->mark)
+		return cfg_fail(b, cfg_at(b, "links[%u].mark", i), "link '%s': only a link with role path has a mark",
+				raw->name);
+	if (raw->mark && *raw->mark & b->cfg->mark.mask)
+		return cfg_fail(b, cfg_at(b, "links[%u].mark", i), "link '%s': mark 0x%x has bits of mark.mask 0x%x",
+				raw->name, *raw->mark, b->cfg->mark.mask);
+	return 0;
+}
+
 static int check_link(struct build *b, unsigned i)
 {
 	const struct raw_link *raw = &b->raw->links[i];
@@ -175,6 +197,8 @@ static int check_link(struct build *b, unsigned i)
 	if (raw->role != CFG_PATH && raw->no_detour)
 		return cfg_fail(b, cfg_at(b, "links[%u].detour", i),
 				"link '%s': only a link with role path has a detour", raw->name);
+	if (check_by_path(b, i) < 0)
+		return -EINVAL;
 	return raw->path ? cfg_check_name(b, cfg_at(b, "links[%u].path", i), "path", raw->path, CFG_NAME_MAX) : 0;
 }
 
@@ -208,9 +232,11 @@ int cfg_build_links(struct build *b)
 			.guard = from->guard,
 			.early_classify = from->early_classify,
 			.no_detour = from->no_detour,
+			.mark = from->mark ? *from->mark : 0,
 		};
 		if (cfg_copy_text(&link->name, from->name) < 0 ||
-		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0)
+		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0 ||
+		    (from->congestion && cfg_copy_text(&link->congestion, from->congestion) < 0))
 			return -ENOMEM;
 		r = cfg_build_cost(b, i);
 		if (r)

@@ -143,6 +143,10 @@ static void print_links(struct printer *p, const struct config *cfg)
 			pair(p, "early-classify", "true");
 		if (link->no_detour)
 			pair(p, "detour", "no");
+		if (link->congestion)
+			pair(p, "congestion", link->congestion);
+		if (link->mark)
+			number(p, "mark", link->mark);
 		close_map(p);
 	}
 	close_list(p);

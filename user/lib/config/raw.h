@@ -12,7 +12,8 @@
 #include <lib/config/config.h>
 
 struct raw_link {
-	char *name, *path;
+	char *name, *path, *congestion;
+	uint32_t *mark;
 	enum cfg_role role;
 	enum cfg_use use;
 	enum cfg_guard guard;

@@ -146,6 +146,10 @@ int datapath_synack_fd(const struct datapath *dp);
 int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
 /* The same for the program that adds the tag of transparent mode; what fails is for the caller to say. */
 int datapath_attach_tags(struct datapath *dp, int cgroup_fd);
+/* And for the one that gives subflows what they get by their path. */
+int datapath_attach_paths(struct datapath *dp, int cgroup_fd);
+/* From now on subflows that leave from that address of ours get this; NULL: nothing. */
+void datapath_set_path(struct datapath *dp, const struct mpgate_addr *addr, const struct mpgate_path *path);
 
 /*
  * Whose connections of this machine's own are classified from here on: hosts is one of enum mpgate_hosts. Not before

@@ -29,6 +29,8 @@ static const struct {
 	[DP_HOLD_JOINS] = { "hold_joins", false, "a join that meets a busy connection may bring wrong bytes" },
 	[DP_SYNACK] = { "read_synack", false, "the Extended TCP Header is not sent" },
 	[DP_ADD_TAG] = { "add_tag", false, "hubs on the path do not know connections of mode: transparent" },
+	[DP_BY_PATH] = { "by_path", false,
+			 "congestion and mark of paths mean nothing, and SYNs are sent again after a second" },
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
 	[DP_PUT_BACK] = { "put_back", false,
 			  "connect: honest is early: clients are answered before their servers are" },

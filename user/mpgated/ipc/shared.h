@@ -115,6 +115,7 @@ struct peer_shared {
 	uint32_t address; /* the one to dial first: the best that answers probes */
 	uint32_t up; /* new connections may be sent to it; written by the supervisor, as the next one */
 	uint32_t patience_ms; /* for the answer to a SYN, before it is said to be slow */
+	uint32_t slow_ms; /* a handshake and an answer over its best way may take so long, as probes have found */
 	uint32_t slow; /* ms of CLOCK_MONOTONIC, modulo 2^32: when a worker said that last */
 	uint32_t used; /* set by workers that dial, cleared by the supervisor, which probes a peer in use more often */
 	uint32_t fallbacks; /* of its connections to plain TCP; counted by workers */

@@ -19,8 +19,7 @@
 #define MOST_BYTES 16384 /* of the file: 64 links and a few more */
 #define END "end\n" /* behind the last line: what follows is of a longer version */
 
-/* A number that no other namespace has or will have until the next boot. */
-static int namespace_cookie(uint64_t *cookie)
+int originals_namespace(uint64_t *cookie)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 	socklen_t len = sizeof(*cookie);
@@ -134,7 +133,7 @@ int originals_open(struct originals *out)
 {
 	struct originals o = { .fd = -1 };
 	uint64_t cookie;
-	int err = namespace_cookie(&cookie);
+	int err = originals_namespace(&cookie);
 
 	*out = o;
 	if (err)

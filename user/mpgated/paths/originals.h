@@ -23,6 +23,8 @@ struct originals {
 	struct nl_list left; /* the same, of a daemon that was killed, as far as it is not ours by now */
 };
 
+/* A number that no other network namespace has or will have until the next boot. 0 or -errno. */
+int originals_namespace(uint64_t *cookie);
 /*
  * Takes the lock and reads what is left. 0; -EADDRINUSE: another daemon has it; -errno. out->path is filled in as far
  * as it is known.

@@ -51,11 +51,12 @@ static int group_path(enum cgroup_name which, const char *instance, char *out, s
 {
 	static const char *const ends[] = { [CGROUP_WORKERS] = "", [CGROUP_RUN] = ".run" };
 	char parent[PATH_MAX];
-	int ret = which == CGROUP_WORKERS ? parent_path(parent, sizeof(parent)) : root_path(parent, sizeof(parent)), n;
+	bool own = which == CGROUP_WORKERS || which == CGROUP_OWN;
+	int ret = own ? parent_path(parent, sizeof(parent)) : root_path(parent, sizeof(parent)), n;
 
 	if (ret)
 		return ret;
-	if (which == CGROUP_ROOT)
+	if (which == CGROUP_ROOT || which == CGROUP_OWN)
 		n = snprintf(out, size, "%s", parent);
 	else
 		n = snprintf(out, size, "%s/mpgate-%s%s", parent, instance, ends[which]);

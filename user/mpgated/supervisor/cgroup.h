@@ -10,6 +10,7 @@ enum cgroup_name {
 	CGROUP_WORKERS, /* mpgate-<instance> below our own */
 	CGROUP_RUN, /* mpgate-<instance>.run below the root: what is in it does not end with our service */
 	CGROUP_ROOT, /* everybody */
+	CGROUP_OWN, /* ours, with all below it */
 };
 
 /* Opens it; make: makes it, if it is not there. A descriptor, or -errno: no cgroup2 here (make), or no such group. */

@@ -77,6 +77,14 @@ static bool is_best(const struct health *h, unsigned way)
 	return health_best(h, h->way[way].address) == (int)way;
 }
 
+/* What is between two probes, which on a slow link are much of what it carries. */
+static uint64_t pause_of(const struct health_way *w, uint32_t usual_ms)
+{
+	uint64_t share = HEALTH_SHARE * (uint64_t)w->took_ms;
+
+	return share > usual_ms ? share : usual_ms;
+}
+
 /* When the probe of a way is due: what was planned, or earlier if the peer has come into use or is suspect. */
 static uint64_t due(const struct health *h, unsigned i, uint64_t now)
 {
@@ -88,7 +96,7 @@ static uint64_t due(const struct health *h, unsigned i, uint64_t now)
 	else if (in_use(h, now) && w->state == HEALTH_DOWN)
 		soon = w->began + HEALTH_PAUSE_MS; /* its SYNs leave every second: it is used as soon as it answers */
 	else if (in_use(h, now) && w->last)
-		soon = w->last + (w->state == HEALTH_UP && is_best(h, i) ? HEALTH_BUSY_MS : HEALTH_SPARE_MS);
+		soon = w->last + pause_of(w, w->state == HEALTH_UP && is_best(h, i) ? HEALTH_BUSY_MS : HEALTH_SPARE_MS);
 	/* All are: use is no reason to hurry, unless it is one of others while this one's clients are with them. */
 	if (w->state == HEALTH_DOWN && !w->suspect && health_state(h) == HEALTH_DOWN)
 		soon = h->spare && in_use(h, now) ? w->began + HEALTH_SPARE_MS : UINT64_MAX;
@@ -111,9 +119,20 @@ int health_due(const struct health *h, uint64_t now, uint64_t *next)
 	return -1;
 }
 
+/* So long the next one may take, by the last one; 0: not known. */
+static uint32_t allowed_ms(const struct health_way *w)
+{
+	uint64_t ms = HEALTH_TOOK * (uint64_t)w->took_ms;
+
+	return ms < HEALTH_TOOK_MAX_MS ? (uint32_t)ms : HEALTH_TOOK_MAX_MS;
+}
+
 uint64_t health_patience(const struct health *h, unsigned way, uint64_t max)
 {
 	uint64_t ms = HEALTH_PATIENCE_MS, rtts = HEALTH_PATIENCE_RTTS * (uint64_t)h->way[way].rtt_us / 1000;
+	uint32_t took = allowed_ms(&h->way[way]);
+
+	max = took > max ? took : max;
 
 	/* Without another way there is nothing to be gained, and a slow one may be all there is. */
 	if (h->count < 2 || health_state(h) != HEALTH_UP || h->way[way].state == HEALTH_UNKNOWN)
@@ -122,6 +141,7 @@ uint64_t health_patience(const struct health *h, unsigned way, uint64_t max)
 	if (h->way[way].state == HEALTH_DOWN && h->way[way].probes % HEALTH_PATIENT_EACH == 0)
 		return max;
 	ms = rtts > ms ? rtts : ms;
+	ms = took > ms ? took : ms;
 	return ms < max ? ms : max;
 }
 
@@ -157,10 +177,11 @@ static void end_well(struct health_way *w, const struct health_result *r, uint64
 {
 	w->state = HEALTH_UP;
 	w->rtt_us = r->rtt_us;
+	w->took_ms = (uint32_t)(now - w->began);
 	if (r->joins_known)
 		w->joins = r->joins;
 	w->backoff_ms = 0;
-	w->next = now + HEALTH_IDLE_MS;
+	w->next = now + pause_of(w, HEALTH_IDLE_MS);
 	w->error[0] = '\0';
 	if (!r->unsure)
 		w->unsure = 0;
@@ -250,6 +271,13 @@ uint32_t health_quick_ms(const struct health *h)
 	uint32_t ms = first < 0 ? 0 : HEALTH_QUICK_RTTS * (h->way[first].rtt_us / 1000);
 
 	return ms > HEALTH_QUICK_MS ? ms : HEALTH_QUICK_MS;
+}
+
+uint32_t health_slow_ms(const struct health *h)
+{
+	int first = health_first(h);
+
+	return first < 0 ? 0 : allowed_ms(&h->way[first]);
 }
 
 bool health_silent(const struct health *h, uint64_t now, uint64_t *next)
@@ -348,4 +376,25 @@ enum health_state health_of_path(const struct health *h, const char *name, bool 
 		if (h->way[i].path.v6 == v6 && !strcmp(h->way[i].path.name, name))
 			n[h->way[i].answers ? HEALTH_UP : h->way[i].state]++;
 	return n[HEALTH_UP] ? HEALTH_UP : n[HEALTH_DOWN] && !n[HEALTH_UNKNOWN] ? HEALTH_DOWN : HEALTH_UNKNOWN;
+}
+
+uint32_t health_path_rtt_us(const struct health *h, const char *name, bool v6)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < h->count; i++) {
+		const struct health_way *w = &h->way[i];
+
+		if (w->state == HEALTH_UP && w->path.v6 == v6 && !strcmp(w->path.name, name) && w->rtt_us > most)
+			most = w->rtt_us;
+	}
+	return most;
+}
+
+uint32_t health_syn_timeout_s(uint32_t rtt_us)
+{
+	uint64_t us = HEALTH_SYN_RTTS * (uint64_t)rtt_us;
+	uint64_t s = (us + 999999U) / 1000000U;
+
+	return s <= 1 ? 0 : s < HEALTH_SYN_MAX_S ? (uint32_t)s : HEALTH_SYN_MAX_S;
 }

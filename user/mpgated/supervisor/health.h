@@ -34,6 +34,12 @@
 #define HEALTH_LATE_MS 20U /* and half a round trip more than one; at most: */
 #define HEALTH_LATE_MOST_MS 800U /* SYNs are repeated after one second */
 #define HEALTH_PATIENCE_RTTS 4U /* and so many round trips */
+#define HEALTH_SYN_RTTS 2U /* until a SYN is said again, where that is more than the kernel's second */
+#define HEALTH_SYN_MAX_S 30U
+#define HEALTH_TOOK 2U /* times what the last one took a probe may take, */
+#define HEALTH_TOOK_MAX_MS 60000U /* and no longer */
+#define HEALTH_SHARE                                                                                                   \
+	5U /* of a way's time its probes take a fifth at most: on a slow link they are much of what it carries */
 
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 
@@ -61,6 +67,7 @@ struct health_way {
 	bool suspect; /* a connection over it failed: probed as soon as may be */
 	uint8_t probes; /* begun, modulo HEALTH_SYN_DATA_EACH */
 	uint32_t rtt_us; /* of the last probe */
+	uint32_t took_ms; /* the last probe that was answered, from begin to end */
 	uint32_t backoff_ms;
 	uint64_t next, began; /* ms: the next probe; begin of the last one */
 	uint64_t last; /* ms: end of the last one, 0: none */
@@ -100,7 +107,7 @@ void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const
 void health_readdress(struct health *h, const int *to);
 /* The way whose probe is due, -1: none; *next is then when one will be, UINT64_MAX: never. */
 int health_due(const struct health *h, uint64_t now, uint64_t *next);
-/* How long to wait for the answer of a probe over this way, at most max. */
+/* How long to wait for the answer of a probe over this way: at most max, or twice what the last one took. */
 uint64_t health_patience(const struct health *h, unsigned way, uint64_t max);
 void health_begin(struct health *h, unsigned way, uint64_t now);
 /* Is the next probe over this way to have data in its SYN? */
@@ -117,6 +124,8 @@ void health_used(struct health *h, uint64_t now);
 void health_suspect(struct health *h, uint64_t now);
 /* A connection has had no answer for health_quick_ms(): now it matters whether probes have. */
 void health_complain(struct health *h, uint64_t now);
+/* How long the best way to the peer may take for a handshake and an answer, as far as is known; 0: nothing is. */
+uint32_t health_slow_ms(const struct health *h);
 /* How long an answer may take before others of its group take over: by the best way's round trip. */
 uint32_t health_quick_ms(const struct health *h);
 /*
@@ -137,6 +146,10 @@ int health_first(const struct health *h);
 bool health_joins(const struct health *h, unsigned address);
 /* Up: one way is. Down: all were found to be. */
 enum health_state health_state(const struct health *h);
+/* The longest round trip of the ways over a path that are up, as their last probes found it; 0: none is. */
+uint32_t health_path_rtt_us(const struct health *h, const char *name, bool v6);
+/* After how many seconds a SYN is to be sent again, by its path's round trip; 0: the kernel's own time will do. */
+uint32_t health_syn_timeout_s(uint32_t rtt_us);
 /* Of a path, to all addresses: up: one is, or was refused by the peer itself; down: there are some, and none is. */
 enum health_state health_of_path(const struct health *h, const char *name, bool v6);
 

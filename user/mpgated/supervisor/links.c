@@ -209,6 +209,7 @@ void supervisor_link(void *arg, unsigned i, const struct paths_link *l)
 		return;
 	if (s->cfg->links[i].role == CFG_PATH) {
 		peers_paths_changed(s);
+		by_path_tell(s);
 		discover_hurry(s);
 	}
 	links_settle(s);

@@ -80,6 +80,7 @@ static void tell_workers(struct peer *p, int probed)
 		return;
 	shared->address = p->health.way[first].address;
 	shared->patience_ms = health_quick_ms(&p->health);
+	shared->slow_ms = health_slow_ms(&p->health);
 	if ((first == probed && p->health.way[first].syn_data_sure) || first != p->first)
 		shared->syn_data = p->health.way[first].syn_data;
 	p->first = first;
@@ -106,6 +107,19 @@ enum health_state peers_path_health(const struct supervisor *s, unsigned link, b
 	return s->cfg->links[link].role == CFG_PATH ? path_health(s, s->cfg->links[link].name, v6) : HEALTH_UNKNOWN;
 }
 
+uint32_t peers_path_rtt_us(const struct supervisor *s, unsigned link, bool v6)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		uint32_t one =
+			s->peers[i].name ? health_path_rtt_us(&s->peers[i].health, s->cfg->links[link].name, v6) : 0;
+
+		most = one > most ? one : most;
+	}
+	return most;
+}
+
 static void tell_paths(struct supervisor *s)
 {
 	s->health_changed = false;
@@ -119,6 +133,7 @@ static void tell_paths(struct supervisor *s)
 		rank_set_down(s, i / 2, i % 2, h == HEALTH_DOWN);
 	}
 	rank_settle(s);
+	by_path_tell(s);
 }
 
 static const char *first_error(const struct health *h)

@@ -223,6 +223,7 @@ static int follow(struct supervisor *s)
 	supervisor_local(s);
 	part = supervisor_publish(s);
 	maplog_renew(&s->maplog);
+	by_path_renew(s);
 	return ret ? ret : part;
 }
 

@@ -180,6 +180,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (ret)
 		return ret;
 	supervisor_tell_rules(s);
+	by_path_start(s);
 	links_settle(s);
 	if (links_wait(s, LINKS_MS) < 0)
 		log_warn("the kernel is busy with its links: programs are attached when it is not");

@@ -16,6 +16,7 @@
 #include <lib/policy.h>
 #include <mpgated/control/control.h>
 #include <mpgated/datapath/datapath.h>
+#include <mpgated/supervisor/by_path.h>
 #include <mpgated/supervisor/child.h>
 #include <mpgated/supervisor/cost.h>
 #include <mpgated/supervisor/discover.h>
@@ -144,6 +145,7 @@ struct supervisor {
 	int snapshot_fd; /* what a new worker gets */
 	bool snapshot_due; /* it could not be made; tried again */
 	int cgroup_fd; /* of the workers; negative: none, for that errno */
+	struct by_path by_path;
 	int run_fd; /* of what host_run() took, -1: none was asked for */
 	enum mpgate_hosts hosts; /* of this machine's own connections, those that are carried */
 	bool hosts_late; /* what it takes is being attached */
@@ -247,6 +249,8 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
+/* The longest round trip to a peer over it; 0: not known. */
+uint32_t peers_path_rtt_us(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
 
 /* ways.c */

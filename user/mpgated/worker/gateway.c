@@ -213,6 +213,18 @@ void gateway_copy(struct worker *w, struct conn *r)
 	}
 }
 
+/* Over a way that is known to be slow more time is given than to others. */
+static bool is_patient(struct worker *w, struct conn *c)
+{
+	const struct peer_shared *p = &w->shm->peers[c->request.slot];
+	uint64_t ms = p->slow_ms + (c->state == GW_ANSWER ? conn_timer_ms(w, TIMER_CONNECT) : 0);
+
+	if (!p->up || !p->slow_ms || c->class == TIMER_SLOW || w->now - c->active >= ms)
+		return false;
+	conn_timer(w, c, c->class);
+	return true;
+}
+
 void gateway_timeout(struct worker *w, struct conn *c)
 {
 	switch (c->state) {
@@ -222,7 +234,7 @@ void gateway_timeout(struct worker *w, struct conn *c)
 	case GW_DIAL:
 		if (c->request.sent == SENT_AHEAD && !c->peer.parked.len && tcp_all_acked(c->peer.fd))
 			answer_begin(w, c);
-		else if (dial_slow(w, c))
+		else if (dial_slow(w, c) || is_patient(w, c))
 			break;
 		else if (c->request.sent != SENT_AHEAD)
 			dial_failed(w, c, ETIMEDOUT);
@@ -234,6 +246,8 @@ void gateway_timeout(struct worker *w, struct conn *c)
 		conn_close(w, c, true);
 		break;
 	default:
+		if (c->state == GW_ANSWER && is_patient(w, c))
+			break;
 		w->stats->connect_timeout++;
 		report_note(w, c, "no answer in time");
 		if (c->held)
