@@ -306,8 +306,7 @@ static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 	return same_text(a->name, b->name) && a->role == b->role && same_text(a->path, b->path) && a->use == b->use &&
 	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour &&
 	       a->up_mbit == b->up_mbit && a->down_mbit == b->down_mbit && a->quota_mib == b->quota_mib &&
-	       a->quota_day == b->quota_day &&
-	       same_text(a->congestion, b->congestion) && a->mark == b->mark;
+	       a->quota_day == b->quota_day && same_text(a->congestion, b->congestion) && a->mark == b->mark;
 }
 
 static bool same_lists(const struct config *a, const struct config *b)

@@ -50,11 +50,11 @@ static const struct view paths_view = VIEW(
 	      PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
 	      PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
 	      BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")),
-	     TABLE("paths", PLAIN("PATH", "name"), PLAIN("NOW", "rank"), PLAIN("SUBFLOWS", "subflows"),
-		   PLAIN("BACKUPS", "backups"), PLAIN("RTT us", "rtt_us"), PLAIN("LEAST us", "min_rtt_us"),
-		   PLAIN("BIT/S OUT", "sent_rate"), PLAIN("IN", "received_rate"), BYTES("RECEIVED", "received"),
-		   BYTES("SENT", "sent"), PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted"),
-		   PLAIN("WHY", "why")),
+	TABLE("paths", PLAIN("PATH", "name"), PLAIN("NOW", "rank"), PLAIN("SUBFLOWS", "subflows"),
+	      PLAIN("BACKUPS", "backups"), PLAIN("RTT us", "rtt_us"), PLAIN("LEAST us", "min_rtt_us"),
+	      PLAIN("BIT/S OUT", "sent_rate"), PLAIN("IN", "received_rate"), BYTES("RECEIVED", "received"),
+	      BYTES("SENT", "sent"), PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted"),
+	      PLAIN("WHY", "why")),
 	TABLE("usage", PLAIN("BY", "by"), PLAIN("NAME", "name"), BYTES("UP TODAY", "up"), BYTES("DOWN TODAY", "down"),
 	      BYTES("OF QUOTA", "quota_used"), BYTES("QUOTA", "quota"), PLAIN("ANEW", "quota_again")));
 
