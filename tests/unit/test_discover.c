@@ -332,9 +332,9 @@ static void test_in_part(void)
 	say(&r);
 	CU_ASSERT_EQUAL(p->address_count, 2); /* those work */
 	script_all_end(&script_silent);
-	loop_pass(HEALTH_IDLE_MS);
+	loop_pass(HEALTH_BACKOFF_MAX_MS);
 	script_all_end(&script_silent);
-	loop_pass(HEALTH_IDLE_MS);
+	loop_pass(HEALTH_BACKOFF_MAX_MS);
 	script_all_end(&script_silent);
 	CU_ASSERT_EQUAL(p->state, PEER_DOWN);
 	CU_ASSERT_TRUE_FATAL(next_question(&q));

@@ -82,6 +82,7 @@ static uint64_t pause_of(const struct health_way *w, uint32_t usual_ms)
 {
 	uint64_t share = HEALTH_SHARE * (uint64_t)w->took_ms;
 
+	share = share < HEALTH_BACKOFF_MAX_MS ? share : HEALTH_BACKOFF_MAX_MS;
 	return share > usual_ms ? share : usual_ms;
 }
 
