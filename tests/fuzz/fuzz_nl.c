@@ -18,6 +18,7 @@ static void parse(const struct nlmsghdr *nlh)
 	struct nl_limits limits;
 	struct nl_mptcp_event event;
 	struct nl_subflow subflow;
+	struct nl_way way;
 	uint32_t group;
 	uint16_t id;
 	int n = nl_parse_route(nlh, hops);
@@ -32,6 +33,7 @@ static void parse(const struct nlmsghdr *nlh)
 	if (nl_parse_rule(nlh, &rule) == 0 && strnlen(rule.iif, NL_NAME) == NL_NAME)
 		abort();
 	nl_parse_address(nlh, &address);
+	nl_parse_way(nlh, &way);
 	nl_parse_endpoint(nlh, &endpoint);
 	nl_parse_limits(nlh, &limits);
 	nl_parse_genl_family(nlh, &id);

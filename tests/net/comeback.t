@@ -35,7 +35,7 @@ downloaded() {
 }
 pause() { read -rt "$1" <> <(:) || :; }
 paths_b() { ctl gw --json paths list | jq -r ".paths[] | select(.name == \"b\") | .$1"; }
-held() { [ "$(paths_b note)" = "held back: it comes and goes" ]; }
+held() { [ "$(paths_b why)" = "held back: it comes and goes" ]; }
 has_endpoint() { [ "$(paths_b "endpoint$f")" != null ]; }
 not() { ! "$@"; }
 # hub_of 4|6: the hub is reached over that family.

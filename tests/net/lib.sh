@@ -198,12 +198,13 @@ addr() {
 # link_veth NS1 IF1 NS2 IF2
 link_veth() { ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"; }
 
-# link_em NS1 IF1 NS2 IF2 "OPTIONS": through the emulator, control file $TMP/IF1.em (see em_set).
+# link_em NS1 IF1 NS2 IF2 "OPTIONS" [-3]: through the emulator, control file $TMP/IF1.em (see em_set). -3: no Ethernet.
 link_em() {
 	local options
 	read -ra options <<<"$5"
 	echo "${options[*]}" >"$TMP/$2.em"
-	"$TOOLS/linkem" -f "$TMP/$2.em" "$1:$2" "$3:$4" </dev/null >>"$TMP/linkem-$2.log" 2>&1 &
+	# shellcheck disable=SC2086 # none or one word
+	"$TOOLS/linkem" ${6:-} -f "$TMP/$2.em" "$1:$2" "$3:$4" </dev/null >>"$TMP/linkem-$2.log" 2>&1 &
 	spawned "linkem-$2" $!
 	EM_PID[$2]=$SPAWNED
 	wait_for 5 ip -n "$3" link show dev "$4" || { cat "$TMP/linkem-$2.log" >&2; return 1; }

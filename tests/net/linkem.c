@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * linkem [-t SECONDS] -f FILE NS:IF NS:IF: a link with delay, loss and a rate, between two TAP devices that it makes
- * in two network namespaces. Meant for kernels without netem. Ends on SIGTERM, after SECONDS (an hour), or when a
- * namespace goes away.
+ * linkem [-3] [-t SECONDS] -f FILE NS:IF NS:IF: a link with delay, loss and a rate, between two TAP devices (-3: TUN)
+ * that it makes in two network namespaces. Meant for kernels without netem. Ends on SIGTERM, after SECONDS (an hour),
+ * or when a namespace goes away.
  *
  * FILE holds parameters, read at start and again on SIGHUP:
  *   delay=MS jitter=MS loss=PERCENT rate=MBIT limit=KIB mtu=BYTES reorder=0|1 down=0|1
@@ -157,12 +157,15 @@ static bool params_read(const char *path)
 	return true;
 }
 
-/* Makes the TAP named by "NAMESPACE:INTERFACE"; exits when that fails. */
+static short device = IFF_TAP;
+static uint32_t header = ETHER; /* of frames, not of packets */
+
+/* Makes the TAP, or TUN, named by "NAMESPACE:INTERFACE"; exits when that fails. */
 static int tap_open(char *spec)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct ifreq ifr = { .ifr_flags = (short)(device | IFF_NO_PI | IFF_VNET_HDR) };
 	char *colon = strrchr(spec, ':'), path[256];
-	int ns, fd, header = sizeof(struct virtio_net_hdr);
+	int ns, fd, offloads = sizeof(struct virtio_net_hdr);
 
 	if (!colon || strlen(colon + 1) >= IFNAMSIZ) {
 		fprintf(stderr, "linkem: %s is not NAMESPACE:INTERFACE\n", spec);
@@ -179,7 +182,7 @@ static int tap_open(char *spec)
 	close(ns);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	/* Checksums are left to the receiver; big frames are not, or rate and loss would be as coarse as they are. */
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &header) ||
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &offloads) ||
 	    ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM)) {
 		fprintf(stderr, "linkem: %s: %s\n", ifr.ifr_name, strerror(errno));
 		exit(1);
@@ -194,7 +197,7 @@ static uint64_t arrival(struct direction *d, uint64_t now, uint32_t len)
 	uint64_t leaves, due;
 
 	if (d->p.down > 0 || (d->p.loss > 0 && chance() * 100 < d->p.loss) ||
-	    (d->p.mtu > 0 && len > d->p.mtu + ETHER)) {
+	    (d->p.mtu > 0 && len > d->p.mtu + header)) {
 		d->lost++;
 		return 0;
 	}
@@ -301,14 +304,18 @@ int main(int argc, char **argv)
 	sigset_t mask, open_mask;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:f:")) != -1) {
+	while ((opt = getopt(argc, argv, "3t:f:")) != -1) {
+		if (opt == '3') {
+			device = IFF_TUN;
+			header = 0;
+		}
 		if (opt == 't')
 			seconds = (unsigned)atoi(optarg);
 		if (opt == 'f')
 			path = optarg;
 	}
 	if (!path || argc - optind != 2) {
-		fprintf(stderr, "usage: linkem [-t SECONDS] -f FILE NAMESPACE:IF NAMESPACE:IF\n");
+		fprintf(stderr, "usage: linkem [-3] [-t SECONDS] -f FILE NAMESPACE:IF NAMESPACE:IF\n");
 		return 2;
 	}
 	if (!params_read(path))

@@ -154,6 +154,10 @@ is "$(gw ip route get 2001:db8::1 from fd61:1::2 | grep -o 'dev wan.')" "dev wan
 check "strict reverse path filter is loosened" sysctl_is ipv4/conf/wan0/rp_filter 2
 check "TCP fast open for dialing and listening" sysctl_is ipv4/tcp_fastopen 3
 check "ports in TIME_WAIT are used again" sysctl_is ipv4/tcp_tw_reuse 1
+gw sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_fastopen'
+checked() { kill -USR1 "$PID" && sysctl_is ipv4/tcp_fastopen 3; }
+eventually "a sysctl that somebody has changed is set again" checked
+check "and that is told" grep -q 'sysctl net/ipv4/tcp_fastopen was changed by somebody' "$DIR/log"
 check "initial state of a lan link is told" event '^link 0 lan0 present up l2 10.61.9.1 fd61:9::1 ids 0 0'
 check "initial state of a path is told" event '^link 2 wan1 present up l2 10.61.1.2 fd61:1::2 ids 104 105'
 check "forwarding that is off is warned of" grep -q 'ip_forward is 0' "$DIR/log"
@@ -175,6 +179,20 @@ ip -n "$NS" route add 203.0.113.0/24 nexthop via 10.61.0.7 dev wan0 nexthop via 
 eventually "of a multipath route each path has its part" route4 7003 '^203.0.113.0/24 via 10.61.1.7 dev wan1 proto 109'
 check "and the other" route4 7002 '^203.0.113.0/24 via 10.61.0.7 dev wan0 proto 109'
 ip -n "$NS" route del 203.0.113.0/24
+ip -n "$NS" -6 route add 2001:db8:7::/48 nexthop via fd61:0::7 dev wan0 nexthop via fd61:1::7 dev wan1
+eventually "and of an IPv6 one" route6 7003 '^2001:db8:7::/48 via fd61:1::7 dev wan1 proto 109'
+check "IPv6, the other part" route6 7002 '^2001:db8:7::/48 via fd61::7 dev wan0 proto 109'
+ip -n "$NS" -6 route del 2001:db8:7::/48
+if ip -n "$NS" nexthop add id 7 via 10.61.1.8 dev wan1 && ip -n "$NS" nexthop add id 8 via fd61:1::8 dev wan1; then
+	ip -n "$NS" route add 203.0.113.0/24 nhid 7
+	ip -n "$NS" -6 route add 2001:db8:7::/48 nhid 8
+	eventually "a route by a next hop object, IPv4" route4 7003 '^203.0.113.0/24 via 10.61.1.8 dev wan1 proto 109'
+	eventually "and IPv6" route6 7003 '^2001:db8:7::/48 via fd61:1::8 dev wan1 proto 109'
+	ip -n "$NS" nexthop del id 7
+	ip -n "$NS" nexthop del id 8
+	eventually "it goes with the object, IPv4" not route4 7003 '^203.0.113.0/24'
+	eventually "and IPv6" not route6 7003 '^2001:db8:7::/48'
+fi
 
 # --- what the machine says to its own nets does not take a path
 out_of() { gw ip route get "$1" from "$2" 2>/dev/null | grep -o 'dev [a-z]*[0-9]' | head -n 1; } # out_of TO FROM

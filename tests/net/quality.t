@@ -20,7 +20,7 @@ shape 1 2
 # path_is NAME RANK [WHY]: as paths list says.
 path_is() {
 	ctl gw --json paths list |
-		jq -e --arg p "$1" --arg r "$2" --arg w "${3:-}" '.paths[] | select(.name == $p) | .rank == $r and ((.why // "") | contains($w))'
+		jq -e --arg p "$1" --arg r "$2" --arg w "${3:-}" '.paths[] | select(.name == $p) | .rank == $r and ((.rank_why // "") | contains($w))'
 }
 # over LINK: local ports of subflows over it that carry data, one that transfers.
 over() { ctl gw --json paths subflows | jq -r --arg p "$1" '[.subflows[] | select(.path == $p and .sent + .received > 20000) | .local] | join(" ")'; }

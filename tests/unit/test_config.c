@@ -96,8 +96,9 @@ static const char full[] =
 	"instance: cpe-1\nworkers: 3\nhost: yes\n"
 	"links:\n"
 	"- { name: lan0, role: lan, early-classify: yes, guard: tc }\n"
-	"- { name: wan0, role: path, path: dsl, guard: xdp, congestion: cubic, mark: 5 }\n"
-	"- { name: wwan0, role: path, path: lte, use: overflow, guard: xdp-generic }\n"
+	"- { name: wan0, role: path, path: dsl, guard: xdp, congestion: cubic, mark: 5, "
+	"gateway: [ 192.0.2.1, \"fe80::1\" ] }\n"
+	"- { name: wwan0, role: path, path: lte, use: overflow, guard: xdp-generic, gateway: [ link ] }\n"
 	"- { name: net0, role: net }\n"
 	"convert:\n"
 	"  listen: [ 0.0.0.0, \"::\" ]\n  port: 9000\n  accept: issued\n  source: preserve\n"
@@ -306,7 +307,8 @@ static bool same_link(const struct cfg_link *a, const struct cfg_link *b)
 	return same_text(a->name, b->name) && a->role == b->role && same_text(a->path, b->path) && a->use == b->use &&
 	       a->guard == b->guard && a->early_classify == b->early_classify && a->no_detour == b->no_detour &&
 	       a->up_mbit == b->up_mbit && a->down_mbit == b->down_mbit && a->quota_mib == b->quota_mib &&
-	       a->quota_day == b->quota_day && same_text(a->congestion, b->congestion) && a->mark == b->mark;
+	       a->quota_day == b->quota_day && same_text(a->congestion, b->congestion) && a->mark == b->mark &&
+	       !memcmp(a->gateway, b->gateway, sizeof(a->gateway)) && a->gateway_link == b->gateway_link;
 }
 
 static bool same_lists(const struct config *a, const struct config *b)

@@ -104,7 +104,7 @@ static void address_fields(void)
 	CU_ASSERT_EQUAL(a.ifindex, 5);
 	CU_ASSERT_EQUAL(a.family, AF_INET);
 	CU_ASSERT_EQUAL(a.len, 25);
-	CU_ASSERT_TRUE(a.global && a.usable);
+	CU_ASSERT(a.global && a.fitness == NL_PREFERRED);
 	CU_ASSERT_EQUAL(memcmp(a.addr.b, mapped, 16), 0);
 
 	nlh = make_address(AF_INET6, RT_SCOPE_LINK, 0);
@@ -117,16 +117,24 @@ static void address_fields(void)
 
 static void address_unfit(void)
 {
-	static const uint32_t flags[] = { IFA_F_TENTATIVE, IFA_F_DEPRECATED, IFA_F_TEMPORARY, IFA_F_DADFAILED };
+	static const struct {
+		uint32_t flags;
+		enum nl_fitness fitness;
+	} cases[] = { { IFA_F_TENTATIVE, NL_UNFIT },
+		      { IFA_F_DADFAILED | IFA_F_PERMANENT, NL_UNFIT },
+		      { IFA_F_TEMPORARY, NL_TEMPORARY },
+		      { IFA_F_DEPRECATED, NL_DEPRECATED },
+		      { IFA_F_DEPRECATED | IFA_F_TEMPORARY, NL_DEPRECATED },
+		      { IFA_F_DEPRECATED | IFA_F_TENTATIVE, NL_UNFIT } };
 	struct nl_address a;
 
-	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct nlmsghdr *nlh = make_address(AF_INET6, RT_SCOPE_UNIVERSE, 0);
 
 		put_address(nlh, IFA_ADDRESS, "2001:db8::1");
-		mnl_attr_put_u32(nlh, IFA_FLAGS, flags[i]); /* counts, not the 8 bits of the header */
+		mnl_attr_put_u32(nlh, IFA_FLAGS, cases[i].flags); /* counts, not the 8 bits of the header */
 		CU_ASSERT_EQUAL(nl_parse_address(nlh, &a), 0);
-		CU_ASSERT_FALSE(a.usable);
+		CU_ASSERT_EQUAL(a.fitness, cases[i].fitness);
 	}
 }
 
@@ -184,6 +192,20 @@ static void route_fields(void)
 	CU_ASSERT_EQUAL(memcmp(r[0].via, b, 16), 0);
 	bytes("2001:db8::2", AF_INET6, b);
 	CU_ASSERT_EQUAL(memcmp(r[0].prefsrc, b, 16), 0);
+}
+
+static void route_way(void)
+{
+	struct nl_way w;
+	struct nlmsghdr *nlh = make_route(AF_INET, 32, RTM_F_CLONED);
+
+	CU_ASSERT_EQUAL(nl_parse_way(nlh, &w), 0);
+	CU_ASSERT(w.table == 7003 && !w.oif && w.type == RTN_UNICAST);
+	mnl_attr_put_u32(nlh, RTA_OIF, 9);
+	CU_ASSERT_EQUAL(nl_parse_way(nlh, &w), 0);
+	CU_ASSERT_EQUAL(w.oif, 9);
+	mnl_attr_put_u8(nlh, RTA_TABLE, 1);
+	CU_ASSERT_EQUAL(nl_parse_way(nlh, &w), -EINVAL);
 }
 
 static void put_via(struct nlmsghdr *nlh, uint16_t family, size_t len)
@@ -351,6 +373,7 @@ int main(void)
 		{ "an IPv4 route through an IPv6 gateway", route_ipv4_via_ipv6 },
 		{ "a multipath route", route_multipath },
 		{ "routes that are not copied", route_not_ours_to_copy },
+		{ "where a packet would go", route_way },
 		{ "a rule", rule_fields },
 		CU_TEST_INFO_NULL,
 	};

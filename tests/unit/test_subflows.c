@@ -276,6 +276,49 @@ static void test_address(void)
 	look("-1:10.0.1.2 +1:10.0.1.77>192.0.2.1:8803");
 }
 
+/* The next one has the same id, so the old one is to be gone first. */
+static void test_same_id(void)
+{
+	struct nl_subflow *s;
+
+	machine();
+	list(1, "10.0.0.2", HUB, PORT, false);
+	s = list(1, "10.0.1.2", HUB, PORT, true);
+	s->local_id = PATHS_ENDPOINT_ID + 2;
+	look("");
+	set.links[1].pub.addr[0] = address("10.0.1.77");
+	((struct nl_address *)set.addrs.v)[2].addr = address("10.0.1.77");
+	look("-1:10.0.1.2");
+	kernel.count = 1;
+	ask(ASK_JOIN, 1, "10.0.0.2", HUB, PORT, false);
+	look("+1:10.0.1.77>192.0.2.1:8803");
+}
+
+/* A path's address is another one now, and the old one is still there: deprecated, say. */
+static void test_deprecated(void)
+{
+	struct nl_address old;
+
+	machine();
+	list(1, "10.0.1.2", HUB, PORT, false);
+	list(1, "10.0.0.2", HUB, PORT, true);
+	list(2, "fd00:a::2", "2001:db8::1", PORT, false);
+	list(2, "fd00:b::2", "2001:db8::1", PORT, true);
+	look("");
+	for (unsigned f = 0; f < 2; f++) {
+		old = ((struct nl_address *)set.addrs.v)[f];
+		old.addr = set.links[0].pub.addr[f] = address(f ? "fd00:a::77" : "10.0.0.77");
+		nl_list_add(&set.addrs, &old, sizeof(old));
+	}
+	look("");
+	/* A connection that asks now has the path already. */
+	ask(ASK_JOIN, 2, "fd00:a::2", "2001:db8::1", PORT, false);
+	look("");
+	/* And when the path dies, so does what came from there. */
+	set.links[0].pub.up = false;
+	look("-1:10.0.0.2 -2:fd00:a::2");
+}
+
 /* What its path left without asking has asked since, and is not joined twice. */
 static void test_asks_later(void)
 {
@@ -522,6 +565,8 @@ int main(void)
 				{ "a path is silent", test_silence },
 				{ "the only path is silent", test_one_path },
 				{ "an address goes", test_address },
+				{ "another address of the same id", test_same_id },
+				{ "an address is deprecated", test_deprecated },
 				{ "asked for after its path died", test_asks_later },
 				{ "the only address goes", test_gone },
 				{ "another use of a path", test_use },

@@ -145,6 +145,16 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out)
 	return 0;
 }
 
+static enum nl_fitness fitness_of(uint32_t flags)
+{
+	if (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED))
+		return NL_UNFIT;
+	if (flags & IFA_F_DEPRECATED)
+		return NL_DEPRECATED;
+	/* IFA_F_SECONDARY of IPv4 is the same bit. */
+	return flags & IFA_F_TEMPORARY ? NL_TEMPORARY : NL_PREFERRED;
+}
+
 int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 {
 	/* On a point-to-point link IFA_ADDRESS is the other side; IFA_LOCAL, where present, is always ours. */
@@ -154,8 +164,6 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 		[LOCAL] = { IFA_LOCAL, 4, 16 },
 		[FLAGS] = { IFA_FLAGS, 4, 4 },
 	};
-	/* IFA_F_SECONDARY of IPv4 is the same bit as IFA_F_TEMPORARY of IPv6. */
-	const uint32_t unfit = IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_TEMPORARY | IFA_F_DADFAILED;
 	const struct nlattr *found[COUNT], *own;
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct nl_address a = { 0 };
@@ -170,7 +178,7 @@ int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out)
 	a.family = ifa->ifa_family;
 	a.len = ifa->ifa_prefixlen;
 	a.global = ifa->ifa_scope == RT_SCOPE_UNIVERSE;
-	a.usable = !(nl_get_u32(found[FLAGS], ifa->ifa_flags) & unfit);
+	a.fitness = fitness_of(nl_get_u32(found[FLAGS], ifa->ifa_flags));
 	nl_map_address(a.family, bytes, &a.addr);
 	*out = a;
 	return 0;
@@ -281,6 +289,21 @@ int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS
 	if (n > 0)
 		memcpy(out, hops, (unsigned)n * sizeof(*out));
 	return n;
+}
+
+int nl_parse_way(const struct nlmsghdr *nlh, struct nl_way *out)
+{
+	enum { TABLE, OIF, COUNT };
+	static const struct nl_want wants[COUNT] = { [TABLE] = { RTA_TABLE, 4, 4 }, [OIF] = { RTA_OIF, 4, 4 } };
+	const struct nlattr *found[COUNT];
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	if (nl_collect_message(nlh, sizeof(*rtm), wants, COUNT, found) < 0 || !nl_family_bytes(rtm->rtm_family))
+		return -EINVAL;
+	*out = (struct nl_way){ .table = nl_get_u32(found[TABLE], rtm->rtm_table),
+				.oif = nl_get_u32(found[OIF], 0),
+				.type = rtm->rtm_type };
+	return 0;
 }
 
 int nl_parse_rule(const struct nlmsghdr *nlh, struct nl_rule *out)

@@ -37,12 +37,20 @@ struct nl_link {
 };
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *out);
 
+/* How fit an address is to be a source, best first. */
+enum nl_fitness {
+	NL_PREFERRED,
+	NL_TEMPORARY, /* of IPv6; of IPv4 one beside another of its net: both have one flag */
+	NL_DEPRECATED,
+	NL_UNFIT, /* tentative, or somebody else has it */
+};
+
 struct nl_address {
 	unsigned ifindex;
 	int family;
 	uint8_t len; /* bits of its net */
 	bool global; /* of global scope */
-	bool usable; /* fit to be a source: not tentative, deprecated, temporary or secondary */
+	enum nl_fitness fitness;
 	struct mpgate_addr addr;
 };
 int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out);
@@ -70,6 +78,13 @@ struct nl_route {
  * cached and encapsulated routes, which cannot be told by these fields alone.
  */
 int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS]);
+
+/* The answer to RTM_GETROUTE with RTM_F_LOOKUP_TABLE: where one packet would go. */
+struct nl_way {
+	uint32_t table, oif; /* 0: none */
+	uint8_t type; /* RTN_* */
+};
+int nl_parse_way(const struct nlmsghdr *nlh, struct nl_way *out);
 
 struct nl_rule {
 	uint32_t priority;

@@ -49,14 +49,17 @@ static const struct view paths_view = VIEW(
 	TABLE("paths", PLAIN("PATH", "name"), PLAIN("LINK", "link"), PLAIN("USE", "use"), PLAIN("UP", "up"),
 	      PLAIN("IPV4", "address4"), PLAIN("HEALTH", "health4"), PLAIN("ENDPOINT", "endpoint4"),
 	      PLAIN("IPV6", "address6"), PLAIN("HEALTH", "health6"), PLAIN("ENDPOINT", "endpoint6"),
-	      BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("NOTE", "note")),
+	      BYTES("RECEIVED", "rx_bytes"), BYTES("SENT", "tx_bytes"), PLAIN("GATEWAY", "gateway4"),
+	      PLAIN("GATEWAY", "gateway6"), PLAIN("WHY NOT", "why")),
 	TABLE("paths", PLAIN("PATH", "name"), PLAIN("NOW", "rank"), PLAIN("SUBFLOWS", "subflows"),
 	      PLAIN("BACKUPS", "backups"), PLAIN("RTT us", "rtt_us"), PLAIN("LEAST us", "min_rtt_us"),
 	      PLAIN("BIT/S OUT", "sent_rate"), PLAIN("IN", "received_rate"), BYTES("RECEIVED", "received"),
 	      BYTES("SENT", "sent"), PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted"),
-	      PLAIN("WHY", "why")),
+	      PLAIN("WHY", "rank_why")),
 	TABLE("usage", PLAIN("BY", "by"), PLAIN("NAME", "name"), BYTES("UP TODAY", "up"), BYTES("DOWN TODAY", "down"),
-	      BYTES("OF QUOTA", "quota_used"), BYTES("QUOTA", "quota"), PLAIN("ANEW", "quota_again")));
+	      BYTES("OF QUOTA", "quota_used"), BYTES("QUOTA", "quota"), PLAIN("ANEW", "quota_again")),
+	TABLE("others", PLAIN("ANOTHER PROGRAM", "program"), PLAIN("PID", "pid"), PLAIN("CONFLICT", "conflict"),
+	      PLAIN("WHAT", "what")));
 
 static const struct view subflows_view =
 	VIEW("there are more subflows than are shown",

@@ -44,6 +44,7 @@ int cfg_find_set(const struct config *cfg, const char *name);
 /* Each builds its part of b->cfg; 0 or -errno with *b->err filled in. In this order. */
 int cfg_build_links(struct build *b);
 int cfg_build_cost(struct build *b, unsigned i); /* of the link i: what it carries, and its quota */
+int cfg_build_gateway(struct build *b, unsigned i, struct cfg_link *out); /* of the link i as it was written */
 int cfg_build_convert(struct build *b);
 int cfg_build_pool(struct build *b);
 int cfg_build_mapping_log(struct build *b);

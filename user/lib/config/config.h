@@ -66,6 +66,8 @@ struct cfg_link {
 	unsigned up_mbit, down_mbit; /* of a path: what it carries; 0: not known */
 	unsigned quota_mib; /* of a path, a month, both directions; 0: none */
 	unsigned quota_day; /* of the month, from 1: when the quota begins anew */
+	struct mpgate_addr gateway[2]; /* of a path, IPv4 and IPv6; zero: what the routing tables have */
+	bool gateway_link; /* it needs none: the other end of the link is the way */
 };
 
 /* Sorted by family, address and length; none lies inside another. */

@@ -197,6 +197,9 @@ static int check_link(struct build *b, unsigned i)
 	if (raw->role != CFG_PATH && raw->no_detour)
 		return cfg_fail(b, cfg_at(b, "links[%u].detour", i),
 				"link '%s': only a link with role path has a detour", raw->name);
+	if (raw->role != CFG_PATH && raw->gateway_count)
+		return cfg_fail(b, cfg_at(b, "links[%u].gateway", i),
+				"link '%s': only a link with role path has a gateway", raw->name);
 	if (check_by_path(b, i) < 0)
 		return -EINVAL;
 	return raw->path ? cfg_check_name(b, cfg_at(b, "links[%u].path", i), "path", raw->path, CFG_NAME_MAX) : 0;
@@ -234,6 +237,9 @@ int cfg_build_links(struct build *b)
 			.no_detour = from->no_detour,
 			.mark = from->mark ? *from->mark : 0,
 		};
+		r = cfg_build_gateway(b, i, link);
+		if (r)
+			return r;
 		if (cfg_copy_text(&link->name, from->name) < 0 ||
 		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0 ||
 		    (from->congestion && cfg_copy_text(&link->congestion, from->congestion) < 0))

@@ -120,6 +120,23 @@ static void print_cost(struct printer *p, const struct cfg_link *link)
 	number(p, "quota-reset-day", link->quota_day);
 }
 
+static void print_gateway(struct printer *p, const struct cfg_link *link)
+{
+	static const struct mpgate_addr none;
+	char buf[ADDR_TEXT];
+
+	if (!link->gateway_link && !memcmp(&link->gateway[0], &none, sizeof(none)) &&
+	    !memcmp(&link->gateway[1], &none, sizeof(none)))
+		return;
+	open_list(p, "gateway", true);
+	if (link->gateway_link)
+		text(p, "link");
+	for (unsigned f = 0; f < 2; f++)
+		if (memcmp(&link->gateway[f], &none, sizeof(none)) != 0)
+			text(p, addr_print(&link->gateway[f], buf));
+	close_list(p);
+}
+
 static void print_links(struct printer *p, const struct config *cfg)
 {
 	unsigned i;
@@ -147,6 +164,7 @@ static void print_links(struct printer *p, const struct config *cfg)
 			pair(p, "congestion", link->congestion);
 		if (link->mark)
 			number(p, "mark", link->mark);
+		print_gateway(p, link);
 		close_map(p);
 	}
 	close_list(p);

@@ -19,6 +19,8 @@ struct raw_link {
 	enum cfg_guard guard;
 	uint8_t early_classify, no_detour; /* 0 or 1 */
 	uint32_t *up_mbit, *down_mbit, *quota_mib, *quota_day;
+	char **gateway;
+	unsigned gateway_count;
 };
 
 struct raw_convert {

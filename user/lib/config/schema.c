@@ -81,6 +81,7 @@ static const cyaml_schema_field_t link_fields[] = {
 	NUMBER("quota-reset-day", struct raw_link, quota_day),
 	TEXT("congestion", OPT, struct raw_link, congestion),
 	NUMBER("mark", struct raw_link, mark),
+	TEXTS("gateway", OPT, struct raw_link, gateway),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t link_entry = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_link,

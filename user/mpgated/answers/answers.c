@@ -8,6 +8,7 @@
 #include <lib/log.h>
 #include <lib/version.h>
 #include <mpgated/answers/answers.h>
+#include <mpgated/answers/why.h>
 
 static const char *const role_names[] = { [CFG_LAN] = "lan", [CFG_PATH] = "path", [CFG_NET] = "net" };
 static const char *const use_names[] = {
@@ -291,13 +292,13 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 		}
 		set_link_bytes(o, c->name);
 		path_quality(s, i, o);
-		if (l->held)
-			json_set_text(o, "note", "held back: it comes and goes");
+		why_add(s, i, o);
 		json_array_append_new(all, o);
 	}
 	json_set_text(reply, "manager", paths_manages(s->paths) ? "mpgate" : "kernel");
 	json_object_set_new(reply, "paths", all);
 	json_object_set_new(reply, "usage", answers_usage(s));
+	others_add(s, reply);
 	return reply;
 }
 

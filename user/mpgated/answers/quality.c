@@ -12,7 +12,7 @@ void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 	const char *why = rank_why(s, link, &rank);
 
 	json_set_text(o, "rank", paths_get(s->paths, link)->backup ? "backup" : "primary");
-	json_set_text(o, "why", why ? why : "");
+	json_set_text(o, "rank_why", why ? why : "");
 	json_set_int(o, "subflows", m->subflows);
 	json_set_int(o, "backups", m->backups);
 	if (m->rtt_us)

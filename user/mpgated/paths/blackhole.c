@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SYSCTL "mptcp/blackhole_timeout"
 #define TABLE "MPTcpExt: "
 #define LINE 4096 /* bytes; the kernel's line of MPTCP counters has some 1,500 */
 
@@ -43,12 +42,12 @@ void blackhole_set(struct originals *o, bool dials)
 {
 	int timeout;
 
-	if (sysctl_get(SYSCTL, &timeout) < 0)
+	if (sysctl_get(BLACKHOLE_SYSCTL, &timeout) < 0)
 		return;
 	if (dials)
-		sysctl_set(o, SYSCTL, 0);
+		sysctl_set(o, BLACKHOLE_SYSCTL, 0);
 	else
-		sysctl_restore(o, SYSCTL);
+		sysctl_restore(o, BLACKHOLE_SYSCTL);
 }
 
 void blackhole_check(struct blackhole *b)
@@ -59,7 +58,7 @@ void blackhole_check(struct blackhole *b)
 		return;
 	if (b->known && now > b->seen)
 		log_warn("the kernel's blackhole detection has struck: new connections are plain TCP for a while, "
-			 "and nothing is bonded; set net." SYSCTL " to 0");
+			 "and nothing is bonded; set net." BLACKHOLE_SYSCTL " to 0");
 	b->seen = now;
 	b->known = true;
 }

@@ -8,6 +8,8 @@
 
 #include <mpgated/paths/originals.h>
 
+#define BLACKHOLE_SYSCTL "mptcp/blackhole_timeout"
+
 struct blackhole {
 	uint64_t seen; /* how often it has struck, as last read */
 	bool known;

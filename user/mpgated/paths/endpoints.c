@@ -22,7 +22,7 @@ struct wanted_endpoint {
 };
 
 /* The kernel numbers others' endpoints from the last one on: a number alone does not say whose it is. */
-static bool is_ours(const struct path_set *p, const struct nl_endpoint *e)
+bool endpoints_is_ours(const struct path_set *p, const struct nl_endpoint *e)
 {
 	return e->id >= PATHS_ENDPOINT_ID && e->id < PATHS_JOIN_ID + CFG_JOIN_ADDRESSES &&
 	       p->endpoint_set[e->id - PATHS_ENDPOINT_ID];
@@ -44,7 +44,7 @@ static const struct nl_endpoint *find_endpoint(const struct path_set *p, const s
 
 	for (unsigned i = 0; i < present->n; i++) {
 		if (ours ? same_endpoint(&v[i], e)
-			 : !is_ours(p, &v[i]) && !(v[i].flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
+			 : !endpoints_is_ours(p, &v[i]) && !(v[i].flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
 				    !memcmp(&v[i].addr, &e->addr, sizeof(e->addr)))
 			return &v[i];
 	}
@@ -220,7 +220,7 @@ int endpoints_apply(struct path_set *p)
 	v = present.v;
 	n = want_endpoints(p, &present, wanted);
 	for (unsigned i = 0; i < present.n; i++) {
-		bool keep = !is_ours(p, &v[i]);
+		bool keep = !endpoints_is_ours(p, &v[i]);
 
 		for (unsigned k = 0; k < n; k++)
 			keep |= !wanted[k].again && same_endpoint(&wanted[k].e, &v[i]);

@@ -50,6 +50,11 @@ struct path_link {
 	uint64_t rise; /* when that was; 0: never */
 	unsigned flaps, hold_ms; /* so often it went soon after; so long it is not used after it came */
 	bool detour; /* its traffic may take another path while it is dead */
+	struct mpgate_addr gateway[2]; /* by configuration; zero: as routing tables have it */
+	bool gateway_link;
+	/* reach.c */
+	uint64_t stray_since[2]; /* ms; 0: its packets go where they should */
+	bool stray_told[2];
 	unsigned copies[2]; /* routes in its table, by family */
 	struct paths_sample sample;
 };
@@ -71,6 +76,8 @@ struct path_settings {
 		unsigned slot; /* of path_link */
 		bool full;
 		uint32_t rtt_us;
+		struct mpgate_addr gateway[2];
+		bool gateway_link;
 		enum paths_health health[2];
 		enum paths_rank rank;
 	} link[MPGATE_MAX_LINKS];
@@ -102,12 +109,26 @@ enum path_todo {
 	TODO_JOINS = 16, /* joins.asked */
 	TODO_LOOK = 32, /* are subflows as they should be? */
 	TODO_SAMPLE = 64, /* how do subflows fare? */
+	TODO_OTHERS = 128, /* what do others do, and are sysctls and limits as we have set them? */
 };
 
 /* A route of a path's table that has to come or go. */
 struct path_change {
 	struct nl_route route;
 	bool add;
+};
+
+struct others {
+	struct paths_other list[PATHS_OTHERS], overflow;
+	unsigned count;
+};
+
+/* Rules and routes of ours that somebody has removed. */
+struct path_removed {
+	unsigned count;
+	uint32_t pid; /* of who did it last; 0: not known */
+	char program[PATHS_PROGRAM];
+	uint64_t told_ms; /* 0: never */
 };
 
 /* All that is seen and set by a job. */
@@ -119,6 +140,8 @@ struct path_set {
 	struct mptcp_pm pm;
 	struct mnl_socket *events; /* of the path manager; read by the loop. NULL: it tells none */
 	struct joins joins;
+	struct others others;
+	struct path_removed removed;
 	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
 	struct path_link links[MPGATE_MAX_LINKS];
 	unsigned count;
@@ -131,6 +154,7 @@ struct path_set {
 	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
 	struct sampler sampler;
+	bool stray_news; /* of reach.c, since others_look() */
 	unsigned look_ms; /* all is to be looked at again after that; 0: not for the sake of steady.c */
 	int error; /* of the job */
 	int look_error, route_error, endpoint_error; /* told last */
@@ -163,6 +187,8 @@ struct paths {
 	struct nl_list rows; /* struct paths_subflow, likewise */
 	unsigned rows_total;
 	bool manages; /* as of the last job */
+	struct others others; /* likewise */
+	struct path_removed removed;
 	struct job job;
 	struct path_set set;
 };
@@ -180,18 +206,29 @@ static inline bool link_is_path(const struct path_link *l, unsigned f)
 	return l->role == CFG_PATH && l->pub.ifindex && link_has_addr(&l->pub, f);
 }
 
-/* Is it one of these struct nl_address? */
-static inline bool paths_has_address(const struct nl_list *addrs, const struct mpgate_addr *addr)
+static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
+
+/* Can packets of that family leave over that link from there? */
+static inline bool address_is_source(const struct nl_address *a, unsigned ifindex, unsigned f)
+{
+	return a->ifindex == ifindex && a->family == paths_families[f] && a->global && a->fitness != NL_UNFIT;
+}
+
+/* Is it one of these struct nl_address? NULL: no. */
+static inline const struct nl_address *paths_find_address(const struct nl_list *addrs, const struct mpgate_addr *addr)
 {
 	const struct nl_address *a = addrs->v;
 
 	for (unsigned i = 0; i < addrs->n; i++)
 		if (!memcmp(&a[i].addr, addr, sizeof(*addr)))
-			return true;
-	return false;
+			return &a[i];
+	return NULL;
 }
 
-static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
+static inline bool paths_has_address(const struct nl_list *addrs, const struct mpgate_addr *addr)
+{
+	return paths_find_address(addrs, addr) != NULL;
+}
 
 /* work.c */
 /* Starts the thread, and makes timer and job: two handles. 0 or -errno. */
@@ -236,6 +273,7 @@ unsigned steady_look(struct path_set *p);
 int monitor_open(struct paths *p);
 
 /* routing.c */
+struct path_link *routing_link(struct path_set *p, unsigned ifindex); /* NULL: none */
 /* Makes the rules and routes of one family what they should be. 0 or -errno. */
 int routing_apply(struct path_set *p, unsigned f);
 /*
@@ -246,7 +284,31 @@ bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh);
 /* Sets p->changes, which are none then. False: not all could be set, and all has to be read anew. */
 bool routing_follow(struct path_set *p);
 
+/* gateway.c */
+/*
+ * The default route of a path in one family. routes: those of the main table over its link. Says in l->pub what it is,
+ * and appends to routes what is not in the main table. 0 or -errno.
+ */
+int gateway_find(struct path_set *p, struct path_link *l, unsigned f, struct nl_list *routes);
+/* Must the path's gateway be looked for again, after a change of a route of a table that is not the main one? */
+bool gateway_concerns(const struct path_link *l, const struct nl_route *r);
+
+/* detour.c */
+/* Appends the rules that are due while the way that traffic takes by default is dead (struct nl_rule). 0 or -errno. */
+int detour_want(struct path_set *p, unsigned f, struct nl_list *rules);
+
+/* reach.c */
+/* Where packets from the paths' addresses to peers would go, as the kernel says. */
+void reach_look(struct path_set *p, unsigned f);
+
+/* others.c */
+/* Finds out what others do, and says what is new of it. */
+void others_look(struct path_set *p);
+/* The program in this network namespace whose netlink socket has that port; false, and an empty name: not known. */
+bool others_name(uint32_t port, char name[PATHS_PROGRAM]);
+
 /* endpoints.c */
+bool endpoints_is_ours(const struct path_set *p, const struct nl_endpoint *e);
 int endpoints_apply(struct path_set *p); /* 0 or -errno */
 void endpoints_made(struct path_set *p); /* what was to be made anew has been, here and by subflows_apply() */
 bool endpoints_lost(struct path_set *p); /* has somebody removed one of ours? */

@@ -127,15 +127,23 @@ void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS])
 			.dead = l->health[f] == PATHS_DEAD,
 			.anew = l->was_down || l->anew[f],
 		};
-		ways[i].open = !ways[i].gone && !ways[i].dead && !(l->had_route[f] && l->pub.metric[f] == UINT32_MAX);
+		ways[i].open = !ways[i].gone && !ways[i].dead && !(l->had_route[f] && l->pub.metric[f] == UINT32_MAX) &&
+			       !paths_is_astray(&l->pub, f);
 	}
 }
 
-const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr)
+const struct join_way *joins_way(const struct path_set *p, const struct mpgate_addr *addr)
 {
+	const struct join_way *ways = p->joins.ways;
+	const struct nl_address *a;
+
 	for (unsigned i = 0; i < JOINS_WAYS; i++)
-		if (j->ways[i].ifindex && !memcmp(&j->ways[i].addr, addr, sizeof(*addr)))
-			return &j->ways[i];
+		if (ways[i].ifindex && !memcmp(&ways[i].addr, addr, sizeof(*addr)))
+			return &ways[i];
+	a = paths_find_address(&p->addrs, addr);
+	for (unsigned i = 0; a && i < JOINS_WAYS; i++)
+		if (ways[i].ifindex == a->ifindex && addr_is_v4(&ways[i].addr) == addr_is_v4(addr))
+			return &ways[i];
 	return NULL;
 }
 
@@ -194,7 +202,7 @@ void joins_look_soon(struct joins *j)
 
 static bool join_all(struct path_set *p, const struct joined *j)
 {
-	const struct join_way *first = joins_way(&p->joins, &j->local);
+	const struct join_way *first = joins_way(p, &j->local);
 	const struct nl_subflow s = {
 		.token = j->token, .local = j->local, .remote = j->remote, .remote_port = j->port
 	};
@@ -204,7 +212,7 @@ static bool join_all(struct path_set *p, const struct joined *j)
 		const struct join_way *w = &p->joins.ways[i];
 
 		if (w->open && joins_may_use(p, j, w) && !addr_is_v4(&w->addr) == joins_family(j) &&
-		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0)
+		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0 && w != first)
 			done = joins_from(p, w, j);
 		backups |= w->open && joins_flags(p, j, w);
 	}

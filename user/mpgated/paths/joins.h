@@ -95,7 +95,11 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
  * address is announced: an IPv6 one with a port and time stamps does not fit into the options of a segment.
  */
 unsigned joins_family(const struct joined *j);
-const struct join_way *joins_way(const struct joins *j, const struct mpgate_addr *addr); /* NULL: it is none's */
+/*
+ * The path that an address is of, NULL: none. While a link has several, what began at another than the one for new
+ * subflows goes on: an address that is deprecated is good until it is gone.
+ */
+const struct join_way *joins_way(const struct path_set *p, const struct mpgate_addr *addr);
 void joins_find_ways(const struct path_set *p, struct join_way ways[JOINS_WAYS]);
 /* The kernel's endpoints and limits. */
 void joins_find_endpoints(struct path_set *p);

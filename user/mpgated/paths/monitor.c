@@ -11,6 +11,7 @@
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define OVERFLOW_MS 100 /* more of them are under way */
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
+#define TELL_MS 60000 /* what others remove is not said more often */
 #define MOST_CHANGES 256 /* routes that one job follows, about */
 #define MONITOR_QUEUE (1 << 20) /* bytes that may wait: about a thousand notifications */
 
@@ -26,11 +27,41 @@ static void note_link(struct path_set *p, const struct nlmsghdr *nlh)
 			p->links[i].was_down = true;
 }
 
+/* Is it a rule or a route of ours that somebody removes? The kernel itself, when a link goes, is nobody. */
+static bool removes_ours(const struct nlmsghdr *nlh)
+{
+	struct nl_route hops[NL_ROUTE_HOPS];
+	struct nl_rule rule;
+
+	if (!nlh->nlmsg_pid)
+		return false;
+	if (nlh->nlmsg_type == RTM_DELRULE)
+		return nl_parse_rule(nlh, &rule) == 0 && rule.protocol == PATHS_PROTOCOL;
+	return nlh->nlmsg_type == RTM_DELROUTE && nl_parse_route(nlh, hops) > 0 && hops[0].protocol == PATHS_PROTOCOL;
+}
+
+static void note_removed(struct paths *p, uint32_t port)
+{
+	struct path_removed *r = &p->removed;
+	uint64_t now = uv_hrtime() / 1000000;
+
+	r->count++;
+	r->pid = others_name(port, r->program) ? port : 0;
+	p->todo |= TODO_OTHERS;
+	if (r->told_ms && now < r->told_ms + TELL_MS)
+		return;
+	r->told_ms = now;
+	log_warn("%s removes rules or routes of mpgate, %u so far: they are set again",
+		 r->program[0] ? r->program : "somebody", r->count);
+}
+
 static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 {
 	/* What we have done ourselves is no news. */
 	if (nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(p->set.rt.nl))
 		return;
+	if (removes_ours(nlh))
+		note_removed(p, nlh->nlmsg_pid);
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
@@ -47,6 +78,8 @@ static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 			return;
 		}
 		break;
+	case RTM_NEWNEXTHOP: /* IPv4 routes change and go with them without a word of their own */
+	case RTM_DELNEXTHOP:
 	case RTM_DELRULE: /* network managers remove rules that they do not know */
 		break;
 	default:
@@ -106,7 +139,7 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 static int open_socket(struct paths *p)
 {
 	static const int groups[] = { RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE };
+				      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_NEXTHOP };
 
 	int bytes = MONITOR_QUEUE;
 

@@ -106,6 +106,8 @@ static int read_settings(const struct config *cfg, struct path_settings *out)
 		out->link[i].role = l->role;
 		out->link[i].use = l->use;
 		out->link[i].detour = !l->no_detour;
+		out->link[i].gateway_link = l->gateway_link;
+		memcpy(out->link[i].gateway, l->gateway, sizeof(l->gateway));
 		lan |= l->role == CFG_LAN;
 	}
 	for (unsigned i = 0; i < cfg->peer_count; i++)
@@ -260,6 +262,7 @@ static int set_first(struct paths *p)
 	manager_set(set);
 	p->manages = set->joins.managed;
 	set->error = paths_sync(set);
+	p->todo |= TODO_OTHERS;
 	paths_take_over(p);
 	if (set->joins.look_ms)
 		paths_look_after(p, set->joins.look_ms);
@@ -330,7 +333,7 @@ void paths_check(struct paths *p)
 	blackhole_check(&p->blackhole);
 	p->todo |= TODO_CHECK;
 	if (++p->checks == FULL_CHECKS) {
-		p->todo |= TODO_SYNC | TODO_LOOK;
+		p->todo |= TODO_SYNC | TODO_LOOK | TODO_OTHERS;
 		p->checks = 0;
 		p->overflow_told = false;
 	}
@@ -431,6 +434,12 @@ void paths_set_load(struct paths *p, unsigned index, bool full, uint32_t rtt_us)
 unsigned paths_slot(const struct paths *p, unsigned index)
 {
 	return p->settings.link[index].slot;
+}
+
+const struct paths_other *paths_others(const struct paths *p, unsigned *count)
+{
+	*count = p->others.count;
+	return p->others.list;
 }
 
 unsigned paths_count(const struct paths *p)

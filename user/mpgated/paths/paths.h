@@ -29,7 +29,24 @@
 /* The next ones are of addresses that are announced for joins, by their index in the configuration. */
 #define PATHS_JOIN_ID (PATHS_ENDPOINT_ID + 2 * MPGATE_MAX_LINKS)
 
+#define PATHS_ELSEWHERE (UINT32_MAX - 1)
+
 struct paths;
+
+/* Where a path's default route is from. */
+enum paths_source { PATHS_NO_GATEWAY, PATHS_MAIN, PATHS_CONFIGURED, PATHS_OTHER_TABLE };
+
+/* How a path leads to the peers, of one family. All bytes count: set the members, not the whole. */
+struct paths_route {
+	uint32_t source; /* enum paths_source */
+	uint32_t table; /* PATHS_OTHER_TABLE: which */
+	struct mpgate_addr via; /* zero: the link alone */
+	/*
+	 * 0, or no peer of this family is reached over the link: that table, by a rule of that priority (0: not known),
+	 * leads out of another link (0: nowhere).
+	 */
+	uint32_t stray_table, stray_rule, stray_link;
+};
 
 struct paths_link {
 	char name[16];
@@ -40,9 +57,18 @@ struct paths_link {
 	struct link_kind kind;
 	struct mpgate_addr addr[2]; /* [0] IPv4, [1] IPv6 global; all zero: none */
 	int endpoint[2]; /* MPTCP endpoint ids, 0: none */
-	uint32_t metric[2]; /* of its default route in the main table, UINT32_MAX: none */
 	bool backup; /* its subflows are: by `use` and rank */
+	uint32_t metric[2]; /* of its default route; PATHS_ELSEWHERE: not in the main table; UINT32_MAX: none */
+	struct paths_route route[2];
+	bool tentative[2]; /* it has addresses, none of which can be used yet */
+	bool deprecated[2]; /* that of addr is */
 };
+
+/* Do packets to peers take another link, since it has no gateway? Then it is not to be used. */
+static inline bool paths_is_astray(const struct paths_link *l, unsigned f)
+{
+	return l->route[f].stray_table && !l->route[f].stray_rule;
+}
 
 /* What the peers' probes say of a path, in one family. */
 enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
@@ -76,6 +102,19 @@ struct paths_subflow {
 	uint64_t sent, received;
 };
 #define PATHS_ROWS 256U /* that are kept of these */
+
+#define PATHS_OTHERS 24 /* entries of what others do */
+#define PATHS_PROGRAM 16 /* bytes of a program's name, as the kernel has it */
+#define PATHS_WHAT 128
+
+/* What another program does that concerns paths. */
+struct paths_other {
+	char program[PATHS_PROGRAM]; /* empty: not known; else it, or the one that is likely */
+	int pid;
+	bool conflict; /* it gets in the way */
+	bool told; /* elsewhere */
+	char what[PATHS_WHAT]; /* behind the name */
+};
 
 struct paths_events {
 	/*
@@ -170,6 +209,9 @@ bool paths_manages(const struct paths *p);
  * are left out.
  */
 void paths_join(struct paths *p, const struct paths_join *join);
+
+/* What others do, as it was found at the start and every minute since, and after they have done something. */
+const struct paths_other *paths_others(const struct paths *p, unsigned *count);
 
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);

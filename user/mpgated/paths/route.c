@@ -6,8 +6,10 @@
 #include <lib/log.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <lib/addr.h>
 #include <mpgated/paths/index.h>
 #include <mpgated/paths/paths.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,8 +27,9 @@ static bool is_our_table(uint32_t table)
 struct filter {
 	int family;
 	bool main; /* unicast routes of the main table; else ours */
+	bool others; /* unicast routes of tables that are neither ours nor of the kernel's own rules */
 	bool defaults; /* of main: only these */
-	unsigned oif; /* of main: out of this link, 0: any */
+	unsigned oif; /* of main and others: out of this link, 0: any */
 	uint8_t protocol; /* of main: 0: any */
 	struct nl_list *out;
 };
@@ -35,6 +38,9 @@ static bool is_wanted(const struct filter *f, const struct nl_route *r)
 {
 	if (r->family != f->family)
 		return false;
+	if (f->others)
+		return r->type == RTN_UNICAST && r->oif == f->oif && r->table != RT_TABLE_MAIN &&
+		       r->table != RT_TABLE_LOCAL && !is_our_table(r->table);
 	if (!f->main)
 		return r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
 	return r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && (!f->oif || r->oif == f->oif) &&
@@ -61,7 +67,7 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 	int err;
 
 	rtm->rtm_family = (unsigned char)f->family;
-	rtm->rtm_protocol = f->main ? f->protocol : PATHS_PROTOCOL;
+	rtm->rtm_protocol = f->main || f->others ? f->protocol : PATHS_PROTOCOL;
 	if (f->main) {
 		rtm->rtm_table = RT_TABLE_MAIN;
 		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
@@ -76,6 +82,13 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out)
 {
 	struct filter f = { .family = family, .main = true, .oif = ifindex, .protocol = protocol, .out = out };
+
+	return dump_routes(s, &f);
+}
+
+int route_dump_others(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out)
+{
+	struct filter f = { .family = family, .others = true, .oif = ifindex, .out = out };
 
 	return dump_routes(s, &f);
 }
@@ -164,14 +177,24 @@ static int on_rule(const struct nlmsghdr *nlh, void *arg)
 	return nl_list_add(f->out, &r, sizeof(r));
 }
 
-static int dump_rules(struct nl_sock *s, struct filter *f)
+static int talk_of_rules(struct nl_sock *s, int family, nl_answer_fn fn, void *arg)
 {
 	char buf[NL_REQUEST_SIZE];
 	struct nlmsghdr *nlh = nl_request(buf, RTM_GETRULE, NLM_F_DUMP);
 	struct fib_rule_hdr *frh = mnl_nlmsg_put_extra_header(nlh, sizeof(*frh));
 
-	frh->family = (uint8_t)f->family;
-	return nl_talk(s, nlh, on_rule, f);
+	frh->family = (uint8_t)family;
+	return nl_talk(s, nlh, fn, arg);
+}
+
+static int dump_rules(struct nl_sock *s, struct filter *f)
+{
+	return talk_of_rules(s, f->family, on_rule, f);
+}
+
+static int on_way(const struct nlmsghdr *nlh, void *arg)
+{
+	return nlh->nlmsg_type == RTM_NEWROUTE ? nl_parse_way(nlh, arg) : 0;
 }
 
 static int change_rule(struct nl_sock *s, const void *item, bool add)
@@ -211,6 +234,52 @@ static bool rule_is_late(const void *item)
 {
 	(void)item;
 	return false;
+}
+
+int route_ask(struct nl_sock *s, const struct mpgate_addr *from, const struct mpgate_addr *to, uint16_t port,
+	      struct nl_way *out)
+{
+	char buf[NL_REQUEST_SIZE];
+	struct nlmsghdr *nlh = nl_request(buf, RTM_GETROUTE, 0);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	bool v4 = addr_is_v4(to);
+	unsigned bytes = v4 ? 4 : 16, skip = v4 ? 12 : 0;
+
+	rtm->rtm_family = v4 ? AF_INET : AF_INET6;
+	rtm->rtm_src_len = rtm->rtm_dst_len = (unsigned char)(bytes * 8);
+	/* Of IPv6 the table is told in any case, and the flag refused. */
+	rtm->rtm_flags = v4 ? RTM_F_LOOKUP_TABLE : 0;
+	mnl_attr_put(nlh, RTA_SRC, bytes, from->b + skip);
+	mnl_attr_put(nlh, RTA_DST, bytes, to->b + skip);
+	mnl_attr_put_u8(nlh, RTA_IP_PROTO, IPPROTO_TCP);
+	mnl_attr_put_u16(nlh, RTA_DPORT, htons(port));
+	*out = (struct nl_way){ 0 };
+	return nl_talk(s, nlh, on_way, out);
+}
+
+struct before {
+	int family;
+	uint32_t table, priority;
+};
+
+static int on_rule_before(const struct nlmsghdr *nlh, void *arg)
+{
+	struct before *b = arg;
+	struct nl_rule r;
+
+	if (nlh->nlmsg_type != RTM_NEWRULE || nl_parse_rule(nlh, &r) < 0 || r.family != b->family)
+		return 0;
+	if (r.action == FR_ACT_TO_TBL && r.table == b->table && r.protocol != PATHS_PROTOCOL &&
+	    r.priority < PATHS_LINK_PRIORITY && (!b->priority || r.priority < b->priority))
+		b->priority = r.priority;
+	return 0;
+}
+
+uint32_t rule_before(struct nl_sock *s, int family, uint32_t table)
+{
+	struct before b = { family, table, 0 };
+
+	return talk_of_rules(s, family, on_rule_before, &b) < 0 ? 0 : b.priority;
 }
 
 struct kind {

@@ -18,6 +18,16 @@
 int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out);
 /* The same, of all default routes. */
 int route_dump_defaults(struct nl_sock *s, int family, struct nl_list *out);
+/* Those of a family that go out of a link, of all tables that are neither ours nor named main or local. */
+int route_dump_others(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out);
+/*
+ * The way of TCP from an address of this machine to another one, port in host order. -errno: as sendto() would fail, or
+ * the kernel was not asked.
+ */
+int route_ask(struct nl_sock *s, const struct mpgate_addr *from, const struct mpgate_addr *to, uint16_t port,
+	      struct nl_way *out);
+/* The first rule of somebody else that is before those of paths and sends packets to that table; 0: none. */
+uint32_t rule_before(struct nl_sock *s, int family, uint32_t table);
 /* Adds or removes one of ours, whatever else is there. 0 or -errno, nothing is logged. */
 int route_change(struct nl_sock *s, const struct nl_route *r, bool add);
 

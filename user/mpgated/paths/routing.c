@@ -21,6 +21,8 @@
 	1024U /* routes of one link and family; who has more runs a router, and its paths need a default               \
 	       */
 
+#define MOST_SOURCES 32U /* addresses of a link that have a rule */
+
 /* What is to be in the kernel, of one family. */
 struct wanted {
 	struct nl_list routes, rules;
@@ -28,9 +30,9 @@ struct wanted {
 	struct index nets; /* of routes, see same_net() */
 };
 
-static const uint8_t *addr_bytes(const struct paths_link *l, unsigned f)
+static const uint8_t *addr_bytes(const struct mpgate_addr *a, unsigned f)
 {
-	return paths_families[f] == AF_INET ? l->addr[f].b + 12 : l->addr[f].b;
+	return paths_families[f] == AF_INET ? a->b + 12 : a->b;
 }
 
 static unsigned addr_len(unsigned f)
@@ -134,8 +136,6 @@ static int want_copy(struct path_set *p, struct path_link *l, unsigned f, const 
 {
 	struct nl_route copy = *r;
 
-	if (!r->dst_len && r->priority < l->pub.metric[f])
-		l->pub.metric[f] = r->priority;
 	if (l->copies[f] >= MOST_COPIES) {
 		tell_many(p, l);
 		return 0;
@@ -153,8 +153,10 @@ static int want_copies(struct path_set *p, struct path_link *l, unsigned f, stru
 {
 	struct nl_list copies = { 0 };
 	int err = route_dump_main(&p->rt, paths_families[f], l->pub.ifindex, 0, &copies);
-	const struct nl_route *v = copies.v;
+	const struct nl_route *v;
 
+	err = err ? err : gateway_find(p, l, f, &copies);
+	v = copies.v;
 	/* The ways to the world and to the link's own nets first: a path needs those. */
 	for (unsigned turn = 0; turn < 2; turn++)
 		for (unsigned i = 0; i < copies.n && !err; i++)
@@ -164,7 +166,7 @@ static int want_copies(struct path_set *p, struct path_link *l, unsigned f, stru
 	return err;
 }
 
-static struct path_link *link_of(struct path_set *p, unsigned ifindex)
+struct path_link *routing_link(struct path_set *p, unsigned ifindex)
 {
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->links[i].pub.ifindex == ifindex)
@@ -178,7 +180,7 @@ static struct path_link *link_of(struct path_set *p, unsigned ifindex)
  */
 static bool is_near(struct path_set *p, const struct nl_route *r)
 {
-	const struct path_link *l = link_of(p, r->oif);
+	const struct path_link *l = routing_link(p, r->oif);
 
 	if (r->type != RTN_UNICAST || !r->dst_len || r->oif == p->loopback || (l && l->role == CFG_PATH))
 		return false;
@@ -229,7 +231,11 @@ static int want_near(struct path_set *p, const struct path_link *l, unsigned f, 
 	return err;
 }
 
-static int want_path(struct path_set *p, struct path_link *l, unsigned f, const struct nl_list *near, struct wanted *w)
+/*
+ * A rule for each address of the link, the one in use first: what began at another one goes on, as long as the address
+ * is there.
+ */
+static int want_sources(const struct path_set *p, const struct path_link *l, unsigned f, struct wanted *w)
 {
 	struct nl_rule rule = {
 		.priority = PATHS_LINK_PRIORITY,
@@ -240,108 +246,35 @@ static int want_path(struct path_set *p, struct path_link *l, unsigned f, const 
 		.action = FR_ACT_TO_TBL,
 		.protocol = PATHS_PROTOCOL,
 	};
+	const struct nl_address *a = p->addrs.v;
+	unsigned n = 1;
+	int err;
+
+	memcpy(rule.src, addr_bytes(&l->pub.addr[f], f), addr_len(f));
+	err = nl_list_add(&w->rules, &rule, sizeof(rule));
+	for (unsigned i = 0; i < p->addrs.n && n < MOST_SOURCES && !err; i++) {
+		if (!address_is_source(&a[i], l->pub.ifindex, f) ||
+		    !memcmp(&a[i].addr, &l->pub.addr[f], sizeof(a[i].addr)))
+			continue;
+		memcpy(rule.src, addr_bytes(&a[i].addr, f), addr_len(f));
+		err = nl_list_add(&w->rules, &rule, sizeof(rule));
+		n++;
+	}
+	return err;
+}
+
+static int want_path(struct path_set *p, struct path_link *l, unsigned f, const struct nl_list *near, struct wanted *w)
+{
 	int err;
 
 	l->copies[f] = 0;
 	l->pub.metric[f] = UINT32_MAX;
+	memset(&l->pub.route[f], 0, sizeof(l->pub.route[f]));
 	if (!link_is_path(l, f))
 		return 0;
-	memcpy(rule.src, addr_bytes(&l->pub, f), addr_len(f));
-	err = nl_list_add(&w->rules, &rule, sizeof(rule));
+	err = want_sources(p, l, f, w);
 	err = err ? err : want_copies(p, l, f, w);
 	return err ? err : want_near(p, l, f, near, w);
-}
-
-/* The path to take instead of a dead one: alive, with a default route; primary ones first, then by metric. */
-static const struct path_link *stand_in(const struct path_set *p, unsigned f)
-{
-	const struct path_link *best = NULL;
-
-	for (unsigned i = 0; i < p->count; i++) {
-		const struct path_link *l = &p->links[i];
-		bool spare = l->pub.backup;
-
-		if (!link_is_path(l, f) || !l->pub.up || l->health[f] != PATHS_ALIVE || l->pub.metric[f] == UINT32_MAX)
-			continue;
-		if (!best || spare < best->pub.backup ||
-		    (spare == best->pub.backup && l->pub.metric[f] < best->pub.metric[f]))
-			best = l;
-	}
-	return best;
-}
-
-static bool any_dead(const struct path_set *p, unsigned f)
-{
-	bool dead = false;
-
-	for (unsigned i = 0; i < p->count; i++)
-		dead |= p->links[i].role == CFG_PATH && p->links[i].detour && p->links[i].health[f] == PATHS_DEAD;
-	return dead;
-}
-
-/* Does the best default route of the main table go over a path that is dead? */
-static int default_is_dead(struct path_set *p, unsigned f, bool *dead)
-{
-	struct nl_list all = { 0 };
-	int err = route_dump_defaults(&p->rt, paths_families[f], &all);
-	const struct nl_route *v = all.v;
-	uint32_t metric = UINT32_MAX;
-
-	*dead = false;
-	for (unsigned i = 0; i < all.n; i++)
-		metric = v[i].priority < metric ? v[i].priority : metric;
-	for (unsigned i = 0; i < all.n; i++) {
-		const struct path_link *l = v[i].priority == metric ? link_of(p, v[i].oif) : NULL;
-
-		*dead |= l && l->role == CFG_PATH && l->detour && l->health[f] == PATHS_DEAD;
-	}
-	nl_list_free(&all);
-	return err;
-}
-
-static void tell_detour(struct path_set *p, unsigned f, const struct path_link *l)
-{
-	unsigned now = l ? l->slot + 1 : 0;
-
-	if (p->detour[f] == now)
-		return;
-	p->detour[f] = now;
-	if (l)
-		log_warn("the path of the IPv%d default route is dead: what is not bonded takes %s", f ? 6 : 4,
-			 l->pub.name);
-	else
-		log_info("the IPv%d default route is taken again", f ? 6 : 4);
-}
-
-/* While the way that traffic takes by default is dead: local and connected routes first, then a path that is alive. */
-static int want_detour(struct path_set *p, unsigned f, struct wanted *w)
-{
-	struct nl_rule near = {
-		.priority = PATHS_NEAR_PRIORITY,
-		.table = RT_TABLE_MAIN,
-		.suppress = 0,
-		.family = (uint8_t)paths_families[f],
-		.action = FR_ACT_TO_TBL,
-		.protocol = PATHS_PROTOCOL,
-	};
-	struct nl_rule detour = near;
-	const struct path_link *l = any_dead(p, f) ? stand_in(p, f) : NULL;
-	bool dead = false;
-	int err = l ? default_is_dead(p, f, &dead) : 0;
-
-	if (err)
-		return err;
-	if (!dead)
-		l = NULL;
-	tell_detour(p, f, l);
-	if (!l)
-		return 0;
-	detour.priority = PATHS_DETOUR_PRIORITY;
-	detour.table = PATHS_LINK_TABLE + l->slot;
-	detour.suppress = -1;
-	/* In this order: the first must be there when the second is. */
-	err = nl_list_add(&w->rules, &near, sizeof(near));
-	return err ? err : nl_list_add(&w->rules, &detour, sizeof(detour));
 }
 
 static bool family_off(struct path_set *p, unsigned f)
@@ -372,7 +305,7 @@ static int want_all(struct path_set *p, unsigned f, struct wanted *w)
 	for (unsigned i = 0; i < p->count && !err; i++)
 		err = want_path(p, &p->links[i], f, &near, w);
 	if (!err)
-		err = want_detour(p, f, w);
+		err = detour_want(p, f, &w->rules);
 	nl_list_free(&near);
 	return err;
 }
@@ -395,6 +328,7 @@ int routing_apply(struct path_set *p, unsigned f)
 		int rule_err = rule_apply(&p->rt, paths_families[f], &w.rules);
 
 		err = err ? err : rule_err;
+		reach_look(p, f);
 	}
 	index_free(&w.places);
 	index_free(&w.nets);
@@ -428,6 +362,21 @@ static bool notice_copy(struct path_set *p, struct path_link *l, const struct nl
 	return true;
 }
 
+/* A table that is not the main one. */
+static bool notice_elsewhere(struct path_set *p, const struct nl_route *hops, int n, bool add)
+{
+	/* One of ours that is gone by another hand. */
+	if (hops[0].protocol == PATHS_PROTOCOL)
+		return add;
+	for (int i = 0; i < n; i++) {
+		const struct path_link *l = routing_link(p, hops[i].oif);
+
+		if (l && gateway_concerns(l, &hops[i]))
+			return false;
+	}
+	return true;
+}
+
 bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh)
 {
 	struct nl_route hops[NL_ROUTE_HOPS];
@@ -435,13 +384,12 @@ bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh)
 	int n = nl_parse_route(nlh, hops);
 	struct path_link *l;
 
-	/* One of ours that is gone by another hand. */
 	if (n > 0 && hops[0].table != RT_TABLE_MAIN)
-		return add || hops[0].protocol != PATHS_PROTOCOL;
+		return notice_elsewhere(p, hops, n, add);
 	/* What cannot be told is taken for a change. */
 	if (n != 1 || (nlh->nlmsg_flags & (NLM_F_REPLACE | NLM_F_APPEND)))
 		return false;
-	l = link_of(p, hops[0].oif);
+	l = routing_link(p, hops[0].oif);
 	if (!l || l->role != CFG_PATH)
 		return hops[0].dst_len && !is_near(p, &hops[0]);
 	return hops[0].type != RTN_UNICAST || notice_copy(p, l, &hops[0], add);

@@ -116,6 +116,8 @@ void set_links(struct path_set *p)
 		links[i].rank = s->link[i].rank;
 		links[i].pub.backup = links[i].rank == PATHS_RANK_USE ? links[i].use != CFG_PRIMARY
 								      : links[i].rank == PATHS_RANK_BACKUP;
+		links[i].gateway_link = s->link[i].gateway_link;
+		memcpy(links[i].gateway, s->link[i].gateway, sizeof(links[i].gateway));
 		memcpy(links[i].health, s->link[i].health, sizeof(links[i].health));
 	}
 	for (unsigned i = 0; i < p->count; i++) {

@@ -100,7 +100,7 @@ int subflows_again(const struct nl_list *known, struct nl_list *out)
 /* Is it over a path that is no more, or not to be used? */
 static bool is_lost(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
 {
-	const struct join_way *w = joins_way(&p->joins, &s->local);
+	const struct join_way *w = joins_way(p, &s->local);
 
 	if (w)
 		return w->gone || w->anew || !joins_may_use(p, j, w);
@@ -111,20 +111,22 @@ static bool is_lost(const struct path_set *p, const struct joined *j, const stru
 
 static bool is_well(const struct path_set *p, const struct joined *j, const struct nl_subflow *s)
 {
-	const struct join_way *w = joins_way(&p->joins, &s->local);
+	const struct join_way *w = joins_way(p, &s->local);
 
 	return s->connected && !is_lost(p, j, s) && !(w && w->dead);
 }
 
 /*
  * Is there one from here? One that is about to end counts where others are well: its end is told over those, by the id
- * of its address, and must not be taken for that of the next one.
+ * of its address, and must not be taken for that of the next one. So does one from an address that the path had before:
+ * it has the same id.
  */
 static bool has_way(const struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n,
 		    const struct join_way *w, bool well)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (!memcmp(&s[i].local, &w->addr, sizeof(w->addr)) && (well || !is_lost(p, j, &s[i])))
+		if ((joins_way(p, &s[i].local) == w || (s[i].join && s[i].local_id == w->id)) &&
+		    (well || !is_lost(p, j, &s[i])))
 			return true;
 	return false;
 }
@@ -204,7 +206,7 @@ static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 static void rank_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
 {
 	for (unsigned i = 0; i < n && n > 1; i++) {
-		const struct join_way *w = s[i].connected ? joins_way(&p->joins, &s[i].local) : NULL;
+		const struct join_way *w = s[i].connected ? joins_way(p, &s[i].local) : NULL;
 		bool backup = w && joins_flags(p, j, w);
 
 		if (w && !w->gone && (w->say || s[i].backup != backup))

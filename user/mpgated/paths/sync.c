@@ -67,20 +67,27 @@ static int look(struct path_set *p, struct nl_list *links, struct nl_list *addrs
 	return err;
 }
 
-/* The first address that fits; the one in use is kept as long as it fits, whatever comes before it later. */
-static void choose_address(const struct nl_list *addrs, unsigned ifindex, unsigned f, const struct mpgate_addr *in_use,
-			   struct mpgate_addr *out)
+/*
+ * The fittest address, the first of those. The one in use is kept as long as none is fitter, whatever comes before it
+ * later: subflows stay where they are when an address comes, or when its lifetime alone is another one.
+ */
+static void choose_address(const struct nl_list *addrs, unsigned f, const struct mpgate_addr *in_use,
+			   struct paths_link *out)
 {
 	const struct nl_address *a = addrs->v;
-	bool found = false;
+	enum nl_fitness best = NL_UNFIT;
 
 	for (unsigned i = 0; i < addrs->n; i++) {
-		if (a[i].ifindex != ifindex || a[i].family != paths_families[f] || !a[i].global || !a[i].usable)
+		if (a[i].ifindex == out->ifindex && a[i].family == paths_families[f] && a[i].global)
+			out->tentative[f] |= a[i].fitness == NL_UNFIT;
+		if (!address_is_source(&a[i], out->ifindex, f) || a[i].fitness > best)
 			continue;
-		if (!found || !memcmp(&a[i].addr, in_use, sizeof(*in_use)))
-			*out = a[i].addr;
-		found = true;
+		if (a[i].fitness < best || !memcmp(&a[i].addr, in_use, sizeof(*in_use)))
+			out->addr[f] = a[i].addr;
+		best = a[i].fitness;
 	}
+	out->tentative[f] &= best == NL_UNFIT;
+	out->deprecated[f] = best == NL_DEPRECATED;
 }
 
 static void update_link(struct path_link *l, const struct nl_list *links, const struct nl_list *addrs)
@@ -92,6 +99,8 @@ static void update_link(struct path_link *l, const struct nl_list *links, const 
 	pub->up = pub->l3 = false;
 	memset(&pub->kind, 0, sizeof(pub->kind));
 	memset(pub->addr, 0, sizeof(pub->addr));
+	memset(pub->tentative, 0, sizeof(pub->tentative));
+	memset(pub->deprecated, 0, sizeof(pub->deprecated));
 	for (unsigned i = 0; i < links->n; i++) {
 		if (strcmp(v[i].name, pub->name))
 			continue;
@@ -103,7 +112,7 @@ static void update_link(struct path_link *l, const struct nl_list *links, const 
 		l->downs = v[i].downs;
 		link_kind_find(v, links->n, i, &pub->kind);
 		for (unsigned f = 0; f < 2; f++)
-			choose_address(addrs, pub->ifindex, f, &old.addr[f], &pub->addr[f]);
+			choose_address(addrs, f, &old.addr[f], pub);
 	}
 	if (!pub->up)
 		l->was_down = true;

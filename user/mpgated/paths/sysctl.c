@@ -108,6 +108,21 @@ int sysctl_set(struct originals *o, const char *name, int value)
 	return err;
 }
 
+void sysctl_hold(struct originals *o, const char *except)
+{
+	const struct original *v = o->ours.v;
+
+	for (unsigned i = 0; i < o->ours.n; i++) {
+		struct original e = v[i];
+		int now;
+
+		if (!strcmp(e.name, except) || sysctl_get(e.name, &now) < 0 || now == e.set)
+			continue;
+		log_warn("sysctl net/%s was changed by somebody", e.name);
+		sysctl_set(o, e.name, e.set);
+	}
+}
+
 static void put_back(const struct original *e)
 {
 	int now;

@@ -18,6 +18,9 @@ int sysctl_set(struct originals *o, const char *name, int value);
 /* Puts one back, or all (name NULL). */
 void sysctl_restore(struct originals *o, const char *name);
 /* Puts back what a killed daemon left and we have not set. */
+/* Sets again what somebody has changed since, but for one, and says so; what they have set is the original from then
+ * on. */
+void sysctl_hold(struct originals *o, const char *except);
 void sysctl_restore_left(struct originals *o);
 
 #endif

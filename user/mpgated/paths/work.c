@@ -15,18 +15,23 @@ static bool same_link(const struct paths_link *a, const struct paths_link *b)
 	return a->ifindex == b->ifindex && a->up == b->up && a->held == b->held && a->l3 == b->l3 &&
 	       a->backup == b->backup && !memcmp(a->addr, b->addr, sizeof(a->addr)) &&
 	       !memcmp(a->endpoint, b->endpoint, sizeof(a->endpoint)) &&
-	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
+	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(a->route, b->route, sizeof(a->route)) &&
+	       !memcmp(a->tentative, b->tentative, sizeof(a->tentative)) &&
+	       !memcmp(a->deprecated, b->deprecated, sizeof(a->deprecated)) &&
+	       !memcmp(&a->kind, &b->kind, sizeof(a->kind));
 }
 
 /* What a job has found is what others see from now on. A reload may have named other links meanwhile. */
 static void show(struct paths *p)
 {
-	struct nl_list addrs = p->addrs;
+	const struct nl_address *a = p->set.addrs.v;
 
 	if (!p->set.looked)
 		return;
-	p->addrs = p->set.addrs;
-	p->set.addrs = addrs;
+	/* Jobs that look at subflows alone need them, too. */
+	p->addrs.n = 0;
+	for (unsigned i = 0; i < p->set.addrs.n; i++)
+		nl_list_add(&p->addrs, &a[i], sizeof(a[i]));
 	for (unsigned i = 0; i < p->settings.count; i++) {
 		const struct path_link *l = set_find_link(p->set.links, p->set.count, p->settings.link[i].name);
 		bool same = l && p->told[i] && same_link(&p->links[i], &l->pub);
@@ -93,6 +98,13 @@ static void work(void *arg)
 	p->sampler.stale |= (p->todo & TODO_JOINS) != 0;
 	if (p->todo & TODO_SAMPLE)
 		sample_take(p);
+	if (p->todo & TODO_OTHERS) {
+		sysctl_hold(&p->originals, BLACKHOLE_SYSCTL);
+		set_limits(p);
+	}
+	if ((p->todo & (TODO_OTHERS | TODO_SETTINGS)) || p->stray_news)
+		others_look(p);
+	p->stray_news = false;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -167,6 +179,7 @@ static void on_done(void *arg)
 	if (p->set.todo & TODO_SYNC)
 		paths_take_over(p);
 	p->manages = p->set.joins.managed;
+	p->others = p->set.others;
 	if (p->set.joins.look_ms)
 		paths_look_after(p, p->set.joins.look_ms);
 	if (p->set.joins.retry_ms)
@@ -189,6 +202,7 @@ void paths_begin(struct paths *p)
 	p->set.joins.look_ms = p->set.joins.retry_ms = 0;
 	p->set.todo = p->todo;
 	p->set.settings = p->settings;
+	p->set.removed = p->removed;
 	p->set.looked = false;
 	p->todo = 0;
 	listen_on(p, false);

@@ -296,7 +296,8 @@ static bool is_way(const struct supervisor *s, unsigned link, unsigned f)
 	static const struct mpgate_addr none;
 	const struct paths_link *l = paths_get(s->paths, link);
 
-	return s->cfg->links[link].role == CFG_PATH && l->up && memcmp(&l->addr[f], &none, sizeof(none)) != 0;
+	return s->cfg->links[link].role == CFG_PATH && l->up && memcmp(&l->addr[f], &none, sizeof(none)) != 0 &&
+	       !paths_is_astray(l, f);
 }
 
 /* The paths of one family, best first; also notes which the main table prefers. */
@@ -321,7 +322,7 @@ static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path 
 
 		out[i] = (struct health_path){ .v6 = f, .from = l->addr[f] };
 		memcpy(out[i].name, l->name, sizeof(out[i].name));
-		if (l->metric[f] < best)
+		if (l->metric[f] < best && l->metric[f] != PATHS_ELSEWHERE)
 			s->main_path[f] = out[i];
 		best = l->metric[f] < best ? l->metric[f] : best;
 	}
