@@ -47,6 +47,7 @@ struct joined {
 	bool seen; /* by the last look at all subflows */
 	bool before; /* it began with a daemon before us: its rule is not known, and may be any */
 	uint32_t rule; /* id, 0: none that says something of paths */
+	bool parted; /* that has ended some: when they are gone it is joined in their place */
 	uint16_t port; /* of remote; 0: the first subflow is not known */
 	struct mpgate_addr local, remote;
 	struct mpgate_addr to[2]; /* announced, by family */

@@ -214,8 +214,9 @@ static void rank_ours(struct path_set *p, const struct joined *j, const struct n
 	}
 }
 
-/* True: it was joined since it had none that is well. */
-static bool settle_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n)
+/* True: it was joined since it had none that is well. *parted: some of its subflows are about to end. */
+static bool settle_ours(struct path_set *p, const struct joined *j, const struct nl_subflow *s, unsigned n,
+			bool *parted)
 {
 	unsigned connected = 0, well = 0;
 	bool again = false, joined = false, can_join = !j->announced || joins_to_port(j, joins_family(j));
@@ -236,7 +237,8 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 	}
 	rank_ours(p, j, s, n);
 	/* What is refused is not asked for with every look. */
-	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && p->joins.looks <= 1)); i++) {
+	for (unsigned i = 0; i < JOINS_WAYS && can_join && (!well || (j->asked && (p->joins.looks <= 1 || j->parted)));
+	     i++) {
 		const struct join_way *w = &p->joins.ways[i];
 
 		if (!w->open || !joins_may_use(p, j, w) || !addr_is_v4(&w->addr) != joins_family(j) ||
@@ -247,6 +249,7 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 	}
 	/* When what was joined stands, and what has ended is gone. */
 	p->joins.look |= again || !well;
+	*parted = again;
 	return joined && !well;
 }
 
@@ -273,8 +276,12 @@ static void settle(struct path_set *p, const struct nl_subflow *s, unsigned n)
 			*known = described;
 	}
 	if (!j->foreign) {
+		bool parted = false, joined = settle_ours(p, j, s, n, &parted);
+
+		if (known)
+			known->parted = parted;
 		/* From here on it is as if it had asked. */
-		if (settle_ours(p, j, s, n) && (known = known ? known : joins_know(&p->joins, s->token))) {
+		if (joined && (known = known ? known : joins_know(&p->joins, s->token))) {
 			*known = *j;
 			known->asked = true;
 		}
