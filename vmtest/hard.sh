@@ -19,7 +19,7 @@ goodput() {
 	local act=(get "$SERVER_IP" 80) begin end
 	[ "$3" = down ] || act=(sink "$SERVER_IP" 7002)
 	begin=$(date +%s%N)
-	load -n "$4" "${act[@]}" >"$TMP/load" || { diag "$(cat "$TMP/load")" && return 1; }
+	load -w 600 -n "$4" "${act[@]}" >"$TMP/load" || { diag "$(cat "$TMP/load")" && return 1; }
 	end=$(date +%s%N)
 	record "$1" "$2" "$3" "$(awk -v n="$4" -v ns=$((end - begin)) 'BEGIN { print n * 8e3 / ns }')"
 	tail -n 1 "$HARD" | sed 's/^/# /'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-n BYTES] [-s SEED] [-t SECONDS] ACTION ADDRESS PORT
+ * tcpload [-mu] [-c THREADS] [-d DSCP] [-f FROM] [-n BYTES] [-s SEED] [-t SECONDS] [-w SECONDS] ACTION ADDRESS PORT
  * The client of tcpserve:
  *   get    HTTP GET of n seeded bytes, compared byte for byte
  *   echo   sends n seeded bytes while it reads them back, ends its side, reads to the end, compared
@@ -24,6 +24,7 @@
  *   hold   opens n connections, a byte each way, prints "held n", keeps them until its input ends
  *   silent the same without a byte
  * -m: MPTCP from here. -u: what echo, sink and rr send is urgent, the last byte of each write. -c: that many at once.
+ * -w: how long a read or write may wait (60).
  * -d: the code point of all packets. -f: the address to connect from; -h: the first of so many, which take turns.
  * Exit 0 when all went as it should.
  */
@@ -342,8 +343,10 @@ int main(int argc, char **argv)
 	static struct job jobs[MAX_THREADS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "muc:d:f:h:n:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "muc:d:f:h:n:s:t:w:")) != -1) {
 		mptcp |= opt == 'm';
+		if (opt == 'w')
+			patience_s = (unsigned)atoi(optarg);
 		if (opt == 'u')
 			urgent = MSG_OOB;
 		if (opt == 'c')

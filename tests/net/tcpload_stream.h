@@ -11,7 +11,7 @@
 #define CHUNK (64 * 1024)
 #define FIRST_BYTES 100000 /* as in tcpserve.c */
 #define SLOW_PAUSE_US 10000
-#define RECV_TIMEOUT_S 60
+static unsigned patience_s = 60; /* for a read or write */
 
 struct job {
 	pthread_t thread;
@@ -58,7 +58,7 @@ static int bind_from(int fd, const struct job *j)
 
 static int dial(struct job *j)
 {
-	const struct timeval limit = { .tv_sec = RECV_TIMEOUT_S };
+	const struct timeval limit = { .tv_sec = patience_s };
 	double begin = now_ms();
 	int one = 1, fd = stream_socket(server.ss_family, mptcp);
 
