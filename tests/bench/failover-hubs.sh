@@ -102,6 +102,6 @@ for f in 4 6; do
 	[ $f = 4 ] || SECOND=$HUB2_6
 	for what in ${WHAT:-drained ended killed unreachable silent}; do
 		wait_for 60 up
-		measure $what
+		measure "$what"
 	done
 done

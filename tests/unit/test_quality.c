@@ -132,6 +132,11 @@ static void test_left_alone(void)
 	pass(20000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	start();
+	carries(0, 3, 120);
+	carries(1, 0.01, 20); /* probes */
+	pass(20000);
+	CU_ASSERT_EQUAL(A.state, QUALITY_GOOD);
+	start();
 	carries(0, 18, 320);
 	carries(1, 18, 350);
 	loses(0, 2);

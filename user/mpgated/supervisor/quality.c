@@ -209,7 +209,8 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 	if (!moved(&v[i]) || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
 	for (unsigned k = 0; k < n; k++) {
-		if (k == i || !in_use(q, v, k) || !moved(&v[k]))
+		/* Where rules have but one path carry something nothing is bonded. */
+		if (k == i || !in_use(q, v, k) || q->link[k].rate < TRANSFER)
 			continue;
 		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
 		bad |= l->carried_ms >= RISE_MS && l->rate * LESSER < q->link[k].rate;
