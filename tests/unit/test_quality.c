@@ -33,6 +33,7 @@ static void carries(unsigned i, double mbit, uint32_t rtt_ms)
 	struct paths_sample *m = &v[i].sample;
 
 	m->span_sent = (uint32_t)(mbit * 1e6 / 8 * SPAN / 1000);
+	m->span_bonded = m->span_sent;
 	m->span_segs = m->span_sent / 1448;
 	m->rtt_us = rtt_ms * 1000;
 	m->span_retrans = 0;

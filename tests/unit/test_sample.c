@@ -17,6 +17,7 @@ static unsigned count, lists, singles;
 static bool fails;
 static uint64_t clock_ns;
 static struct joined foreign = { .token = 9, .foreign = true };
+static struct joined steered = { .token = 8, .rule = 1 };
 
 uint64_t uv_hrtime(void)
 {
@@ -63,7 +64,13 @@ int subflows_again(const struct nl_list *known, struct nl_list *out)
 struct joined *joins_find(const struct joins *j, uint32_t token)
 {
 	(void)j;
-	return token == foreign.token ? &foreign : NULL;
+	return token == foreign.token ? &foreign : token == steered.token ? &steered : NULL;
+}
+
+bool joins_are_steered(const struct path_set *p, const struct joined *j)
+{
+	(void)p;
+	return j->rule;
 }
 
 const struct path_peer *joins_find_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port)
@@ -98,7 +105,8 @@ static struct nl_subflow *add(uint32_t token, uint8_t local, uint16_t port)
 	static uint64_t cookie = 1;
 	struct nl_subflow *s = &kernel[count++];
 
-	*s = (struct nl_subflow){ .token = token, .cookie = cookie++, .remote_port = port, .opener = true };
+	*s = (struct nl_subflow){ .token = token, .cookie = cookie, .remote_port = port, .opener = true };
+	cookie++;
 	s->local.b[15] = local;
 	s->connected = true;
 	return s;
@@ -147,6 +155,10 @@ static void test_counts(void)
 	CU_ASSERT(A.sent == 1005000 && A.span_sent == 5000 && A.subflows == 2);
 	CU_ASSERT(B.sent == 300000 && B.span_sent == 0 && B.subflows == 0);
 	CU_ASSERT_EQUAL(set.sampler.total, 2);
+	/* A connection whose rule chooses its paths counts, and proves nothing. */
+	carry(add(steered.token, 2, 8803), 7000, 0, 20000);
+	take(2000);
+	CU_ASSERT(A.sent == 1012000 && A.span_sent == 7000 && A.span_bonded == 0 && A.span_segs == 0);
 }
 
 /* Other programs', servers', and what leaves from no path. */

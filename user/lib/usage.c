@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/fields.h>
+
 #define OUR_TIME 1735689600 /* 2025-01-01: no clock that is right says less */
 #define HEAD "mpgate usage 1\n"
 #define LINE 160 /* bytes of the longest line */
+#define LINE_FIELDS 6 /* more than any has */
 
 /* --- days */
 
@@ -192,33 +195,56 @@ char *usage_print(const struct usage *u, size_t *len)
 	return NULL;
 }
 
-/* One line but the first and the last. 0, -ENOMEM or -EPROTO. */
-static int parse_line(struct usage *u, const char *line)
+/* "WORD NAME DAY UP DOWN" */
+static int parse_day(struct usage *u, char *const *f)
 {
-	char word[8], name[USAGE_NAME];
-	struct usage_counter c;
-	uint64_t up, down;
-	uint32_t day;
-	int end = 0;
+	uint64_t day, up, down;
 
-	if (sscanf(line, "last %" SCNu32 "%n", &day, &end) == 1 && !line[end] && is_day(day)) {
-		u->last = day;
-		return 0;
-	}
-	if (sscanf(line, "boot %39s%n", u->boot, &end) == 1 && !line[end])
-		return 0;
-	if (sscanf(line, "counter %31s %u %" SCNu64 " %" SCNu64 "%n", c.link, &c.ifindex, &c.rx, &c.tx, &end) == 4 &&
-	    !line[end] && u->counters < USAGE_COUNTERS) {
-		u->counter[u->counters++] = c;
-		return 0;
-	}
-	if (sscanf(line, "%7s %31s %" SCNu32 " %" SCNu64 " %" SCNu64 "%n", word, name, &day, &up, &down, &end) != 5 ||
-	    line[end] || !is_day(day) || up > INT64_MAX || down > INT64_MAX)
+	if (!fields_number(f[2], 10, UINT32_MAX, &day) || !is_day((uint32_t)day) ||
+	    !fields_number(f[3], 10, INT64_MAX, &up) || !fields_number(f[4], 10, INT64_MAX, &down) ||
+	    strlen(f[1]) >= USAGE_NAME)
 		return -EPROTO;
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(word, kinds[i]))
-			return usage_add(u, (enum usage_kind)i, name, day, up, down);
+		if (!strcmp(f[0], kinds[i]))
+			return usage_add(u, (enum usage_kind)i, f[1], (uint32_t)day, up, down);
 	return -EPROTO;
+}
+
+/* "counter LINK IFINDEX RX TX" */
+static int parse_counter(struct usage *u, char *const *f)
+{
+	struct usage_counter *c = &u->counter[u->counters];
+	uint64_t ifindex;
+
+	if (u->counters == USAGE_COUNTERS || strlen(f[1]) >= sizeof(c->link) ||
+	    !fields_number(f[2], 10, UINT32_MAX, &ifindex) || !fields_number(f[3], 10, UINT64_MAX, &c->rx) ||
+	    !fields_number(f[4], 10, UINT64_MAX, &c->tx))
+		return -EPROTO;
+	strcpy(c->link, f[1]);
+	c->ifindex = (unsigned)ifindex;
+	u->counters++;
+	return 0;
+}
+
+/* One line but the first and the last. 0, -ENOMEM or -EPROTO. */
+static int parse_line(struct usage *u, char *line)
+{
+	char *f[LINE_FIELDS];
+	unsigned n = fields_split(line, " ", f, LINE_FIELDS);
+	uint64_t day;
+
+	if (n == 5)
+		return !strcmp(f[0], "counter") ? parse_counter(u, f) : parse_day(u, f);
+	if (n != 2)
+		return -EPROTO;
+	if (!strcmp(f[0], "boot") && strlen(f[1]) < sizeof(u->boot)) {
+		strcpy(u->boot, f[1]);
+		return 0;
+	}
+	if (strcmp(f[0], "last") != 0 || !fields_number(f[1], 10, UINT32_MAX, &day) || !is_day((uint32_t)day))
+		return -EPROTO;
+	u->last = (uint32_t)day;
+	return 0;
 }
 
 int usage_parse(struct usage *u, const char *text)

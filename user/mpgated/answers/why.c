@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <mpgated/answers/why.h>
-#include <mpgated/paths/sysctl.h>
 
 static bool is_set(const struct mpgate_addr *a)
 {
@@ -16,17 +15,6 @@ static bool is_set(const struct mpgate_addr *a)
 static const char *link_name(uint32_t ifindex, char name[IF_NAMESIZE])
 {
 	return ifindex && if_indextoname(ifindex, name) ? name : "no link";
-}
-
-/* A router does not take router advertisements, unless told to. */
-static bool ignores_adverts(const char *link)
-{
-	char name[sizeof("ipv6/conf//accept_ra") + IF_NAMESIZE];
-	int accept, forwarding;
-
-	snprintf(name, sizeof(name), "ipv6/conf/%s/accept_ra", link);
-	return sysctl_get(name, &accept) == 0 && accept == 1 &&
-	       sysctl_get("ipv6/conf/all/forwarding", &forwarding) == 0 && forwarding;
 }
 
 /* Is there a peer of that family that could answer? */
@@ -89,7 +77,7 @@ enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text
 	if (why == WHY_FOREIGN_RULE)
 		snprintf(text, size, "the rule %u of somebody else takes its packets to table %u, out of %s",
 			 r->stray_rule, r->stray_table, link_name(r->stray_link, name));
-	else if (why == WHY_NO_GATEWAY && f && ignores_adverts(l->name))
+	else if (why == WHY_NO_GATEWAY && f && paths_ignores_adverts(l))
 		snprintf(text, size,
 			 "no gateway known: router advertisements are not taken, since accept_ra is 1 and forwarding "
 			 "on");

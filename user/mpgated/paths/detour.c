@@ -46,7 +46,7 @@ static int default_is_dead(struct path_set *p, unsigned f, bool *dead)
 	for (unsigned i = 0; i < all.n; i++)
 		metric = v[i].priority < metric ? v[i].priority : metric;
 	for (unsigned i = 0; i < all.n; i++) {
-		const struct path_link *l = v[i].priority == metric ? routing_link(p, v[i].oif) : NULL;
+		const struct path_link *l = v[i].priority == metric ? path_link_of(p, v[i].oif) : NULL;
 
 		*dead |= l && l->role == CFG_PATH && l->detour && l->health[f] == PATHS_DEAD;
 	}

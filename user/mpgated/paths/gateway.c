@@ -8,6 +8,8 @@
 #include <lib/nl_attrs.h>
 #include <linux/rtnetlink.h>
 #include <mpgated/paths/route.h>
+#include <mpgated/paths/sysctl.h>
+#include <stdio.h>
 
 #define METRIC6 1024U /* what the kernel gives to IPv6 routes without one */
 
@@ -114,4 +116,14 @@ bool gateway_concerns(const struct path_link *l, const struct nl_route *r)
 		return false;
 	return now->source == PATHS_NO_GATEWAY ? !r->dst_len
 					       : now->source == PATHS_OTHER_TABLE && now->table == r->table;
+}
+
+bool paths_ignores_adverts(const struct paths_link *l)
+{
+	char name[sizeof("ipv6/conf//accept_ra") + sizeof(l->name)];
+	int accept, forwarding;
+
+	snprintf(name, sizeof(name), "ipv6/conf/%s/accept_ra", l->name);
+	return sysctl_get(name, &accept) == 0 && accept == 1 &&
+	       sysctl_get("ipv6/conf/all/forwarding", &forwarding) == 0 && forwarding;
 }

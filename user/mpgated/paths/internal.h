@@ -208,6 +208,15 @@ static inline bool link_is_path(const struct path_link *l, unsigned f)
 
 static const int paths_families[2] = { AF_INET, AF_INET6 }; /* by index into paths_link.addr */
 
+/* NULL: none of ours. */
+static inline struct path_link *path_link_of(struct path_set *p, unsigned ifindex)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->links[i].pub.ifindex == ifindex)
+			return &p->links[i];
+	return NULL;
+}
+
 /* Can packets of that family leave over that link from there? */
 static inline bool address_is_source(const struct nl_address *a, unsigned ifindex, unsigned f)
 {
@@ -273,7 +282,6 @@ unsigned steady_look(struct path_set *p);
 int monitor_open(struct paths *p);
 
 /* routing.c */
-struct path_link *routing_link(struct path_set *p, unsigned ifindex); /* NULL: none */
 /* Makes the rules and routes of one family what they should be. 0 or -errno. */
 int routing_apply(struct path_set *p, unsigned f);
 /*

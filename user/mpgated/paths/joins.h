@@ -111,7 +111,9 @@ void joins_look_soon(struct joins *j);
 void joins_forget(struct joins *j); /* those that were not seen since the last time */
 void joins_free(struct joins *j);
 
-/* steer.c: what the connection's rule says of its paths. May it use that way? */
+/* steer.c: what the connection's rule says of its paths. Does it say something? */
+bool joins_are_steered(const struct path_set *p, const struct joined *j);
+/* May it use that way? */
 bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w);
 /* MPTCP_PM_ADDR_FLAG_BACKUP or none: what its subflow over that way is to be. */
 uint32_t joins_flags(const struct path_set *p, const struct joined *j, const struct join_way *w);

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <lib/fields.h>
 #include <lib/log.h>
 #include <linux/mptcp.h>
 #include <stdio.h>
@@ -142,7 +143,7 @@ static void find_endpoints(struct path_set *p, struct others *o)
 	v = all.v;
 	for (unsigned i = 0; i < all.n; i++) {
 		const struct nl_address *a = paths_find_address(&p->addrs, &v[i].addr);
-		const struct path_link *l = a ? routing_link(p, a->ifindex) : NULL;
+		const struct path_link *l = a ? path_link_of(p, a->ifindex) : NULL;
 		char text[ADDR_TEXT];
 		struct paths_other *n;
 
@@ -160,16 +161,19 @@ static void find_endpoints(struct path_set *p, struct others *o)
 /* The groups of a socket are a bitmap there, the first in the lowest bit. */
 static void find_listeners(struct path_set *p, struct others *o)
 {
-	unsigned own = p->events ? mnl_socket_get_portid(p->events) : 0, groups, port;
+	unsigned own = p->events ? mnl_socket_get_portid(p->events) : 0;
 	FILE *f = p->pm.events && p->pm.events <= 32 ? fopen(FILE_NETLINK, "re") : NULL;
-	char line[256], name[PATHS_PROGRAM];
-	int bus;
+	char line[256], name[PATHS_PROGRAM], *field[4];
+	uint64_t bus, port, groups;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s %d %u %x", &bus, &port, &groups) != 3 || bus != NETLINK_GENERIC || port == own ||
+		/* Behind the socket's address. */
+		if (fields_split(line, " \n", field, 4) < 4 || !fields_number(field[1], 10, INT32_MAX, &bus) ||
+		    !fields_number(field[2], 10, UINT32_MAX, &port) ||
+		    !fields_number(field[3], 16, UINT32_MAX, &groups) || bus != NETLINK_GENERIC || port == own ||
 		    !(groups & (1U << (p->pm.events - 1))))
 			continue;
-		others_name(port, name);
+		others_name((unsigned)port, name);
 		if (!*name || !find(o, name))
 			snprintf(add(o, name, *name ? (int)port : 0, false)->what, PATHS_WHAT,
 				 "listens to what happens to MPTCP connections");
@@ -191,7 +195,7 @@ static void find_rules(const struct path_set *p, struct others *o)
 			continue;
 		n = add(o, "", 0, true);
 		n->told = true; /* by reach.c */
-		snprintf(n->what, sizeof(n->what), "has the rule %u, which takes IPv%u packets of %s to table %u",
+		snprintf(n->what, sizeof(n->what), "has the rule %u, which takes IPv%d packets of %s to table %u",
 			 r->stray_rule, i % 2 ? 6 : 4, l->pub.name, r->stray_table);
 		guess(o, n, likely);
 	}

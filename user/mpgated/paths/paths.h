@@ -70,6 +70,9 @@ static inline bool paths_is_astray(const struct paths_link *l, unsigned f)
 	return l->route[f].stray_table && !l->route[f].stray_rule;
 }
 
+/* Does it take no router advertisements, since this machine is a router and nobody told it to? */
+bool paths_ignores_adverts(const struct paths_link *l);
+
 /* What the peers' probes say of a path, in one family. */
 enum paths_health { PATHS_UNKNOWN, PATHS_ALIVE, PATHS_DEAD };
 
@@ -87,8 +90,9 @@ struct paths_sample {
 	uint32_t min_rtt_us; /* the least of all subflows; 0: not known */
 	/* Since the look before: */
 	uint32_t span_ms;
-	uint32_t span_sent, span_received, span_segs, span_retrans;
-	uint32_t span_in, span_out_of_order; /* segments that came */
+	uint32_t span_sent, span_received;
+	/* Of connections whose rule does not choose their paths: bytes both ways, segments that left and that came. */
+	uint32_t span_bonded, span_segs, span_retrans, span_in, span_out_of_order;
 };
 
 /* One of them. */

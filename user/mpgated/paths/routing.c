@@ -166,21 +166,13 @@ static int want_copies(struct path_set *p, struct path_link *l, unsigned f, stru
 	return err;
 }
 
-struct path_link *routing_link(struct path_set *p, unsigned ifindex)
-{
-	for (unsigned i = 0; i < p->count; i++)
-		if (p->links[i].pub.ifindex == ifindex)
-			return &p->links[i];
-	return NULL;
-}
-
 /*
  * Does a route of the main table lead to one of this machine's own nets? Of links that the configuration does not name
  * only those that come with an address: a VPN may have two halves of the Internet.
  */
 static bool is_near(struct path_set *p, const struct nl_route *r)
 {
-	const struct path_link *l = routing_link(p, r->oif);
+	const struct path_link *l = path_link_of(p, r->oif);
 
 	if (r->type != RTN_UNICAST || !r->dst_len || r->oif == p->loopback || (l && l->role == CFG_PATH))
 		return false;
@@ -369,7 +361,7 @@ static bool notice_elsewhere(struct path_set *p, const struct nl_route *hops, in
 	if (hops[0].protocol == PATHS_PROTOCOL)
 		return add;
 	for (int i = 0; i < n; i++) {
-		const struct path_link *l = routing_link(p, hops[i].oif);
+		const struct path_link *l = path_link_of(p, hops[i].oif);
 
 		if (l && gateway_concerns(l, &hops[i]))
 			return false;
@@ -389,7 +381,7 @@ bool routing_notice(struct path_set *p, const struct nlmsghdr *nlh)
 	/* What cannot be told is taken for a change. */
 	if (n != 1 || (nlh->nlmsg_flags & (NLM_F_REPLACE | NLM_F_APPEND)))
 		return false;
-	l = routing_link(p, hops[0].oif);
+	l = path_link_of(p, hops[0].oif);
 	if (!l || l->role != CFG_PATH)
 		return hops[0].dst_len && !is_near(p, &hops[0]);
 	return hops[0].type != RTN_UNICAST || notice_copy(p, l, &hops[0], add);

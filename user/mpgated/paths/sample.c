@@ -63,6 +63,14 @@ struct weighed {
 	uint64_t sum, weight;
 };
 
+/* Does its rule choose its paths? Then it says nothing of what the others would carry by bonding. */
+static bool is_steered(const struct path_set *p, uint32_t token)
+{
+	const struct joined *known = joins_find(&p->joins, token);
+
+	return known && joins_are_steered(p, known);
+}
+
 static void add(struct path_set *p, const struct nl_subflow *s, unsigned link, struct weighed *rtt)
 {
 	static const struct counted none;
@@ -84,10 +92,13 @@ static void add(struct path_set *p, const struct nl_subflow *s, unsigned link, s
 	m->retrans += now.retrans - last->retrans;
 	m->span_sent += (uint32_t)sent;
 	m->span_received += (uint32_t)received;
-	m->span_segs += now.segs_out - last->segs_out;
-	m->span_retrans += now.retrans - last->retrans;
-	m->span_in += now.segs_in - last->segs_in;
-	m->span_out_of_order += now.out_of_order - last->out_of_order;
+	if (!is_steered(p, s->token)) {
+		m->span_bonded += (uint32_t)(sent + received);
+		m->span_segs += now.segs_out - last->segs_out;
+		m->span_retrans += now.retrans - last->retrans;
+		m->span_in += now.segs_in - last->segs_in;
+		m->span_out_of_order += now.out_of_order - last->out_of_order;
+	}
 	/* Who receives measures the round trip as well; who sends a little does not see the other side's queue. */
 	rtt->sum += sent * s->tcp.rtt_us + received * (s->tcp.rcv_rtt_us ? s->tcp.rcv_rtt_us : s->tcp.rtt_us);
 	rtt->weight += sent + received;
@@ -127,8 +138,8 @@ static void begin(struct path_set *p, uint64_t now)
 		m->span_ms = p->sampler.at ? (uint32_t)((now - p->sampler.at) / NS_PER_MS) : 0;
 		m->subflows = m->backups = 0;
 		m->min_rtt_us = 0;
-		m->span_sent = m->span_received = m->span_segs = m->span_retrans = m->span_in = m->span_out_of_order =
-			0;
+		m->span_sent = m->span_received = m->span_bonded = 0;
+		m->span_segs = m->span_retrans = m->span_in = m->span_out_of_order = 0;
 	}
 }
 

@@ -26,6 +26,11 @@ static unsigned link_of(const struct path_set *p, const struct join_way *w)
 	return (unsigned)(w - p->joins.ways) / 2;
 }
 
+bool joins_are_steered(const struct path_set *p, const struct joined *j)
+{
+	return find_rule(&p->settings, j->rule);
+}
+
 bool joins_may_use(const struct path_set *p, const struct joined *j, const struct join_way *w)
 {
 	const struct paths_rule *r = find_rule(&p->settings, j->rule);

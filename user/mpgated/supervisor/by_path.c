@@ -63,11 +63,25 @@ void by_path_renew(struct supervisor *s)
 	by_path_tell(s);
 }
 
+/* The longest round trip to a peer over a link; 0: not known. */
+static uint32_t longest_rtt_us(const struct supervisor *s, unsigned link, bool v6)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < s->peer_slots; i++) {
+		uint32_t one =
+			s->peers[i].name ? health_path_rtt_us(&s->peers[i].health, s->cfg->links[link].name, v6) : 0;
+
+		most = one > most ? one : most;
+	}
+	return most;
+}
+
 static struct mpgate_path value_of(const struct supervisor *s, unsigned link, bool v6)
 {
 	const struct cfg_link *l = &s->cfg->links[link];
 	struct mpgate_path p = { .netns = s->by_path.netns, .mark = l->mark };
-	uint32_t rtt_us = peers_path_rtt_us(s, link, v6);
+	uint32_t rtt_us = longest_rtt_us(s, link, v6);
 
 	p.syn_timeout = health_syn_timeout_s(rtt_us) * s->by_path.hz;
 	if (l->congestion && s->by_path.usable & 1ULL << link)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/fields.h>
 #include <lib/log.h>
 #include <mpgated/supervisor/supervisor.h>
 
@@ -96,15 +97,16 @@ static void count_links(struct supervisor *s, uint64_t ms)
 {
 	bool seen[MPGATE_MAX_LINKS] = { false };
 	FILE *f = fopen("/proc/self/net/dev", "re");
-	char line[512], name[USAGE_NAME];
+	char line[512], *field[10];
 	uint64_t rx, tx;
 
 	while (f && fgets(line, sizeof(line), f)) {
 		/* Behind what was received: packets, errs, drop, fifo, frame, compressed, multicast. */
-		if (sscanf(line, " %31[^: ]: %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, name, &rx, &tx) != 3)
+		if (fields_split(line, " :\n", field, 10) < 10 || !fields_number(field[1], 10, UINT64_MAX, &rx) ||
+		    !fields_number(field[9], 10, UINT64_MAX, &tx))
 			continue;
 		for (unsigned i = 0; i < s->cfg->link_count; i++) {
-			if (s->cfg->links[i].role != CFG_PATH || strcmp(s->cfg->links[i].name, name) != 0)
+			if (s->cfg->links[i].role != CFG_PATH || strcmp(s->cfg->links[i].name, field[0]) != 0)
 				continue;
 			count_link(s, i, rx, tx, ms);
 			seen[i] = true;

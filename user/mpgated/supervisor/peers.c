@@ -107,19 +107,6 @@ enum health_state peers_path_health(const struct supervisor *s, unsigned link, b
 	return s->cfg->links[link].role == CFG_PATH ? path_health(s, s->cfg->links[link].name, v6) : HEALTH_UNKNOWN;
 }
 
-uint32_t peers_path_rtt_us(const struct supervisor *s, unsigned link, bool v6)
-{
-	uint32_t most = 0;
-
-	for (unsigned i = 0; i < s->peer_slots; i++) {
-		uint32_t one =
-			s->peers[i].name ? health_path_rtt_us(&s->peers[i].health, s->cfg->links[link].name, v6) : 0;
-
-		most = one > most ? one : most;
-	}
-	return most;
-}
-
 static void tell_paths(struct supervisor *s)
 {
 	s->health_changed = false;

@@ -56,7 +56,7 @@ static uint64_t smooth(uint64_t was, uint64_t bytes, uint32_t span_ms)
 
 static uint64_t moved(const struct quality_view *v)
 {
-	return (uint64_t)v->sample.span_sent + v->sample.span_received;
+	return v->sample.span_bonded;
 }
 
 /* Of all paths that can be used. */

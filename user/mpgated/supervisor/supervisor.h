@@ -249,8 +249,6 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
-/* The longest round trip to a peer over it; 0: not known. */
-uint32_t peers_path_rtt_us(const struct supervisor *s, unsigned link, bool v6);
 void peers_close(struct supervisor *s);
 
 /* ways.c */
