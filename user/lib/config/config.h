@@ -207,6 +207,7 @@ struct config {
 		enum cfg_manager manager; /* who decides which subflows exist */
 		enum cfg_join join; /* of rules that do not say; never DEFAULT */
 		enum cfg_setup setup; /* the same */
+		bool no_demotion; /* paths stay what `use` says, however they fare */
 		unsigned after_kib, after_ms; /* CFG_JOIN_LATE: so much was moved, or so long it goes on */
 	} subflows;
 	struct {

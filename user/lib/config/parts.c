@@ -117,6 +117,7 @@ static int build_numbers(struct build *b)
 		cfg->workers = cpu_count();
 	cfg->subflows.manager = raw->subflows.manager;
 	cfg->subflows.join = raw->subflows.join ? raw->subflows.join : CFG_JOIN_LATE;
+	cfg->subflows.no_demotion = raw->subflows.no_demotion;
 	cfg->subflows.setup = raw->subflows.setup ? raw->subflows.setup : CFG_SETUP_SINGLE;
 	if (!cfg->limits.connections)
 		cfg->limits.connections = DEFAULT_CONNECTIONS;

@@ -430,6 +430,8 @@ static void print_config(struct printer *p, const struct config *cfg)
 	pair(p, "path-manager", cfg_manager_words[cfg->subflows.manager].str);
 	pair(p, "join", cfg_join_words[cfg->subflows.join].str);
 	pair(p, "setup", cfg_setup_words[cfg->subflows.setup].str);
+	if (cfg->subflows.no_demotion)
+		pair(p, "demote", "no");
 	number(p, "after-kib", cfg->subflows.after_kib);
 	number(p, "after-ms", cfg->subflows.after_ms);
 	close_map(p);

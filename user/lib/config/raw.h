@@ -125,6 +125,7 @@ struct raw_config {
 		enum cfg_manager manager;
 		enum cfg_join join;
 		enum cfg_setup setup;
+		uint8_t no_demotion;
 		uint32_t *after_kib, *after_ms;
 	} subflows;
 	struct {

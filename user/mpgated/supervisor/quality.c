@@ -22,6 +22,7 @@
 #define TRIAL_MS 2500U
 #define EARLY_MS 450U /* a trial that makes things worse ends by then; much worse: at once */
 #define WAIT_MS 10000U /* for a transfer that goes on */
+#define END_MS 700U /* when so long little is carried, the one that a proof was for has ended */
 #define TRIAL_PAUSE_MS 20000U /* between tests of a path, at first: each may cost some seconds */
 #define PAUSE_MS 10000U /* of a path that is no test's affair, at first */
 #define PAUSE_MOST_MS 300000U
@@ -157,6 +158,7 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 		l->segs += v[i].sample.span_segs;
 		l->retrans += v[i].sample.span_retrans;
 	}
+	q->busy_ms = all * 1000 >= (uint64_t)TRANSFER * span ? q->busy_ms + span : 0;
 	if (all * 1000 >= (uint64_t)TRANSFER * span && is_near(all * 1000 / span, q->rate))
 		q->steady_ms += span;
 	else
@@ -182,7 +184,7 @@ static void begin(struct quality *q, unsigned i, enum quality_state state, uint6
 	q->link[i].state = state;
 	q->tested = (int)i + 1;
 	q->before = before;
-	q->began = now;
+	q->began = q->lasted = now;
 	q->bytes = q->settled_ms = q->measured_ms = 0;
 }
 
@@ -228,7 +230,8 @@ static void suspect(struct quality *q, const struct quality_view *v, unsigned n,
 	}
 	l->suspect_ms += v[i].sample.span_ms;
 	l->suspect_bytes += total(v, n);
-	if (q->tested || l->suspect_ms < SUSPECT_MS || now < l->until)
+	/* Short transfers are not worth a test, and would not be there at its end. */
+	if (q->tested || l->suspect_ms < SUSPECT_MS || q->busy_ms < STEADY_MS || now < l->until)
 		return;
 	snprintf(l->why, sizeof(l->why), "bonding loses by it: %.1f of %.1f Mbit/s, round trip %u ms",
 		 (double)l->rate * 8 / 1e6, (double)q->rate * 8 / 1e6, v[i].sample.rtt_us / 1000);
@@ -320,11 +323,16 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 	uint64_t all = total(v, n), rate;
 
 	/* The others have gone, or the transfer has: it says nothing. */
-	if (!v[q->tested - 1].candidate || used(q, v, n) < (trial ? 2U : 1U) || now - q->began > WAIT_MS) {
-		finish(q, l, QUALITY_BACKUP, now);
+	if (!v[q->tested - 1].candidate || used(q, v, n) < (trial ? 2U : 1U) || now - q->began > WAIT_MS ||
+	    (!trial && now - q->lasted > END_MS)) {
+		pause_longer(l, now, PAUSE_MS);
+		l->state = trial ? QUALITY_BACKUP : QUALITY_GOOD;
+		q->tested = 0;
 		return;
 	}
-	if (all * 8000 < q->before * span) {
+	if (all * 8000 >= q->before * span) {
+		q->lasted = now;
+	} else {
 		q->bytes = q->settled_ms = q->measured_ms = 0;
 		if (trial) {
 			/* The next transfer is another one. */

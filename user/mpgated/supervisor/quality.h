@@ -54,11 +54,13 @@ struct quality {
 	struct quality_link link[MPGATE_MAX_LINKS];
 	unsigned count;
 	uint64_t rate; /* bytes a second, of all paths that are candidates, smoothed */
+	uint32_t busy_ms; /* something is transferred for that long */
 	uint32_t steady_ms; /* there has been a transfer for that long */
 	int tested; /* link + 1 that is in PROOF or TRIAL, 0: none */
 	/* Of that: */
 	uint64_t before; /* rate, before it began */
 	uint64_t began; /* ms */
+	uint64_t lasted; /* ms; until then there was a transfer to judge by */
 	uint64_t bytes; /* since it has settled */
 	uint32_t settled_ms, measured_ms;
 };

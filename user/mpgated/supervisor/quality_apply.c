@@ -33,6 +33,12 @@ void quality_sampled(void *arg)
 	/* Not at the start, nor during a reload. */
 	if (!s->paths || paths_count(s->paths) != n)
 		return;
+	if (s->cfg->subflows.no_demotion) {
+		memset(&s->quality, 0, sizeof(s->quality));
+		for (unsigned i = 0; i < n; i++)
+			rank_set(s, i, RANK_QUALITY, PATHS_RANK_USE, "");
+		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		const char *name = s->cfg->links[i].name;
 
