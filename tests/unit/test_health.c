@@ -332,10 +332,19 @@ static void test_patience(void)
 /* On a slow link probes are few, and given time: by what the last one took. */
 static void test_slow(void)
 {
+	struct health_result slow = good;
 	struct health h = two_up();
 
+	/* Round trips are short: it waited for something else. */
 	health_begin(&h, 0, T0 + 1000);
 	health_end(&h, 0, &good, T0 + 5000);
+	health_used(&h, T0 + 5000);
+	probe(&h, 1, &good, T0 + 5000);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 5000), T0 + 5000 + HEALTH_BUSY_MS);
+	h = two_up();
+	slow.rtt_us = 1200000;
+	health_begin(&h, 0, T0 + 1000);
+	health_end(&h, 0, &slow, T0 + 5000);
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 4000 * HEALTH_TOOK);
 	CU_ASSERT_EQUAL(health_slow_ms(&h), 4000 * HEALTH_TOOK);
 	health_used(&h, T0 + 5000);
@@ -348,7 +357,7 @@ static void test_slow(void)
 	health_set_ways(&h, v4_only, 1, paths, 1, T0);
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), 4000 * HEALTH_TOOK);
 	health_begin(&h, 0, T0);
-	health_end(&h, 0, &good, T0 + 50000);
+	health_end(&h, 0, &slow, T0 + 50000);
 	CU_ASSERT_EQUAL(health_patience(&h, 0, 5000), HEALTH_TOOK_MAX_MS);
 }
 

@@ -80,7 +80,9 @@ static bool is_best(const struct health *h, unsigned way)
 /* What is between two probes, which on a slow link are much of what it carries. */
 static uint64_t pause_of(const struct health_way *w, uint32_t usual_ms)
 {
-	uint64_t share = HEALTH_SHARE * (uint64_t)w->took_ms;
+	uint64_t trips =
+		HEALTH_TRIPS * (uint64_t)w->rtt_us / 1000; /* what takes longer waited for lost SYN data, or a CPU */
+	uint64_t share = HEALTH_SHARE * (trips < w->took_ms ? trips : w->took_ms);
 
 	share = share < HEALTH_BACKOFF_MAX_MS ? share : HEALTH_BACKOFF_MAX_MS;
 	return share > usual_ms ? share : usual_ms;

@@ -41,6 +41,8 @@
 #define HEALTH_SHARE                                                                                                   \
 	5U /* of a way's time its probes take a fifth at most: on a slow link they are much of what it carries */
 
+#define HEALTH_TRIPS 4U /* round trips of a probe: handshake, message, end */
+
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 
 /* A path, or (name empty) the default route. */
