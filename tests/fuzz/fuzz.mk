@@ -32,11 +32,14 @@ $(FUZZ_BUILD)/lib/%.o: user/lib/%.c
 	@mkdir -p $(@D)
 	$(fuzz_compile) $(call flags,$(LIBS_LIB)) -MMD -MP -c $< -o $@
 
+# Like a unit test in a world without a kernel, this one is linked with all that a worker is, so nobody keeps a list.
+$(FUZZ_BUILD)/fuzz_conn: ROOM = $(WORLD) $(WORKER_OBJS:$(BUILD)/mpgated.d/%.o=user/mpgated/%.c)
+
 # SOURCES may name any source outside the library, so all are prerequisites.
 $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(VARLINK_H) \
 		$(wildcard tests/fuzz/*.h tests/unit/world* include/mpgate/*.h user/*/*.[ch] user/*/*/*.[ch] bpf/*.h)
 	@mkdir -p $(@D)
-	$(fuzz_compile) -fsanitize=fuzzer $< $(call head,$<,SOURCES) $(FUZZ_LIB_OBJS) -o $@ \
+	$(fuzz_compile) -fsanitize=fuzzer $< $(call head,$<,SOURCES) $(ROOM) $(FUZZ_LIB_OBJS) -o $@ \
 		$(call flags,$(LIBS_LIB) $(call head,$<,LIBS)) $(call libs,$(LIBS_LIB) $(call head,$<,LIBS))
 
 # What a run finds goes to a copy; an input that fails stays in the build directory.

@@ -1,18 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: tests/unit/world.c tests/unit/world_io.c tests/unit/world_play.c
-// SOURCES: user/mpgated/worker/leg.c user/mpgated/worker/report.c user/mpgated/worker/still.c
-// SOURCES: user/mpgated/worker/conn.c
-// SOURCES: user/mpgated/worker/accept.c user/mpgated/worker/relay.c user/mpgated/worker/request.c
-// SOURCES: user/mpgated/worker/ready.c user/mpgated/worker/parking.c user/mpgated/worker/dial.c
-// SOURCES: user/mpgated/worker/answer.c
-// SOURCES: user/mpgated/worker/gateway.c user/mpgated/worker/hub.c user/mpgated/worker/access.c
-// SOURCES: user/mpgated/worker/offer.c
-// SOURCES: user/mpgated/worker/reserve.c user/mpgated/worker/strangers.c
-// SOURCES: user/mpgated/worker/held.c user/mpgated/worker/verdict.c user/mpgated/worker/unreachable.c
-// SOURCES: user/mpgated/worker/flows.c user/mpgated/ipc/clock.c user/mpgated/ipc/shared.c
-// SOURCES: user/mpgated/worker/replay.c user/mpgated/worker/control.c user/mpgated/worker/loop.c
-// SOURCES: user/mpgated/worker/source.c user/mpgated/worker/subscriber.c user/mpgated/worker/mapping.c
-// SOURCES: user/mpgated/worker/transparent.c user/mpgated/worker/join.c
 /*
  * A worker's connections in a world without a kernel (tests/unit/world.h), driven by the input: who connects, says,
  * reads, ends and fails, and when. Whatever that is: bytes cross in order and once, what is closed is closed, and when
