@@ -246,6 +246,21 @@ static void test_suspect(void)
 	CU_ASSERT_EQUAL(health_due(&h, T0 + HEALTH_PAUSE_MS + 1, &next), -1);
 }
 
+/* A path that stalls is looked at if its peer is used, and no other path is. */
+static void test_suspect_path(void)
+{
+	struct health h = two_up();
+
+	CU_ASSERT_FALSE(health_suspect_path(&h, "wan1", T0 + 10));
+	health_used(&h, T0 + 10);
+	CU_ASSERT_TRUE(health_suspect_path(&h, "wan1", T0 + 10));
+	CU_ASSERT_TRUE(h.way[1].suspect);
+	CU_ASSERT_FALSE(h.way[0].suspect);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + 10), T0 + HEALTH_PAUSE_MS);
+	probe(&h, 1, &bad, T0 + HEALTH_PAUSE_MS);
+	CU_ASSERT_FALSE(health_suspect_path(&h, "wan1", T0 + 2000)); /* it is known to be down */
+}
+
 /* A SYN that is sent a third time is plain TCP: no verdict about the peer. */
 static void test_unsure(void)
 {
@@ -469,6 +484,7 @@ int main(void)
 				{ "one is dead while the peer is in use", test_dead_in_use },
 				{ "backoff", test_backoff },
 				{ "suspicion is no verdict", test_suspect },
+				{ "suspicion of a path", test_suspect_path },
 				{ "unsure", test_unsure },
 				{ "SYN data is not taken", test_syn_data_not_taken },
 				{ "put off", test_put_off },

@@ -44,6 +44,7 @@ struct path_link {
 	bool had_route[2]; /* a default route, once */
 	/* steady.c, in ms */
 	bool silent[2]; /* nothing came over it since it was found dead */
+	bool mute[2]; /* nothing had come over it either when it was found dead */
 	uint64_t dead_since[2]; /* 0: it is not */
 	bool was_up;
 	uint32_t rise_downs; /* downs when it came up last */

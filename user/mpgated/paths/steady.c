@@ -18,6 +18,9 @@
 #include <uv.h>
 
 #define SILENCE_MS 3000 /* so long after the probes found a path dead it is looked at whether anything came over it */
+#define MUTE_MS 1000 /* the same, before they did; what is heard later may be that it is back */
+#define REST_MS 2000 /* TCP sends again within as long as it was silent */
+#define WORK_MS 8000 /* before a path is found dead: who has heard something then was at work when it died */
 #define FLAP_MS 60000 /* a link that goes down so soon after it came up flaps */
 #define FLAPS_FREE 2 /* of those are no reason to wait */
 #define HOLD_MS 1000 /* after the next one; then twice as long each time */
@@ -32,9 +35,10 @@ static uint64_t now_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
+/* What sockets have heard of their other sides. */
 struct hearing {
-	uint32_t ms; /* since when */
-	bool any, heard; /* sockets; one of those */
+	uint32_t least_ms; /* whoever heard something last did so that long ago; UINT32_MAX: there are none */
+	uint32_t rest_ms; /* the least of those that are quiet for REST_MS and longer; likewise */
 };
 
 /* Called for each socket. */
@@ -51,16 +55,19 @@ static int look(const struct nlmsghdr *nlh, void *arg)
 		if (mnl_attr_get_type(a) != INET_DIAG_INFO)
 			continue;
 		memcpy(&info, mnl_attr_get_payload(a), len < sizeof(info) ? len : sizeof(info));
-		h->any = true;
-		h->heard |= info.tcpi_last_ack_recv < h->ms;
+		if (info.tcpi_last_ack_recv < h->least_ms)
+			h->least_ms = info.tcpi_last_ack_recv;
+		if (info.tcpi_last_ack_recv >= REST_MS && info.tcpi_last_ack_recv < h->rest_ms)
+			h->rest_ms = info.tcpi_last_ack_recv;
 	}
 	return 0;
 }
 
-/* Are there TCP sockets with that address, of which none has heard of its other side in so many ms? */
-static bool is_silent(const struct mpgate_addr *addr, uint32_t ms)
+/* TCP sockets with that address. What cannot be known is as if there were none. */
+static struct hearing listen_to(const struct mpgate_addr *addr)
 {
-	struct hearing hearing = { .ms = ms };
+	const struct hearing none = { UINT32_MAX, UINT32_MAX };
+	struct hearing hearing = none;
 	bool v4 = addr_is_v4(addr);
 	size_t addr_len = v4 ? 4 : 16;
 	const size_t head = sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond), len = head + addr_len;
@@ -86,16 +93,35 @@ static bool is_silent(const struct mpgate_addr *addr, uint32_t ms)
 	memcpy(filter + head, v4 ? addr->b + 12 : addr->b, addr_len);
 	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, len, filter);
 	if (nl_open(NETLINK_SOCK_DIAG, &nl) < 0)
-		return false;
+		return none;
 	ret = nl_talk(&nl, nlh, look, &hearing);
 	nl_close(&nl);
-	return !ret && hearing.any && !hearing.heard;
+	return ret ? none : hearing;
+}
+
+/* None has heard anything in so many ms, and there are some. */
+static bool is_silent(const struct path_link *l, unsigned f, uint64_t ms)
+{
+	struct hearing h = listen_to(&l->pub.addr[f]);
+
+	return h.least_ms != UINT32_MAX && h.least_ms >= ms;
+}
+
+/*
+ * The path was dead for less than SILENCE_MS. Are there sockets that were at work when it died, and have heard nothing
+ * for so long that TCP rests as long again?
+ */
+static bool is_resting(const struct path_link *l, unsigned f, uint64_t dead_ms)
+{
+	return listen_to(&l->pub.addr[f]).rest_ms < dead_ms + WORK_MS;
 }
 
 /* Returns when it is to be looked at again, UINT64_MAX: not for this. */
 static uint64_t look_for_silence(struct path_link *l, unsigned f, uint64_t now)
 {
 	if (l->health[f] != PATHS_DEAD || !link_is_path(l, f)) {
+		if (l->dead_since[f] && l->health[f] == PATHS_ALIVE && now < l->dead_since[f] + SILENCE_MS)
+			l->silent[f] = l->mute[f] && is_resting(l, f, now - l->dead_since[f]);
 		if (l->silent[f] && l->health[f] == PATHS_ALIVE) {
 			log_info("%s answers again in IPv%u: its subflows are made anew", l->pub.name, f ? 6 : 4);
 			l->anew[f] = true;
@@ -104,13 +130,15 @@ static uint64_t look_for_silence(struct path_link *l, unsigned f, uint64_t now)
 		l->silent[f] = false;
 		return UINT64_MAX;
 	}
-	if (!l->dead_since[f])
+	if (!l->dead_since[f]) {
 		l->dead_since[f] = now;
+		l->mute[f] = is_silent(l, f, MUTE_MS);
+	}
 	if (l->silent[f])
 		return UINT64_MAX;
 	if (now < l->dead_since[f] + SILENCE_MS)
 		return l->dead_since[f] + SILENCE_MS;
-	l->silent[f] = is_silent(&l->pub.addr[f], (uint32_t)(now - l->dead_since[f]));
+	l->silent[f] = is_silent(l, f, now - l->dead_since[f]);
 	return UINT64_MAX;
 }
 

@@ -262,6 +262,20 @@ void health_suspect(struct health *h, uint64_t now)
 		h->way[i].suspect |= health_state(h) != HEALTH_DOWN;
 }
 
+bool health_suspect_path(struct health *h, const char *link, uint64_t now)
+{
+	bool any = false;
+
+	for (unsigned i = 0; in_use(h, now) && i < h->count; i++) {
+		struct health_way *w = &h->way[i];
+
+		if (w->state != HEALTH_UP || strcmp(w->path.name, link) != 0)
+			continue;
+		w->suspect = any = true;
+	}
+	return any;
+}
+
 void health_complain(struct health *h, uint64_t now)
 {
 	health_suspect(h, now);

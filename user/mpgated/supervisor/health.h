@@ -124,6 +124,8 @@ int health_find(const struct health *h, unsigned address, const struct health_pa
 void health_used(struct health *h, uint64_t now);
 /* A connection to the peer failed or was refused: probes decide what that means. */
 void health_suspect(struct health *h, uint64_t now);
+/* The path of that name may have died. True: the peer is used, and has ways over it that are up. */
+bool health_suspect_path(struct health *h, const char *link, uint64_t now);
 /* A connection has had no answer for health_quick_ms(): now it matters whether probes have. */
 void health_complain(struct health *h, uint64_t now);
 /* How long the best way to the peer may take for a handshake and an answer, as far as is known; 0: nothing is. */

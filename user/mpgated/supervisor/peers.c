@@ -267,6 +267,13 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 	run_probes(p);
 }
 
+void peers_suspect_path(struct supervisor *s, const char *link)
+{
+	for (unsigned i = 0; i < s->peer_slots; i++)
+		if (s->peers[i].name && health_suspect_path(&s->peers[i].health, link, uv_now(&s->loop)))
+			run_probes(&s->peers[i]);
+}
+
 /* --- ways */
 
 /* A link is before another: primary ones first, then as the main table prefers them, then in their order. */

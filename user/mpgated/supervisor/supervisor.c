@@ -137,9 +137,15 @@ static int need_mptcp(void)
 	return err || !enabled ? -EOPNOTSUPP : 0;
 }
 
+static void sampled(void *arg)
+{
+	quality_sampled(arg);
+	stall_sampled(arg);
+}
+
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
 {
-	const struct paths_events events = { .link = supervisor_link, .sampled = quality_sampled, .arg = s };
+	const struct paths_events events = { .link = supervisor_link, .sampled = sampled, .arg = s };
 	struct cfg_error err = { "" };
 	int ret;
 

@@ -27,6 +27,7 @@
 #include <mpgated/supervisor/maplog.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/supervisor/quality.h>
+#include <mpgated/supervisor/stall.h>
 #include <mpgated/supervisor/rank.h>
 #include <mpgated/supervisor/scrape.h>
 #include <mpgated/worker/worker.h>
@@ -137,6 +138,7 @@ struct supervisor {
 	struct ranks ranks;
 	struct cost cost;
 	struct quality quality;
+	struct stall_link stall[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	struct datapath_attached attached[MPGATE_MAX_LINKS]; /* by index in cfg->links */
 	unsigned ifindex[MPGATE_MAX_LINKS]; /* where that is attached, 0: nowhere */
 	struct subkey issuing; /* secret of issued cookies, for the daemon's life */
@@ -246,6 +248,8 @@ void peers_readdress(struct supervisor *s, unsigned cfg_index);
  * probes are due.
  */
 void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
+/* That path may have died: the ways over it, to peers that are used, are probed. */
+void peers_suspect_path(struct supervisor *s, const char *link);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */
 /* Of a link of the configuration: up when a peer answers over it, down when none does of those that are probed so. */
 enum health_state peers_path_health(const struct supervisor *s, unsigned link, bool v6);
