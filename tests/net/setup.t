@@ -175,11 +175,12 @@ is "$(counter gw relay raced)" "$raced" "one path: none went over two"
 link_is wan1 "$NEAR"
 check "it is back" wait_for 30 ways_up
 
-# What is opened ahead comes first.
+# What is opened ahead comes first. all_ready N: so many, of each worker.
+all_ready() { [ "$(on "$GATEWAY" ss -HtnM state established "dport = 8803" | wc -l)" -ge $(($1 * $(workers_of gw | wc -l))) ]; }
 sed -i 's/^    ready: 0/    ready: 2/' "$TMP/gw.yaml"
 ctl gw reload >/dev/null
 check "connections are opened ahead" wait_for 20 eval 'load -n 1 times "$SERVER_IP" 7001 && counted gw relay ready-used 0'
-pause 1
+check "each worker has two" wait_for 20 all_ready 2
 raced=$(counter gw relay raced) used=$(counter gw relay ready-used)
 once "opened ahead" 1 1
 is "$(counter gw relay raced)" "$raced" "opened ahead: none went over two paths"
