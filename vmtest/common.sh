@@ -41,6 +41,27 @@ vm() {
 		--rwdir="/mnt=$3" "${FASTER[@]/#/-a=}" "${PATIENT[@]/#/-a=}" -a loglevel=4 -a oops=panic -- "$4" </dev/null
 }
 
+# On an emulated CPU a boot stands still now and then before anything of ours has run. That says nothing of what is
+# tested, and such a VM is booted again.
+BOOTS=3 START_LIMIT=${START_LIMIT:-400} # seconds until there is a file of the guest's; usually fewer than 60
+
+# vm_boot FILE LIMIT VERSION DIR COMMAND: vm, to its end, and again where DIR/FILE does not come. Sets vm, its process,
+# and status, its exit status.
+vm_boot() {
+	local boots=0 end
+	while [ ! -e "$4/$1" ] && [ "$boots" -lt "$BOOTS" ]; do
+		boots=$((boots + 1)) status=0
+		vm "${@:2}" &
+		vm=$! end=$((SECONDS + START_LIMIT))
+		while [ ! -e "$4/$1" ] && kill -0 "$vm" 2>/dev/null; do
+			[ $SECONDS -lt $end ] || kill "$vm" 2>/dev/null
+			read -rt 1 <> <(:) || :
+		done
+		wait "$vm" || status=$?
+		[ -e "$4/$1" ] || say "$3 did not start, boot $boots of $BOOTS (exit $status)"
+	done
+}
+
 # In the VM, what the tests expect of a machine.
 vm_prepare() {
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf

@@ -52,7 +52,7 @@ measure() {
 echo "| what, how long | hub over | longest pause of a download, first and second link, ms | used again after, ms |"
 echo "|---|---|---|---|"
 for f in ${FAMILIES:-4 6}; do
-	family $f
+	family "$f"
 	sed -i "s/^    address: .*/    address: [ \"$HUB_IP\" ]/" "$TMP/gw.yaml"
 	ctl gw reload >/dev/null
 	wait_for 20 greeted_by "$HUB_IP"
