@@ -546,6 +546,11 @@ void quality_sampled(void *s)
 	(void)s;
 }
 
+void stall_sampled(struct supervisor *s)
+{
+	(void)s;
+}
+
 void supervisor_link(void *s, unsigned i, const struct paths_link *l)
 {
 	(void)s;
