@@ -126,6 +126,8 @@ static ssize_t take_in(int fd, void *buf, size_t len, bool peek)
 
 	if (s->mark > s->in_off && n > s->mark - s->in_off)
 		n = s->mark - s->in_off;
+	if (s->jam > s->limit)
+		n = 0;
 	if (!n && s->error)
 		return world_fails(&s->error);
 	if (!n && !s->fin)
@@ -321,7 +323,14 @@ struct tcp_memory tcp_memory(int fd)
 {
 	const struct sock *s = sock_live(fd);
 
-	return (struct tcp_memory){ .received = (uint32_t)(s->in_len - s->in_off), .sent = s->held };
+	return (struct tcp_memory){ .received = (uint32_t)(s->in_len - s->in_off) + s->jam,
+				    .sent = s->held,
+				    .receive_limit = s->limit };
+}
+
+void tcp_grow(int fd, uint32_t bytes)
+{
+	sock_live(fd)->limit = 2 * bytes;
 }
 
 bool tcp_is_closed(int fd)

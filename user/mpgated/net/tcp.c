@@ -2,6 +2,7 @@
 #include <mpgated/net/tcp.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/mptcp.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
@@ -356,7 +357,15 @@ struct tcp_memory tcp_memory(int fd)
 	socklen_t len = sizeof(info);
 
 	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
-	return (struct tcp_memory){ .received = info[SK_MEMINFO_RMEM_ALLOC], .sent = info[SK_MEMINFO_WMEM_QUEUED] };
+	return (struct tcp_memory){ .received = info[SK_MEMINFO_RMEM_ALLOC],
+				    .sent = info[SK_MEMINFO_WMEM_QUEUED],
+				    .receive_limit = info[SK_MEMINFO_RCVBUF] };
+}
+
+void tcp_grow(int fd, uint32_t bytes)
+{
+	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, bytes < INT_MAX ? (int)bytes : INT_MAX);
+	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
 }
 
 uint8_t tcp_subflows(int fd)

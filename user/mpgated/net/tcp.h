@@ -120,8 +120,15 @@ void tcp_tell_sent(int fd);
 /* Memory in the kernel: of what was received and not read, of what was written and not acknowledged. */
 struct tcp_memory {
 	uint32_t received, sent; /* bytes, with the kernel's own structures; 0: unknown */
+	uint32_t receive_limit; /* of what was received, as it is now */
 };
 struct tcp_memory tcp_memory(int fd);
+/*
+ * Lets an MPTCP socket hold more than so many received bytes, up to half of the most of net.ipv4.tcp_rmem. By
+ * SO_RCVLOWAT, which does not end the kernel's own growing as SO_RCVBUF does (Linux 6.7, mptcp_set_rcvlowat(); before,
+ * each read takes in something of what is missing, and this does nothing).
+ */
+void tcp_grow(int fd, uint32_t bytes);
 /* Is an MPTCP socket still MPTCP, or has it fallen back? */
 bool tcp_is_mptcp(int fd);
 /* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */

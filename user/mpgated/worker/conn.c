@@ -27,6 +27,7 @@ void conn_init(struct worker *w)
 	list_init(&w->racing);
 	list_init(&w->dead);
 	list_init(&w->blocked);
+	list_init(&w->moving);
 	for (unsigned i = 0; i < 2; i++) {
 		list_init(&w->strangers[i].list);
 		for (unsigned k = 0; k < SOURCE_SLOTS; k++)
@@ -203,6 +204,7 @@ struct conn *conn_new(struct worker *w, enum conn_state state, enum leg_name ope
 	list_init(&c->timer);
 	list_init(&c->run);
 	list_init(&c->still.list);
+	list_init(&c->jam.list);
 	c->state = (uint8_t)state;
 	c->opener = (uint8_t)opener;
 	c->local.fd = c->peer.fd = -1;
@@ -271,6 +273,7 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	conn_mapping(w, c, true);
 	subscriber_leave(w, c);
 	still_end(w, c);
+	list_del(&c->jam.list);
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
 	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)

@@ -189,6 +189,12 @@ struct conn_still {
 	uint16_t client; /* with held: its place in worker.still_clients */
 };
 
+/* See jam.h. */
+struct conn_jam {
+	struct list list; /* in worker.moving, or empty */
+	uint64_t seen; /* bytes that the peer had brought when it was looked at last */
+};
+
 /*
  * Two legs: local towards an endpoint (the client on a gateway, the server on a hub), peer towards the other proxy, or
  * to the server in its place. Which one leads to who opened is said by opener: bytes from there go up.
@@ -200,6 +206,7 @@ struct conn {
 	struct list timer; /* in worker.timers[class], ordered by armed */
 	struct conn *chain, **chained; /* in worker.table: the next, and what points to this one; NULL: not there */
 	struct conn_still still;
+	struct conn_jam jam;
 	struct list run; /* in worker.runnable, or empty; GW_READY: in worker.ready; GW_PARK*: in worker.parking;
 			    GW_DIAL without a peer leg: in worker.waiting; with one: perhaps in worker.racing */
 	struct conn *race; /* GW_COPY: whose request it has; else the copies of this one's */
@@ -350,6 +357,8 @@ struct worker {
 	uint64_t parked_bytes;
 	struct list blocked; /* connections with a full leg, through conn.still, longest first */
 	uint64_t still_look; /* ms: when they are looked at next */
+	struct list moving; /* connections that brought something of late, through conn.jam */
+	uint64_t jam_look; /* ms: when they are looked at next */
 	uint64_t still_bytes; /* what the kernel and we hold for those that stand still */
 	uint64_t still_clients[PENDING_SLOTS]; /* the same, by client */
 	unsigned connections;

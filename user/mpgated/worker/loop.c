@@ -10,6 +10,7 @@
  */
 #include <lib/log.h>
 #include <mpgated/net/io.h>
+#include <mpgated/worker/jam.h>
 #include <mpgated/worker/copy.h>
 #include <mpgated/worker/dial.h>
 #include <mpgated/worker/gateway.h>
@@ -113,6 +114,8 @@ static int64_t run_still(struct worker *w)
 static int run_timers(struct worker *w)
 {
 	int64_t sleep = earlier(earlier(run_still(w), race_look(w)), earlier(parking_look(w), dial_look(w)));
+
+	sleep = earlier(sleep, jam_look(w));
 
 	for (unsigned class = 0; class < TIMER_CLASSES; class ++) {
 		struct list *head = &w->timers[class];

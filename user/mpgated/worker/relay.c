@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include <mpgated/net/tcp.h>
+#include <mpgated/worker/jam.h>
 #include <mpgated/worker/join.h>
 #include <mpgated/worker/relay.h>
 
@@ -223,6 +224,7 @@ void relay_event(struct worker *w, struct conn *c)
 	if (a == -EAGAIN || b == -EAGAIN)
 		conn_again(w, c);
 	join_moved(w, c);
+	jam_moved(w, c);
 	if (c->local.shut && c->peer.shut)
 		relay_end(w, c);
 	if (c->state != RELAY)

@@ -89,6 +89,7 @@ static const struct confine_call calls[] = {
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_LINGER)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_OOBINLINE)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_RCVBUF)),
+	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_RCVLOWAT)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_REUSEADDR)),
 	CALL2(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_SNDBUF)),
 	CONFINE_CALL(shutdown),

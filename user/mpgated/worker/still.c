@@ -10,7 +10,7 @@
  * behind us. So who stands still from the begin never teaches the kernel a large
  * window. (Nor is a window ever taken back: that can lock an MPTCP connection
  * for good, when what comes on one path fills the buffer, and what is missing
- * between waits on the other.)
+ * between waits on the other: jam.h.)
  *
  * Second, who has not taken what waits for it for a while stands still. What it
  * holds in the kernel and with us is counted, by client and in all. When that is

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * MPTCP connections whose receive buffer is full of what came out of order. Linux takes nothing more from subflows then
+ * (net/mptcp/protocol.c, __mptcp_move_skbs), not even what is missing, which waits in the queue of one of them: the
+ * connection stands still for good. It happens when a path dies with the begin of a window under way. A larger buffer
+ * sets it free.
+ */
+#ifndef MPGATED_JAM_H
+#define MPGATED_JAM_H
+
+#include <mpgated/worker/conn.h>
+
+#define JAM_LEAST (128U << 10) /* bytes: what a buffer holds in the beginning */
+
+/* What the other proxy has sent and we have read. */
+static inline uint64_t jam_brought(const struct conn *c)
+{
+	return c->opener == LEG_PEER ? c->bytes_up : c->bytes_down;
+}
+
+/* c has moved something: from now on it is looked at, until it rests. */
+static inline void jam_moved(struct worker *w, struct conn *c)
+{
+	if (list_empty(&c->jam.list) && c->peer.mptcp && jam_brought(c) >= c->jam.seen + JAM_LEAST)
+		list_add_tail(&w->moving, &c->jam.list);
+}
+
+/* Looks at all of those, in its time; returns after how many ms it is to be called again, -1: when something moved. */
+int64_t jam_look(struct worker *w);
+
+#endif
