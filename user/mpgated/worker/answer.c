@@ -237,7 +237,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		size_t rest = have + (size_t)n - m.len;
 
 		c->bytes_down += rest;
-		w->stats->bytes_down += rest;
+		relay_count(w, c, 1, rest);
 		if (leg_write(w, c, &c->local, buf + m.len, rest) < 0) {
 			w->stats->reset++;
 			conn_close(w, c, true);
