@@ -40,6 +40,12 @@ uint32_t usage_next_month(uint32_t day, unsigned reset)
 	return month == 12 ? make_day(year + 1, 1, reset) : make_day(year, month + 1, reset);
 }
 
+/* What is written down can be read: a worker, or a driver, may have told any number. */
+static void add(uint64_t *to, uint64_t bytes)
+{
+	*to = bytes < INT64_MAX - *to ? *to + bytes : INT64_MAX;
+}
+
 static bool is_day(uint32_t day)
 {
 	return !day || (day / 10000 <= 9999 && day / 100 % 100 - 1 < 12 && day % 100 - 1 < 31);
@@ -78,8 +84,8 @@ static void move_days(struct usage_item *item, uint32_t today)
 		uint32_t day = old.day[i].day && old.day[i].day <= today ? old.day[i].day : today;
 		struct usage_day *to = find_day(item, day);
 
-		to->up += old.day[i].up;
-		to->down += old.day[i].down;
+		add(&to->up, old.day[i].up);
+		add(&to->down, old.day[i].down);
 	}
 }
 
@@ -143,8 +149,8 @@ int usage_add(struct usage *u, enum usage_kind kind, const char *name, uint32_t 
 	if (!item)
 		return -ENOMEM;
 	d = find_day(item, day);
-	d->up += up;
-	d->down += down;
+	add(&d->up, up);
+	add(&d->down, down);
 	return 0;
 }
 
@@ -157,6 +163,41 @@ uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *na
 		if (item->day[i].day >= day || !item->day[i].day)
 			sum += item->day[i].up + item->day[i].down;
 	return sum;
+}
+
+/* The counters of that interface; NULL: there is no room for another one's. */
+static struct usage_counter *find_counter(struct usage *u, const char *link, bool *known)
+{
+	struct usage_counter *c;
+
+	*known = true;
+	for (unsigned i = 0; i < u->counters; i++)
+		if (!strcmp(u->counter[i].link, link))
+			return &u->counter[i];
+	*known = false;
+	if (u->counters == USAGE_COUNTERS)
+		return NULL;
+	c = &u->counter[u->counters++];
+	*c = (struct usage_counter){ 0 };
+	snprintf(c->link, sizeof(c->link), "%s", link);
+	return c;
+}
+
+int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down)
+{
+	bool known, other;
+	struct usage_counter *c = find_counter(u, link, &known);
+
+	if (!c)
+		return -ENOSPC;
+	other = c->ifindex != now->ifindex;
+	/* Some drivers count in 32 bits, and each direction for itself. */
+	*up = !known ? 0 : now->tx - (other || now->tx < c->tx ? 0 : c->tx);
+	*down = !known ? 0 : now->rx - (other || now->rx < c->rx ? 0 : c->rx);
+	c->ifindex = now->ifindex;
+	c->rx = now->rx;
+	c->tx = now->tx;
+	return 0;
 }
 
 void usage_free(struct usage *u)

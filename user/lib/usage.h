@@ -60,6 +60,13 @@ const struct usage_item *usage_find(const struct usage *u, enum usage_kind kind,
 /* Both directions, of that day and all later ones. */
 uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *name, uint32_t day);
 
+/*
+ * The counters of an interface are so now: what it has carried since it was asked last, and while nobody asked. Another
+ * interface of that name began with 0, and what it has carried is this one's, too; one that was never asked has carried
+ * nothing yet. 0; -ENOSPC: there is no room for another one.
+ */
+int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down);
+
 /* The first day of the month that this one is in, where months begin on day `reset` (1 to 28); and of the next. */
 uint32_t usage_month(uint32_t day, unsigned reset);
 uint32_t usage_next_month(uint32_t day, unsigned reset);
