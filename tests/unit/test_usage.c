@@ -59,13 +59,19 @@ static void test_clock(void)
 	CU_ASSERT_EQUAL(u.last, 20261130);
 	CU_ASSERT_EQUAL(used(at(2026, 12, 1), 16), 16);
 	CU_ASSERT_EQUAL(used(300, 32), 48);
-	/* Far ahead, and right again: nothing is lost, and nothing is stuck. */
+	/* Far ahead, and right again: when that has lasted a day nothing is lost, and nothing is stuck. */
 	CU_ASSERT_EQUAL(used(at(2099, 5, 5), 64), 64);
-	CU_ASSERT_EQUAL(used(at(2026, 12, 2), 128), 16 + 32 + 64 + 128);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 2), 128), 64 + 128);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 3), 256), 16 + 32 + 64 + 128 + 256);
 	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 1);
 	/* Back into the month before, for an hour. */
-	CU_ASSERT_EQUAL(used(at(2026, 12, 31), 1), 16 + 32 + 64 + 128 + 2);
-	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 1);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 31), 1), 2);
+	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 3);
+	/* A machine whose clock begins where it was last written down, with each start: the month goes on. */
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(used(at(2026, 2, 3), 1), 4 + 2 * i);
+		CU_ASSERT_EQUAL(used(at(2027, 1, 2), 1), 5 + 2 * i);
+	}
 	usage_free(&u);
 }
 

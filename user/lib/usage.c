@@ -9,6 +9,7 @@
 
 #include <lib/fields.h>
 
+#define BACK_S 86400 /* a clock that goes back, and stays there for so long, is right */
 #define OUR_TIME 1735689600 /* 2025-01-01: no clock that is right says less */
 #define HEAD "mpgate usage 1\n"
 #define LINE 160 /* bytes of the longest line */
@@ -89,6 +90,14 @@ static void move_days(struct usage_item *item, uint32_t today)
 	}
 }
 
+/* Has it for long? Many a machine has no clock of its own, and starts with a time of weeks ago until it is told. */
+static bool stays_back(struct usage *u, time_t now)
+{
+	if (!u->back || now < u->back)
+		u->back = now;
+	return now - u->back >= BACK_S;
+}
+
 uint32_t usage_today(struct usage *u, time_t now)
 {
 	struct tm tm;
@@ -97,6 +106,9 @@ uint32_t usage_today(struct usage *u, time_t now)
 	if (now < OUR_TIME || !localtime_r(&now, &tm) || tm.tm_year > 9999 - 1900)
 		return u->last;
 	day = make_day((unsigned)tm.tm_year + 1900, (unsigned)tm.tm_mon + 1, (unsigned)tm.tm_mday);
+	if (u->last && day < u->last && !stays_back(u, now))
+		return u->last;
+	u->back = 0;
 	if (!u->last || day < u->last)
 		for (unsigned i = 0; i < u->count; i++)
 			move_days(&u->items[i], day);

@@ -44,6 +44,7 @@ struct usage {
 	struct usage_item *items;
 	unsigned count;
 	uint32_t last; /* the day, as far as it is known */
+	time_t back; /* since then the clock has been before it; 0: it is not */
 	char boot[USAGE_NAME + 8]; /* of the machine: counters of another one are of no use */
 	struct usage_counter counter[USAGE_COUNTERS];
 	unsigned counters;
@@ -51,7 +52,8 @@ struct usage {
 
 /*
  * The day that bytes are counted for now. A clock that is before all our time has not been set yet: then it is the last
- * day that was known. When a clock goes back, what was counted for later days is that day's.
+ * day that was known. So it is when the clock goes back; when it stays there for a day, it is right, and what was
+ * counted for later days is that day's.
  */
 uint32_t usage_today(struct usage *u, time_t now);
 /* -ENOMEM, or 0. */
