@@ -399,8 +399,9 @@ struct mpgate_path {
 };
 
 /*
- * guard_replay: buckets of cookies that were used. An entry has 32 bits of the nonce's hash, 16 of the 4-tuple's that
- * used it first, and 16 of the second of CLOCK_BOOTTIME when it did; 0: free. A full bucket gives up its oldest.
+ * guard_replay: buckets of cookies that were used. An entry has 32 bits of the nonce's hash, 14 of the 4-tuple's that
+ * used it first, 2 of how many copies came since, and 16 of the second of CLOCK_BOOTTIME when it did; 0: free. A full
+ * bucket gives up its oldest.
  */
 struct mpgate_replay {
 	__u64 way[MPGATE_REPLAY_WAYS];

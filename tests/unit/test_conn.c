@@ -200,6 +200,21 @@ static void test_supervisor_gone(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* There was no room for a descriptor that the supervisor sent: it is there still. */
+static void test_no_room(void)
+{
+	start();
+	world.message = (struct message){ .type = MSG_COPY };
+	world.fail.hear = EMFILE;
+	world.message_waits = true;
+	world_settle();
+	CU_ASSERT_FALSE(w->orphan);
+	world_client("10.0.0.5", "198.51.100.7", -1, 0, "x");
+	world_settle();
+	CU_ASSERT_EQUAL(w->connections, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -210,6 +225,7 @@ int main(void)
 		{ "requests of a client", test_count },
 		{ "no more accepting", test_stop_accepting },
 		{ "the supervisor is gone", test_supervisor_gone },
+		{ "no room for what it sends", test_no_room },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -16,6 +16,26 @@ static struct sock *asked(struct sock **c)
 	return p;
 }
 
+/* Its rule has all bytes, those that are read with the request and with the answer as well. */
+static void script_counted(void)
+{
+	struct sock *c, *p = asked(&c);
+	const uint64_t *rule = w->shm->rule_bytes[w->index][0];
+
+	sock_answer(p, -1);
+	sock_say(p, REPLY, strlen(REPLY));
+	world_settle();
+	EQUAL_TEXT(c->out, REPLY);
+	CU_ASSERT_EQUAL(rule[0], strlen(GET));
+	CU_ASSERT_EQUAL(rule[1], strlen(REPLY));
+	finish(c, p);
+}
+
+static void test_counted(void)
+{
+	world_cuts(script_counted, CUTS);
+}
+
 static int code;
 
 static void script_error(void)
@@ -318,6 +338,7 @@ static void test_cookie_refused(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
+		{ "bytes of a rule", test_counted },
 		{ "each Error", test_errors },
 		{ "an answer that is no Convert message", test_no_convert_message },
 		{ "no answer", test_no_answer },

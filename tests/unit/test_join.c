@@ -195,6 +195,21 @@ static void test_not_ours(void)
 	end();
 }
 
+/* What fell back since is found out once, and takes no more of the room that others need. */
+static void test_fallback(void)
+{
+	start_late();
+	target->is_mptcp = false;
+	for (unsigned i = 0; i < 3; i++) {
+		sock_say(opener, bytes, ENOUGH);
+		world_settle();
+	}
+	CU_ASSERT_EQUAL(asked(), 0);
+	CU_ASSERT_EQUAL(w->stats->joins, 0);
+	CU_ASSERT_EQUAL(w->join_count, 1);
+	end();
+}
+
 /* The hub is on the way to the server: it says itself where it is joined. */
 static void test_transparent(void)
 {
@@ -220,6 +235,7 @@ int main(void)
 				{ "after so long", test_time },
 				{ "by rule", test_rules },
 				{ "connections that are not ours to join", test_not_ours },
+				{ "a fallback", test_fallback },
 				{ "where a hub announces", test_transparent },
 				CU_TEST_INFO_NULL };
 

@@ -270,6 +270,23 @@ static void test_rest(void)
 	finish(c, p);
 }
 
+/* Where no SYN takes the whole message, the peer has nothing to choose from: it goes on over the first handshake. */
+static void test_cut_message(void)
+{
+	struct sock *c, *p;
+
+	syn_data = SYN_DATA_YES;
+	setup = CFG_SETUP_DUPLICATE;
+	start_racing();
+	world.syn_room = 20;
+	c = open_client(0, 1, GET);
+	CU_ASSERT_EQUAL_FATAL(world_dialed_count(), 2);
+	CU_ASSERT_EQUAL(world_dialed(0)->out_len, 20);
+	p = dialed_and_up(1);
+	check_request(p, GET);
+	won(c, 1);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -280,6 +297,7 @@ int main(void)
 		{ "a third", test_third },
 		{ "all fail", test_all_fail },
 		{ "more than a SYN takes", test_rest },
+		{ "a message that no SYN takes", test_cut_message },
 		CU_TEST_INFO_NULL,
 	};
 

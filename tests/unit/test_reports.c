@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -335,11 +336,43 @@ static void test_reading(void)
 	close(pair[0]);
 }
 
+/* Who has no room for a descriptor loses that, and neither takes the other side for gone nor kills it. */
+static void test_no_room(void)
+{
+	const struct message copy = { .type = MSG_COPY, .source = SOMEBODY }, full = { .type = MSG_FULL, .value = 1 };
+	unsigned left = 5;
+	struct rlimit old, none;
+	const char *wrong;
+	int pair[2], fd;
+	struct message m;
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		message_send(pair[1], &copy, STDERR_FILENO);
+		message_send(pair[1], &full, -1);
+	}
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CU_ASSERT_EQUAL(message_receive(pair[0], &m, &fd), -EMFILE);
+	CU_ASSERT(fd == -1 && m.type == MSG_COPY);
+	CU_ASSERT_EQUAL(message_receive(pair[0], &m, &fd), 1);
+	taken = 0;
+	CU_ASSERT_TRUE(reports_read(pair[0], &bounds, &left, take, NULL, &wrong));
+	CU_ASSERT_PTR_NULL(wrong);
+	CU_ASSERT_EQUAL(taken, 1);
+	CU_ASSERT_EQUAL(left, 3);
+	setrlimit(RLIMIT_NOFILE, &old);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = { { "messages", test_messages },
 				       { "packets", test_packets },
 				       { "reading", test_reading },
+				       { "no room for a descriptor", test_no_room },
 				       { "lists of flows", test_lists },
 				       { "fields of a flow", test_fields },
 				       { "descriptors that are no memfd", test_other_descriptors },

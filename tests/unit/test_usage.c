@@ -59,13 +59,19 @@ static void test_clock(void)
 	CU_ASSERT_EQUAL(u.last, 20261130);
 	CU_ASSERT_EQUAL(used(at(2026, 12, 1), 16), 16);
 	CU_ASSERT_EQUAL(used(300, 32), 48);
-	/* Far ahead, and right again: nothing is lost, and nothing is stuck. */
+	/* Far ahead, and right again: when that has lasted a day nothing is lost, and nothing is stuck. */
 	CU_ASSERT_EQUAL(used(at(2099, 5, 5), 64), 64);
-	CU_ASSERT_EQUAL(used(at(2026, 12, 2), 128), 16 + 32 + 64 + 128);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 2), 128), 64 + 128);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 3), 256), 16 + 32 + 64 + 128 + 256);
 	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 1);
 	/* Back into the month before, for an hour. */
-	CU_ASSERT_EQUAL(used(at(2026, 12, 31), 1), 16 + 32 + 64 + 128 + 2);
-	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 1);
+	CU_ASSERT_EQUAL(used(at(2026, 12, 31), 1), 2);
+	CU_ASSERT_EQUAL(used(at(2027, 1, 1), 1), 3);
+	/* A machine whose clock begins where it was last written down, with each start: the month goes on. */
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(used(at(2026, 2, 3), 1), 4 + 2 * i);
+		CU_ASSERT_EQUAL(used(at(2027, 1, 2), 1), 5 + 2 * i);
+	}
 	usage_free(&u);
 }
 
@@ -141,11 +147,65 @@ static void test_text(void)
 	usage_free(&u);
 }
 
+/* Of an interface, as it counts. */
+static void test_counters(void)
+{
+	static const struct {
+		struct usage_counter now;
+		uint64_t up, down;
+	} steps[] = {
+		{ { .ifindex = 7, .rx = 5000, .tx = 900 }, 0, 0 }, /* of before our time */
+		{ { .ifindex = 7, .rx = 5100, .tx = 950 }, 50, 100 },
+		{ { .ifindex = 7, .rx = 5100, .tx = 950 }, 0, 0 },
+		{ { .ifindex = 7, .rx = 40, .tx = 960 }, 10, 40 }, /* one wraps around */
+		{ { .ifindex = 7, .rx = 50, .tx = 2 }, 2, 10 },
+		{ { .ifindex = 9, .rx = 60, .tx = 70 }, 70, 60 }, /* another one */
+	};
+	uint64_t up, down;
+	char name[16];
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		CU_ASSERT_EQUAL(usage_count(&u, "wwan0", &steps[i].now, &up, &down), 0);
+		CU_ASSERT_EQUAL(up, steps[i].up);
+		CU_ASSERT_EQUAL(down, steps[i].down);
+	}
+	for (unsigned i = 1; i <= USAGE_COUNTERS; i++) {
+		snprintf(name, sizeof(name), "eth%u", i);
+		CU_ASSERT_EQUAL(usage_count(&u, name, &steps[0].now, &up, &down), i < USAGE_COUNTERS ? 0 : -ENOSPC);
+	}
+	usage_free(&u);
+}
+
+/* What was told, however much, can be read again. */
+static void test_most(void)
+{
+	struct usage other = { 0 };
+	char *text;
+	size_t len;
+
+	u.last = 20261128;
+	for (unsigned i = 0; i < 3; i++)
+		usage_add(&u, USAGE_RULE, "web", 20261128, INT64_MAX - 1, UINT64_MAX);
+	text = usage_print(&u, &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_EQUAL(usage_parse(&other, text), 0);
+	CU_ASSERT_EQUAL(usage_find(&other, USAGE_RULE, "web")->day[0].up, INT64_MAX);
+	CU_ASSERT_EQUAL(usage_find(&other, USAGE_RULE, "web")->day[0].down, INT64_MAX);
+	free(text);
+	usage_free(&other);
+	usage_free(&u);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{ "months", test_month },	{ "clocks", test_clock }, { "bounds", test_bounds },
-		{ "text and back", test_text }, CU_TEST_INFO_NULL,
+		{ "months", test_month },
+		{ "clocks", test_clock },
+		{ "bounds", test_bounds },
+		{ "counters", test_counters },
+		{ "more than there is", test_most },
+		{ "text and back", test_text },
+		CU_TEST_INFO_NULL,
 	};
 
 	return cunit_run("usage", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;

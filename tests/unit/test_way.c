@@ -94,6 +94,19 @@ static void test_chosen(void)
 	}
 }
 
+/* Where no path leads to the peer, but the main table does: a rule that only orders paths has nothing to order. */
+static void test_no_paths(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned by;
+
+		start(CFG_STEER_STANDBY, i ? "4" : "");
+		CU_ASSERT_EQUAL(!leaves(1, &by), i);
+		CU_ASSERT_EQUAL(w->stats->no_path, i);
+		CU_ASSERT_TRUE(world_end());
+	}
+}
+
 /* Other rules are as ever. */
 static void test_others(void)
 {
@@ -174,9 +187,13 @@ static void test_torn(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "the way that the rule says", test_chosen }, { "other rules", test_others },
-		{ "connections opened ahead", test_ready },    { "the rule is told", test_noted },
-		{ "what is being written", test_torn },	       CU_TEST_INFO_NULL,
+		{ "the way that the rule says", test_chosen },
+		{ "other rules", test_others },
+		{ "no paths", test_no_paths },
+		{ "connections opened ahead", test_ready },
+		{ "the rule is told", test_noted },
+		{ "what is being written", test_torn },
+		CU_TEST_INFO_NULL,
 	};
 
 	return script_run("ways by rule", tests);

@@ -84,7 +84,7 @@ struct syn {
 
 /* The next call of each kind fails with that errno, once; 0: it does not. */
 struct world_faults {
-	int socket, dial, bind, watch, accept, send, local, tell;
+	int socket, dial, bind, watch, accept, send, local, tell, hear;
 };
 
 struct world {

@@ -216,6 +216,8 @@ int message_send(int socket, const struct message *m, int fd)
 
 int message_receive(int socket, struct message *m, int *fd)
 {
+	int ret;
+
 	CHECK(socket == CONTROL_FD);
 	*fd = -1;
 	if (world.supervisor_gone)
@@ -224,6 +226,9 @@ int message_receive(int socket, struct message *m, int *fd)
 		return -EAGAIN;
 	world.message_waits = false;
 	*m = world.message;
+	ret = world_fails(&world.fail.hear);
+	if (ret)
+		return ret;
 	*fd = world.message_fd;
 	return 1;
 }

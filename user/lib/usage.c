@@ -9,6 +9,7 @@
 
 #include <lib/fields.h>
 
+#define BACK_S 86400 /* a clock that goes back, and stays there for so long, is right */
 #define OUR_TIME 1735689600 /* 2025-01-01: no clock that is right says less */
 #define HEAD "mpgate usage 1\n"
 #define LINE 160 /* bytes of the longest line */
@@ -38,6 +39,12 @@ uint32_t usage_next_month(uint32_t day, unsigned reset)
 	unsigned year = begin / 10000, month = begin / 100 % 100;
 
 	return month == 12 ? make_day(year + 1, 1, reset) : make_day(year, month + 1, reset);
+}
+
+/* What is written down can be read: a worker, or a driver, may have told any number. */
+static void add(uint64_t *to, uint64_t bytes)
+{
+	*to = bytes < INT64_MAX - *to ? *to + bytes : INT64_MAX;
 }
 
 static bool is_day(uint32_t day)
@@ -78,9 +85,17 @@ static void move_days(struct usage_item *item, uint32_t today)
 		uint32_t day = old.day[i].day && old.day[i].day <= today ? old.day[i].day : today;
 		struct usage_day *to = find_day(item, day);
 
-		to->up += old.day[i].up;
-		to->down += old.day[i].down;
+		add(&to->up, old.day[i].up);
+		add(&to->down, old.day[i].down);
 	}
+}
+
+/* Has it for long? Many a machine has no clock of its own, and starts with a time of weeks ago until it is told. */
+static bool stays_back(struct usage *u, time_t now)
+{
+	if (!u->back || now < u->back)
+		u->back = now;
+	return now - u->back >= BACK_S;
 }
 
 uint32_t usage_today(struct usage *u, time_t now)
@@ -91,6 +106,9 @@ uint32_t usage_today(struct usage *u, time_t now)
 	if (now < OUR_TIME || !localtime_r(&now, &tm) || tm.tm_year > 9999 - 1900)
 		return u->last;
 	day = make_day((unsigned)tm.tm_year + 1900, (unsigned)tm.tm_mon + 1, (unsigned)tm.tm_mday);
+	if (u->last && day < u->last && !stays_back(u, now))
+		return u->last;
+	u->back = 0;
 	if (!u->last || day < u->last)
 		for (unsigned i = 0; i < u->count; i++)
 			move_days(&u->items[i], day);
@@ -143,8 +161,8 @@ int usage_add(struct usage *u, enum usage_kind kind, const char *name, uint32_t 
 	if (!item)
 		return -ENOMEM;
 	d = find_day(item, day);
-	d->up += up;
-	d->down += down;
+	add(&d->up, up);
+	add(&d->down, down);
 	return 0;
 }
 
@@ -157,6 +175,41 @@ uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *na
 		if (item->day[i].day >= day || !item->day[i].day)
 			sum += item->day[i].up + item->day[i].down;
 	return sum;
+}
+
+/* The counters of that interface; NULL: there is no room for another one's. */
+static struct usage_counter *find_counter(struct usage *u, const char *link, bool *known)
+{
+	struct usage_counter *c;
+
+	*known = true;
+	for (unsigned i = 0; i < u->counters; i++)
+		if (!strcmp(u->counter[i].link, link))
+			return &u->counter[i];
+	*known = false;
+	if (u->counters == USAGE_COUNTERS)
+		return NULL;
+	c = &u->counter[u->counters++];
+	*c = (struct usage_counter){ 0 };
+	snprintf(c->link, sizeof(c->link), "%s", link);
+	return c;
+}
+
+int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down)
+{
+	bool known, other;
+	struct usage_counter *c = find_counter(u, link, &known);
+
+	if (!c)
+		return -ENOSPC;
+	other = c->ifindex != now->ifindex;
+	/* Some drivers count in 32 bits, and each direction for itself. */
+	*up = !known ? 0 : now->tx - (other || now->tx < c->tx ? 0 : c->tx);
+	*down = !known ? 0 : now->rx - (other || now->rx < c->rx ? 0 : c->rx);
+	c->ifindex = now->ifindex;
+	c->rx = now->rx;
+	c->tx = now->tx;
+	return 0;
 }
 
 void usage_free(struct usage *u)

@@ -44,6 +44,7 @@ struct usage {
 	struct usage_item *items;
 	unsigned count;
 	uint32_t last; /* the day, as far as it is known */
+	time_t back; /* since then the clock has been before it; 0: it is not */
 	char boot[USAGE_NAME + 8]; /* of the machine: counters of another one are of no use */
 	struct usage_counter counter[USAGE_COUNTERS];
 	unsigned counters;
@@ -51,7 +52,8 @@ struct usage {
 
 /*
  * The day that bytes are counted for now. A clock that is before all our time has not been set yet: then it is the last
- * day that was known. When a clock goes back, what was counted for later days is that day's.
+ * day that was known. So it is when the clock goes back; when it stays there for a day, it is right, and what was
+ * counted for later days is that day's.
  */
 uint32_t usage_today(struct usage *u, time_t now);
 /* -ENOMEM, or 0. */
@@ -59,6 +61,13 @@ int usage_add(struct usage *u, enum usage_kind kind, const char *name, uint32_t 
 const struct usage_item *usage_find(const struct usage *u, enum usage_kind kind, const char *name); /* NULL: none */
 /* Both directions, of that day and all later ones. */
 uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *name, uint32_t day);
+
+/*
+ * The counters of an interface are so now: what it has carried since it was asked last, and while nobody asked. Another
+ * interface of that name began with 0, and what it has carried is this one's, too; one that was never asked has carried
+ * nothing yet. 0; -ENOSPC: there is no room for another one.
+ */
+int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down);
 
 /* The first day of the month that this one is in, where months begin on day `reset` (1 to 28); and of the next. */
 uint32_t usage_month(uint32_t day, unsigned reset);

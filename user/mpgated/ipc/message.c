@@ -76,6 +76,9 @@ int packet_receive(int socket, void *data, size_t len, int *fds, unsigned max, u
 	}
 	for (unsigned i = 0; i < count && i < max; i++)
 		close(fds[i]);
+	/* What is sent is taken as far as there is room in our table. */
+	if (got == (ssize_t)len && (mh.msg_flags & MSG_CTRUNC) && count < max)
+		return -EMFILE;
 	return got == 0 && !count ? 0 : -EPROTO;
 }
 

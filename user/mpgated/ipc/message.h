@@ -13,7 +13,8 @@
 int packet_send(int socket, const void *data, size_t len, const int *fds, unsigned n);
 /*
  * Takes a packet of exactly len bytes and at most max descriptors (fds, *n), which the caller closes. 1; 0: the other
- * side is gone; -EAGAIN: none waits; -EPROTO: another length, or more descriptors, which are closed; another -errno.
+ * side is gone; -EAGAIN: none waits; -EPROTO: another length, or more descriptors, which are closed; -EMFILE: the bytes
+ * are there, but this process had no room for all descriptors, and none is given; another -errno.
  * flags: MSG_DONTWAIT or 0.
  */
 int packet_receive(int socket, void *data, size_t len, int *fds, unsigned max, unsigned *n, int flags);

@@ -5,10 +5,10 @@
  * workers run on.
  *
  * Who writes what: a worker writes its own struct worker_stats and rows of
- * `relayed`, `parked`, `rule_bytes` and `subscribers` (the supervisor clears all after a crash), its ring of mappings
- * and the replay table; both write peers. All fields are aligned words, so a reader sees an old or a new value, never a
- * mix. The supervisor takes nothing for granted of what workers can write: what it reads may be any value, and the
- * memory cannot shrink under it (the memfd is sealed).
+ * `relayed`, `parked` and `subscribers` (the supervisor clears these after a crash), its rows of `rule_bytes`, its ring
+ * of mappings and the replay table; both write peers. All fields are aligned words, so a reader sees an old or a new
+ * value, never a mix. The supervisor takes nothing for granted of what workers can write: what it reads may be any
+ * value, and the memory cannot shrink under it (the memfd is sealed).
  */
 #ifndef MPGATED_SHARED_H
 #define MPGATED_SHARED_H

@@ -43,44 +43,18 @@ static void rename_links(struct supervisor *s)
 	}
 }
 
-/* Of that interface; NULL: there is no room for another. */
-static struct usage_counter *find_counter(struct usage *u, const char *link, bool *known)
-{
-	struct usage_counter *c;
-
-	*known = true;
-	for (unsigned i = 0; i < u->counters; i++)
-		if (!strcmp(u->counter[i].link, link))
-			return &u->counter[i];
-	*known = false;
-	if (u->counters == USAGE_COUNTERS)
-		return NULL;
-	c = &u->counter[u->counters++];
-	*c = (struct usage_counter){ 0 };
-	snprintf(c->link, sizeof(c->link), "%s", link);
-	return c;
-}
-
 /* What an interface has counted since the last time, and while we did not run. */
 static void count_link(struct supervisor *s, unsigned i, uint64_t rx, uint64_t tx, uint64_t ms)
 {
 	const struct cfg_link *cfg = &s->cfg->links[i];
 	unsigned ifindex = paths_get(s->paths, i)->ifindex;
 	struct cost_link *l = &s->cost.link[i];
-	bool known, anew;
-	struct usage_counter *c = find_counter(&s->cost.usage, cfg->name, &known);
+	const struct usage_counter now = { .ifindex = ifindex, .rx = rx, .tx = tx };
 	uint64_t bytes[2];
 
-	if (!c || !ifindex)
+	if (!ifindex || usage_count(&s->cost.usage, cfg->name, &now, &bytes[OVERFLOW_UP], &bytes[OVERFLOW_DOWN]) < 0)
 		return;
-	/* Another interface of that name began with 0, and what it has carried since is this path's, too. */
-	anew = c->ifindex != ifindex || rx < c->rx || tx < c->tx;
-	bytes[OVERFLOW_UP] = anew ? tx : tx - c->tx;
-	bytes[OVERFLOW_DOWN] = anew ? rx : rx - c->rx;
-	*c = (struct usage_counter){ .ifindex = ifindex, .rx = rx, .tx = tx };
-	snprintf(c->link, sizeof(c->link), "%s", cfg->name);
 	for (unsigned d = 0; d < 2; d++) {
-		bytes[d] = known ? bytes[d] : 0;
 		/* What was carried meanwhile is no rate. */
 		l->rate[d] = l->counted && ms ? bytes[d] * 1000 / ms : 0;
 		l->bytes[d] += l->counted ? bytes[d] : 0;

@@ -77,8 +77,11 @@ bool reports_read(int socket, const struct report_bounds *b, unsigned *left,
 	int ret = 1, fd;
 
 	*wrong = NULL;
-	while (*left && !*wrong && (ret = message_receive(socket, &m, &fd)) == 1) {
+	while (*left && !*wrong && ((ret = message_receive(socket, &m, &fd)) == 1 || ret == -EMFILE)) {
 		--*left;
+		/* Its descriptor is lost, and the worker is not to blame. */
+		if (ret == -EMFILE)
+			continue;
 		*wrong = report_check(&m, fd >= 0, b);
 		if (!*wrong)
 			take(arg, &m, fd);
@@ -87,7 +90,7 @@ bool reports_read(int socket, const struct report_bounds *b, unsigned *left,
 	}
 	if (ret == -EPROTO)
 		*wrong = "a packet that is no message";
-	return !*wrong && (ret == 1 || ret == -EAGAIN || ret == -EINTR);
+	return !*wrong && (ret == 1 || ret == -EMFILE || ret == -EAGAIN || ret == -EINTR);
 }
 
 static const char *check_flow(const struct flow_record *r, const struct report_bounds *b)

@@ -237,7 +237,7 @@ static void read_answer(struct worker *w, struct conn *c)
 		size_t rest = have + (size_t)n - m.len;
 
 		c->bytes_down += rest;
-		w->stats->bytes_down += rest;
+		relay_count(w, c, 1, rest);
 		if (leg_write(w, c, &c->local, buf + m.len, rest) < 0) {
 			w->stats->reset++;
 			conn_close(w, c, true);
@@ -256,8 +256,8 @@ static int flush_request(struct worker *w, struct conn *c)
 {
 	int ret;
 
-	/* Of its copies the peer chooses one; what does not fit into a SYN waits for that. */
-	if (c->peer.broken || c->race)
+	/* Of its copies the peer chooses one; what is behind the message, and not in the SYN, waits for that. */
+	if (c->peer.broken || (c->race && c->peer.parked.len <= c->request.first.len))
 		return 0;
 	if (dial_keeps_first(c) || c->held) {
 		ret = leg_flush(w, &c->peer);

@@ -179,8 +179,9 @@ bool worker_message(struct worker *w)
 	struct message m;
 	int fd, ret;
 
-	while ((ret = message_receive(w->control, &m, &fd)) > 0) {
-		if (m.type == MSG_SNAPSHOT && fd >= 0 && worker_snapshot(w, fd) < 0)
+	/* Without room for a descriptor only what came with it is lost. */
+	while ((ret = message_receive(w->control, &m, &fd)) > 0 || ret == -EMFILE) {
+		if (m.type == MSG_SNAPSHOT && (fd < 0 || worker_snapshot(w, fd) < 0))
 			log_error("a new configuration could not be mapped");
 		else if (m.type == MSG_FLOWS)
 			send_flows(w, &m);

@@ -46,7 +46,7 @@ static void gateway_first(struct worker *w, struct conn *c, bool last)
 		c->local.eof = true;
 	if (n > 0) {
 		c->bytes_up += (uint64_t)n;
-		w->stats->bytes_up += (uint64_t)n;
+		relay_count(w, c, 0, (uint64_t)n);
 		if (park(w, &c->request.first, data, (size_t)n) < 0) {
 			w->stats->resource++;
 			conn_close(w, c, true);

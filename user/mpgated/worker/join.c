@@ -6,6 +6,7 @@
 #include <mpgated/worker/join.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/request.h>
@@ -38,39 +39,44 @@ static bool has_room(struct worker *w)
 	return w->join_count++ < JOINS_A_SECOND;
 }
 
-/* Tells the supervisor of c. False: there is no room now, or it is no MPTCP connection any more. */
-static bool tell(struct worker *w, const struct conn *c, uint32_t more)
+/* Tells the supervisor of c. 1; 0: it is no MPTCP connection any more; -EAGAIN: there is no room now. */
+static int tell(struct worker *w, const struct conn *c, uint32_t more)
 {
 	const struct snapshot_peer *p = conn_peer(w, c->request.slot);
 	struct message m = { .type = MSG_JOIN, .value = (int32_t)c->request.rule_id, .more = more };
 	struct tcp_multipath now;
 	__be16 port = 0;
 
-	if (!has_room(w) || !tcp_multipath(c->peer.fd, &now, &port))
-		return false;
+	if (!has_room(w))
+		return -EAGAIN;
+	if (!tcp_multipath(c->peer.fd, &now, &port))
+		return 0;
 	m.slot = ntohs(port);
 	m.token = now.token;
 	m.source = now.local;
 	m.other = now.remote;
 	m.more |= p && (p->flags & SNAPSHOT_PEER_TRANSPARENT) ? JOIN_ANNOUNCED : 0;
-	return report_join(w, &m);
+	return report_join(w, &m) ? 1 : -EAGAIN;
 }
 
 void join_ask(struct worker *w, struct conn *c)
 {
+	int told;
+
 	c->join_done = true;
 	if (!may_join(w, c) || wanted(w, c) == CFG_JOIN_NEVER)
 		return;
 	/* What there is no room for, or what the supervisor's socket does not take, is said again when more was moved.
 	 */
-	c->join_done = tell(w, c, 0);
-	w->stats->joins += c->join_done;
+	told = tell(w, c, 0);
+	c->join_done = told >= 0;
+	w->stats->joins += told > 0;
 }
 
 void join_note(struct worker *w, struct conn *c)
 {
 	if (w->snap->steers && !c->join_noted && may_join(w, c) && way_rule(w, c))
-		c->join_noted = tell(w, c, JOIN_NOTE);
+		c->join_noted = tell(w, c, JOIN_NOTE) >= 0;
 }
 
 void join_start(struct worker *w, struct conn *c)

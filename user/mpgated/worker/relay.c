@@ -91,7 +91,7 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 	return ret;
 }
 
-static void count(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes)
+void relay_count(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes)
 {
 	uint64_t *stat = down ? &w->stats->bytes_down : &w->stats->bytes_up;
 
@@ -105,7 +105,7 @@ int relay_up(struct worker *w, struct conn *c)
 	uint64_t before = c->bytes_up;
 	int ret = pump(w, c, conn_opener(c), conn_target(c), &c->bytes_up);
 
-	count(w, c, 0, c->bytes_up - before);
+	relay_count(w, c, 0, c->bytes_up - before);
 	return ret;
 }
 
@@ -119,7 +119,7 @@ static int relay_down(struct worker *w, struct conn *c)
 		return 0;
 	ret = pump(w, c, conn_target(c), conn_opener(c), &c->bytes_down);
 
-	count(w, c, 1, c->bytes_down - before);
+	relay_count(w, c, 1, c->bytes_down - before);
 	return ret;
 }
 

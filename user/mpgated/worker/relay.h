@@ -5,6 +5,8 @@
 
 #include <mpgated/worker/conn.h>
 
+/* So many bytes of c went up, or down: counted for the worker and for its rule. */
+void relay_count(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes);
 /* One turn of the opener's bytes only. 0, -EAGAIN (conn_again() is due) or -errno. */
 int relay_up(struct worker *w, struct conn *c);
 /* Both legs are connected; runs the first round. c may be closed when it returns. */

@@ -54,6 +54,7 @@ int way_leave(struct worker *w, const struct conn *c, int fd)
 	struct way_shared way[WAYS_SHARED];
 	const struct way_shared *best = NULL;
 	unsigned count;
+	bool any = false;
 	int err;
 
 	if (!r) {
@@ -62,10 +63,16 @@ int way_leave(struct worker *w, const struct conn *c, int fd)
 	}
 	w->shm->peers[c->request.slot].used = 1;
 	count = read_ways(&w->shm->peers[c->request.slot], way);
-	for (unsigned i = 0; i < count; i++)
-		if (way[i].address == c->request.address && way[i].state != WAY_DOWN && place_of(r, way[i].link) >= 0 &&
-		    (!best || is_better(r, &way[i], best)))
+	for (unsigned i = 0; i < count; i++) {
+		if (way[i].address != c->request.address)
+			continue;
+		any = true;
+		if (way[i].state != WAY_DOWN && place_of(r, way[i].link) >= 0 && (!best || is_better(r, &way[i], best)))
 			best = &way[i];
+	}
+	/* The main table alone leads there, over none of them: a rule that only orders them leaves it at that. */
+	if (!any && !r->link_count)
+		return 0;
 	if (!best)
 		return -ENETDOWN;
 	/*
