@@ -6,7 +6,7 @@
 
 #include "gateway_script.h"
 
-#define LOOKS_MS 1100 /* two looks and more */
+#define LOOKS_MS 1600 /* three looks */
 
 static uint8_t pattern[JAM_LEAST];
 
