@@ -84,6 +84,7 @@ void joins_free(struct joins *j)
 	j->known = NULL;
 	j->count = 0;
 	nl_list_free(&j->asked);
+	nl_list_free(&j->ended);
 }
 
 const struct path_peer *joins_find_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port)
