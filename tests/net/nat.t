@@ -56,7 +56,8 @@ subflows_are() { [ "$(ports | wc -l)" -eq "$1" ]; }
 kept() {
 	local was
 	was=$(ports)
-	subflows_are 4 && read -rt $((2 * NAT_S + 2)) <> <(:)
+	subflows_are 4 || return
+	read -rt $((2 * NAT_S + 2)) <> <(:) || :
 	[ "$(ports)" = "$was" ]
 }
 
