@@ -10,16 +10,16 @@
 . "$(dirname "$0")/lib.sh"
 
 # The hub's keep-alives help nobody: they come after the NAT has forgotten, and the gateway's as well.
-NAT_S=3 SILENCE_MS=7000 SPARE_S=20 FOUND_S=30 HOLD=30 LOSS_S=8
+NAT_S=4 SILENCE_MS=9000 SPARE_S=20 FOUND_S=40 HOLD=30 LOSS_S=8
 # shellcheck disable=SC2034 # read by pair_configs
-GATEWAY_TIMEOUTS='keepalive: 4'
+GATEWAY_TIMEOUTS='keepalive: 5'
 # shellcheck disable=SC2034
-HUB_MORE='timeouts: { keepalive: 60 }'
+HUB_MORE='timeouts: { keepalive: 50 }'
 # shellcheck disable=SC2034
 GATEWAY_MORE='subflows: { join: at-once }'
 scenario
 # A kernel that takes no times for MPTCP sockets has these.
-sysctls "$GATEWAY" net.ipv4.tcp_keepalive_time=4 net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=30
+sysctls "$GATEWAY" net.ipv4.tcp_keepalive_time=5 net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=30
 spawn talks "$SERVER" "$TOOLS/tcptalk" listen "7010=read:1 send:1 read:1000 send:1000 rest" \
 	"7011=read:1 send:1 pause:$SILENCE_MS send:1000 read:1000 rest"
 
@@ -130,7 +130,7 @@ for i in 0 1; do
 	addr "$ROUTER" acc$i $((10 + 10 * i)) 1
 done
 net_use 0
-sed -i "s/keepalive: 4/keepalive: 2/; s/^    address: .*/    address: [ $HUB4, \"$HUB6\" ]/" "$TMP/gw.yaml"
+sed -i "s/keepalive: 5/keepalive: 2/; s/^    address: .*/    address: [ $HUB4, \"$HUB6\" ]/" "$TMP/gw.yaml"
 check "with loss: the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "with loss: the hub is up" wait_for 20 peer_is up
 check "with loss: silent connections" hold $HOLD

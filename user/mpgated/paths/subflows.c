@@ -193,10 +193,7 @@ bool subflows_renew(struct path_set *p, const struct nl_subflow *s, const struct
 		j = *known;
 	else
 		describe(p, s, 1, &j);
-	if (j.foreign || !joins_may_use(p, &j, w))
-		return false;
-	joins_from(p, w, &j);
-	return true;
+	return !j.foreign && joins_may_use(p, &j, w) && joins_from(p, w, &j) == 0;
 }
 
 /* Two from one path, after it was joined anew: what is heard least is the old one. */
