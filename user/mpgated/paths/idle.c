@@ -71,13 +71,13 @@ static void tell(struct path_set *p, unsigned way)
 		log_info("%s, IPv%u: silent connections are forgotten no more", name, way % 2 ? 6 : 4);
 }
 
-/* It seems dead, after so long a silence. Should that be so another one will stand soon. */
-static bool renew(struct path_set *p, const struct idle *i, uint32_t idle_ms, uint64_t now)
+/* It seems dead, after so long a silence and slack_ms more at most. Should that be so another one will stand soon. */
+static bool renew(struct path_set *p, const struct idle *i, uint32_t idle_ms, uint32_t slack_ms, uint64_t now)
 {
 	const struct join_way *w = &p->joins.ways[i->way];
 	struct idler *d = &p->idler;
 
-	if (idle_ms < NAT_LEAST_MS || !w->open || !subflows_renew(p, &i->s, w))
+	if (idle_ms + slack_ms < NAT_LEAST_MS || !w->open || !subflows_renew(p, &i->s, w))
 		return false;
 	p->sampler.stale = true;
 	p->sampler.next_ms = SAMPLE_SOON_MS;
@@ -118,7 +118,7 @@ static struct idle look_at(struct path_set *p, const struct nl_subflow *s, unsig
 	if (!s->connected)
 		return i;
 	if (s->unanswered >= UNANSWERED && !i.renewed && !i.ended) {
-		i.renewed = renew(p, &i, i.before_ms, now);
+		i.renewed = renew(p, &i, i.before_ms, 0, now);
 	} else if (!s->unanswered && nat_keeps(nat_of(p, way), i.cookie, i.idle_ms, span, now)) {
 		mptcp_pm_prio(&p->pm, s, s->backup);
 		i.kept = now;
@@ -128,7 +128,7 @@ static struct idle look_at(struct path_set *p, const struct nl_subflow *s, unsig
 }
 
 /* Those that are no more: reset by who has no entry for them, or ended with their connection. */
-static void look_for_lost(struct path_set *p, const struct nl_list *now_there, uint64_t now)
+static void look_for_lost(struct path_set *p, const struct nl_list *now_there, uint32_t span, uint64_t now)
 {
 	const struct idle *was = p->idler.before.v;
 
@@ -137,7 +137,7 @@ static void look_for_lost(struct path_set *p, const struct nl_list *now_there, u
 			continue;
 		/* Of a connection that has ended the kernel knows nothing. */
 		if (was[k].s.connected && !was[k].ended && !was[k].renewed)
-			renew(p, &was[k], was[k].s.unanswered ? was[k].before_ms : was[k].idle_ms, now);
+			renew(p, &was[k], was[k].s.unanswered ? was[k].before_ms : was[k].idle_ms, span, now);
 		nat_gone(nat_of(p, was[k].way), was[k].cookie, false, now);
 	}
 }
@@ -152,7 +152,7 @@ static void look_for_renewed(struct path_set *p, const struct idle *i, uint64_t 
 		r->token = 0;
 		/* The old one is to end, if it is there. */
 		joins_look_soon(&p->joins);
-		if (now < r->until && nat_died(nat_of(p, r->way), r->idle_ms, now))
+		if (now < r->until && r->idle_ms >= NAT_LEAST_MS && nat_died(nat_of(p, r->way), r->idle_ms, now))
 			tell(p, r->way);
 	}
 }
@@ -176,6 +176,7 @@ void idle_look(struct path_set *p)
 	const struct nl_subflow *s = p->sampler.known.v;
 	uint64_t now = uv_hrtime() / NS_PER_MS;
 	struct idler *d = &p->idler;
+	uint32_t span = d->at ? (uint32_t)(now - d->at) : 0;
 	struct nl_list list = { 0 };
 	const struct idle *i;
 
@@ -190,12 +191,12 @@ void idle_look(struct path_set *p)
 
 		if (way >= 2 * p->count)
 			continue;
-		one = look_at(p, &s[k], way, d->at ? (uint32_t)(now - d->at) : 0, now);
+		one = look_at(p, &s[k], way, span, now);
 		nl_list_add(&list, &one, sizeof(one));
 	}
 	if (list.n)
 		qsort(list.v, list.n, sizeof(struct idle), by_cookie);
-	look_for_lost(p, &list, now);
+	look_for_lost(p, &list, span, now);
 	i = list.v;
 	for (unsigned k = 0; k < list.n; k++)
 		look_for_renewed(p, &i[k], now);
