@@ -138,6 +138,13 @@ static void test_silent(void)
 	other->quiet_ms = 0;
 	silence(20);
 	CU_ASSERT(kept >= 4 && kept <= 6);
+	/* Nor is one that says something of its own accord. */
+	kept = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		s->packets++;
+		silence(2);
+	}
+	CU_ASSERT_EQUAL(kept, 0);
 	idle_free(&set.idler);
 }
 

@@ -16,7 +16,7 @@ struct idle {
 	unsigned way; /* 2 * the link's index and family */
 	uint32_t idle_ms; /* since a packet that a NAT has seen for certain */
 	uint32_t before_ms; /* the same, before what is not answered now */
-	uint64_t kept; /* ms: it was made to say something, 0: not since it was heard */
+	uint64_t kept; /* ms: it said something that has no answer (MP_PRIO, RM_ADDR), 0: not since it was heard */
 	bool renewed;
 	bool ended; /* by us */
 };
@@ -77,7 +77,7 @@ static bool renew(struct path_set *p, const struct idle *i, uint32_t idle_ms, ui
 	const struct join_way *w = &p->joins.ways[i->way];
 	struct idler *d = &p->idler;
 
-	if (idle_ms + slack_ms < NAT_LEAST_MS || !w->open || !subflows_renew(p, &i->s, w))
+	if (idle_ms + slack_ms <= NAT_LEAST_MS || !w->open || !subflows_renew(p, &i->s, w))
 		return false;
 	p->sampler.stale = true;
 	p->sampler.next_ms = SAMPLE_SOON_MS;
@@ -105,7 +105,7 @@ static struct idle look_at(struct path_set *p, const struct nl_subflow *s, unsig
 	if (was && s->quiet_ms < was->s.quiet_ms + span / 2) {
 		heard(p, was);
 	} else if (was) {
-		i.kept = was->kept;
+		i.kept = s->packets != was->s.packets && s->unanswered == was->s.unanswered ? now : was->kept;
 		i.ended = was->ended;
 		i.renewed = was->renewed;
 		i.before_ms = was->s.unanswered ? was->before_ms : was->idle_ms;

@@ -23,8 +23,8 @@ bool nat_died(struct nat *n, uint32_t idle_ms, uint64_t now)
 {
 	bool known = n->forgets_ms && (idle_ms > n->keep_ms || n->keep_ms == NAT_LEAST_MS);
 
-	/* All of one moment may have died of that. */
-	if (known || (n->deaths && now < n->died + n->deadly_ms))
+	/* All of one moment may have died of that; one that was made anew dies about so long after it. */
+	if (known || (n->deaths && now < n->died + idle_ms / 4 * 3))
 		return false;
 	n->deadly_ms = n->deaths && n->deadly_ms < idle_ms ? n->deadly_ms : idle_ms;
 	n->died = now;
