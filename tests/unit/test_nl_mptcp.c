@@ -173,6 +173,9 @@ static void subflow(void)
 static void tcp_info(void)
 {
 	const struct tcp_info info = { .tcpi_last_ack_recv = 7,
+				       .tcpi_probes = 2,
+				       .tcpi_segs_out = 11,
+				       .tcpi_retransmits = 1,
 				       .tcpi_rtt = 20000,
 				       .tcpi_min_rtt = UINT32_MAX,
 				       .tcpi_total_retrans = 3,
@@ -184,6 +187,7 @@ static void tcp_info(void)
 
 	mnl_attr_put(nlh, INET_DIAG_INFO, sizeof(info), &info);
 	CU_ASSERT_EQUAL(nl_parse_subflow(nlh, &s), 0);
+	CU_ASSERT(s.unanswered == 2 && s.packets == 11);
 	CU_ASSERT(s.quiet_ms == 7 && s.tcp.rtt_us == 20000 && s.tcp.min_rtt_us == 0 && s.tcp.retrans == 3);
 	CU_ASSERT(s.tcp.acked == 5000000000ULL && s.tcp.segs_out == 9);
 	nlh = begin_socket(AF_INET);

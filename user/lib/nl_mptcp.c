@@ -142,6 +142,8 @@ static void get_tcp(const struct nlattr *attr, struct nl_subflow *s)
 
 	memcpy(&i, mnl_attr_get_payload(attr), len < sizeof(i) ? len : sizeof(i));
 	s->quiet_ms = i.tcpi_last_ack_recv;
+	s->packets = i.tcpi_segs_out;
+	s->unanswered = i.tcpi_probes > i.tcpi_retransmits ? i.tcpi_probes : i.tcpi_retransmits;
 	s->tcp = (struct nl_tcp){
 		.acked = i.tcpi_bytes_acked,
 		.received = i.tcpi_bytes_received,

@@ -151,6 +151,8 @@ struct nl_subflow {
 	bool backup; /* as we have asked for */
 	/* With INET_DIAG_INFO: */
 	uint32_t quiet_ms; /* since the other side has acknowledged something */
+	uint32_t packets; /* that were sent, of all kinds */
+	uint32_t unanswered; /* times in a row the same was said: what is under way, or keep-alives */
 	struct nl_tcp tcp;
 };
 int nl_parse_subflow(const struct nlmsghdr *nlh, struct nl_subflow *out);

@@ -77,7 +77,8 @@ static const struct view peers_view = VIEW(
 	      AGE("ASKED IN", "asked_in_s"), PLAIN("LOOKUP ERROR", "lookup_error"), PLAIN("LAST ERROR", "last_error")),
 	TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
 	      PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
-	      PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("LAST ERROR", "last_error")));
+	      PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("FORGETS ms", "forgets_ms"),
+	      PLAIN("LAST ERROR", "last_error")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),

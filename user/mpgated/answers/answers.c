@@ -332,8 +332,10 @@ static void add_ways(const struct supervisor *s, const struct peer *p, json_t *a
 		json_set_text(o, "peer", p->name);
 		json_set_text(o, "address", addr_print(&p->address[w->address], text));
 		for (unsigned k = 0; k < s->cfg->link_count; k++)
-			if (!strcmp(s->cfg->links[k].name, w->path.name))
+			if (!strcmp(s->cfg->links[k].name, w->path.name)) {
 				json_set_text(o, "path", s->cfg->links[k].path);
+				path_forgets(s, k, w->path.v6, "forgets_ms", o);
+			}
 		json_set_text(o, "state", health_names[w->state]);
 		json_object_set_new(o, "first", json_boolean(health_first(&p->health) == (int)i));
 		json_set_text(o, "transport", w->state != HEALTH_UP ? "unknown" : w->plain ? "tcp" : "mptcp");

@@ -23,6 +23,8 @@ const char *reason_text(enum mpgate_reason r);
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_subflows(void *arg, const json_t *parameters, const char **error, char **why);
+/* Adds by that name the silence after which a NAT on the path forgets connections of that family, where it is known. */
+void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const char *name, json_t *o);
 void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */
 void metrics_paths(const struct supervisor *s, struct metrics_text *t);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);

@@ -5,6 +5,14 @@
 #include <lib/addr.h>
 #include <mpgated/answers/answers.h>
 
+void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const char *name, json_t *o)
+{
+	uint32_t ms = paths_get_sample(s->paths, link)->forgets_ms[f];
+
+	if (ms)
+		json_set_int(o, name, ms);
+}
+
 void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 {
 	const struct paths_sample *m = paths_get_sample(s->paths, link);
@@ -19,6 +27,8 @@ void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 		json_set_int(o, "rtt_us", m->rtt_us);
 	if (m->min_rtt_us)
 		json_set_int(o, "min_rtt_us", m->min_rtt_us);
+	path_forgets(s, link, 0, "forgets4_ms", o);
+	path_forgets(s, link, 1, "forgets6_ms", o);
 	json_set_int(o, "sent", m->sent);
 	json_set_int(o, "received", m->received);
 	json_set_int(o, "segments", m->segs);
@@ -66,7 +76,13 @@ json_t *method_subflows(void *arg, const json_t *parameters, const char **error,
 	return o;
 }
 
-enum figure { SENT, RECEIVED, SEGMENTS, RETRANSMITTED, SUBFLOWS, BACKUP, RTT, FIGURES };
+enum figure { SENT, RECEIVED, SEGMENTS, RETRANSMITTED, SUBFLOWS, BACKUP, RTT, FORGETS, FIGURES };
+
+/* Of two families, where 0 is not known. */
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return !b || (a && a < b) ? a : b;
+}
 
 static uint64_t figure(const struct supervisor *s, unsigned link, enum figure f)
 {
@@ -75,7 +91,7 @@ static uint64_t figure(const struct supervisor *s, unsigned link, enum figure f)
 		[SENT] = m->sent,	  [RECEIVED] = m->received,
 		[SEGMENTS] = m->segs,	  [RETRANSMITTED] = m->retrans,
 		[SUBFLOWS] = m->subflows, [BACKUP] = paths_get(s->paths, link)->backup,
-		[RTT] = m->rtt_us,
+		[RTT] = m->rtt_us,	  [FORGETS] = least(m->forgets_ms[0], m->forgets_ms[1]),
 	};
 
 	return all[f];
@@ -93,6 +109,8 @@ void metrics_paths(const struct supervisor *s, struct metrics_text *t)
 		[SUBFLOWS] = { "mpgate_path_subflows", "gauge", "Subflows now" },
 		[BACKUP] = { "mpgate_path_backup", "gauge", "1 while its subflows are backups" },
 		[RTT] = { "mpgate_path_rtt_microseconds", "gauge", "Round trip of what it carried last" },
+		[FORGETS] = { "mpgate_path_forgets_milliseconds", "gauge",
+			      "A NAT on the way forgets what is silent for so long; 0: none is known" },
 	};
 
 	for (unsigned f = 0; f < FIGURES; f++) {

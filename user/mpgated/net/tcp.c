@@ -54,12 +54,14 @@ void tcp_nodelay(int fd)
 
 void tcp_keepalive(int fd, unsigned seconds)
 {
+	unsigned again = seconds / TCP_KEEPALIVE_PARTS > 1 ? seconds / TCP_KEEPALIVE_PARTS : 1;
+
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
 	if (!seconds)
 		return;
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)seconds);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPALIVE_PROBES);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)again);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)(TCP_KEEPALIVE_TIMES * seconds / again));
 }
 
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp)

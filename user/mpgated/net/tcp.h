@@ -59,11 +59,12 @@ void tcp_reset(int fd, bool mptcp);
 /* TCP_NODELAY; also sends what is pending now. */
 void tcp_nodelay(int fd);
 /*
- * Probes a connection that is silent for so many seconds, and again after each such time; one that leaves
- * TCP_KEEPALIVE_PROBES of them unanswered breaks with ETIMEDOUT. 0: never. What a listener accepts inherits it. Before
- * Linux 6.10 an MPTCP socket takes no times of its own, and goes by those of net.ipv4.tcp_keepalive_*.
+ * Probes a connection that is silent for so many seconds, and while it does not answer TCP_KEEPALIVE_PARTS times in
+ * that time; after TCP_KEEPALIVE_TIMES such times it breaks with ETIMEDOUT. 0: never. What a listener accepts inherits
+ * it. Before Linux 6.10 an MPTCP socket takes no times of its own, and goes by those of net.ipv4.tcp_keepalive_*.
  */
-#define TCP_KEEPALIVE_PROBES 8
+#define TCP_KEEPALIVE_PARTS 3 /* each second at most */
+#define TCP_KEEPALIVE_TIMES 8
 void tcp_keepalive(int fd, unsigned seconds);
 /* Urgent data arrives as bytes like all others, as it does on MPTCP sockets anyway. Reads still end at its mark. */
 void tcp_urgent_inline(int fd);

@@ -17,9 +17,11 @@
 
 #include <lib/nl_parse.h>
 #include <mpgated/paths/blackhole.h>
+#include <mpgated/paths/idle.h>
 #include <mpgated/paths/job.h>
 #include <mpgated/paths/joins.h>
 #include <mpgated/paths/mptcp_pm.h>
+#include <mpgated/paths/nat.h>
 #include <mpgated/paths/netlink.h>
 #include <mpgated/paths/paths.h>
 #include <mpgated/paths/sample.h>
@@ -58,6 +60,7 @@ struct path_link {
 	bool stray_told[2];
 	unsigned copies[2]; /* routes in its table, by family */
 	struct paths_sample sample;
+	struct nat nat[2]; /* by family */
 };
 
 struct path_peer {
@@ -155,6 +158,7 @@ struct path_set {
 	unsigned detour[2]; /* by family: slot + 1 of the path that stands in for the default route, 0: none */
 	bool ipv6_off_told, endpoints_full_told, many_routes_told;
 	struct sampler sampler;
+	struct idler idler;
 	bool stray_news; /* of reach.c, since others_look() */
 	unsigned look_ms; /* all is to be looked at again after that; 0: not for the sake of steady.c */
 	int error; /* of the job */

@@ -84,6 +84,7 @@ void joins_free(struct joins *j)
 	j->known = NULL;
 	j->count = 0;
 	nl_list_free(&j->asked);
+	nl_list_free(&j->ended);
 }
 
 const struct path_peer *joins_find_peer(const struct path_settings *s, const struct mpgate_addr *remote, uint16_t port)
@@ -154,7 +155,7 @@ unsigned joins_family(const struct joined *j)
 	return !j->announced || joins_to_port(j, 1) || !joins_to_port(j, 0);
 }
 
-bool joins_from(struct path_set *p, const struct join_way *w, const struct joined *j)
+int joins_from(struct path_set *p, const struct join_way *w, const struct joined *j)
 {
 	bool v4 = addr_is_v4(&w->addr);
 	unsigned f = !v4;
@@ -162,13 +163,10 @@ bool joins_from(struct path_set *p, const struct join_way *w, const struct joine
 	const struct nl_endpoint from = {
 		.addr = w->addr, .ifindex = w->ifindex, .flags = joins_flags(p, j, w), .id = w->id
 	};
-	int err;
 
 	if (j->announced)
-		err = port ? mptcp_pm_join(&p->pm, j->token, &from, &j->to[f], port) : 0;
-	else
-		err = mptcp_pm_join(&p->pm, j->token, &from, &j->remote, j->port);
-	return err != -ENOTCONN;
+		return port ? mptcp_pm_join(&p->pm, j->token, &from, &j->to[f], port) : 0;
+	return mptcp_pm_join(&p->pm, j->token, &from, &j->remote, j->port);
 }
 
 /* And the limits. What cannot be read is as it was. */
@@ -213,7 +211,7 @@ static bool join_all(struct path_set *p, const struct joined *j)
 
 		if (w->open && joins_may_use(p, j, w) && !addr_is_v4(&w->addr) == joins_family(j) &&
 		    memcmp(&w->addr, &j->local, sizeof(w->addr)) != 0 && w != first)
-			done = joins_from(p, w, j);
+			done = joins_from(p, w, j) != -ENOTCONN;
 		backups |= w->open && joins_flags(p, j, w);
 	}
 	if (done && first && joins_flags(p, j, first))

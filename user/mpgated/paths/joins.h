@@ -69,6 +69,7 @@ struct joins {
 	bool foreign; /* other programs' connections, too: nobody else did it before */
 	bool told; /* of managed */
 	struct nl_list asked; /* struct join_ask */
+	struct nl_list ended; /* uint64_t: cookies of subflows that we have ended since idle.c looked */
 	void *known; /* struct joined, by tsearch(3) */
 	unsigned count, most; /* of them; from there on those that are gone are forgotten */
 	unsigned look_ms, retry_ms; /* looked at again after that; what is asked served again; 0: no */
@@ -89,8 +90,8 @@ struct path_set;
 /* All in jobs. */
 /* What was asked. */
 void joins_serve(struct path_set *p);
-/* A subflow of a connection from a way, to where that is joined. False: it is to be tried again. */
-bool joins_from(struct path_set *p, const struct join_way *w, const struct joined *j);
+/* A subflow of a connection from a way, to where that is joined. -ENOTCONN: it is to be tried again; other errors. */
+int joins_from(struct path_set *p, const struct join_way *w, const struct joined *j);
 /*
  * Over which family it is joined, 0: IPv4. An IPv6 connection may be joined over IPv4, and is where only such an
  * address is announced: an IPv6 one with a port and time stamps does not fit into the options of a segment.
@@ -121,6 +122,8 @@ uint32_t joins_flags(const struct path_set *p, const struct joined *j, const str
 /* subflows.c: where paths, addresses or endpoints have changed, or j->look is set, looks at all subflows and sets what
  * is to be. What is known and gone is forgotten. */
 void subflows_apply(struct path_set *p);
+/* Another subflow of the connection of s, from w, if it is of ours and there is one. */
+bool subflows_renew(struct path_set *p, const struct nl_subflow *s, const struct join_way *w);
 /* All there are, by token: struct nl_subflow. The kernel goes through a table of all sockets, which takes some ms. 0 or
  * -errno. */
 int subflows_list(struct nl_list *out);

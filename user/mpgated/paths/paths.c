@@ -176,6 +176,7 @@ static void free_paths(struct paths *p)
 	nl_list_free(&p->asked);
 	joins_free(&p->set.joins);
 	sample_free(&p->set.sampler);
+	idle_free(&p->set.idler);
 	nl_list_free(&p->rows);
 	if (p->set.events)
 		mnl_socket_close(p->set.events);

@@ -88,6 +88,7 @@ struct paths_sample {
 	uint64_t segs, retrans; /* that were sent, likewise */
 	uint32_t rtt_us; /* by what it carried, both ways; 0: it has carried nothing yet */
 	uint32_t min_rtt_us; /* the least of all subflows; 0: not known */
+	uint32_t forgets_ms[2]; /* by family: a NAT on the way forgets what is silent for so long; 0: none is known */
 	/* Since the look before: */
 	uint32_t span_ms;
 	uint32_t span_sent, span_received;

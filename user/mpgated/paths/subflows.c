@@ -184,7 +184,19 @@ static void describe(const struct path_set *p, const struct nl_subflow *s, unsig
 	j->asked = !j->foreign && n > 1;
 }
 
-/* Two from one path, after it was joined anew while there was no other: what is heard least is the old one. */
+bool subflows_renew(struct path_set *p, const struct nl_subflow *s, const struct join_way *w)
+{
+	const struct joined *known = joins_find(&p->joins, s->token);
+	struct joined j = { .token = s->token };
+
+	if (known && known->port)
+		j = *known;
+	else
+		describe(p, s, 1, &j);
+	return !j.foreign && joins_may_use(p, &j, w) && joins_from(p, w, &j) == 0;
+}
+
+/* Two from one path, after it was joined anew: what is heard least is the old one. */
 static bool is_double(const struct nl_subflow *s, unsigned n, unsigned i)
 {
 	const struct nl_subflow *one = &s[i], *other;
@@ -231,8 +243,10 @@ static bool settle_ours(struct path_set *p, const struct joined *j, const struct
 	for (unsigned i = 0; i < n; i++) {
 		if (!is_lost(p, j, &s[i]) && !is_double(s, n, i))
 			continue;
-		if (well)
+		if (well) {
+			nl_list_add(&p->joins.ended, &s[i].cookie, sizeof(s[i].cookie));
 			mptcp_pm_part(&p->pm, &s[i], !shares_id(s, n, i));
+		}
 		again = true;
 	}
 	rank_ours(p, j, s, n);

@@ -76,6 +76,7 @@ static void work(void *arg)
 	nl_retry(&p->pm.sock);
 	set_links(p);
 	if (p->todo & TODO_SETTINGS) {
+		idle_free(&p->idler); /* by links that may be others now */
 		/* With none of them nothing is bonded, and the kernel does not tell who lowered them, nor when. */
 		set_limits(p);
 		set_sysctls(p);
@@ -96,8 +97,10 @@ static void work(void *arg)
 	if (p->todo & TODO_JOINS)
 		joins_serve(p);
 	p->sampler.stale |= (p->todo & TODO_JOINS) != 0;
-	if (p->todo & TODO_SAMPLE)
+	if (p->todo & TODO_SAMPLE) {
 		sample_take(p);
+		idle_look(p);
+	}
 	if (p->todo & TODO_OTHERS) {
 		sysctl_hold(&p->originals, BLACKHOLE_SYSCTL);
 		set_limits(p);
