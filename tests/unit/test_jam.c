@@ -6,7 +6,7 @@
 
 #include "gateway_script.h"
 
-#define LOOKS_MS 1600 /* three looks */
+#define LOOKS_MS 600 /* until it is looked at again */
 
 static uint8_t pattern[JAM_LEAST];
 
@@ -52,6 +52,7 @@ static void freed(void)
 	CU_ASSERT_EQUAL(w->stats->unjammed, 1);
 	/* Once it rests it is looked at no more. */
 	peer->jam = 0;
+	world_pass(LOOKS_MS);
 	world_pass(LOOKS_MS);
 	CU_ASSERT_TRUE(list_empty(&w->moving));
 	CU_ASSERT_TRUE(world_end());
