@@ -19,6 +19,7 @@
  *	read_synack		sockops	bpf/synack.bpf.c
  *	add_tag			sockops	bpf/tag.bpf.c
  *	by_path			sockops	bpf/paths.bpf.c
+ *	pace			sockops	bpf/pace.bpf.c
  *	put_back		tc	bpf/putback.bpf.c
  *	host_out, host_out_l3	tc	bpf/host.bpf.c
  *	host_in			tc	bpf/host.bpf.c
@@ -79,9 +80,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * MPGATE_MAX_LINKS);
+	__uint(max_entries, 2 * MPGATE_MAX_LINKS + 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct mpgate_addr);
+	__type(key, struct mpgate_addr); /* ::, for what is no path's own */
 	__type(value, struct mpgate_path);
 } paths __weak SEC(".maps");
 

@@ -388,7 +388,7 @@ struct mpgate_tag_key {
 	__u32 zero;
 };
 
-/* paths: own address of a path -> what MPTCP subflows that leave from it get. */
+/* paths: own address of a path -> what MPTCP subflows that leave from it get; ::, the network namespace of all. */
 #define MPGATE_CONGESTION 16 /* TCP_CA_NAME_MAX */
 
 struct mpgate_path {

@@ -15,19 +15,29 @@ void datapath_set_path(struct datapath *dp, const struct mpgate_addr *addr, cons
 }
 
 /* Not pinned: without the supervisor nobody looks after the map. */
-int datapath_attach_paths(struct datapath *dp, int cgroup_fd)
+static int attach(struct datapath *dp, enum dp_prog prog, int cgroup_fd, int *link)
 {
 	int fd = cgroup_fd;
 
-	if (dp->prog[DP_BY_PATH] < 0)
+	if (dp->prog[prog] < 0)
 		return -EOPNOTSUPP;
 	if (cgroup_fd >= 0)
-		fd = bpf_link_create(dp->prog[DP_BY_PATH], cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
+		fd = bpf_link_create(dp->prog[prog], cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
 	if (fd < 0) {
-		dp_feature(dp, DP_BY_PATH, -fd);
+		dp_feature(dp, prog, -fd);
 		return fd;
 	}
-	dp_close_fd(&dp->path_link);
-	dp->path_link = fd;
+	dp_close_fd(link);
+	*link = fd;
 	return 0;
+}
+
+int datapath_attach_paths(struct datapath *dp, int cgroup_fd, uint64_t netns)
+{
+	static const struct mpgate_addr all;
+	const struct mpgate_path path = { .netns = netns };
+
+	datapath_set_path(dp, &all, &path);
+	attach(dp, DP_PACE, cgroup_fd, &dp->pace_link);
+	return attach(dp, DP_BY_PATH, cgroup_fd, &dp->path_link);
 }

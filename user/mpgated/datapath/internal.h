@@ -80,6 +80,7 @@ enum dp_prog {
 	DP_SYNACK,
 	DP_ADD_TAG,
 	DP_BY_PATH,
+	DP_PACE,
 	DP_EXPLAIN,
 	DP_PUT_BACK,
 	DP_HOST_OUT,
@@ -170,7 +171,7 @@ struct datapath {
 	unsigned replay_buckets;
 	uint64_t set_back; /* seconds: how far the clock is known to be behind what guard goes by */
 	int inner_links, inner_hits;
-	int synack_link, tag_link, path_link, host_link; /* of sockops programs; -1: not attached */
+	int synack_link, tag_link, path_link, pace_link, host_link; /* of sockops programs; -1: not attached */
 	int hold_fd; /* what is written there is put back; -1: nothing can be held */
 	uint64_t since[MPGATE_MAX_WORKERS]; /* ns: when its process got its ring */
 	/* The next two are of attach.c, and of the thread that calls datapath_attach(). */

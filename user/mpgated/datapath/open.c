@@ -8,7 +8,7 @@
 static void set_closed(struct datapath *dp)
 {
 	dp->hold_fd = dp->btf_fd = dp->inner_links = dp->inner_hits = -1;
-	dp->synack_link = dp->tag_link = dp->path_link = dp->host_link = -1;
+	dp->synack_link = dp->tag_link = dp->path_link = dp->pace_link = dp->host_link = -1;
 	for (unsigned i = 0; i < DP_MAP_COUNT; i++)
 		dp->map[i] = -1;
 	for (unsigned i = 0; i < DP_GEN_COUNT; i++)
@@ -69,6 +69,7 @@ void datapath_close(struct datapath *dp)
 	dp_close_fd(&dp->host_link);
 	dp_close_fd(&dp->tag_link);
 	dp_close_fd(&dp->path_link);
+	dp_close_fd(&dp->pace_link);
 	dp_close_fd(&dp->inner_links);
 	dp_close_fd(&dp->inner_hits);
 	dp_hold_close(dp);

@@ -24,7 +24,7 @@ void by_path_start(struct supervisor *s)
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* one jiffy */
 	s->by_path.hz = tick.tv_nsec > 0 ? (unsigned)((NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec) : 0;
 	fd = ret ? ret : cgroup_open(CGROUP_OWN, s->cfg->instance, false);
-	ret = datapath_attach_paths(s->dp, fd);
+	ret = datapath_attach_paths(s->dp, fd, s->by_path.netns);
 	if (fd >= 0)
 		close(fd);
 	for (unsigned i = 0; ret && i < s->cfg->link_count; i++)

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sockops on the daemon's cgroup: how much a subflow of ours is given to send ahead.
+ *
+ * The kernel's scheduler gives what is to be sent next to the subflow that says it is through with what it holds
+ * soonest, by its pacing rate. That of a new subflow is a guess, and may be a thousand times too high; and what it
+ * holds cannot be given to another. So a slow path beside a fast one is given what it carries in a second or more, the
+ * receiver's window is full of what came after that, and the fast one rests. Hence, of what both ends send:
+ *
+ *  - a subflow holds little that is not sent yet: what it carries in some 60 ms;
+ *  - one that has enough to send and brings less than a third of what another of its connection does is paced at what
+ *    it brings; ten times a second at a quarter more, while no queue is on the way, until it brings half as much as
+ *    the other;
+ *  - that is known of the two addresses, so the next subflow between them begins so.
+ */
+#include <stdbool.h>
+
+#include "maps.h"
+#include "sockops.h"
+
+#define SOL_SOCKET 1 /* UAPI, asm-generic/socket.h */
+#define SO_MAX_PACING_RATE 47
+#define NO_PACING (~0U)
+#define SOL_TCP 6
+#define TCP_NOTSENT_LOWAT 25 /* UAPI, linux/tcp.h */
+
+#define NS_PER_S 1000000000ULL
+#define NS_PER_US 1000ULL
+#define SPAN (NS_PER_S / 10) /* of a measurement, at least; and a round trip */
+#define BEST_LASTS (5 * NS_PER_S)
+#define SLOW 3 /* times less than another */
+#define FAST 2 /* no more than that any more */
+#define AHEAD 16 /* part of a second that a subflow may hold */
+#define AHEAD_LEAST 4096U /* bytes */
+#define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
+#define ACKS 4U /* of a measurement, at least */
+#define QUEUE_US 20000U /* so long a round trip beyond the least: what it was given waits on the way */
+#define PATHS_KNOWN 4096U
+
+/* Of the kernel's own, the fields that are read here. */
+struct tcp_sock {
+	__u32 write_seq;
+} __attribute__((preserve_access_index));
+
+struct pace_flow {
+	__u64 cookie;
+	__u64 since; /* ns: the measurement began */
+	__u64 acked; /* bytes, then */
+	__u64 rate; /* bytes a second: what the last one said, when it had enough to send; else 0 */
+	__u64 paced; /* bytes a second; 0: it is not */
+	__u64 grown; /* ns: that did */
+	__u32 acks, starved; /* in it, and how many of them found nothing more to send */
+	__u32 ahead; /* bytes not sent that it may hold */
+	__u32 idle; /* all was acknowledged: the time until it sends again says nothing */
+};
+
+struct pace_connection {
+	__u64 best; /* bytes a second of one of its subflows */
+	__u64 cookie; /* whose */
+	__u64 at; /* ns */
+};
+
+struct pace_addresses {
+	struct mpgate_addr local, remote;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pace_flow);
+} pace_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pace_connection);
+} pace_connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PATHS_KNOWN);
+	__type(key, struct pace_addresses);
+	__type(value, __u64); /* bytes a second of a slow path */
+} pace_paths SEC(".maps");
+
+static __always_inline void addresses_of(struct bpf_sock_ops *ops, struct pace_addresses *a)
+{
+	struct mpgate_tuple tuple = {};
+
+	own_tuple(ops, &tuple);
+	a->local = tuple.saddr;
+	a->remote = tuple.daddr;
+}
+
+/* Other network namespaces may have sockets in this cgroup. */
+static __always_inline bool is_ours(struct bpf_sock_ops *ops)
+{
+	struct mpgate_addr any = {};
+	const struct mpgate_path *path = bpf_map_lookup_elem(&paths, &any);
+
+	return path && path->netns == bpf_get_netns_cookie(ops);
+}
+
+static __always_inline void set_ahead(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 rate)
+{
+	__u64 wanted = rate / AHEAD;
+	__u32 ahead = wanted < AHEAD_LEAST ? AHEAD_LEAST : wanted > 0x7fffffff ? 0x7fffffff : (__u32)wanted;
+
+	flow->ahead = ahead;
+	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
+}
+
+/* 0: no more. */
+static __always_inline void set_pacing(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 rate)
+{
+	__u32 pacing = rate && rate < NO_PACING ? (__u32)rate : NO_PACING;
+
+	flow->paced = pacing != NO_PACING ? rate : 0;
+	bpf_setsockopt(ops, SOL_SOCKET, SO_MAX_PACING_RATE, &pacing, sizeof(pacing));
+}
+
+static __always_inline void measure(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 now)
+{
+	flow->since = now;
+	flow->acked = ops->bytes_acked;
+	flow->acks = flow->starved = 0;
+}
+
+static __always_inline void begin(struct bpf_sock_ops *ops)
+{
+	struct pace_connection *connection;
+	struct pace_addresses key = {};
+	struct bpf_sock *sk = ops->sk;
+	struct mptcp_sock *msk;
+	struct pace_flow *flow;
+	__u64 *rate;
+
+	if (!sk || !is_ours(ops))
+		return;
+	msk = bpf_skc_to_mptcp_sock(sk);
+	if (!msk)
+		return;
+	flow = bpf_sk_storage_get(&pace_flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	connection = bpf_sk_storage_get(&pace_connections, msk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!flow || !connection ||
+	    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG))
+		return;
+	flow->cookie = bpf_get_socket_cookie(ops);
+	flow->idle = true;
+	addresses_of(ops, &key);
+	rate = bpf_map_lookup_elem(&pace_paths, &key);
+	set_ahead(ops, flow, rate ? *rate : 0);
+	if (rate)
+		set_pacing(ops, flow, *rate);
+}
+
+/* What others begin with. */
+static __always_inline void learn(struct bpf_sock_ops *ops, __u64 rate)
+{
+	struct pace_addresses key = {};
+
+	addresses_of(ops, &key);
+	if (rate)
+		bpf_map_update_elem(&pace_paths, &key, &rate, BPF_ANY);
+	else
+		bpf_map_delete_elem(&pace_paths, &key);
+}
+
+/* Its pacing is what holds it up, and there is no queue on the way. */
+static __always_inline void grow(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 now)
+{
+	if (now - flow->grown < SPAN)
+		return;
+	flow->grown = now;
+	set_pacing(ops, flow, flow->paced + flow->paced / 4);
+	learn(ops, flow->paced);
+}
+
+/*
+ * A measurement is over. busy: it had enough to send, so that the rate is what the path brings, and it does not grow
+ * any more.
+ */
+static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *flow, struct pace_connection *connection,
+				  __u64 rate, bool busy, __u64 now)
+{
+	bool fresh = now - connection->at < BEST_LASTS;
+	__u64 other = fresh && connection->cookie != flow->cookie ? connection->best : 0;
+
+	if (rate >= connection->best || !fresh) {
+		connection->best = rate;
+		connection->cookie = flow->cookie;
+		connection->at = now;
+	}
+	if (busy || rate / AHEAD > flow->ahead)
+		set_ahead(ops, flow, rate);
+	if (flow->paced && other && rate * FAST >= other) {
+		set_pacing(ops, flow, 0);
+		learn(ops, 0);
+	} else if (busy && (flow->paced || rate * SLOW < other)) {
+		set_pacing(ops, flow, rate);
+		learn(ops, rate);
+	}
+}
+
+static __always_inline void acknowledged(struct bpf_sock_ops *ops)
+{
+	__u64 now, span, round_trip = (ops->srtt_us >> 3) * NS_PER_US, rate;
+	struct pace_connection *connection;
+	struct bpf_sock *sk = ops->sk;
+	struct mptcp_sock *msk;
+	struct pace_flow *flow;
+	struct tcp_sock *tcp;
+	bool idle, waits, queued, busy;
+
+	if (!sk)
+		return;
+	flow = bpf_sk_storage_get(&pace_flows, sk, NULL, 0);
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!flow || !tcp)
+		return;
+	now = bpf_ktime_get_ns();
+	waits = tcp->write_seq != ops->snd_nxt;
+	queued = ops->srtt_us >> 3 > ops->rtt_min + QUEUE_US;
+	if (flow->paced && waits && !queued)
+		grow(ops, flow, now);
+	idle = flow->idle;
+	flow->idle = tcp->write_seq == ops->snd_una;
+	if (idle) {
+		measure(ops, flow, now);
+		return;
+	}
+	flow->acks++;
+	flow->starved += !waits;
+	span = now - flow->since;
+	if (span < SPAN || span < round_trip || flow->acks < ACKS)
+		return;
+	msk = bpf_skc_to_mptcp_sock(sk);
+	connection = msk ? bpf_sk_storage_get(&pace_connections, msk, NULL, 0) : NULL;
+	if (!connection)
+		return;
+	rate = (ops->bytes_acked - flow->acked) * NS_PER_S / span;
+	busy = flow->starved * STARVED < flow->acks || queued;
+	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, now);
+	flow->rate = busy ? rate : 0;
+	measure(ops, flow, now);
+}
+
+SEC("sockops")
+int pace(struct bpf_sock_ops *ops)
+{
+	if (ops->op == BPF_SOCK_OPS_RTT_CB)
+		acknowledged(ops);
+	else if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB || ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		begin(ops);
+	return 1;
+}
+
+char _license[] SEC("license") = "GPL";
