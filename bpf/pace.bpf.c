@@ -27,6 +27,7 @@
 #define NS_PER_S 1000000000ULL
 #define NS_PER_US 1000ULL
 #define SPAN (NS_PER_S / 10) /* of a measurement, at least; and a round trip */
+#define PAUSE (5 * SPAN)
 #define BEST_LASTS (5 * NS_PER_S)
 #define SLOW 3 /* times less than another */
 #define FAST 2 /* no more than that any more */
@@ -180,10 +181,10 @@ static __always_inline void grow(struct bpf_sock_ops *ops, struct pace_flow *flo
 
 /*
  * A measurement is over. busy: it had enough to send, so that the rate is what the path brings, and it does not grow
- * any more.
+ * any more. That of one that is paced is what the path brings when a queue is on the way; else it is pacing's own.
  */
 static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *flow, struct pace_connection *connection,
-				  __u64 rate, bool busy, __u64 now)
+				  __u64 rate, bool busy, bool queued, __u64 now)
 {
 	bool fresh = now - connection->at < BEST_LASTS;
 	__u64 other = fresh && connection->cookie != flow->cookie ? connection->best : 0;
@@ -198,7 +199,7 @@ static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *fl
 	if (flow->paced && other && rate * FAST >= other) {
 		set_pacing(ops, flow, 0);
 		learn(ops, 0);
-	} else if (busy && (flow->paced || rate * SLOW < other)) {
+	} else if (busy && (flow->paced ? queued : rate * SLOW < other)) {
 		set_pacing(ops, flow, rate);
 		learn(ops, rate);
 	}
@@ -227,7 +228,8 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 		grow(ops, flow, now);
 	idle = flow->idle;
 	flow->idle = tcp->write_seq == ops->snd_una;
-	if (idle) {
+	/* One that is paced has nothing to send between what pacing lets go, for a moment. */
+	if (idle && !(flow->paced && now - flow->since < PAUSE)) {
 		measure(ops, flow, now);
 		return;
 	}
@@ -242,7 +244,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 		return;
 	rate = (ops->bytes_acked - flow->acked) * NS_PER_S / span;
 	busy = flow->starved * STARVED < flow->acks || queued;
-	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, now);
+	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, queued, now);
 	flow->rate = busy ? rate : 0;
 	measure(ops, flow, now);
 }
