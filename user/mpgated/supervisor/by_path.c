@@ -24,7 +24,7 @@ void by_path_start(struct supervisor *s)
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* one jiffy */
 	s->by_path.hz = tick.tv_nsec > 0 ? (unsigned)((NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec) : 0;
 	fd = ret ? ret : cgroup_open(CGROUP_OWN, s->cfg->instance, false);
-	ret = datapath_attach_paths(s->dp, fd, s->by_path.netns);
+	ret = datapath_attach_paths(s->dp, fd);
 	if (fd >= 0)
 		close(fd);
 	for (unsigned i = 0; ret && i < s->cfg->link_count; i++)
@@ -49,6 +49,10 @@ static int congestion_load(const char *name)
 
 void by_path_renew(struct supervisor *s)
 {
+	static const struct mpgate_addr all;
+	const struct mpgate_path pace = { .netns = s->by_path.netns };
+
+	datapath_set_path(s->dp, &all, s->cfg->subflows.no_pacing ? NULL : &pace);
 	s->by_path.usable = 0;
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
 		const struct cfg_link *l = &s->cfg->links[i];

@@ -12,7 +12,6 @@
 #define TIMES_LONGER 3U
 #define LONGER_US 20000U
 #define LESSER 4U
-#define LEAST 20U /* one part of so many cannot be worth much, whatever else it has */
 #define QUEUE_US 10000U
 #define SUSPECT_MS 450U
 #define RISE_MS 2000U /* until it brings what it can */
@@ -207,17 +206,16 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 {
 	const struct quality_link *l = &q->link[i];
 	const struct paths_sample *m = &v[i].sample;
-	bool bad = false, fine = queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order;
+	bool bad = false;
 
-	if (!moved(&v[i]))
+	if (!moved(&v[i]) || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
 	for (unsigned k = 0; k < n; k++) {
 		/* Where rules have but one path carry something nothing is bonded. */
 		if (k == i || !in_use(q, v, k) || q->link[k].rate < TRANSFER)
 			continue;
-		bad |= !fine && m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
-		/* What is paced (bpf/pace.bpf.c) has no queue. */
-		bad |= l->carried_ms >= RISE_MS && l->rate * (fine ? LEAST : LESSER) < q->link[k].rate;
+		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
+		bad |= l->carried_ms >= RISE_MS && l->rate * LESSER < q->link[k].rate;
 	}
 	return bad;
 }
@@ -238,8 +236,6 @@ static void suspect(struct quality *q, const struct quality_view *v, unsigned n,
 	snprintf(l->why, sizeof(l->why), "bonding loses by it: %.1f of %.1f Mbit/s, round trip %u ms",
 		 (double)l->rate * 8 / 1e6, (double)q->rate * 8 / 1e6, v[i].sample.rtt_us / 1000);
 	begin(q, i, QUALITY_PROOF, l->suspect_bytes * 1000 / l->suspect_ms, now);
-	/* What is lost beyond its own part is not lost by it. */
-	q->same = l->rate * LEAST < q->rate ? SAME - 100 / LEAST : SAME;
 }
 
 /* Another path that is in use, with no more than that part of its loss, or round trip. */
@@ -355,7 +351,7 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 	rate = q->bytes * 1000 / q->measured_ms;
 	if (!trial && q->measured_ms >= PROOF_MS) {
 		l->least = rate;
-		finish(q, l, rate * 100 >= q->before * q->same ? QUALITY_BACKUP : QUALITY_GOOD, now);
+		finish(q, l, rate * 100 >= q->before * SAME ? QUALITY_BACKUP : QUALITY_GOOD, now);
 	} else if (trial && rate * 100 < q->before * (q->measured_ms < EARLY_MS ? MUCH_WORSE : WORSE)) {
 		l->least = q->before;
 		l->pause_ms *= 2; /* it cost something: the next one is later still */

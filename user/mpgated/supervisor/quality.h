@@ -59,7 +59,6 @@ struct quality {
 	int tested; /* link + 1 that is in PROOF or TRIAL, 0: none */
 	/* Of that: */
 	uint64_t before; /* rate, before it began */
-	unsigned same; /* PROOF: per cent of that with which nothing is lost */
 	uint64_t began; /* ms */
 	uint64_t lasted; /* ms; until then there was a transfer to judge by */
 	uint64_t bytes; /* since it has settled */
