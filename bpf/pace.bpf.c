@@ -35,6 +35,8 @@
 #define AHEAD_LEAST 4096U /* bytes */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
 #define ACKS 4U /* of a measurement, at least */
+#define DRAIN 16 /* part of what a path brings that is left free, so that its queue goes */
+#define REST NS_PER_S /* from then on it is tried whether it brings more */
 #define QUEUE_US 20000U /* so long a round trip beyond the least: what it was given waits on the way */
 #define PATHS_KNOWN 4096U
 
@@ -49,7 +51,7 @@ struct pace_flow {
 	__u64 acked; /* bytes, then */
 	__u64 rate; /* bytes a second: what the last one said, when it had enough to send; else 0 */
 	__u64 paced; /* bytes a second; 0: it is not */
-	__u64 grown; /* ns: that did */
+	__u64 grown; /* ns: that did; later than now: it may not yet */
 	__u32 acks, starved; /* in it, and how many of them found nothing more to send */
 	__u32 ahead; /* bytes not sent that it may hold */
 	__u32 idle; /* all was acknowledged: the time until it sends again says nothing */
@@ -172,7 +174,7 @@ static __always_inline void learn(struct bpf_sock_ops *ops, __u64 rate)
 /* Its pacing is what holds it up, and there is no queue on the way. */
 static __always_inline void grow(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 now)
 {
-	if (now - flow->grown < SPAN)
+	if (now < flow->grown + SPAN)
 		return;
 	flow->grown = now;
 	set_pacing(ops, flow, flow->paced + flow->paced / 4);
@@ -200,8 +202,10 @@ static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *fl
 		set_pacing(ops, flow, 0);
 		learn(ops, 0);
 	} else if (busy && (flow->paced ? queued : rate * SLOW < other)) {
+		rate -= rate / DRAIN;
 		set_pacing(ops, flow, rate);
 		learn(ops, rate);
+		flow->grown = now + REST;
 	}
 }
 
