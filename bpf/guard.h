@@ -325,13 +325,19 @@ static __always_inline enum guard_part guard_part(enum parse_result result, cons
 	return seg->tcp_off ? GUARD_PART_LOOK : GUARD_PART_PASS;
 }
 
+static __always_inline bool guard_is_port(const struct mpgate_settings *set, __be16 port)
+{
+	return port == set->convert_port[0] || port == set->convert_port[1] || port == set->convert_port[2] ||
+	       port == set->convert_port[3];
+}
+
 /* The begin of a TCP header, up to its flags. */
 #define GUARD_FIRST_LEN 14
 
 static __always_inline enum mpgate_reason guard_first_fragment(const struct mpgate_settings *set, const __u8 *tcp,
 							       bool cut)
 {
-	if (tcp[2] != (bpf_ntohs(set->convert_port) >> 8) || tcp[3] != (bpf_ntohs(set->convert_port) & 0xff))
+	if (!guard_is_port(set, bpf_htons((__u16)(tcp[2] << 8 | tcp[3]))))
 		return MPGATE_R_OTHER;
 	return cut || (tcp[13] & (TCP_SYN_BIT | TCP_ACK_BIT)) == TCP_SYN_BIT ? MPGATE_R_GUARD_HEADERS : MPGATE_R_OTHER;
 }
@@ -375,7 +381,7 @@ static __always_inline enum mpgate_reason guard_first_fragment(const struct mpga
 		if (result != PARSE_TCP)                                                                               \
 			return name##_part(ctx, result, &seg, set);                                                    \
 		if (!segment_is_syn(&seg) ||                                                                           \
-		    (seg.family == 4 ? seg.tuple.ipv4.dport : seg.tuple.ipv6.dport) != set->convert_port ||            \
+		    !guard_is_port(set, seg.family == 4 ? seg.tuple.ipv4.dport : seg.tuple.ipv6.dport) ||              \
 		    !guard_is_ours(&seg))                                                                              \
 			return MPGATE_R_OTHER;                                                                         \
 		if (set->allow_from && !guard_source_allowed(&seg))                                                    \

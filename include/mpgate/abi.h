@@ -139,13 +139,16 @@ enum mpgate_accept {
 	MPGATE_ACCEPT_OPEN,
 };
 
+#define MPGATE_CONVERT_PORTS 4
+
 struct mpgate_settings {
 	__u32 generation; /* which slot of the gen_* maps is in force */
 	__u32 loaded; /* not 0: that slot holds a policy */
 	__u32 backlog; /* a CPU's share of a listener's accept backlog: above, SYN cookies may be in use */
 	__u32 accept; /* enum mpgate_accept */
-	__be16 convert_port;
+	__be16 convert_port[MPGATE_CONVERT_PORTS]; /* the unused ones are as the first */
 	__u16 cookie_window; /* seconds, either way */
+	__u16 zero;
 	__u32 unchecked_rate; /* unchecked Convert SYNs per second and source */
 	__u32 unchecked_burst;
 	__u32 allow_from; /* not 0: only sources in guard_allow may speak Convert to us */

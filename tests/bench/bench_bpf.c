@@ -223,7 +223,7 @@ int main(void)
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	settings.wall_offset = (wall.tv_sec - boot.tv_sec) * 1000000000ULL;
-	settings.convert_port = htons(PORT);
+	settings.convert_port[0] = htons(PORT);
 	packets();
 	established(pair);
 	for (int i = STEER_UDP; i < XDP_EMPTY; i++)

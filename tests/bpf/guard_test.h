@@ -14,6 +14,7 @@
 #include "variants.h"
 
 #define PORT 8803
+#define OTHER_PORT 443
 #define KEY_ID 0x123456
 #define NS 1000000000ULL
 #define WINDOW 30
@@ -166,7 +167,8 @@ static void data_plane_open(void)
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	settings.wall_offset = (wall.tv_sec - boot.tv_sec) * NS + wall.tv_nsec - boot.tv_nsec;
-	settings.convert_port = htons(PORT);
+	for (unsigned i = 0; i < MPGATE_CONVERT_PORTS; i++)
+		settings.convert_port[i] = htons(i + 1 < MPGATE_CONVERT_PORTS ? PORT : OTHER_PORT);
 	dp_settings(skel, &settings);
 	map_set(skel->maps.guard_keys, &id, &key);
 	dp_local(skel, 4, ours(4));

@@ -278,7 +278,7 @@ static void test_convert_settings(void)
 
 	CU_ASSERT_EQUAL(datapath_set_convert(dp, &cfg), 0);
 	s = settings_now();
-	CU_ASSERT(s.accept == MPGATE_ACCEPT_OPEN && s.convert_port == htons(8803) && s.cookie_window == 30);
+	CU_ASSERT(s.accept == MPGATE_ACCEPT_OPEN && s.convert_port[0] == htons(8803) && s.cookie_window == 30);
 	CU_ASSERT(s.unchecked_rate == 50 && s.unchecked_burst >= 50 && s.allow_from);
 	CU_ASSERT_EQUAL(count_keys(fd, sizeof(key)), 2);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(fd, &key, &value), 0);

@@ -108,7 +108,7 @@ static __u64 unchecked(const struct packet *p)
 static void guard_leaves_vlans_to_their_devices(void)
 {
 	settings.accept = MPGATE_ACCEPT_KEYED;
-	settings.convert_port = htons(8803);
+	settings.convert_port[0] = htons(8803);
 	dp_settings(skel, &settings);
 	dp_local(skel, 4, SERVER4);
 	dp_local(skel, 6, SERVER6);

@@ -15,7 +15,7 @@ static void header_variants_are_checked_too(void)
 			message_make(&m, CONNECT | COOKIE, 0, KEY_ID, forge);
 			p.family = family;
 			p.dst = ours(family);
-			p.dport = PORT;
+			p.dport = (i / 2 + forge) % 2 ? PORT : OTHER_PORT;
 			p.data = m.bytes;
 			p.data_len = m.len;
 			expect(p.name, guard(&p, xdp), forge ? MPGATE_R_GUARD_FORGED : MPGATE_R_GUARD_PASS);
@@ -46,6 +46,8 @@ static void hidden_headers_are_dropped(void)
 		p.flags = FLAG_SYN | FLAG_ACK;
 		expect("of an answer", guard(&p, xdp), -1);
 		p.flags = FLAG_SYN;
+		p.dport = OTHER_PORT;
+		expect("first fragment, to the other port of Convert", guard(&p, xdp), MPGATE_R_GUARD_HEADERS);
 		p.dport = 80;
 		expect("to another port", guard(&p, xdp), -1);
 		p.dport = PORT ^ 0x100;

@@ -133,7 +133,7 @@ static void setup(void)
 	sh("echo 0 >/proc/sys/net/ipv4/conf/mpg-tun/rp_filter");
 	link_id = if_nametoindex("mpg-tun");
 	skel = dp_open();
-	settings.convert_port = htons(8803);
+	settings.convert_port[0] = htons(8803);
 	dp_settings(skel, &settings);
 	dp_local(skel, 4, SERVER4);
 	dp_local(skel, 6, SERVER6);

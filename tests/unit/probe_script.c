@@ -159,7 +159,9 @@ void play_new(void)
 	play.wall = NOW;
 	play.s.shm = calloc(1, sizeof(*play.s.shm));
 	CHECK(play.s.shm && keys_init() == 0);
-	*p = (struct peer){ .sup = &play.s, .slot = 1, .keyed = true, .private_tlvs = true, .port = htons(8803) };
+	*p = (struct peer){
+		.sup = &play.s, .slot = 1, .keyed = true, .private_tlvs = true, .port = { htons(8803), htons(8803) }
+	};
 	p->address_count = 2;
 	addr_parse("192.0.2.1", &p->address[0]);
 	addr_parse("2001:db8::1", &p->address[1]);

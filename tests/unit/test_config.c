@@ -101,11 +101,12 @@ static const char full[] =
 	"- { name: wwan0, role: path, path: lte, use: overflow, guard: xdp-generic, gateway: [ link ] }\n"
 	"- { name: net0, role: net }\n"
 	"convert:\n"
-	"  listen: [ 0.0.0.0, \"::\" ]\n  port: 9000\n  accept: issued\n  source: preserve\n"
+	"  listen: [ 0.0.0.0, \"::\" ]\n  port: 9000\n  ports: [ 443, 81 ]\n  accept: issued\n  source: preserve\n"
 	"  allow-from: [ 10.0.0.0/8, \"fd00::/8\" ]\n  allow-to: [ 192.0.2.0/24, \"2001:db8::/32\" ]\n"
 	"  window: 20\n  unchecked-syn-rate: 7\n  pending-per-client: 8\n"
 	"peers:\n"
-	"- { name: hub1, address: [ 192.0.2.10, \"2001:db8::10\" ], port: 99, key-file: a.key, previous-key-file: "
+	"- { name: hub1, address: [ 192.0.2.10, \"2001:db8::10\" ], port: 99, ports: [ 443 ], key-file: a.key, "
+	"previous-key-file: "
 	"b.key,\n"
 	"    allow-source: [ 192.168.1.0/24, \"fd01::/64\" ], park: 4, accept-to: [ 192.168.7.0/24, \"fd07::/64\" ] }\n"
 	"- { name: hub2, address: [ 192.0.2.11 ], dialect: rfc8803, mode: explicit, ready: 3 }\n"
@@ -235,11 +236,16 @@ static bool same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
 	       memcmp(&a->target, &b->target, sizeof(a->target)) == 0 && a->target_port == b->target_port;
 }
 
+static bool same_ports(const struct cfg_ports *a, const struct cfg_ports *b)
+{
+	return a->count == b->count && !memcmp(a->port, b->port, a->count * sizeof(a->port[0]));
+}
+
 static bool same_convert(const struct cfg_convert *a, const struct cfg_convert *b)
 {
 	return a->listening == b->listening && SAME_BYTES(a, b, listen, listen_count) &&
-	       SAME_BYTES(a, b, join, join_count) && a->port == b->port && a->accept == b->accept &&
-	       a->source == b->source && same_prefixes(&a->allow_from, &b->allow_from) &&
+	       SAME_BYTES(a, b, join, join_count) && a->port == b->port && same_ports(&a->ports, &b->ports) &&
+	       a->accept == b->accept && a->source == b->source && same_prefixes(&a->allow_from, &b->allow_from) &&
 	       same_prefixes(&a->allow_to, &b->allow_to) && a->window == b->window &&
 	       a->unchecked_rate == b->unchecked_rate && a->pending_per_client == b->pending_per_client &&
 	       same_prefixes(&a->pool, &b->pool) && a->pool_ports.from == b->pool_ports.from &&
@@ -256,7 +262,7 @@ static bool same_mapping_log(const struct cfg_mapping_log *a, const struct cfg_m
 static bool same_peer(const struct cfg_peer *a, const struct cfg_peer *b)
 {
 	return same_text(a->name, b->name) && SAME_BYTES(a, b, address, address_count) && a->port == b->port &&
-	       a->mode == b->mode && same_text(a->key_file, b->key_file) &&
+	       same_ports(&a->ports, &b->ports) && a->mode == b->mode && same_text(a->key_file, b->key_file) &&
 	       same_text(a->previous_key_file, b->previous_key_file) && a->dialect == b->dialect &&
 	       a->ready == b->ready && same_prefixes(&a->allow_source, &b->allow_source) && a->park == b->park &&
 	       same_prefixes(&a->accept_to, &b->accept_to);
@@ -385,6 +391,36 @@ static void test_round_trip(void)
 		round_trip(reachable[i]);
 }
 
+/* Where a peer is dialed: all addresses at its own port, then at the others. */
+static void test_ends(void)
+{
+	struct cfg_error err = { "" };
+	struct config *cfg;
+	struct cfg_end end[CFG_PEER_ENDS];
+	struct cfg_peer *p;
+
+	CU_ASSERT_EQUAL_FATAL(parse(full, &cfg, &err), 0);
+	p = &cfg->peers[0];
+	CU_ASSERT_EQUAL(config_ends(p, end), 4);
+	for (unsigned i = 0; i < 4; i++) {
+		CU_ASSERT_EQUAL(end[i].port, i < 2 ? 99 : 443);
+		CU_ASSERT_EQUAL(memcmp(&end[i].addr, &p->address[i % 2], sizeof(end[i].addr)), 0);
+	}
+	p->port = 443; /* as DNS may say */
+	CU_ASSERT_EQUAL(config_ends(p, end), 2);
+	p->port = 8803;
+	for (unsigned i = 1; i < CFG_PORTS - 1; i++)
+		p->ports.port[p->ports.count++] = (uint16_t)i;
+	p->ports.port[p->ports.count - 1] = 8803;
+	CU_ASSERT_EQUAL(config_ends(p, end), 6);
+	p->ports.port[p->ports.count - 1] = 7;
+	CU_ASSERT_EQUAL(config_ends(p, end), CFG_PEER_ENDS);
+	CU_ASSERT_EQUAL(config_ends(&cfg->peers[2], end), 0);
+	CU_ASSERT_TRUE(cfg_has_port(&cfg->convert.ports, 81));
+	CU_ASSERT_FALSE(cfg_has_port(&cfg->convert.ports, 9000));
+	config_free(cfg);
+}
+
 /* Where joins come to the port of Convert, somebody listens. */
 static void test_join(void)
 {
@@ -450,6 +486,7 @@ int main(void)
 		{ "rules that can match are taken", test_reachable },
 		{ "defaults", test_defaults },
 		{ "everything given", test_everything },
+		{ "where a peer is dialed", test_ends },
 		{ "print and read again", test_round_trip },
 		{ "where joins come to", test_join },
 		{ "a hint for unequal links", test_hint },

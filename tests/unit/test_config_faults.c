@@ -67,6 +67,28 @@ static const struct {
 	{ "convert: { accept: open, allow-from: [ 192.0.2.0/24 ], listen: [ 1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, "
 	  "1.1.1.5, 1.1.1.6, 1.1.1.7, 1.1.1.8, 1.1.1.9 ] }\n",
 	  "1: more than 8 addresses" },
+	/* further ports */
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: [ 1, 2, 3, 4 ]\n",
+	  "5: ports: 4 are more than 3" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: []\n",
+	  "5: ports: the list is empty" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: [ 0 ]\n",
+	  "5: ports: 0 is not a port: 1 to 65535" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: [ 65536 ]\n",
+	  "5: ports: 65536 is not a port: 1 to 65535" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: [ 443, 443 ]\n",
+	  "5: ports: 443 is there twice" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1 ]\n  ports: [ 8803 ]\n",
+	  "5: ports: 8803 is there twice" },
+	{ "peers:\n- name: a\n  key-file: a.key\n  ports: [ 443 ]\n", "4: peer 'a': ports need an address" },
+	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1, 192.0.2.2, 192.0.2.3 ]\n  ports: [ 1, 2 ]\n",
+	  "5: peer 'a': 3 addresses at 3 ports each are more than 8" },
+	{ "peers: [ { name: gw, key-file: a.key } ]\nconvert:\n  ports: [ 443 ]\n", "3: convert: ports need listen" },
+	{ CONVERT "  ports: [ 443 ]\n", "4: convert: 7 addresses at 2 ports each are more than 8" },
+	{ "peers: [ { name: gw, key-file: a.key } ]\nconvert:\n  listen: [ 192.0.2.1, 192.0.2.2 ]\n  ports: [ 1, 2, 3 "
+	  "]\n"
+	  "  join: [ 192.0.2.3 ]\n",
+	  "5: listen and join have more than 8 addresses together, each at all ports" },
 	/* not in this version */
 	{ "policy:\n  default: proxy\n", "2: default: proxy is not available in this version" },
 	/* numbers and names */
@@ -297,6 +319,9 @@ static const struct {
 	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { listen: [ \"::\" ] }\n"
 		"transparent: { join: [ 192.0.2.1 ], port: 8803 }\n",
 	  "6: port 8803 is that of Convert" },
+	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { listen: [ \"::\" ], ports: [ 443, 444 ] }\n"
+		"transparent: { join: [ 192.0.2.1 ], port: 444 }\n",
+	  "6: port 444 is that of Convert" },
 	{ LINKS "peers: [ { name: gw, key-file: a.key } ]\nconvert: { source: preserve }\n"
 		"transparent: { join: [ 192.0.2.1 ] }\n",
 	  "4: peer 'gw' needs allow-source, since convert.source is preserve: the prefixes of its hosts" },

@@ -219,7 +219,7 @@ static void test_found(void)
 	CU_ASSERT_STRING_EQUAL(discover_error(discover(), hub()), "");
 	answer("192.0.2.1", "2001:db8::1");
 	CU_ASSERT_EQUAL(p->address_count, 2);
-	CU_ASSERT_EQUAL(p->port, htons(8803));
+	CU_ASSERT_EQUAL(p->port[0], htons(8803));
 	CU_ASSERT_EQUAL(script.s.cfg->peers[0].address_count, 2);
 	CU_ASSERT_EQUAL(told.changes, 1);
 	CU_ASSERT_EQUAL(script.s.probes, 2);
@@ -275,7 +275,44 @@ static void test_other_addresses(void)
 	r.port = 9000;
 	say(&r);
 	CU_ASSERT_EQUAL(p->state, PEER_UNKNOWN);
-	CU_ASSERT_EQUAL(p->port, htons(9000));
+	CU_ASSERT_EQUAL(p->port[0], htons(9000));
+	CU_ASSERT_TRUE(ends());
+}
+
+/* Its other ports are at the addresses that are found, and what is known of them stays as theirs. */
+static void test_other_ports(void)
+{
+	struct resolve_question q;
+	struct resolve_answer r;
+	struct peer *p;
+
+	start(PEERS "- { name: hub, domain: hub.example, ports: [ 443 ], key-file: a.key }\n");
+	p = script_peer("hub");
+	answer("192.0.2.1", "192.0.2.2");
+	CU_ASSERT_EQUAL(p->address_count, 4);
+	CU_ASSERT_EQUAL(p->own_count, 2);
+	CU_ASSERT_EQUAL(p->port[1], htons(8803));
+	CU_ASSERT_EQUAL(p->port[3], htons(443));
+	CU_ASSERT_EQUAL(memcmp(&p->address[3], &p->address[1], sizeof(p->address[1])), 0);
+	script_all_end(&script_good);
+	CU_ASSERT_EQUAL(p->state, PEER_UP);
+	loop_pass(601000);
+	script_all_end(&script_good);
+	p->health.way[3].rtt_us = 4242; /* the second address at the other port */
+	answer("192.0.2.2", NULL);
+	CU_ASSERT_EQUAL(p->address_count, 2);
+	CU_ASSERT_EQUAL(p->port[1], htons(443));
+	CU_ASSERT_EQUAL(p->health.way[1].rtt_us, 4242);
+	CU_ASSERT_EQUAL(p->state, PEER_UP);
+	script_all_end(&script_good);
+	loop_pass(601000);
+	script_all_end(&script_good);
+	CU_ASSERT_TRUE_FATAL(next_question(&q));
+	r = found(&q, "192.0.2.2", NULL);
+	r.port = 443;
+	say(&r);
+	CU_ASSERT_EQUAL(p->address_count, 1); /* which is no other port then */
+	CU_ASSERT_EQUAL(p->port[0], htons(443));
 	CU_ASSERT_TRUE(ends());
 }
 
@@ -534,6 +571,7 @@ int main(void)
 		{ "an answer", test_found },
 		{ "another one", test_other_addresses },
 		{ "answers of no use", test_no_use },
+		{ "other ports", test_other_ports },
 		{ "half an answer", test_in_part },
 		{ "bounds of the TTL", test_ttl },
 		{ "our own addresses", test_ours },

@@ -141,7 +141,7 @@ static void test_reload_between_tries(void)
 
 	start();
 	c = open_client(0, 1, GET);
-	world.config.peers[0].port = htons(1);
+	world.config.peers[0].port[0] = htons(1);
 	world_reload();
 	CU_ASSERT_EQUAL(world_dialed(0)->end, OPEN);
 	how = ECONNREFUSED;

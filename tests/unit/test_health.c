@@ -66,15 +66,17 @@ static void test_ways(void)
 /* More paths than there is room for: every address has some. */
 static void test_bound(void)
 {
-	static const bool four[CFG_PEER_ADDRESSES] = { true, true, true, true };
+	static const bool all[CFG_PEER_ENDS] = { true, true, true, true, true, true, true, true };
 	struct health_path many[MPGATE_MAX_LINKS] = { 0 };
 	struct health h = { 0 };
 
 	for (unsigned i = 0; i < MPGATE_MAX_LINKS; i++)
 		many[i].name[0] = (char)(i + 1);
-	health_set_ways(&h, four, 4, many, MPGATE_MAX_LINKS, T0);
-	CU_ASSERT_EQUAL(h.count, HEALTH_WAYS);
-	CU_ASSERT_EQUAL(h.way[HEALTH_WAYS - 1].address, 3);
+	for (unsigned n = 1; n <= CFG_PEER_ENDS; n *= 2) {
+		health_set_ways(&h, all, n, many, MPGATE_MAX_LINKS, T0);
+		CU_ASSERT_EQUAL(h.count, HEALTH_WAYS);
+		CU_ASSERT_EQUAL(h.way[HEALTH_WAYS - 1].address, n - 1);
+	}
 }
 
 static void test_kept(void)
@@ -468,6 +470,50 @@ static void test_spare(void)
 	CU_ASSERT_EQUAL(health_due(&h, T0 + 1000 + HEALTH_SPARE_MS, &next), -1);
 }
 
+/* One address at two ports: the own one, unless more ways bond at the other, and back. */
+static void test_ports(void)
+{
+	static const bool ends[] = { true, false, true, false };
+	struct health h = { .apart = 2 };
+
+	/* Ways 0 and 1 to the first address, 2 to the second; 3 and 4, 5 are the same at the other port. */
+	health_set_ways(&h, ends, 4, paths, 3, T0);
+	CU_ASSERT_EQUAL(h.count, 6);
+	for (unsigned i = 3; i < 6; i++)
+		probe(&h, i, &good, T0);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	for (unsigned i = 0; i < 3; i++)
+		probe(&h, i, &good, T0);
+	CU_ASSERT_EQUAL(health_first(&h), 0);
+	/* What is not used is not probed as if it were. */
+	health_used(&h, T0 + 1);
+	for (unsigned i = 0; i < 6; i++)
+		h.way[i].suspect = false;
+	for (unsigned i = 0; i < 3; i++)
+		probe(&h, i, &good, T0 + HEALTH_BUSY_MS);
+	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_BUSY_MS), T0 + 2 * HEALTH_BUSY_MS);
+	probe(&h, 0, &bad, T0 + 3000); /* the first path is without the own port */
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	CU_ASSERT_EQUAL(health_best(&h, 0), 1);
+	probe(&h, 3, &bad, T0 + 3001); /* and without the other one */
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+	probe(&h, 3, &tcp, T0 + 3002); /* nothing bonds by that */
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+	probe(&h, 3, &good, T0 + 3003);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	probe(&h, 1, &bad, T0 + 3004);
+	probe(&h, 2, &bad, T0 + 3005);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	probe(&h, 0, &good, T0 + 3006);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	probe(&h, 1, &good, T0 + 3007);
+	CU_ASSERT_EQUAL(health_first(&h), 0);
+	/* Without `apart` they are two machines, and the first one's path does. */
+	probe(&h, 0, &bad, T0 + 3008);
+	h.apart = 4;
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "ways", test_ways },
@@ -480,6 +526,7 @@ int main(void)
 				{ "the second best", test_second },
 				{ "where joins go", test_joins },
 				{ "second address", test_second_address },
+				{ "another port", test_ports },
 				{ "cadence", test_cadence },
 				{ "one is dead while the peer is in use", test_dead_in_use },
 				{ "backoff", test_backoff },

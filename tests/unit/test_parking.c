@@ -94,7 +94,7 @@ static void test_reload(void)
 	sock_refuse(parking(3), ECONNREFUSED);
 	world_settle();
 	CU_ASSERT_EQUAL(parking_count(), 4);
-	world.config.peers[0].port = htons(1);
+	world.config.peers[0].port[0] = htons(1);
 	world_reload();
 	CU_ASSERT_EQUAL(parking_count(), 5);
 	CU_ASSERT_TRUE(world_end());

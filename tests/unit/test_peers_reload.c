@@ -69,6 +69,7 @@ static void test_another_one(void)
 		HUB("address: [ 192.0.2.9, 192.0.2.1 ], key-file: a.key"),
 		HUB("address: [ 192.0.2.1 ], key-file: a.key"),
 		HUB("address: [ 192.0.2.1, 192.0.2.9 ], port: 5000, key-file: a.key"),
+		HUB("address: [ 192.0.2.1, 192.0.2.9 ], ports: [ 443 ], key-file: a.key"),
 		HUB("key-file: a.key"),
 	};
 
@@ -90,7 +91,7 @@ static void test_another_one(void)
 		CU_ASSERT_EQUAL(script.s.shm->peers[p->slot].clock, 0);
 		CU_ASSERT_EQUAL(script.s.shm->peers[p->slot].syn_data, SYN_DATA_UNKNOWN);
 		CU_ASSERT_EQUAL(p->keyed, script.s.cfg->peers[0].key_file != NULL);
-		CU_ASSERT_EQUAL(p->port, htons(script.s.cfg->peers[0].port));
+		CU_ASSERT_EQUAL(p->port[0], htons(script.s.cfg->peers[0].port));
 		/* Those of the one before are gone, and each way is probed at once. */
 		CU_ASSERT_EQUAL(script.begun - begun, p->address_count);
 		CU_ASSERT_EQUAL(script.s.probes, p->address_count);

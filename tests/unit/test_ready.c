@@ -255,7 +255,7 @@ static void test_reload(void)
 	world.config.head.idle_s++;
 	world_reload();
 	CU_ASSERT_EQUAL(p->end, OPEN);
-	world.config.peers[1].port = htons(1);
+	world.config.peers[1].port[0] = htons(1);
 	world_reload();
 	CU_ASSERT_EQUAL(p->end, CLOSED_BY_RESET);
 	CU_ASSERT_TRUE(world_end());

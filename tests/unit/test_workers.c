@@ -101,6 +101,24 @@ static void test_listeners(void)
 	CU_ASSERT_TRUE(crew_end());
 }
 
+/* All addresses at each port. */
+static void test_listeners_at_ports(void)
+{
+	static const uint16_t ports[] = { 8803, 443, 80 };
+
+	crew_new();
+	crew.cfg.convert.listening = true;
+	crew.cfg.convert.ports = (struct cfg_ports){ .port = { 443, 80 }, .count = 2 };
+	CU_ASSERT_EQUAL(workers_listen(&crew.s), 0);
+	CU_ASSERT_EQUAL(worker(0)->listener_count, 8);
+	for (unsigned k = 2; k < 8; k++) {
+		CU_ASSERT_TRUE(worker(0)->listeners[k].convert);
+		CU_ASSERT_EQUAL(crew.listener[k].port, htons(ports[k / 2 - 1]));
+		CU_ASSERT_EQUAL(addr_is_v4(&crew.listener[k].addr), k % 2 == 0);
+	}
+	CU_ASSERT_TRUE(crew_end());
+}
+
 /* The port of the first may be in use on the second: another one, a bounded number of times. */
 static void test_listeners_that_fail(void)
 {
@@ -479,6 +497,7 @@ int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "listeners", test_listeners },
+		{ "listeners at several ports", test_listeners_at_ports },
 		{ "listeners that cannot be opened", test_listeners_that_fail },
 		{ "what a worker starts with", test_start },
 		{ "a ring for each process", test_rings },

@@ -190,7 +190,7 @@ static void configure(void)
 
 		*p = (struct snapshot_peer){ .slot = (uint16_t)i,
 					     .flags = SNAPSHOT_PEER_PRIVATE | SNAPSHOT_PEER_KEYED,
-					     .port = htons(CONVERT_DEFAULT_PORT),
+					     .port = { htons(CONVERT_DEFAULT_PORT), htons(CONVERT_DEFAULT_PORT) },
 					     .address_count = 2,
 					     .send = { .k0 = i, .k1 = 99, .id = 100 + i } };
 		for (unsigned j = 0; j < 2; j++)

@@ -19,23 +19,23 @@
 #define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL } }, note }
 /* clang-format on */
 
-static const struct view status_view =
-	VIEW(NULL,
-	     LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
-		   AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
-		   PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
-		   PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
-		   PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"),
-		   PLAIN("peers unknown", "peers.unknown"), PLAIN("peers passive", "peers.passive"),
-		   PLAIN("takes Convert", "convert.listening"), PLAIN("  port", "convert.port"),
-		   PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
-	     TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
-		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
-	     TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
-		   PLAIN("INDEX", "ifindex"), PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"),
-		   PLAIN("GATE", "gate"), PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
-	     TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
-		   PLAIN("WHY", "why")));
+static const struct view status_view = VIEW(
+	NULL,
+	LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
+	      AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
+	      PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
+	      PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
+	      PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"), PLAIN("peers unknown", "peers.unknown"),
+	      PLAIN("peers passive", "peers.passive"), PLAIN("takes Convert", "convert.listening"),
+	      PLAIN("  port", "convert.port"), PLAIN("  other ports", "convert.ports"),
+	      PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
+	TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
+	      PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
+	TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"), PLAIN("INDEX", "ifindex"),
+	      PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"), PLAIN("GATE", "gate"),
+	      PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
+	TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
+	      PLAIN("WHY", "why")));
 
 static const struct view flows_view =
 	VIEW("there are more flows than are shown",
@@ -75,7 +75,7 @@ static const struct view peers_view = VIEW(
 	      PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
 	      AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("FROM", "from"),
 	      AGE("ASKED IN", "asked_in_s"), PLAIN("LOOKUP ERROR", "lookup_error"), PLAIN("LAST ERROR", "last_error")),
-	TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PATH", "path"),
+	TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PORT", "port"), PLAIN("PATH", "path"),
 	      PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
 	      PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("FORGETS ms", "forgets_ms"),
 	      PLAIN("LAST ERROR", "last_error")));

@@ -53,6 +53,8 @@ int cfg_build_join(struct build *b); /* convert.join */
 int cfg_build_peers(struct build *b);
 int cfg_check_domain(struct build *b, unsigned i); /* of the peer i as it was written */
 int cfg_build_domain(struct build *b, unsigned i);
+int cfg_build_peer_ports(struct build *b, unsigned i);
+int cfg_build_convert_ports(struct build *b);
 int cfg_check_keys(struct build *b); /* the last step of it */
 int cfg_build_groups(struct build *b);
 int cfg_build_sets(struct build *b);

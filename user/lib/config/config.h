@@ -20,6 +20,8 @@
 #define CFG_LINK_HOST (-2) /* this machine itself */
 #define CFG_HOST "host" /* the same in the file */
 #define CFG_PEER_ADDRESSES 4 /* tried one after the other */
+#define CFG_PEER_ENDS 8 /* the same, at each of its ports */
+#define CFG_PORTS 4 /* of Convert: the own one, and others */
 #define CFG_POOL_PREFIXES 64 /* looked through for each connection */
 #define CFG_RULE_PATHS 8 /* of a rule; a connection has no more subflows */
 #define CFG_JOIN_ADDRESSES 4 /* each is an MPTCP endpoint, of which the kernel has 8 */
@@ -80,6 +82,11 @@ struct cfg_port_range {
 	uint16_t from, to; /* host order, both included */
 };
 
+struct cfg_ports {
+	uint16_t port[CFG_PORTS - 1]; /* host order */
+	unsigned count;
+};
+
 struct cfg_convert {
 	bool listening; /* `listen` was given */
 	struct mpgate_addr *listen;
@@ -87,6 +94,7 @@ struct cfg_convert {
 	struct mpgate_addr *join; /* our own, announced: there further subflows come, not to those of listen */
 	unsigned join_count;
 	uint16_t port;
+	struct cfg_ports ports; /* others, where the same is listened for */
 	enum cfg_accept accept;
 	enum cfg_source source;
 	struct cfg_prefixes allow_from; /* who may speak Convert to us; empty: anyone (keyed only) */
@@ -129,6 +137,7 @@ struct cfg_peer {
 	struct mpgate_addr *address;
 	unsigned address_count;
 	uint16_t port;
+	struct cfg_ports ports; /* others of the same machine, for paths where that one is closed */
 	char *domain; /* whose SRV records say address and port; NULL: none */
 	bool dhcp; /* an option of DHCP says them, or the domain */
 	char *key_file; /* absolute or relative to the working directory, resolved by config_load; NULL: none */
@@ -285,6 +294,32 @@ static inline bool config_steers(const struct cfg_rule *rule)
 static inline bool config_dials(const struct cfg_peer *p)
 {
 	return p->address_count || p->domain || p->dhcp;
+}
+
+bool cfg_has_port(const struct cfg_ports *p, uint16_t port);
+
+/* Where a peer may be dialed. */
+struct cfg_end {
+	struct mpgate_addr addr;
+	uint16_t port; /* host order */
+};
+/*
+ * Its addresses at its own port, in their order, then at each other one, as many as there is room for: how many. With
+ * a domain or by DHCP its own port may be one of the others.
+ */
+static inline unsigned config_ends(const struct cfg_peer *p, struct cfg_end out[CFG_PEER_ENDS])
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k <= p->ports.count; k++) {
+		uint16_t port = k ? p->ports.port[k - 1] : p->port;
+
+		if (k && port == p->port)
+			continue;
+		for (unsigned i = 0; i < p->address_count && n < CFG_PEER_ENDS; i++)
+			out[n++] = (struct cfg_end){ .addr = p->address[i], .port = port };
+	}
+	return n;
 }
 
 /* Is a peer of mode transparent? */

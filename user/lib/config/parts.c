@@ -343,7 +343,9 @@ int cfg_build_convert(struct build *b)
 	if (r)
 		return r;
 	convert->port = (uint16_t)port;
-	r = cfg_take_number(b, "convert.window", raw->window, DEFAULT_WINDOW, 1, 3600, &convert->window);
+	r = cfg_build_convert_ports(b);
+	if (!r)
+		r = cfg_take_number(b, "convert.window", raw->window, DEFAULT_WINDOW, 1, 3600, &convert->window);
 	if (!r)
 		r = cfg_take_number(b, "convert.unchecked-syn-rate", raw->unchecked_rate, DEFAULT_UNCHECKED_RATE, 1,
 				    MAX_RATE, &convert->unchecked_rate);
@@ -478,11 +480,12 @@ static int build_peer(struct build *b, unsigned i)
 	r = cfg_build_prefixes(b, place, raw->accept_to, raw->accept_to_count, &peer->accept_to);
 	if (r)
 		return r;
-	if (raw->domain || raw->dhcp)
-		return cfg_build_domain(b, i);
 	snprintf(place, sizeof(place), "peers[%u].address", i);
-	return cfg_build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES,
-				   "a peer is another machine", &peer->address, &peer->address_count);
+	r = raw->domain || raw->dhcp
+		    ? cfg_build_domain(b, i)
+		    : cfg_build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES,
+					  "a peer is another machine", &peer->address, &peer->address_count);
+	return r ? r : cfg_build_peer_ports(b, i);
 }
 
 int cfg_build_peers(struct build *b)

@@ -176,6 +176,20 @@ static const char *range(const struct cfg_port_range *r, char buf[16])
 	return buf;
 }
 
+static void ports(struct printer *p, const struct cfg_ports *list)
+{
+	if (!list->count)
+		return;
+	open_list(p, "ports", true);
+	for (unsigned i = 0; i < list->count; i++) {
+		char buf[16];
+
+		snprintf(buf, sizeof(buf), "%u", list->port[i]);
+		text(p, buf);
+	}
+	close_list(p);
+}
+
 static void print_convert(struct printer *p, const struct cfg_convert *convert)
 {
 	char buf[16];
@@ -184,6 +198,7 @@ static void print_convert(struct printer *p, const struct cfg_convert *convert)
 	addresses(p, "listen", convert->listen, convert->listen_count);
 	addresses(p, "join", convert->join, convert->join_count);
 	number(p, "port", convert->port);
+	ports(p, &convert->ports);
 	pair(p, "accept", cfg_accept_words[convert->accept].str);
 	prefixes(p, "allow-from", &convert->allow_from);
 	pair(p, "source", cfg_source_words[convert->source].str);
@@ -241,6 +256,7 @@ static void print_peers(struct printer *p, const struct config *cfg)
 			addresses(p, "address", peer->address, peer->address_count);
 			number(p, "port", peer->port);
 		}
+		ports(p, &peer->ports);
 		pair(p, "mode", cfg_mode_words[peer->mode].str);
 		pair(p, "key-file", peer->key_file);
 		pair(p, "previous-key-file", peer->previous_key_file);

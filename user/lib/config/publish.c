@@ -123,13 +123,17 @@ static int check_convert(struct build *b, unsigned i)
 {
 	const struct cfg_convert *convert = &b->cfg->convert;
 	const struct cfg_rule *rule = &b->cfg->rules[i];
-	unsigned k;
+	unsigned k, j;
 
 	for (k = 0; k < convert->listen_count; k++)
-		if (has_port(rule, convert->port) && has_address(rule, &convert->listen[k]))
-			return cfg_fail(b, cfg_at(b, "%s.port", cfg_rule_at(b, i)),
-					"publish '%s': at port %u of its addresses Convert is accepted", rule->name,
-					convert->port);
+		for (j = 0; j <= convert->ports.count; j++) {
+			uint16_t port = j ? convert->ports.port[j - 1] : convert->port;
+
+			if (has_port(rule, port) && has_address(rule, &convert->listen[k]))
+				return cfg_fail(b, cfg_at(b, "%s.port", cfg_rule_at(b, i)),
+						"publish '%s': at port %u of its addresses Convert is accepted",
+						rule->name, port);
+		}
 	return 0;
 }
 

@@ -33,6 +33,8 @@ struct raw_convert {
 	unsigned allow_from_count, allow_to_count, pool_count;
 	char *pool_ports;
 	uint32_t *per_subscriber;
+	unsigned *ports;
+	unsigned ports_count;
 };
 
 /* What is built from it is checked in mapping.c. */
@@ -54,6 +56,8 @@ struct raw_peer {
 	char **address, **allow_source, **accept_to;
 	unsigned address_count, allow_source_count, accept_to_count;
 	uint32_t *port, *ready, *park;
+	unsigned *ports;
+	unsigned ports_count;
 	enum cfg_mode mode;
 	uint8_t dhcp; /* 0 or 1 */
 	char *key_file, *previous_key_file, *domain;

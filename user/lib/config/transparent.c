@@ -56,7 +56,8 @@ int cfg_build_transparent(struct build *b)
 	if (r)
 		return r;
 	t->port = (uint16_t)port;
-	if (b->cfg->convert.listening && port == b->cfg->convert.port)
+	if (b->cfg->convert.listening &&
+	    (port == b->cfg->convert.port || cfg_has_port(&b->cfg->convert.ports, t->port)))
 		return cfg_fail(b, "transparent.port", "port %u is that of Convert", port);
 	return 0;
 }
@@ -93,9 +94,9 @@ static int listen_to_join(struct build *b)
 		if (!has_address(all, c->listen_count, &any[!addr_is_v4(&c->join[i])]) &&
 		    !has_address(all, c->listen_count, &c->join[i]))
 			all[c->listen_count++] = c->join[i];
-	if (c->listen_count > CFG_LISTEN_ADDRESSES)
-		return cfg_fail(b, "convert.join", "listen and join have more than %d addresses together",
-				CFG_LISTEN_ADDRESSES);
+	if (c->listen_count * (1 + c->ports.count) > CFG_LISTEN_ADDRESSES)
+		return cfg_fail(b, "convert.join", "listen and join have more than %d addresses together%s",
+				CFG_LISTEN_ADDRESSES, c->ports.count ? ", each at all ports" : "");
 	return 0;
 }
 

@@ -119,6 +119,15 @@ static json_t *status_features(const struct supervisor *s)
 	return all;
 }
 
+static json_t *list_ports(const struct cfg_ports *p)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < p->count; i++)
+		json_array_append_new(all, json_integer(p->port[i]));
+	return all;
+}
+
 static json_t *status(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -143,6 +152,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_set_int(peers, "passive", passive);
 	json_object_set_new(convert, "listening", json_boolean(s->cfg->convert.listening));
 	json_set_int(convert, "port", s->cfg->convert.listening ? s->cfg->convert.port : 0);
+	json_object_set_new(convert, "ports", list_ports(&s->cfg->convert.ports));
 	json_set_text(convert, "accept", s->cfg->convert.listening ? accept_names[s->cfg->convert.accept] : "none");
 	json_object_set_new(convert, "draining", json_boolean(s->shm->draining));
 	json_set_text(o, "instance", s->cfg->instance);
@@ -331,6 +341,7 @@ static void add_ways(const struct supervisor *s, const struct peer *p, json_t *a
 
 		json_set_text(o, "peer", p->name);
 		json_set_text(o, "address", addr_print(&p->address[w->address], text));
+		json_set_int(o, "port", ntohs(p->port[w->address]));
 		for (unsigned k = 0; k < s->cfg->link_count; k++)
 			if (!strcmp(s->cfg->links[k].name, w->path.name)) {
 				json_set_text(o, "path", s->cfg->links[k].path);
@@ -383,11 +394,11 @@ static json_t *peers(void *arg, const json_t *parameters, const char **error, ch
 		uint64_t now = uv_now(&s->loop);
 		char text[ADDR_TEXT];
 
-		for (unsigned k = 0; k < p->address_count; k++)
+		for (unsigned k = 0; k < p->own_count; k++)
 			json_array_append_new(addrs, json_string(addr_print(&p->address[k], text)));
 		json_set_text(o, "name", p->name);
 		json_object_set_new(o, "addresses", addrs);
-		json_set_int(o, "port", ntohs(p->port));
+		json_set_int(o, "port", ntohs(p->port[0]));
 		json_set_text(o, "state",
 			      !config_dials(&s->cfg->peers[i]) && !p->left_out ? "passive"
 			      : p->silent				       ? "silent"

@@ -141,7 +141,8 @@ static void convert_settings(const struct datapath *dp, const struct config *cfg
 	s->accept = c->listening ? accept[c->accept] : MPGATE_ACCEPT_NONE;
 	s->tags = cfg->transparent.accept;
 	s->learns = config_learns(cfg);
-	s->convert_port = htons(c->port);
+	for (unsigned i = 0; i < MPGATE_CONVERT_PORTS; i++)
+		s->convert_port[i] = htons(i && i <= c->ports.count ? c->ports.port[i - 1] : c->port);
 	s->cookie_window = (uint16_t)c->window;
 	s->replay_buckets = dp->replay_buckets;
 	s->unchecked_rate = c->unchecked_rate;

@@ -124,13 +124,13 @@ struct peer_shared {
 	 * Where connections to each of its addresses leave from; all zero: the kernel chooses. Written while it may be
 	 * read: a mix of an old and a new address is none of this machine's and cannot be bound to.
 	 */
-	struct mpgate_addr from[CFG_PEER_ADDRESSES];
+	struct mpgate_addr from[CFG_PEER_ENDS];
 	uint32_t ways_written; /* odd while the next ones are being written; by the supervisor */
 	uint32_t way_count;
 	struct way_shared way[WAYS_SHARED]; /* by address of the peer, then best first */
 	/* The same of the second best path; `late_ms` says whether there is one. */
-	struct mpgate_addr second[CFG_PEER_ADDRESSES];
-	uint32_t late_ms[CFG_PEER_ADDRESSES]; /* a handshake over the best path takes longer than usual; 0: no second */
+	struct mpgate_addr second[CFG_PEER_ENDS];
+	uint32_t late_ms[CFG_PEER_ENDS]; /* a handshake over the best path takes longer than usual; 0: no second */
 	uint32_t others; /* bits, by address: others may have it as well (Joins), who know nothing of our requests */
 	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
 };
@@ -295,13 +295,13 @@ struct logger_start {
 struct snapshot_peer {
 	uint16_t slot;
 	uint16_t flags; /* SNAPSHOT_PEER_* */
-	__be16 port;
 	uint8_t address_count;
 	uint8_t ready; /* connections opened ahead, a worker */
 	uint8_t park; /* connections kept open for it, a worker */
-	uint8_t zero[7];
+	uint8_t zero;
+	__be16 port[CFG_PEER_ENDS]; /* of each address */
 	char name[MAPPING_PEER];
-	struct mpgate_addr address[CFG_PEER_ADDRESSES];
+	struct mpgate_addr address[CFG_PEER_ENDS];
 	struct subkey send; /* for our cookies; valid with SNAPSHOT_PEER_KEYED */
 };
 #define SNAPSHOT_PEER_PRIVATE 1U /* dialect mpgate: private TLVs */

@@ -19,17 +19,18 @@
 /* Where connections of ours go. False: there are too many. */
 static bool read_peers(const struct config *cfg, struct path_settings *out)
 {
-	for (unsigned i = 0; i < cfg->peer_count; i++)
-		for (unsigned k = 0; k < cfg->peers[i].address_count; k++) {
-			const struct cfg_peer *peer = &cfg->peers[i];
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		struct cfg_end end[CFG_PEER_ENDS];
+		unsigned count = config_ends(&cfg->peers[i], end);
 
-			if (joins_find_peer(out, &peer->address[k], peer->port))
+		for (unsigned k = 0; k < count; k++) {
+			if (joins_find_peer(out, &end[k].addr, end[k].port))
 				continue;
 			if (out->peer_count == PATHS_PEERS)
 				return false;
-			out->peer[out->peer_count++] =
-				(struct path_peer){ .addr = peer->address[k], .port = peer->port };
+			out->peer[out->peer_count++] = (struct path_peer){ .addr = end[k].addr, .port = end[k].port };
 		}
+	}
 	return true;
 }
 

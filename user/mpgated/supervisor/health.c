@@ -72,9 +72,12 @@ static bool in_use(const struct health *h, uint64_t now)
 	return h->used && now - h->used < HEALTH_USE_MS;
 }
 
+/* To its address; at another port than the own one only if that is used. */
 static bool is_best(const struct health *h, unsigned way)
 {
-	return health_best(h, h->way[way].address) == (int)way;
+	bool spare = h->apart && h->way[way].address >= h->apart;
+
+	return spare ? health_first(h) == (int)way : health_best(h, h->way[way].address) == (int)way;
 }
 
 /* What is between two probes, which on a slow link are much of what it carries. */
@@ -355,6 +358,29 @@ uint32_t health_late_ms(const struct health *h, unsigned way)
 	return ms < HEALTH_LATE_MOST_MS ? ms : HEALTH_LATE_MOST_MS;
 }
 
+/* How many ways to an address are up and bond. */
+static unsigned bonding(const struct health *h, unsigned address)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < h->count; i++)
+		n += h->way[i].address == address && h->way[i].state == HEALTH_UP && !h->way[i].plain;
+	return n;
+}
+
+/* The best way to the same address at the port where most bond. */
+static int at_best_port(const struct health *h, int way)
+{
+	unsigned most = bonding(h, h->way[way].address), from = h->apart ? h->way[way].address % h->apart : 0;
+
+	for (unsigned a = from; h->apart && a < CFG_PEER_ENDS; a += h->apart)
+		if (bonding(h, a) > most) {
+			most = bonding(h, a);
+			way = health_best(h, a);
+		}
+	return way;
+}
+
 int health_first(const struct health *h)
 {
 	int best = -1;
@@ -365,7 +391,7 @@ int health_first(const struct health *h)
 		if (b >= 0 && (best < 0 || (h->way[best].plain && !h->way[b].plain)))
 			best = b;
 	}
-	return best;
+	return best < 0 ? best : at_best_port(h, best);
 }
 
 bool health_joins(const struct health *h, unsigned address)

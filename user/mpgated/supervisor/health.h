@@ -79,6 +79,7 @@ struct health_way {
 struct health {
 	struct health_way way[HEALTH_WAYS]; /* by address of the peer, then best path first */
 	unsigned count;
+	unsigned apart; /* addresses so far apart are the same one, at another port; 0: none are */
 	uint64_t used; /* ms: last use of the peer, 0: never */
 	bool spare; /* another peer can take over */
 	bool complained; /* a connection had to wait for it, and no probe was answered since */
@@ -143,7 +144,10 @@ int health_best(const struct health *h, unsigned address);
 int health_second(const struct health *h, unsigned address);
 /* A handshake over that way that takes longer than this is late: it is usual by the last probe. */
 uint32_t health_late_ms(const struct health *h, unsigned way);
-/* The best of all; -1: none is up. */
+/*
+ * The best of all; -1: none is up. The same address at another port, where more ways bond: further subflows of a
+ * connection go to its port.
+ */
 int health_first(const struct health *h);
 /* Do further subflows of connections to that address belong where it announces? As the last answer of a way that is up
  * says. */

@@ -145,16 +145,25 @@ static void tell_all(struct peer *p, int probed)
 
 /* --- probes */
 
+/* Its port only where that is another one than usual. */
+static void print_end(const struct peer *p, unsigned address, char text[ADDR_TEXT])
+{
+	if (address < p->own_count)
+		addr_print(&p->address[address], text);
+	else
+		addr_print_port(&p->address[address], p->port[address], text);
+}
+
 static void note_change(const struct peer *p, const struct health_way *w, enum health_state before, bool plain_before)
 {
 	char text[ADDR_TEXT];
 
+	print_end(p, w->address, text);
 	if (w->path.name[0] && w->state != before && (w->state == HEALTH_DOWN || before == HEALTH_DOWN))
-		log_info("peer %s at %s over %s: %s", p->name, addr_print(&p->address[w->address], text), w->path.name,
+		log_info("peer %s at %s over %s: %s", p->name, text, w->path.name,
 			 w->state == HEALTH_UP ? "answers again" : w->error);
 	if (w->plain == plain_before)
 		return;
-	addr_print(&p->address[w->address], text);
 	if (w->plain)
 		log_warn("peer %s at %s%s%s answers in plain TCP only: nothing is bonded that goes there", p->name,
 			 text, w->path.name[0] ? " over " : "", w->path.name);
@@ -174,7 +183,7 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 		health_end(&p->health, (unsigned)way, r, now);
 		note_change(p, &p->health.way[way], before.state, before.plain);
 		if (r->joins_known)
-			paths_set_announces(p->sup->paths, &p->address[address], ntohs(p->port),
+			paths_set_announces(p->sup->paths, &p->address[address], ntohs(p->port[address]),
 					    health_joins(&p->health, address));
 		tell_all(p, way);
 	}
@@ -325,13 +334,14 @@ static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path 
 
 static void set_ways(struct peer *p, const struct health_path *paths, unsigned n)
 {
-	bool v4[CFG_PEER_ADDRESSES];
+	bool v4[CFG_PEER_ENDS];
 	struct health_way first = { 0 };
 
 	if (p->first >= 0)
 		first = p->health.way[p->first];
 	for (unsigned i = 0; i < p->address_count; i++)
 		v4[i] = addr_is_v4(&p->address[i]);
+	p->health.apart = p->own_count;
 	health_set_ways(&p->health, v4, p->address_count, paths, n, uv_now(&p->sup->loop));
 	/* The same way, whose place may be another one now. */
 	if (p->first >= 0)
@@ -371,26 +381,39 @@ static void start_anew(struct peer *p)
 
 /* --- configuration */
 
+/* Where it can be dialed now. True: that is something else than before. */
+static bool set_ends(struct peer *p, const struct cfg_peer *c, bool none)
+{
+	struct cfg_end end[CFG_PEER_ENDS];
+	unsigned count = none ? 0 : config_ends(c, end);
+	bool moved = count != p->address_count || p->port[0] != htons(c->port);
+
+	for (unsigned i = 0; i < count; i++) {
+		moved |= p->port[i] != htons(end[i].port) ||
+			 memcmp(&p->address[i], &end[i].addr, sizeof(end[i].addr)) != 0;
+		p->address[i] = end[i].addr;
+		p->port[i] = htons(end[i].port);
+	}
+	p->port[0] = htons(c->port);
+	p->address_count = count;
+	p->own_count = none ? 0 : c->address_count;
+	return moved;
+}
+
 /* A peer that is left out is one without an address, and down. */
 static void commit(struct peer *p, const struct config *cfg, unsigned i)
 {
 	const struct cfg_peer *c = &cfg->peers[i];
 	char why[sizeof(p->last_error)];
 	bool left_out = config_left_out(cfg, i, why, sizeof(why));
-	unsigned addresses = left_out ? 0 : c->address_count;
 	bool transparent = c->mode == CFG_TRANSPARENT && !left_out;
-	bool moved = p->transparent != transparent || p->port != htons(c->port) || p->address_count != addresses ||
-		     p->left_out != left_out ||
-		     memcmp(p->address, c->address, addresses * sizeof(p->address[0])) != 0 ||
+	bool moved = set_ends(p, c, left_out) || p->transparent != transparent || p->left_out != left_out ||
 		     p->send.id != p->next_send.id || p->send.k0 != p->next_send.k0 || p->send.k1 != p->next_send.k1;
 
 	p->send = p->next_send;
 	p->keyed = c->key_file != NULL;
 	p->transparent = transparent;
 	p->private_tlvs = c->dialect == CFG_DIALECT_MPGATE;
-	p->port = htons(c->port);
-	p->address_count = addresses;
-	memcpy(p->address, c->address, addresses * sizeof(p->address[0]));
 	if (moved)
 		start_anew(p);
 	datapath_set_tag_key(p->sup->dp, p->slot, transparent ? &p->send : NULL);
@@ -465,14 +488,16 @@ void peers_settle(struct supervisor *s)
 }
 
 /* Where the peer's addresses are among the new ones, -1: nowhere. How many stay. */
-static unsigned find_addresses(const struct peer *p, const struct cfg_peer *c, int to[CFG_PEER_ADDRESSES])
+static unsigned find_addresses(const struct peer *p, const struct cfg_peer *c, int to[CFG_PEER_ENDS])
 {
-	unsigned stay = 0;
+	struct cfg_end end[CFG_PEER_ENDS];
+	unsigned stay = 0, count = config_ends(c, end);
 
-	for (unsigned i = 0; i < CFG_PEER_ADDRESSES; i++) {
+	for (unsigned i = 0; i < CFG_PEER_ENDS; i++) {
 		to[i] = -1;
-		for (unsigned k = 0; k < c->address_count && i < p->address_count && to[i] < 0; k++)
-			if (!memcmp(&p->address[i], &c->address[k], sizeof(p->address[0])))
+		for (unsigned k = 0; k < count && i < p->address_count && to[i] < 0; k++)
+			if (p->port[i] == htons(end[k].port) &&
+			    !memcmp(&p->address[i], &end[k].addr, sizeof(p->address[0])))
 				to[i] = (int)k;
 		stay += to[i] >= 0;
 	}
@@ -483,12 +508,10 @@ void peers_readdress(struct supervisor *s, unsigned cfg_index)
 {
 	const struct cfg_peer *c = &s->cfg->peers[cfg_index];
 	struct peer *p = &s->peers[s->peer_slot[cfg_index]];
-	int to[CFG_PEER_ADDRESSES];
-	bool same = find_addresses(p, c, to) && p->port == htons(c->port);
+	int to[CFG_PEER_ENDS];
+	bool same = find_addresses(p, c, to) && p->port[0] == htons(c->port);
 
-	p->port = htons(c->port);
-	p->address_count = c->address_count;
-	memcpy(p->address, c->address, c->address_count * sizeof(p->address[0]));
+	set_ends(p, c, false);
 	if (same) {
 		probe_cancel(p);
 		health_readdress(&p->health, to);

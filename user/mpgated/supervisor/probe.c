@@ -226,10 +226,10 @@ static int dial(struct probe *b)
 	if (fd < 0)
 		return fd;
 	err = tcp_leave_from(fd, &b->path.from);
-	took = err ? err : b->syn_data ? tcp_dial(fd, a, b->peer->port, true, msg, (size_t)n) : -EOPNOTSUPP;
+	took = err ? err : b->syn_data ? tcp_dial(fd, a, b->peer->port[b->address], true, msg, (size_t)n) : -EOPNOTSUPP;
 	if (took == -EOPNOTSUPP) {
 		b->syn_data = false;
-		took = tcp_dial(fd, a, b->peer->port, false, NULL, 0);
+		took = tcp_dial(fd, a, b->peer->port[b->address], false, NULL, 0);
 	}
 	b->sent = took == n;
 	if (took < 0) {

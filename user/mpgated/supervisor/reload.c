@@ -153,6 +153,8 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 		what = "mark";
 	else if (a->convert.port != b->convert.port)
 		what = "convert.port";
+	else if (memcmp(&a->convert.ports, &b->convert.ports, sizeof(a->convert.ports)) != 0)
+		what = "convert.ports";
 	else if (a->convert.listen_count != b->convert.listen_count ||
 		 memcmp(a->convert.listen, b->convert.listen, a->convert.listen_count * sizeof(*a->convert.listen)) !=
 			 0)

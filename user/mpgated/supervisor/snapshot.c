@@ -221,7 +221,7 @@ static int add_peers(const struct supervisor *s, uint8_t **image, uint32_t *size
 		out[i].flags = (uint16_t)((p->private_tlvs ? SNAPSHOT_PEER_PRIVATE : 0) |
 					  (p->keyed ? SNAPSHOT_PEER_KEYED : 0) |
 					  (p->transparent ? SNAPSHOT_PEER_TRANSPARENT : 0));
-		out[i].port = p->port;
+		memcpy(out[i].port, p->port, sizeof(out[i].port));
 		out[i].address_count = (uint8_t)p->address_count;
 		out[i].ready = (uint8_t)s->cfg->peers[i].ready;
 		out[i].park = (uint8_t)s->cfg->peers[i].park;

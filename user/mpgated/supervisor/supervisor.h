@@ -44,9 +44,10 @@ struct peer {
 	bool keyed, private_tlvs;
 	bool transparent; /* it is on the path, or not: it has no address, and is always up */
 	bool left_out; /* see config_left_out() */
-	__be16 port;
-	struct mpgate_addr address[CFG_PEER_ADDRESSES];
+	struct mpgate_addr address[CFG_PEER_ENDS]; /* as config_ends() has them */
+	__be16 port[CFG_PEER_ENDS]; /* of each; the first one also where there is no address */
 	unsigned address_count;
+	unsigned own_count; /* of them, the first: at its own port */
 	enum peer_state state;
 	bool silent; /* up, and yet new connections go to others of its groups: see health_silent() */
 	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests */

@@ -88,14 +88,15 @@ static int listen_convert(struct supervisor *s, struct worker_proc *p)
 
 	if (!c->listening)
 		return 0;
-	for (unsigned i = 0; i < c->listen_count; i++) {
+	for (unsigned i = 0; i < c->listen_count * (1 + c->ports.count); i++) {
+		const struct mpgate_addr *a = &c->listen[i % c->listen_count];
+		unsigned other = i / c->listen_count;
+		__be16 port = htons(other ? c->ports.port[other - 1] : c->port);
 		char text[ADDR_TEXT];
-		int fd;
+		int fd = tcp_listen(a, port, &opt);
 
-		fd = tcp_listen(&c->listen[i], htons(c->port), &opt);
 		if (fd < 0) {
-			log_error("cannot listen on %s: %s", addr_print_port(&c->listen[i], htons(c->port), text),
-				  strerror(-fd));
+			log_error("cannot listen on %s: %s", addr_print_port(a, port, text), strerror(-fd));
 			return fd;
 		}
 		add_listener(p, fd, true);

@@ -101,10 +101,10 @@ static int dial_address(struct worker *w, struct conn *c, const struct snapshot_
 		tcp_close(fd);
 		return (int)n;
 	}
-	n = tcp_dial(fd, a, p->port, syn_data, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
+	n = tcp_dial(fd, a, p->port[c->request.address], syn_data, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
 	if (n == -EOPNOTSUPP && syn_data) {
 		syn_data = false;
-		n = tcp_dial(fd, a, p->port, false, NULL, 0);
+		n = tcp_dial(fd, a, p->port[c->request.address], false, NULL, 0);
 	}
 	c->request.sent = syn_data ? SENT_SYN : SENT_HANDSHAKE;
 	leg_dialed(&c->peer, fd, true);

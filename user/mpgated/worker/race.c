@@ -65,7 +65,7 @@ static bool dial_copy(struct worker *w, struct conn *c, const struct snapshot_pe
 	r->request.second = c->request.raced % 2 == 0;
 	tcp_leave_from(fd, r->request.second ? &shared_of(w, c)->second[c->request.address]
 					     : &shared_of(w, c)->from[c->request.address]);
-	n = tcp_dial(fd, a, p->port, in_syn, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
+	n = tcp_dial(fd, a, p->port[c->request.address], in_syn, data, len < FIRST_SEGMENT ? len : FIRST_SEGMENT);
 	if (n >= 0 && (size_t)n < len)
 		n = park(w, &r->peer.parked, data + n, len - (size_t)n);
 	return n >= 0 && leg_watch(w, r, &r->peer) == 0;

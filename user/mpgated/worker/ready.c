@@ -79,12 +79,12 @@ struct conn *ready_open(struct worker *w, const struct snapshot_peer *p, unsigne
 		return NULL;
 	}
 	r->request.tuple.saddr = *a;
-	r->request.tuple.sport = p->port;
+	r->request.tuple.sport = p->port[address];
 	r->request.slot = p->slot;
 	r->request.address = (uint8_t)address;
 	leg_dialed(&r->peer, fd, true);
 	conn_leave_from(w, fd, p->slot, address);
-	ret = (int)tcp_dial(fd, a, p->port, false, NULL, 0);
+	ret = (int)tcp_dial(fd, a, p->port[address], false, NULL, 0);
 	if (!ret)
 		ret = leg_watch(w, r, &r->peer);
 	if (ret) {
