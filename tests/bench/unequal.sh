@@ -3,7 +3,7 @@
 # unequal.sh: goodput over two unequal links, beside that of the better one alone. A table for docs/paths.md, on standard
 # output. PAIRS: "MBIT+MBIT[/MS[+MS]] ..." with the time that the shapers' queues hold; CC: congestion control of gateway
 # and hub; MIB: of a transfer; ROUNDS: how often each is measured, in turn. EMULATED: "OPTIONS|OPTIONS" of linkem for the
-# two links, such as "delay=10|delay=30 loss=2".
+# two links, such as "delay=10|delay=30 loss=2". SUBFLOWS: more of `subflows` at both ends, such as "pace: yes".
 set -u
 export MPG_LIMITED=1 # it takes longer than a scenario may
 cd "$(dirname "$0")/../.." || exit 1
@@ -21,6 +21,8 @@ ROUNDS=${ROUNDS:-3}
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
 EMULATED=${EMULATED:-}
+# shellcheck disable=SC2034 # read by pair_configs
+[ -z "${SUBFLOWS:-}" ] || GATEWAY_MORE="subflows: { $SUBFLOWS }" HUB_MORE="subflows: { $SUBFLOWS }"
 # shellcheck disable=SC2034 # read by net_build
 EM0=${EMULATED%|*} EM1=${EMULATED#*|}
 scenario >/dev/null
