@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# LONG: A link that is so slow beside the other one that bonding would lose is found out and made a backup, in both directions,
+# A link that is so slow beside the other one that bonding would lose is found out and made a backup, in both directions,
 # and comes back when it is better, with the same subflows. Equal links are left alone, and so is the last one.
+# ALONE: times are compared.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
