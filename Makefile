@@ -105,7 +105,7 @@ $(BUILD)/mpgatectl: $(CTL_OBJS) $(BUILD)/libmpgate.a
 head = $(shell sed -n 's,^// $(2): *,,p' $(1))
 unit-tests: $(UNIT_TESTS)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(VARLINK_H) \
-		$(wildcard tests/*.h tests/unit/*.h tests/unit/*_script.c tests/unit/loop.c) \
+		$(wildcard tests/*.h tests/unit/*.h tests/unit/*_script.c tests/unit/loop.c tests/unit/nl_list.c) \
 		$(wildcard user/mpgated/*/*.[ch] user/mpgatectl/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) $< $(call head,$<,SOURCES) $(BUILD)/libmpgate.a -o $@ \

@@ -81,22 +81,6 @@ int nl_talk(struct nl_sock *sock, struct nlmsghdr *nlh, nl_answer_fn fn, void *a
 	return 0;
 }
 
-int nl_list_add(struct nl_list *l, const void *item, size_t size)
-{
-	void *v = realloc(l->v, (l->n + 1) * size);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
-	l->v = v;
-	memcpy((char *)v + l->n++ * size, item, size);
-	return 0;
-}
-
-void nl_list_free(struct nl_list *l)
-{
-	free(l->v);
-	*l = (struct nl_list){ 0 };
-}
-
 static void note(char what, uint32_t token, const struct mpgate_addr *local, const struct mpgate_addr *to,
 		 uint16_t port)
 {

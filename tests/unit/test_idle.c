@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/paths/idle.c user/mpgated/paths/nat.c
+// SOURCES: user/mpgated/paths/idle.c user/mpgated/paths/nat.c tests/unit/nl_list.c
 // LIBS: libmnl libuv
 /* What is done with subflows that were silent. */
 #include <stdlib.h>
@@ -18,22 +18,6 @@ static unsigned renewed, kept, looks;
 uint64_t uv_hrtime(void)
 {
 	return clock_ns;
-}
-
-int nl_list_add(struct nl_list *l, const void *item, size_t size)
-{
-	void *v = realloc(l->v, (l->n + 1) * size);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
-	l->v = v;
-	memcpy((char *)v + l->n++ * size, item, size);
-	return 0;
-}
-
-void nl_list_free(struct nl_list *l)
-{
-	free(l->v);
-	*l = (struct nl_list){ 0 };
 }
 
 const struct join_way *joins_way(const struct path_set *p, const struct mpgate_addr *addr)

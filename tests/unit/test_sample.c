@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/paths/sample.c
+// SOURCES: user/mpgated/paths/sample.c tests/unit/nl_list.c
 // LIBS: libmnl libuv
 /* What is made of the kernel's counters of subflows. */
 #include <errno.h>
@@ -22,22 +22,6 @@ static struct joined steered = { .token = 8, .rule = 1 };
 uint64_t uv_hrtime(void)
 {
 	return clock_ns;
-}
-
-int nl_list_add(struct nl_list *l, const void *item, size_t size)
-{
-	void *v = realloc(l->v, (l->n + 1) * size);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
-	l->v = v;
-	memcpy((char *)v + l->n++ * size, item, size);
-	return 0;
-}
-
-void nl_list_free(struct nl_list *l)
-{
-	free(l->v);
-	*l = (struct nl_list){ 0 };
 }
 
 int subflows_list(struct nl_list *out)

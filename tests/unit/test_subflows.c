@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/paths/joins.c user/mpgated/paths/subflows.c user/mpgated/paths/foreign.c
 // SOURCES: user/mpgated/paths/steer.c
-// SOURCES: tests/unit/subflows_script.c
+// SOURCES: tests/unit/subflows_script.c tests/unit/nl_list.c
 // LIBS: libmnl libuv
 /* Which subflows are made and ended, from what the kernel lists. */
 #include <arpa/inet.h>
