@@ -10,8 +10,8 @@
  *  - a subflow holds little that is not sent yet: what it carries in some 60 ms;
  *  - one that has enough to send and brings less than a third of what another of its connection does is paced at what
  *    it brings; ten times a second at a quarter more, while no queue is on the way, until it brings half as much as
- *    the other;
- *  - that is known of the two addresses, so the next subflow between them begins so.
+ *    the other, or there is no other;
+ *  - that is known of the two addresses, so the next subflow between them that joins another begins so.
  */
 #include <stdbool.h>
 
@@ -27,12 +27,13 @@
 #define NS_PER_S 1000000000ULL
 #define NS_PER_US 1000ULL
 #define SPAN (NS_PER_S / 10) /* of a measurement, at least; and a round trip */
-#define PAUSE (5 * SPAN)
+#define PAUSE (10 * SPAN)
 #define BEST_LASTS (5 * NS_PER_S)
 #define SLOW 3 /* times less than another */
 #define FAST 2 /* no more than that any more */
 #define AHEAD 16 /* part of a second that a subflow may hold */
 #define AHEAD_LEAST 4096U /* bytes */
+#define RATE_LEAST 32768U /* bytes a second, of one that is paced */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
 #define ACKS 4U /* of a measurement, at least */
 #define DRAIN 16 /* part of what a path brings that is left free, so that its queue goes */
@@ -42,16 +43,16 @@
 
 /* Of the kernel's own, the fields that are read here. */
 struct tcp_sock {
-	__u32 write_seq;
+	__u32 write_seq, delivered;
 } __attribute__((preserve_access_index));
 
 struct pace_flow {
 	__u64 cookie;
 	__u64 since; /* ns: the measurement began */
-	__u64 acked; /* bytes, then */
 	__u64 rate; /* bytes a second: what the last one said, when it had enough to send; else 0 */
 	__u64 paced; /* bytes a second; 0: it is not */
 	__u64 grown; /* ns: that did; later than now: it may not yet */
+	__u32 delivered; /* segments, then */
 	__u32 acks, starved; /* in it, and how many of them found nothing more to send */
 	__u32 ahead; /* bytes not sent that it may hold */
 	__u32 idle; /* all was acknowledged: the time until it sends again says nothing */
@@ -60,7 +61,7 @@ struct pace_flow {
 struct pace_connection {
 	__u64 best; /* bytes a second of one of its subflows */
 	__u64 cookie; /* whose */
-	__u64 at; /* ns */
+	__u64 at; /* ns: it brought half as much at least, or a subflow began */
 };
 
 struct pace_addresses {
@@ -118,17 +119,24 @@ static __always_inline void set_ahead(struct bpf_sock_ops *ops, struct pace_flow
 /* 0: no more. */
 static __always_inline void set_pacing(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 rate)
 {
-	__u32 pacing = rate && rate < NO_PACING ? (__u32)rate : NO_PACING;
+	__u32 pacing = NO_PACING;
 
-	flow->paced = pacing != NO_PACING ? rate : 0;
+	if (rate && rate < NO_PACING)
+		pacing = rate > RATE_LEAST ? (__u32)rate : RATE_LEAST;
+	flow->paced = pacing != NO_PACING ? pacing : 0;
 	bpf_setsockopt(ops, SOL_SOCKET, SO_MAX_PACING_RATE, &pacing, sizeof(pacing));
 }
 
-static __always_inline void measure(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 now)
+static __always_inline void measure(struct pace_flow *flow, struct tcp_sock *tcp, __u64 now)
 {
 	flow->since = now;
-	flow->acked = ops->bytes_acked;
+	flow->delivered = tcp->delivered;
 	flow->acks = flow->starved = 0;
+}
+
+static __always_inline bool is_fresh(const struct pace_connection *connection, __u64 now)
+{
+	return connection->at && now - connection->at < BEST_LASTS;
 }
 
 static __always_inline void begin(struct bpf_sock_ops *ops)
@@ -138,7 +146,7 @@ static __always_inline void begin(struct bpf_sock_ops *ops)
 	struct bpf_sock *sk = ops->sk;
 	struct mptcp_sock *msk;
 	struct pace_flow *flow;
-	__u64 *rate;
+	__u64 now, *rate;
 
 	if (!sk || !is_ours(ops))
 		return;
@@ -155,8 +163,10 @@ static __always_inline void begin(struct bpf_sock_ops *ops)
 	addresses_of(ops, &key);
 	rate = bpf_map_lookup_elem(&pace_paths, &key);
 	set_ahead(ops, flow, rate ? *rate : 0);
-	if (rate)
+	now = bpf_ktime_get_ns();
+	if (rate && is_fresh(connection, now))
 		set_pacing(ops, flow, *rate);
+	connection->at = now;
 }
 
 /* What others begin with. */
@@ -188,24 +198,28 @@ static __always_inline void grow(struct bpf_sock_ops *ops, struct pace_flow *flo
 static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *flow, struct pace_connection *connection,
 				  __u64 rate, bool busy, bool queued, __u64 now)
 {
-	bool fresh = now - connection->at < BEST_LASTS;
-	__u64 other = fresh && connection->cookie != flow->cookie ? connection->best : 0;
+	bool fresh = is_fresh(connection, now), own = connection->cookie == flow->cookie;
+	__u64 best = connection->best;
 
-	if (rate >= connection->best || !fresh) {
+	if (!fresh || (!flow->paced && rate >= best)) {
 		connection->best = rate;
 		connection->cookie = flow->cookie;
+		connection->at = now;
+	} else if (own && rate * FAST >= best) {
 		connection->at = now;
 	}
 	if (busy || rate / AHEAD > flow->ahead)
 		set_ahead(ops, flow, rate);
-	if (flow->paced && other && rate * FAST >= other) {
+	if (flow->paced && (!fresh || (best && rate * FAST >= best))) {
 		set_pacing(ops, flow, 0);
 		learn(ops, 0);
-	} else if (busy && (flow->paced ? queued : rate * SLOW < other)) {
+	} else if (busy && (flow->paced ? queued && now >= flow->grown : fresh && !own && rate * SLOW < best)) {
 		rate -= rate / DRAIN;
 		set_pacing(ops, flow, rate);
 		learn(ops, rate);
 		flow->grown = now + REST;
+	} else if (flow->paced && !queued && rate * 4 >= flow->paced * 3) {
+		grow(ops, flow, now); /* what it sends at once leaves nothing that waits */
 	}
 }
 
@@ -234,23 +248,23 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	flow->idle = tcp->write_seq == ops->snd_una;
 	/* One that is paced has nothing to send between what pacing lets go, for a moment. */
 	if (idle && !(flow->paced && now - flow->since < PAUSE)) {
-		measure(ops, flow, now);
+		measure(flow, tcp, now);
 		return;
 	}
 	flow->acks++;
 	flow->starved += !waits;
 	span = now - flow->since;
-	if (span < SPAN || span < round_trip || flow->acks < ACKS)
+	if (span < SPAN || span < round_trip || (!flow->paced && flow->acks < ACKS))
 		return;
 	msk = bpf_skc_to_mptcp_sock(sk);
 	connection = msk ? bpf_sk_storage_get(&pace_connections, msk, NULL, 0) : NULL;
 	if (!connection)
 		return;
-	rate = (ops->bytes_acked - flow->acked) * NS_PER_S / span;
+	rate = (__u64)(tcp->delivered - flow->delivered) * ops->mss_cache * NS_PER_S / span;
 	busy = flow->starved * STARVED < flow->acks || queued;
 	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, queued, now);
 	flow->rate = busy ? rate : 0;
-	measure(ops, flow, now);
+	measure(flow, tcp, now);
 }
 
 SEC("sockops")

@@ -13,7 +13,7 @@ SIZE=10000000
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
 # shellcheck disable=SC2034 # read by pair_configs
-GATEWAY_MORE='subflows: { demote: no, pace: yes }' HUB_MORE='subflows: { pace: yes }'
+GATEWAY_MORE='subflows: { demote: no }'
 scenario
 spawn alone "$SERVER" "$TOOLS/tcpserve" http:81 sink:7012
 shape 0 40

@@ -13,6 +13,9 @@ SIZE=10000000
 # shellcheck disable=SC2034 # read by pair_configs
 POLICY='    - { name: alone, to-port: [ "81", "7012" ], action: proxy, via: hub, connect: early, join: never }
     - { name: all, to-port: [ "80", "7000-7999" ], action: proxy, via: hub, connect: early }'
+# A slow link that is paced does no harm, so nothing would be found.
+# shellcheck disable=SC2034 # read by pair_configs
+GATEWAY_MORE='subflows: { pace: no }' HUB_MORE='subflows: { pace: no }'
 scenario
 spawn alone "$SERVER" "$TOOLS/tcpserve" http:81 sink:7012
 shape 0 40

@@ -132,7 +132,7 @@ static const char full[] =
 	"    dscp: [ ef ], connect: early, if-down: reject }\n"
 	"- { name: p3, address: [ 198.51.100.25 ], port: [ 80 ], to: 192.168.1.10, to-port: 8080, via: hub1 }\n"
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
-	"subflows: { join: at-once, setup: duplicate, demote: no, pace: yes }\n"
+	"subflows: { join: at-once, setup: duplicate, demote: no, pace: no }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
 	"metrics: { listen: \"::1\", port: 1234 }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n"

@@ -217,7 +217,7 @@ struct config {
 		enum cfg_join join; /* of rules that do not say; never DEFAULT */
 		enum cfg_setup setup; /* the same */
 		bool no_demotion; /* paths stay what `use` says, however they fare */
-		bool pacing; /* slow ones are given no more than they carry */
+		bool no_pacing; /* slow ones may be given more than they carry */
 		unsigned after_kib, after_ms; /* CFG_JOIN_LATE: so much was moved, or so long it goes on */
 	} subflows;
 	struct {

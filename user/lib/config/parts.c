@@ -118,7 +118,7 @@ static int build_numbers(struct build *b)
 	cfg->subflows.manager = raw->subflows.manager;
 	cfg->subflows.join = raw->subflows.join ? raw->subflows.join : CFG_JOIN_LATE;
 	cfg->subflows.no_demotion = raw->subflows.no_demotion;
-	cfg->subflows.pacing = raw->subflows.pacing;
+	cfg->subflows.no_pacing = raw->subflows.no_pacing;
 	cfg->subflows.setup = raw->subflows.setup ? raw->subflows.setup : CFG_SETUP_SINGLE;
 	if (!cfg->limits.connections)
 		cfg->limits.connections = DEFAULT_CONNECTIONS;

@@ -448,8 +448,8 @@ static void print_config(struct printer *p, const struct config *cfg)
 	pair(p, "setup", cfg_setup_words[cfg->subflows.setup].str);
 	if (cfg->subflows.no_demotion)
 		pair(p, "demote", "no");
-	if (cfg->subflows.pacing)
-		pair(p, "pace", "yes");
+	if (cfg->subflows.no_pacing)
+		pair(p, "pace", "no");
 	number(p, "after-kib", cfg->subflows.after_kib);
 	number(p, "after-ms", cfg->subflows.after_ms);
 	close_map(p);

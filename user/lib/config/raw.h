@@ -130,7 +130,7 @@ struct raw_config {
 		enum cfg_join join;
 		enum cfg_setup setup;
 		uint8_t no_demotion;
-		uint8_t pacing;
+		uint8_t no_pacing;
 		uint32_t *after_kib, *after_ms;
 	} subflows;
 	struct {

@@ -223,7 +223,7 @@ static const cyaml_schema_field_t subflow_fields[] = {
 	WORD("join", OPT, struct raw_config, subflows.join, cfg_join_words),
 	WORD("setup", OPT, struct raw_config, subflows.setup, cfg_setup_words),
 	WORD("demote", OPT, struct raw_config, subflows.no_demotion, detour_words),
-	WORD("pace", OPT, struct raw_config, subflows.pacing, bool_words),
+	WORD("pace", OPT, struct raw_config, subflows.no_pacing, detour_words),
 	NUMBER("after-kib", struct raw_config, subflows.after_kib),
 	NUMBER("after-ms", struct raw_config, subflows.after_ms),
 	CYAML_FIELD_END,

@@ -52,7 +52,7 @@ void by_path_renew(struct supervisor *s)
 	static const struct mpgate_addr all;
 	const struct mpgate_path pace = { .netns = s->by_path.netns };
 
-	datapath_set_path(s->dp, &all, s->cfg->subflows.pacing ? &pace : NULL);
+	datapath_set_path(s->dp, &all, s->cfg->subflows.no_pacing ? NULL : &pace);
 	s->by_path.usable = 0;
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
 		const struct cfg_link *l = &s->cfg->links[i];
