@@ -116,9 +116,11 @@ void metrics_paths(const struct supervisor *s, struct metrics_text *t)
 	for (unsigned f = 0; f < FIGURES; f++) {
 		metrics_text_family(t, families[f].name, families[f].kind, families[f].text);
 		for (unsigned i = 0; i < s->cfg->link_count; i++) {
-			const struct metrics_label l[] = { { "path", s->cfg->links[i].path }, { 0 } };
+			const struct cfg_link *c = &s->cfg->links[i];
+			/* Links may share a path, and a series that is there twice makes a scrape useless. */
+			const struct metrics_label l[] = { { "path", c->path }, { "link", c->name }, { 0 } };
 
-			if (s->cfg->links[i].role == CFG_PATH)
+			if (c->role == CFG_PATH)
 				metrics_text_sample(t, l, figure(s, i, (enum figure)f));
 		}
 	}

@@ -101,17 +101,19 @@ void answers_usage_metrics(const struct supervisor *s, struct metrics_text *t)
 	}
 	metrics_text_family(t, "mpgate_path_quota_bytes", "gauge", "What a path may carry in its month");
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
-		const struct metrics_label l[] = { { "path", s->cfg->links[i].path }, { 0 } };
+		const struct cfg_link *c = &s->cfg->links[i];
+		const struct metrics_label l[] = { { "path", c->path }, { "link", c->name }, { 0 } };
 
-		if (s->cfg->links[i].quota_mib)
-			metrics_text_sample(t, l, (uint64_t)s->cfg->links[i].quota_mib << 20);
+		if (c->quota_mib)
+			metrics_text_sample(t, l, (uint64_t)c->quota_mib << 20);
 	}
 	metrics_text_family(t, "mpgate_path_quota_used_bytes", "gauge", "What it has carried of that");
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
-		const struct metrics_label l[] = { { "path", s->cfg->links[i].path }, { 0 } };
+		const struct cfg_link *c = &s->cfg->links[i];
+		const struct metrics_label l[] = { { "path", c->path }, { "link", c->name }, { 0 } };
 		uint32_t again;
 
-		if (s->cfg->links[i].quota_mib)
+		if (c->quota_mib)
 			metrics_text_sample(t, l, cost_used(s, i, &again));
 	}
 }

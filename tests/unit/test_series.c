@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SOURCES: user/mpgated/answers/counters.c user/mpgated/answers/quality.c user/mpgated/answers/usage.c
+// SOURCES: user/mpgated/answers/json.c user/mpgated/control/metrics.c
+// LIBS: jansson libuv
+/* The text of /metrics: no series is there twice, whatever links, rules and peers share, or a scrape is refused. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <mpgated/answers/answers.h>
+
+#include "cunit.h"
+
+#define LINKS 4U
+#define PEERS 2U
+#define SERIES 1024U
+
+/* --- the rest of the daemon */
+
+static struct paths_link paths[LINKS];
+static struct paths_sample samples[LINKS];
+
+int datapath_counters(struct datapath *dp, uint64_t counters[MPGATE_REASON_COUNT])
+{
+	(void)dp;
+	memset(counters, 0, MPGATE_REASON_COUNT * sizeof(*counters));
+	return 0;
+}
+
+const struct paths_link *paths_get(const struct paths *p, unsigned index)
+{
+	(void)p;
+	return &paths[index];
+}
+
+const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index)
+{
+	(void)p;
+	return &samples[index];
+}
+
+const struct paths_subflow *paths_subflows(const struct paths *p, unsigned *count, unsigned *total)
+{
+	(void)p;
+	*count = *total = 0;
+	return NULL;
+}
+
+const char *rank_why(const struct supervisor *s, unsigned link, enum paths_rank *rank)
+{
+	(void)s;
+	(void)link;
+	*rank = PATHS_RANK_USE;
+	return NULL;
+}
+
+uint64_t cost_used(const struct supervisor *s, unsigned link, uint32_t *again)
+{
+	(void)s;
+	*again = 0;
+	return link;
+}
+
+/* --- */
+
+/* Two IP versions of one provider, two cards of another: with quotas, too. */
+static struct cfg_link links[LINKS] = {
+	{ .name = (char *)"wan0", .role = CFG_PATH, .path = (char *)"dsl", .quota_mib = 10 },
+	{ .name = (char *)"wan1", .role = CFG_PATH, .path = (char *)"dsl", .quota_mib = 10 },
+	{ .name = (char *)"wwan0", .role = CFG_PATH, .path = (char *)"lte" },
+	{ .name = (char *)"lan0", .role = CFG_LAN, .path = (char *)"lan0" },
+};
+
+static char *scrape(bool openmetrics)
+{
+	static struct mpgate_addr address = { .b = { 1 } };
+	static struct cfg_peer cfg_peers[PEERS] = {
+		{ .name = (char *)"one", .address = &address, .address_count = 1 },
+		{ .name = (char *)"two", .address = &address, .address_count = 1 }
+	};
+	static struct peer peers[PEERS] = { { .name = (char *)"one" }, { .name = (char *)"two" } };
+	static char *rules[] = { (char *)"dsl", (char *)"lte" };
+	static uint16_t slots[PEERS] = { 1, 0 };
+	struct config cfg = { .links = links, .link_count = LINKS, .peers = cfg_peers, .peer_count = PEERS };
+	struct supervisor *s = calloc(1, sizeof(*s));
+	size_t len;
+	char *text;
+
+	s->cfg = &cfg;
+	s->shm = calloc(1, sizeof(*s->shm));
+	s->worker_count = 2;
+	s->peers = peers;
+	s->peer_slot = slots;
+	s->rules = rules;
+	s->rule_count = 2;
+	s->cost.count = LINKS;
+	text = answers_metrics(s, openmetrics, &len);
+	free(s->shm);
+	free(s);
+	return text;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void each_once(bool openmetrics)
+{
+	char *text = scrape(openmetrics), *rest, *series[SERIES];
+	unsigned n = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nmpgate_path_subflows{path=\"dsl\",link=\"wan1\"} 0\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nmpgate_path_quota_used_bytes{path=\"dsl\",link=\"wan1\"} 1\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "link=\"lan0\""));
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		/* Families as well. */
+		bool comment = *line == '#' && strncmp(line, "# TYPE ", 7) != 0;
+
+		if (comment)
+			continue;
+		CU_ASSERT_FATAL(n < SERIES && strrchr(line, ' '));
+		*strrchr(line, ' ') = '\0';
+		series[n++] = line;
+	}
+	CU_ASSERT_TRUE(n > 100);
+	qsort(series, n, sizeof(series[0]), by_text);
+	for (unsigned i = 1; i < n; i++) {
+		if (!strcmp(series[i - 1], series[i]))
+			printf("\n# twice: %s", series[i]);
+		CU_ASSERT_STRING_NOT_EQUAL(series[i - 1], series[i]);
+	}
+	free(text);
+}
+
+static void test_each_once(void)
+{
+	each_once(false);
+	each_once(true);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = { { "each series is there once", test_each_once }, CU_TEST_INFO_NULL };
+
+	return cunit_run("series", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
