@@ -162,17 +162,45 @@ static void test_counters(void)
 		{ { .ifindex = 9, .rx = 60, .tx = 70 }, 70, 60 }, /* another one */
 	};
 	uint64_t up, down;
-	char name[16];
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		CU_ASSERT_EQUAL(usage_count(&u, "wwan0", &steps[i].now, &up, &down), 0);
+		usage_count(&u, "wwan0", &steps[i].now, &up, &down);
 		CU_ASSERT_EQUAL(up, steps[i].up);
 		CU_ASSERT_EQUAL(down, steps[i].down);
 	}
-	for (unsigned i = 1; i <= USAGE_COUNTERS; i++) {
+	usage_free(&u);
+}
+
+/* Reloads may name ever more of them: what is in use goes on being counted, and so is what is new. */
+static void test_many_counters(void)
+{
+	struct usage_counter now = { .ifindex = 7, .rx = 5, .tx = 5 };
+	uint64_t up, down;
+	char name[16], *text;
+	size_t len;
+
+	for (unsigned i = 0; i <= 2 * USAGE_COUNTERS; i++) {
+		now.rx = 10 + i;
+		usage_count(&u, "wwan0", &now, &up, &down);
+		CU_ASSERT_EQUAL(down, i ? 1 : 0);
 		snprintf(name, sizeof(name), "eth%u", i);
-		CU_ASSERT_EQUAL(usage_count(&u, name, &steps[0].now, &up, &down), i < USAGE_COUNTERS ? 0 : -ENOSPC);
+		usage_count(&u, name, &now, &up, &down);
+		CU_ASSERT(!up && !down);
+		now.tx++;
+		usage_count(&u, name, &now, &up, &down);
+		CU_ASSERT(up == 1 && !down);
+		now.tx--;
 	}
+	CU_ASSERT_EQUAL(u.counters, USAGE_COUNTERS);
+	/* Also over a restart: which one goes is as before. */
+	text = usage_print(&u, &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_EQUAL(usage_parse(&u, text), 0);
+	free(text);
+	usage_count(&u, "new", &now, &up, &down);
+	now.tx += 3;
+	usage_count(&u, "wwan0", &now, &up, &down);
+	CU_ASSERT_EQUAL(up, 3);
 	usage_free(&u);
 }
 
@@ -203,6 +231,7 @@ int main(void)
 		{ "clocks", test_clock },
 		{ "bounds", test_bounds },
 		{ "counters", test_counters },
+		{ "more counters than there is room for", test_many_counters },
 		{ "more than there is", test_most },
 		{ "text and back", test_text },
 		CU_TEST_INFO_NULL,

@@ -177,31 +177,33 @@ uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *na
 	return sum;
 }
 
-/* The counters of that interface; NULL: there is no room for another one's. */
+/* The counters of that interface, as the last of them. The one that was not asked for longest makes room for another.
+ */
 static struct usage_counter *find_counter(struct usage *u, const char *link, bool *known)
 {
-	struct usage_counter *c;
+	struct usage_counter found = { 0 };
+	unsigned at = 0;
 
-	*known = true;
-	for (unsigned i = 0; i < u->counters; i++)
-		if (!strcmp(u->counter[i].link, link))
-			return &u->counter[i];
-	*known = false;
-	if (u->counters == USAGE_COUNTERS)
-		return NULL;
-	c = &u->counter[u->counters++];
-	*c = (struct usage_counter){ 0 };
-	snprintf(c->link, sizeof(c->link), "%s", link);
-	return c;
+	while (at < u->counters && strcmp(u->counter[at].link, link) != 0)
+		at++;
+	*known = at < u->counters;
+	if (*known) {
+		found = u->counter[at];
+	} else {
+		snprintf(found.link, sizeof(found.link), "%s", link);
+		at = 0;
+	}
+	if (*known || u->counters == USAGE_COUNTERS)
+		memmove(&u->counter[at], &u->counter[at + 1], (--u->counters - at) * sizeof(found));
+	u->counter[u->counters] = found;
+	return &u->counter[u->counters++];
 }
 
-int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down)
+void usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down)
 {
 	bool known, other;
 	struct usage_counter *c = find_counter(u, link, &known);
 
-	if (!c)
-		return -ENOSPC;
 	other = c->ifindex != now->ifindex;
 	/* Some drivers count in 32 bits, and each direction for itself. */
 	*up = !known ? 0 : now->tx - (other || now->tx < c->tx ? 0 : c->tx);
@@ -209,7 +211,6 @@ int usage_count(struct usage *u, const char *link, const struct usage_counter *n
 	c->ifindex = now->ifindex;
 	c->rx = now->rx;
 	c->tx = now->tx;
-	return 0;
 }
 
 void usage_free(struct usage *u)

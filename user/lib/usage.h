@@ -16,7 +16,7 @@
 
 #define USAGE_DAYS 35U /* of a name that are kept: more than any month has */
 #define USAGE_NAMES 2048U /* when there are more, the one that was used least lately is forgotten */
-#define USAGE_COUNTERS 64U
+#define USAGE_COUNTERS 64U /* the same of interfaces */
 #define USAGE_NAME 32U /* bytes */
 
 enum usage_kind { USAGE_PATH, USAGE_RULE };
@@ -46,7 +46,7 @@ struct usage {
 	uint32_t last; /* the day, as far as it is known */
 	time_t back; /* since then the clock has been before it; 0: it is not */
 	char boot[USAGE_NAME + 8]; /* of the machine: counters of another one are of no use */
-	struct usage_counter counter[USAGE_COUNTERS];
+	struct usage_counter counter[USAGE_COUNTERS]; /* who was counted last comes last */
 	unsigned counters;
 };
 
@@ -65,9 +65,9 @@ uint64_t usage_since(const struct usage *u, enum usage_kind kind, const char *na
 /*
  * The counters of an interface are so now: what it has carried since it was asked last, and while nobody asked. Another
  * interface of that name began with 0, and what it has carried is this one's, too; one that was never asked has carried
- * nothing yet. 0; -ENOSPC: there is no room for another one.
+ * nothing yet. Of more interfaces than there is room for, the one that was counted least lately is forgotten.
  */
-int usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down);
+void usage_count(struct usage *u, const char *link, const struct usage_counter *now, uint64_t *up, uint64_t *down);
 
 /* The first day of the month that this one is in, where months begin on day `reset` (1 to 28); and of the next. */
 uint32_t usage_month(uint32_t day, unsigned reset);

@@ -52,8 +52,9 @@ static void count_link(struct supervisor *s, unsigned i, uint64_t rx, uint64_t t
 	const struct usage_counter now = { .ifindex = ifindex, .rx = rx, .tx = tx };
 	uint64_t bytes[2];
 
-	if (!ifindex || usage_count(&s->cost.usage, cfg->name, &now, &bytes[OVERFLOW_UP], &bytes[OVERFLOW_DOWN]) < 0)
+	if (!ifindex)
 		return;
+	usage_count(&s->cost.usage, cfg->name, &now, &bytes[OVERFLOW_UP], &bytes[OVERFLOW_DOWN]);
 	for (unsigned d = 0; d < 2; d++) {
 		/* What was carried meanwhile is no rate. */
 		l->rate[d] = l->counted && ms ? bytes[d] * 1000 / ms : 0;
