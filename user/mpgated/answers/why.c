@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,11 +9,6 @@ static bool is_set(const struct mpgate_addr *a)
 	static const struct mpgate_addr none;
 
 	return memcmp(a, &none, sizeof(none)) != 0;
-}
-
-static const char *link_name(uint32_t ifindex, char name[IF_NAMESIZE])
-{
-	return ifindex && if_indextoname(ifindex, name) ? name : "no link";
 }
 
 /* Is there a peer of that family that could answer? */
@@ -76,7 +70,7 @@ enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text
 
 	if (why == WHY_FOREIGN_RULE)
 		snprintf(text, size, "the rule %u of somebody else takes its packets to table %u, out of %s",
-			 r->stray_rule, r->stray_table, link_name(r->stray_link, name));
+			 r->stray_rule, r->stray_table, paths_link_name(r->stray_link, name));
 	else if (why == WHY_NO_GATEWAY && f && paths_ignores_adverts(l))
 		snprintf(text, size,
 			 "no gateway known: router advertisements are not taken, since accept_ra is 1 and forwarding "

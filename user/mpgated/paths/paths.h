@@ -8,6 +8,7 @@
 #ifndef MPGATED_PATHS_H
 #define MPGATED_PATHS_H
 
+#include <net/if.h>
 #include <uv.h>
 
 #include <lib/config/config.h>
@@ -69,6 +70,9 @@ static inline bool paths_is_astray(const struct paths_link *l, unsigned f)
 {
 	return l->route[f].stray_table && !l->route[f].stray_rule;
 }
+
+/* That of an interface, for the operator: in name, or a text where there is none. */
+const char *paths_link_name(uint32_t ifindex, char name[IF_NAMESIZE]);
 
 /* Does it take no router advertisements, since this machine is a router and nobody told it to? */
 bool paths_ignores_adverts(const struct paths_link *l);

@@ -10,7 +10,6 @@
 #include <lib/log.h>
 #include <linux/rtnetlink.h>
 #include <mpgated/paths/route.h>
-#include <net/if.h>
 #include <uv.h>
 
 #define TELL_MS 3000 /* it lasts so long: DHCP gives the address first, and the route a moment later */
@@ -27,6 +26,12 @@ static bool leads(struct path_set *p, const struct path_link *l, unsigned f, con
 	return err || way->oif == l->pub.ifindex || way->type == RTN_LOCAL;
 }
 
+const char *paths_link_name(uint32_t ifindex, char name[IF_NAMESIZE])
+{
+	/* It may have gone meanwhile. */
+	return ifindex && if_indextoname(ifindex, name) ? name : "no link";
+}
+
 static void tell(const struct path_link *l, unsigned f)
 {
 	const struct paths_route *r = &l->pub.route[f];
@@ -34,8 +39,7 @@ static void tell(const struct path_link *l, unsigned f)
 
 	if (r->stray_rule)
 		log_warn("%s: the rule %u of somebody else takes its IPv%u packets to table %u, out of %s", l->pub.name,
-			 r->stray_rule, f ? 6 : 4, r->stray_table,
-			 r->stray_link ? if_indextoname(r->stray_link, to) : "no link");
+			 r->stray_rule, f ? 6 : 4, r->stray_table, paths_link_name(r->stray_link, to));
 	else
 		log_warn("%s: no IPv%u gateway is known, so it is not used in IPv%u", l->pub.name, f ? 6 : 4,
 			 f ? 6 : 4);
