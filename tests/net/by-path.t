@@ -51,6 +51,23 @@ by_family() {
 	[ "$1" = 4 ] && at=(10.60.10.2: 10.60.20.2 10.60.30.2:) || at=('[fd60:10::2]:' '[fd60:20::2]' '[fd60:30::2]:')
 }
 ways_up() { ctl gw --json peers list | jq -e '.ways | length == 2 and all(.state == "up")'; }
+gwip() { ip -n "$GATEWAY" "$@"; }
+nodad=(nodad)
+declare -A own=([4]=10.60.20.2/24 [6]=fd60:20::2/64) other=([4]=10.60.10.2/24 [6]=fd60:10::2/64)
+twin() { # the second link has the first one's address, and that only
+	saved=$(gwip -"$1" -o route show dev wan1)
+	gwip -"$1" addr del "${own[$1]}" dev wan1
+	gwip -"$1" addr add "${other[$1]}" dev wan1 noprefixroute "${nodad[@]:0:$(($1 == 6))}"
+}
+untwin() {
+	gwip -"$1" addr del "${other[$1]}" dev wan1
+	gwip -"$1" addr add "${own[$1]}" dev wan1 "${nodad[@]:0:$(($1 == 6))}"
+	while read -r r; do
+		# shellcheck disable=SC2086 # words of a route
+		gwip -"$1" route replace $r dev wan1
+	done < <(sed 's/ proto kernel.*//; s/ linkdown//' <<<"$saved")
+}
+why_not() { ctl gw --json paths list | jq -e --arg p "$1" --arg w "$2" '.paths[] | select(.link == $p) | .why // "" | contains($w)'; }
 sed -i 's/net0, role: path/&, congestion: reno, mark: 7/' "$TMP/hub.yaml"
 by_family 4
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
@@ -66,6 +83,14 @@ for f in 4 6; do
 	check "IPv$f: and its second, but what does not exist" wait_for 5 has "$GATEWAY" "${at[1]}" cubic 0x12
 	check "IPv$f: both at the hub what its link has" wait_for 5 has "$HUB" "${at[2]}" reno 0x7
 	check "IPv$f: it ends" let_go
+	twin "$f"
+	check "IPv$f: two links with one address: it is said" wait_for 5 grep -q "wan1: wan0 has the same IPv$f address, so it is not used in IPv$f" "$TMP/gw.log"
+	check "IPv$f: and mpgatectl knows why" wait_for 5 why_not wan1 "wan0 has the same address"
+	check "IPv$f: a connection" held
+	check "IPv$f: the first one's mark is that of the address" wait_for 5 has "$GATEWAY" "${at[0]}" reno 0x11
+	check "IPv$f: it ends" let_go
+	untwin "$f"
+	check "IPv$f: each has its own again" wait_for 20 ways_up
 	edit a ''
 	edit b ', congestion: reno, mark: 19'
 	check "IPv$f: another reload" ctl gw reload

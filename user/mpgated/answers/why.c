@@ -30,6 +30,8 @@ static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 		return WHY_ABSENT;
 	if (!l->up)
 		return WHY_DOWN;
+	if (l->twin[f])
+		return WHY_TWIN;
 	if (!is_set(&l->addr[f]))
 		return l->tentative[f] ? WHY_TENTATIVE : WHY_NO_ADDRESS;
 	if (r->stray_table && r->stray_rule)
@@ -71,6 +73,8 @@ enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text
 	if (why == WHY_FOREIGN_RULE)
 		snprintf(text, size, "the rule %u of somebody else takes its packets to table %u, out of %s",
 			 r->stray_rule, r->stray_table, paths_link_name(r->stray_link, name));
+	else if (why == WHY_TWIN)
+		snprintf(text, size, "%s has the same address", paths_link_name(l->twin[f], name));
 	else if (why == WHY_NO_GATEWAY && f && paths_ignores_adverts(l))
 		snprintf(text, size,
 			 "no gateway known: router advertisements are not taken, since accept_ra is 1 and forwarding "

@@ -42,7 +42,8 @@ struct path_link {
 	uint32_t downs; /* its carrier, as often as the kernel has counted */
 	enum paths_health health[2];
 	enum paths_rank rank;
-	bool anew[2]; /* its endpoint is to be made anew, by family */
+	bool kept[2]; /* its address is what it was before, by family */
+	bool anew[2]; /* its endpoint is to be made anew, likewise */
 	bool had_route[2]; /* a default route, once */
 	/* steady.c, in ms */
 	bool silent[2]; /* nothing came over it since it was found dead */
@@ -55,6 +56,7 @@ struct path_link {
 	bool detour; /* its traffic may take another path while it is dead */
 	struct mpgate_addr gateway[2]; /* by configuration; zero: as routing tables have it */
 	bool gateway_link;
+	unsigned twin_told[2];
 	/* reach.c */
 	uint64_t stray_since[2]; /* ms; 0: its packets go where they should */
 	bool stray_told[2];
@@ -276,6 +278,10 @@ const struct path_link *set_find_link(const struct path_link *links, unsigned co
 int paths_sync(struct path_set *p);
 /* Sets only: with no links, everything of ours goes. */
 int paths_apply(struct path_set *p);
+
+/* twins.c */
+/* Of paths with the same address one keeps it, and the others have none: that is said. */
+void twins_part(struct path_set *p);
 
 /* steady.c */
 /* Decides which links are held back and whose endpoints are made anew. Returns after how many ms it is called again, 0:

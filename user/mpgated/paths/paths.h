@@ -63,6 +63,8 @@ struct paths_link {
 	struct paths_route route[2];
 	bool tentative[2]; /* it has addresses, none of which can be used yet */
 	bool deprecated[2]; /* that of addr is */
+	unsigned twin[2]; /* the interface of another path that has the same address, and keeps it: addr is zero; 0:
+			     none */
 };
 
 /* Do packets to peers take another link, since it has no gateway? Then it is not to be used. */

@@ -114,6 +114,8 @@ static void update_link(struct path_link *l, const struct nl_list *links, const 
 		for (unsigned f = 0; f < 2; f++)
 			choose_address(addrs, f, &old.addr[f], pub);
 	}
+	for (unsigned f = 0; f < 2; f++)
+		l->kept[f] = !memcmp(&pub->addr[f], &old.addr[f], sizeof(old.addr[f]));
 	if (!pub->up)
 		l->was_down = true;
 }
@@ -182,6 +184,7 @@ int paths_sync(struct path_set *p)
 	p->looked = true;
 	for (unsigned i = 0; i < p->count; i++)
 		update_link(&p->links[i], &links, &p->addrs);
+	twins_part(p);
 	p->loopback = find_loopback(&links);
 	nl_list_free(&links);
 	p->look_ms = steady_look(p);

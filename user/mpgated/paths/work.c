@@ -18,7 +18,7 @@ static bool same_link(const struct paths_link *a, const struct paths_link *b)
 	       !memcmp(a->metric, b->metric, sizeof(a->metric)) && !memcmp(a->route, b->route, sizeof(a->route)) &&
 	       !memcmp(a->tentative, b->tentative, sizeof(a->tentative)) &&
 	       !memcmp(a->deprecated, b->deprecated, sizeof(a->deprecated)) &&
-	       !memcmp(&a->kind, &b->kind, sizeof(a->kind));
+	       !memcmp(a->twin, b->twin, sizeof(a->twin)) && !memcmp(&a->kind, &b->kind, sizeof(a->kind));
 }
 
 /* What a job has found is what others see from now on. A reload may have named other links meanwhile. */
