@@ -71,15 +71,13 @@ static int take_elsewhere(struct path_set *p, struct path_link *l, unsigned f, s
 {
 	struct nl_list others = { 0 };
 	int err = route_dump_others(&p->rt, paths_families[f], l->pub.ifindex, &others);
-	const struct nl_route *v = others.v, *best = err ? NULL : best_default(&others);
+	const struct nl_route *best = err ? NULL : best_default(&others);
 
 	if (best) {
 		l->pub.metric[f] = PATHS_ELSEWHERE;
 		tell(l, f, PATHS_OTHER_TABLE, best);
+		err = route_dump(&p->rt, paths_families[f], best->table, l->pub.ifindex, 0, routes);
 	}
-	for (unsigned i = 0; best && i < others.n && !err; i++)
-		if (v[i].table == best->table)
-			err = nl_list_add(routes, &v[i], sizeof(v[i]));
 	nl_list_free(&others);
 	return err;
 }

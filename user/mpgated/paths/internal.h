@@ -162,6 +162,7 @@ struct path_set {
 	struct sampler sampler;
 	struct idler idler;
 	bool stray_news; /* of reach.c, since others_look() */
+	unsigned sync_ms; /* that the last paths_sync() took */
 	unsigned look_ms; /* all is to be looked at again after that; 0: not for the sake of steady.c */
 	int error; /* of the job */
 	int look_error, route_error, endpoint_error; /* told last */

@@ -11,6 +11,8 @@
 #define DEBOUNCE_MS 5 /* changes come in groups: a link that comes up brings addresses and routes */
 #define OVERFLOW_MS 100 /* more of them are under way */
 #define MONITOR_BYTES 32768 /* of notifications taken at a time */
+#define LONG_MS 20U /* that looking at all takes */
+#define COST 20U /* of the time at most one part of so many is spent so */
 #define TELL_MS 60000 /* what others remove is not said more often */
 #define MOST_CHANGES 256 /* routes that one job follows, about */
 #define MONITOR_QUEUE (1 << 20) /* bytes that may wait: about a thousand notifications */
@@ -55,6 +57,21 @@ static void note_removed(struct paths *p, uint32_t port)
 		 r->program[0] ? r->program : "somebody", r->count);
 }
 
+/*
+ * Where looking at all takes long there are very many routes, which change all the time: then it is no more than a
+ * small part of the time. The first default route, or the last one, does not wait.
+ */
+static unsigned pause_ms(const struct paths *p, unsigned ms)
+{
+	return p->set.sync_ms < LONG_MS ? ms : p->set.sync_ms * COST;
+}
+
+static bool is_default(const struct nlmsghdr *nlh)
+{
+	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct rtmsg) &&
+	       !((const struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_dst_len;
+}
+
 static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 {
 	/* What we have done ourselves is no news. */
@@ -77,6 +94,10 @@ static void on_notification(struct paths *p, const struct nlmsghdr *nlh)
 			p->todo |= p->set.changes.n ? TODO_FOLLOW : 0;
 			return;
 		}
+		if (!is_default(nlh)) {
+			paths_sync_after(p, pause_ms(p, DEBOUNCE_MS));
+			return;
+		}
 		break;
 	case RTM_NEWNEXTHOP: /* IPv4 routes change and go with them without a word of their own */
 	case RTM_DELNEXTHOP:
@@ -94,7 +115,7 @@ static void overflow(struct paths *p)
 	if (!p->overflow_told)
 		log_warn("more changes of links and routes than could be followed: all is read anew");
 	p->overflow_told = true;
-	paths_sync_after(p, OVERFLOW_MS);
+	paths_sync_after(p, pause_ms(p, OVERFLOW_MS));
 }
 
 /* Takes what waits: all, or as much as a job should do at a time. */

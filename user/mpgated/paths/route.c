@@ -26,31 +26,39 @@ static bool is_our_table(uint32_t table)
 /* What a dump is filtered by: the kernel may ignore the filter, so it is checked again. */
 struct filter {
 	int family;
-	bool main; /* unicast routes of the main table; else ours */
-	bool others; /* unicast routes of tables that are neither ours nor of the kernel's own rules */
-	bool defaults; /* of main: only these */
-	unsigned oif; /* of main and others: out of this link, 0: any */
-	uint8_t protocol; /* of main: 0: any */
+	uint32_t table; /* unicast routes of this one, 0: see others */
+	bool others; /* unicast routes of tables that are neither ours nor of the kernel's own rules; else ours */
+	bool defaults; /* of either: only these */
+	unsigned oif; /* of either: out of this link, 0: any */
+	uint8_t protocol; /* of table: 0: any */
+	unsigned kept; /* of those that are not vital */
 	struct nl_list *out;
 };
 
-static bool is_wanted(const struct filter *f, const struct nl_route *r)
+bool route_is_vital(const struct nl_route *r)
+{
+	return !r->dst_len || r->protocol == RTPROT_KERNEL;
+}
+
+static bool is_wanted(struct filter *f, const struct nl_route *r)
 {
 	if (r->family != f->family)
 		return false;
-	if (f->others)
-		return r->type == RTN_UNICAST && r->oif == f->oif && r->table != RT_TABLE_MAIN &&
-		       r->table != RT_TABLE_LOCAL && !is_our_table(r->table);
-	if (!f->main)
+	if (!f->table && !f->others)
 		return r->protocol == PATHS_PROTOCOL && is_our_table(r->table);
-	return r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && (!f->oif || r->oif == f->oif) &&
-	       (!f->protocol || r->protocol == f->protocol) && (!f->defaults || !r->dst_len);
+	if (r->type != RTN_UNICAST || (f->oif && r->oif != f->oif) || (f->defaults && r->dst_len) ||
+	    (f->protocol && r->protocol != f->protocol))
+		return false;
+	if (f->others ? r->table == RT_TABLE_MAIN || r->table == RT_TABLE_LOCAL || is_our_table(r->table)
+		      : r->table != f->table)
+		return false;
+	return route_is_vital(r) || f->kept++ < ROUTE_MOST;
 }
 
 static int on_route(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nl_route hops[NL_ROUTE_HOPS];
-	const struct filter *f = arg;
+	struct filter *f = arg;
 	int n = nlh->nlmsg_type == RTM_NEWROUTE ? nl_parse_route(nlh, hops) : 0, err = 0;
 
 	for (int i = 0; i < n && !err; i++)
@@ -67,10 +75,10 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 	int err;
 
 	rtm->rtm_family = (unsigned char)f->family;
-	rtm->rtm_protocol = f->main || f->others ? f->protocol : PATHS_PROTOCOL;
-	if (f->main) {
-		rtm->rtm_table = RT_TABLE_MAIN;
-		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
+	rtm->rtm_protocol = f->table || f->others ? f->protocol : PATHS_PROTOCOL;
+	if (f->table) {
+		rtm->rtm_table = f->table < 256 ? (unsigned char)f->table : RT_TABLE_COMPAT;
+		mnl_attr_put_u32(nlh, RTA_TABLE, f->table);
 	}
 	if (f->oif)
 		mnl_attr_put_u32(nlh, RTA_OIF, f->oif);
@@ -79,23 +87,23 @@ static int dump_routes(struct nl_sock *s, struct filter *f)
 	return err == -ENOENT || err == -ENODEV ? 0 : err;
 }
 
-int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out)
+int route_dump(struct nl_sock *s, int family, uint32_t table, unsigned ifindex, uint8_t protocol, struct nl_list *out)
 {
-	struct filter f = { .family = family, .main = true, .oif = ifindex, .protocol = protocol, .out = out };
+	struct filter f = { .family = family, .table = table, .oif = ifindex, .protocol = protocol, .out = out };
 
 	return dump_routes(s, &f);
 }
 
 int route_dump_others(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out)
 {
-	struct filter f = { .family = family, .others = true, .oif = ifindex, .out = out };
+	struct filter f = { .family = family, .others = true, .defaults = true, .oif = ifindex, .out = out };
 
 	return dump_routes(s, &f);
 }
 
 int route_dump_defaults(struct nl_sock *s, int family, struct nl_list *out)
 {
-	struct filter f = { .family = family, .main = true, .defaults = true, .out = out };
+	struct filter f = { .family = family, .table = RT_TABLE_MAIN, .defaults = true, .out = out };
 
 	return dump_routes(s, &f);
 }

@@ -11,14 +11,18 @@
 #include <lib/nl_parse.h>
 #include <mpgated/paths/netlink.h>
 
+#define ROUTE_MOST 4096U /* routes that a dump gives, besides those that are vital: a table may have a million */
+
+/* A default route, or to a net of the link's own. */
+bool route_is_vital(const struct nl_route *r);
 /*
- * Appends struct nl_route: the main table's unicast routes of a family that go out of a link (0: any) and come from a
- * protocol (RTPROT_*, 0: any). 0 or -errno.
+ * Appends struct nl_route: a table's unicast routes of a family that go out of a link (0: any) and come from a protocol
+ * (RTPROT_*, 0: any). 0 or -errno.
  */
-int route_dump_main(struct nl_sock *s, int family, unsigned ifindex, uint8_t protocol, struct nl_list *out);
-/* The same, of all default routes. */
+int route_dump(struct nl_sock *s, int family, uint32_t table, unsigned ifindex, uint8_t protocol, struct nl_list *out);
+/* The same, of all default routes of the main table. */
 int route_dump_defaults(struct nl_sock *s, int family, struct nl_list *out);
-/* Those of a family that go out of a link, of all tables that are neither ours nor named main or local. */
+/* The default routes of a family that go out of a link, of all tables that are neither ours nor named main or local. */
 int route_dump_others(struct nl_sock *s, int family, unsigned ifindex, struct nl_list *out);
 /*
  * The way of TCP from an address of this machine to another one, port in host order. -errno: as sendto() would fail, or

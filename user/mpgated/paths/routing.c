@@ -17,10 +17,8 @@
 #include <string.h>
 
 #define LOCAL_METRIC6 1024U /* what the kernel gives to IPv6 routes without one */
-#define MOST_COPIES                                                                                                    \
-	1024U /* routes of one link and family; who has more runs a router, and its paths need a default               \
-	       */
-
+/* Routes of one link and family; who has more runs a router, and its paths need a default. */
+#define MOST_COPIES 1024U
 #define MOST_SOURCES 32U /* addresses of a link that have a rule */
 
 /* What is to be in the kernel, of one family. */
@@ -127,11 +125,6 @@ static void tell_many(struct path_set *p, const struct path_link *l)
 	p->many_routes_told = true;
 }
 
-static bool is_vital(const struct nl_route *r)
-{
-	return !r->dst_len || r->protocol == RTPROT_KERNEL;
-}
-
 static int want_copy(struct path_set *p, struct path_link *l, unsigned f, const struct nl_route *r, struct wanted *w)
 {
 	struct nl_route copy = *r;
@@ -152,7 +145,7 @@ static int want_copy(struct path_set *p, struct path_link *l, unsigned f, const 
 static int want_copies(struct path_set *p, struct path_link *l, unsigned f, struct wanted *w)
 {
 	struct nl_list copies = { 0 };
-	int err = route_dump_main(&p->rt, paths_families[f], l->pub.ifindex, 0, &copies);
+	int err = route_dump(&p->rt, paths_families[f], RT_TABLE_MAIN, l->pub.ifindex, 0, &copies);
 	const struct nl_route *v;
 
 	err = err ? err : gateway_find(p, l, f, &copies);
@@ -160,7 +153,7 @@ static int want_copies(struct path_set *p, struct path_link *l, unsigned f, stru
 	/* The ways to the world and to the link's own nets first: a path needs those. */
 	for (unsigned turn = 0; turn < 2; turn++)
 		for (unsigned i = 0; i < copies.n && !err; i++)
-			if (turn == !is_vital(&v[i]))
+			if (turn == !route_is_vital(&v[i]))
 				err = want_copy(p, l, f, &v[i], w);
 	nl_list_free(&copies);
 	return err;
@@ -187,11 +180,11 @@ static int list_near(struct path_set *p, unsigned f, struct nl_list *out)
 {
 	struct nl_route *v;
 	unsigned kept = 0;
-	int err = route_dump_main(&p->rt, paths_families[f], 0, RTPROT_KERNEL, out);
+	int err = route_dump(&p->rt, paths_families[f], RT_TABLE_MAIN, 0, RTPROT_KERNEL, out);
 
 	for (unsigned i = 0; i < p->count && !err; i++)
 		if (p->links[i].role != CFG_PATH && p->links[i].pub.ifindex)
-			err = route_dump_main(&p->rt, paths_families[f], p->links[i].pub.ifindex, 0, out);
+			err = route_dump(&p->rt, paths_families[f], RT_TABLE_MAIN, p->links[i].pub.ifindex, 0, out);
 	v = out->v;
 	for (unsigned i = 0; i < out->n; i++)
 		if (kept < MOST_COPIES && is_near(p, &v[i]))
@@ -341,16 +334,16 @@ static bool notice_copy(struct path_set *p, struct path_link *l, const struct nl
 		tell_many(p, l);
 		return true;
 	}
-	/* Another one may take the place of the one that went, now or by and by. */
-	if (!r->dst_len || p->alternatives || l->copies[f] >= MOST_COPIES)
+	/* Another one may take the place of the one that went. */
+	if (!r->dst_len || p->alternatives)
 		return false;
 	make_copy(l, &c.route);
 	if (nl_list_add(&p->changes, &c, sizeof(c)) < 0)
 		return false;
 	if (add)
 		l->copies[f]++;
-	else if (l->copies[f])
-		l->copies[f]--;
+	else if (l->copies[f] && l->copies[f] < MOST_COPIES)
+		l->copies[f]--; /* else it may be one that has none; when all is looked at, others have the room */
 	return true;
 }
 

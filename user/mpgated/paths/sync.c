@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NS_PER_MS 1000000ULL
 #define DUMP_TRIES 4 /* until links and addresses hold still during a dump */
 
 /* --- what is there */
@@ -174,6 +175,7 @@ int paths_apply(struct path_set *p)
 
 int paths_sync(struct path_set *p)
 {
+	uint64_t begin = uv_hrtime();
 	struct nl_list links = { 0 };
 	int err;
 
@@ -188,5 +190,7 @@ int paths_sync(struct path_set *p)
 	p->loopback = find_loopback(&links);
 	nl_list_free(&links);
 	p->look_ms = steady_look(p);
-	return paths_apply(p);
+	err = paths_apply(p);
+	p->sync_ms = (unsigned)((uv_hrtime() - begin) / NS_PER_MS);
+	return err;
 }
