@@ -145,6 +145,21 @@ static void test_counts(void)
 	CU_ASSERT(A.sent == 1012000 && A.span_sent == 7000 && A.span_bonded == 0 && A.span_segs == 0);
 }
 
+/* A fast link, and looks that have become rare: no number wraps around. */
+static void test_much(void)
+{
+	struct nl_subflow *a;
+
+	start();
+	a = add(1, 2, 8803);
+	take(0);
+	carry(a, 20000000000, 30000000000, 20000);
+	take(60000);
+	CU_ASSERT(A.sent == 20000000000 && A.span_sent == 20000000000);
+	CU_ASSERT(A.received == 30000000000 && A.span_received == 30000000000 && A.span_bonded == 50000000000);
+	CU_ASSERT(A.rtt_us == 32000 && set.sampler.next_ms == SAMPLE_SOON_MS);
+}
+
 /* Other programs', servers', and what leaves from no path. */
 static void test_others(void)
 {
@@ -218,11 +233,9 @@ static void test_failure(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "what is counted", test_counts },
-		{ "whose subflows", test_others },
-		{ "what it costs", test_cost },
-		{ "a list that fails", test_failure },
-		CU_TEST_INFO_NULL,
+		{ "what is counted", test_counts },    { "more than 32 bits", test_much },
+		{ "whose subflows", test_others },     { "what it costs", test_cost },
+		{ "a list that fails", test_failure }, CU_TEST_INFO_NULL,
 	};
 
 	return cunit_run("samples", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -34,8 +34,8 @@ void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 	json_set_int(o, "segments", m->segs);
 	json_set_int(o, "retransmitted", m->retrans);
 	if (m->span_ms) {
-		json_set_int(o, "sent_rate", (uint64_t)m->span_sent * 8000 / m->span_ms);
-		json_set_int(o, "received_rate", (uint64_t)m->span_received * 8000 / m->span_ms);
+		json_set_int(o, "sent_rate", m->span_sent * 8000 / m->span_ms);
+		json_set_int(o, "received_rate", m->span_received * 8000 / m->span_ms);
 	}
 }
 

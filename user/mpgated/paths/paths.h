@@ -97,9 +97,10 @@ struct paths_sample {
 	uint32_t forgets_ms[2]; /* by family: a NAT on the way forgets what is silent for so long; 0: none is known */
 	/* Since the look before: */
 	uint32_t span_ms;
-	uint32_t span_sent, span_received;
+	uint64_t span_sent, span_received;
 	/* Of connections whose rule does not choose their paths: bytes both ways, segments that left and that came. */
-	uint32_t span_bonded, span_segs, span_retrans, span_in, span_out_of_order;
+	uint64_t span_bonded;
+	uint32_t span_segs, span_retrans, span_in, span_out_of_order;
 };
 
 /* One of them. */

@@ -90,10 +90,10 @@ static void add(struct path_set *p, const struct nl_subflow *s, unsigned link, s
 	m->received += received;
 	m->segs += now.segs_out - last->segs_out;
 	m->retrans += now.retrans - last->retrans;
-	m->span_sent += (uint32_t)sent;
-	m->span_received += (uint32_t)received;
+	m->span_sent += sent;
+	m->span_received += received;
 	if (!is_steered(p, s->token)) {
-		m->span_bonded += (uint32_t)(sent + received);
+		m->span_bonded += sent + received;
 		m->span_segs += now.segs_out - last->segs_out;
 		m->span_retrans += now.retrans - last->retrans;
 		m->span_in += now.segs_in - last->segs_in;
@@ -158,7 +158,7 @@ static void end(struct path_set *p, const struct weighed *rtt, struct nl_list *c
 	nl_list_free(&s->before);
 	s->before = *counted;
 	s->next_ms = !s->total ? SAMPLE_IDLE_MS : SAMPLE_MS;
-	if (s->at && moved * 1000 * NS_PER_MS > MUCH * (now - s->at))
+	if (s->at && moved * 1000 / MUCH > (now - s->at) / NS_PER_MS)
 		s->next_ms = SAMPLE_SOON_MS;
 	s->at = now;
 	/* What a list took is seen to by find(). */

@@ -32,7 +32,7 @@ void stall_sampled(struct supervisor *s)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		const struct paths_sample *m = paths_get_sample(s->paths, i);
-		uint64_t bytes = (uint64_t)m->span_sent + m->span_received;
+		uint64_t bytes = m->span_sent + m->span_received;
 
 		carries[i] = m->span_ms && bytes * 1000 >= (uint64_t)STALL_MUCH * m->span_ms;
 		carrying += carries[i];
