@@ -37,9 +37,10 @@ hub_of() {
 ways_up() { ctl gw --json peers list | jq -e '.ways | length == 2 and all(.state == "up")'; }
 one_up() { ctl gw --json peers list | jq -e '[.ways[] | select(.state == "up")] | length == 1'; }
 in_syn() { [ "$(ctl gw --json peers list | jq -r '.peers[].syn_data')" = yes ]; }
-# lose syns|answers: on the first path, those of requests in SYNs; probes are shorter.
+# lose syns|answers|resets: on the first path, those of requests in SYNs; probes are shorter. resets: the hub gets a RST for its answer.
 lose() {
-	local length=$((f == 4 ? 150 : 170)) what="tcp dport 8803 tcp flags & (syn | ack) == syn meta length > "
+	local length=$((f == 4 ? 150 : 170)) what="tcp dport 8803 tcp flags & (syn | ack) == syn meta length > " how=drop
+	[ "$1" = resets ] && how="reject with tcp reset"
 	on "$ROUTER" nft -f - <<-END
 		table inet lose {
 			chain in {
@@ -47,8 +48,8 @@ lose() {
 				iifname "acc0" $what $length $([ "$1" = syns ] && echo drop || echo ct mark set 1)
 			}
 			chain out {
-				type filter hook postrouting priority 300;
-				oifname "acc0" tcp sport 8803 tcp flags & (syn | ack) == (syn | ack) ct mark 1 drop
+				type filter hook forward priority 300;
+				oifname "acc0" tcp sport 8803 tcp flags & (syn | ack) == (syn | ack) ct mark 1 $how
 			}
 		}
 	END
@@ -135,6 +136,14 @@ for f in 4 6; do
 	connect_as honest
 	whole
 	quiet "IPv$f: answers lost"
+
+	second=$(counter gw relay raced-second) taken=$(counter hub relay copies-taken)
+	lose resets
+	once "IPv$f: something on the first path resets what the hub answers" 5 20
+	check "IPv$f: the second path wins" nearly "$(counter gw relay raced-second)" $((second + 100))
+	check "IPv$f: the copy has taken over" counted hub relay copies-taken $((taken + 10))
+	whole
+	quiet "IPv$f: answers reset"
 
 	lose syns
 	duplicate=$(took 9)

@@ -122,6 +122,58 @@ static void test_one_wins(void)
 	}
 }
 
+/* The first one's path has a middlebox that resets it; the copy is there, or comes later. */
+static void script_reset(void)
+{
+	start_copies();
+	first = call_from("192.0.2.77", true);
+	if (!server_first)
+		copy = call_from("192.0.2.78", true);
+	sock_refuse(first, ECONNRESET);
+	world_settle();
+	CU_ASSERT_EQUAL(dialed()->end, OPEN);
+	if (server_first) {
+		sock_connected(dialed());
+		world_settle();
+		copy = call_from("192.0.2.78", true);
+	}
+	CU_ASSERT_EQUAL(copy->end, OPEN);
+	sock_acks(copy);
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->copies_taken, 1);
+	if (!server_first) {
+		sock_connected(dialed());
+		world_settle();
+	}
+	CU_ASSERT_EQUAL(w->stats->client_gone, 0);
+	carried(copy, first);
+}
+
+/* Nobody comes: the server is let go, and the client was gone. */
+static void script_reset_alone(void)
+{
+	start_copies();
+	first = call_from("192.0.2.77", true);
+	sock_refuse(first, ECONNRESET);
+	if (server_first)
+		sock_connected(dialed());
+	world_settle();
+	CU_ASSERT_EQUAL(dialed()->end, OPEN);
+	world_pass(2 * w->snap->header_s * 1000ULL);
+	CU_ASSERT_EQUAL(dialed()->end, CLOSED_BY_RESET);
+	CU_ASSERT_EQUAL(w->stats->client_gone, 1);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_reset(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		server_first = i;
+		each_family(script_reset);
+		each_family(script_reset_alone);
+	}
+}
+
 /* What a server's refusal means is said over the copy, too. */
 static void script_refused(void)
 {
@@ -248,10 +300,15 @@ static void test_not_told(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{ "one wins", test_one_wins },	     { "the server refuses", test_refused },
-		{ "none wins", test_none_wins },     { "late", test_late },
-		{ "other bytes", test_other_bytes }, { "another worker's", test_other_worker },
-		{ "not told", test_not_told },	     CU_TEST_INFO_NULL,
+		{ "one wins", test_one_wins },
+		{ "the server refuses", test_refused },
+		{ "none wins", test_none_wins },
+		{ "late", test_late },
+		{ "other bytes", test_other_bytes },
+		{ "another worker's", test_other_worker },
+		{ "not told", test_not_told },
+		{ "the first is reset", test_reset },
+		CU_TEST_INFO_NULL,
 	};
 
 	return script_run("copy", tests);

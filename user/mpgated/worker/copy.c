@@ -51,6 +51,25 @@ bool copy_wait(struct worker *w, struct conn *c, const struct request *r, uint32
 	return true;
 }
 
+/* Its own was reset, and a copy may still come. */
+static bool is_lost(const struct conn *c)
+{
+	return c->peer.fd < 0;
+}
+
+void copy_settle(struct worker *w, struct conn *c)
+{
+	if (!c->request.open || is_lost(c))
+		return;
+	if (c->peer.hangup && tcp_error(c->peer.fd)) {
+		leg_close(w, &c->peer, true);
+		c->peer.hangup = c->peer.young = false;
+		conn_timer(w, c, TIMER_HEADER);
+	} else if (!c->peer.young) {
+		conn_settle(c);
+	}
+}
+
 /* Its connection is carried over fd from here on. False: that is settled, or there is none. */
 static bool take(struct worker *w, unsigned slot, uint64_t nonce, uint64_t bytes, int fd)
 {
@@ -59,10 +78,13 @@ static bool take(struct worker *w, unsigned slot, uint64_t nonce, uint64_t bytes
 	/* All copies say the same, and where a SYN took more than the other, that one is not used. */
 	if (!c || c->state != HUB_DIAL || c->bytes_up != bytes)
 		return false;
-	leg_settle(&c->peer);
+	if (is_lost(c))
+		conn_timer(w, c, TIMER_CONNECT);
+	else
+		leg_settle(&c->peer);
 	conn_settle(c);
 	conn_again(w, c);
-	if (!c->peer.young)
+	if (!is_lost(c) && !c->peer.young)
 		return false;
 	leg_close(w, &c->peer, true);
 	leg_accepted(&c->peer, fd, true);

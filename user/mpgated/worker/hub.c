@@ -472,8 +472,7 @@ void hub_event(struct worker *w, struct conn *c)
 	default:
 		break;
 	}
-	if (!c->peer.young)
-		conn_settle(c);
+	copy_settle(w, c);
 	if (c->peer.hangup && tcp_error(c->peer.fd)) {
 		w->stats->client_gone++;
 		conn_close(w, c, true);
@@ -495,5 +494,7 @@ void hub_timeout(struct worker *w, struct conn *c)
 	}
 	if (c->state == HUB_HEADER)
 		w->stats->header_timeout++;
+	if (c->state == HUB_DIAL && c->peer.fd < 0)
+		w->stats->client_gone++;
 	conn_close(w, c, true);
 }
