@@ -15,11 +15,11 @@ sed -i 's/^  port: 8803/&\n  ports: [ 443 ]/' "$TMP/hub.yaml"
 check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
 check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 
-# closed 0|1 drop|reject: what goes to the own port over that access link. opened 0|1.
+# closed 0|1 drop|reject [PORT]: what goes to the own port, or that one, over that access link. opened 0|1.
 closed() {
 	on "$ROUTER" nft -f - <<-END
 		table inet closed$1 {
-			chain in { type filter hook prerouting priority -300; iifname "acc$1" tcp dport 8803 $2; }
+			chain in { type filter hook prerouting priority -300; iifname "acc$1" tcp dport ${3:-8803} $2; }
 		}
 	END
 }
@@ -81,6 +81,13 @@ for f in 4 6; do
 	opened 1
 	check "IPv$f: open again: the own port is taken" wait_for 15 first_is "a 8803"
 	connects 8803 "open again"
+
+	check "IPv$f: the own port is closed on the better path" closed 0 "reject with tcp reset"
+	check "IPv$f: and the other one on the other" closed 1 "reject with tcp reset" 443
+	check "IPv$f: the better path decides" wait_for 15 eval 'is_state b 443 down && first_is "a 443"'
+	opened 0
+	opened 1
+	check "IPv$f: open again" wait_for 20 first_is "a 8803"
 
 	for port in 8803 443; do
 		was=$(counter hub reasons guard-forged)

@@ -508,10 +508,45 @@ static void test_ports(void)
 	CU_ASSERT_EQUAL(health_first(&h), 3);
 	probe(&h, 1, &good, T0 + 3007);
 	CU_ASSERT_EQUAL(health_first(&h), 0);
+	/* One port each by one path: the better path's. */
+	probe(&h, 0, &bad, T0 + 3007);
+	probe(&h, 4, &bad, T0 + 3007);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	probe(&h, 0, &good, T0 + 3007);
+	probe(&h, 1, &bad, T0 + 3007);
+	probe(&h, 3, &bad, T0 + 3007);
+	probe(&h, 4, &good, T0 + 3007);
+	CU_ASSERT_EQUAL(health_first(&h), 0);
+	probe(&h, 1, &good, T0 + 3007);
 	/* Without `apart` they are two machines, and the first one's path does. */
 	probe(&h, 0, &bad, T0 + 3008);
 	h.apart = 4;
 	CU_ASSERT_EQUAL(health_first(&h), 1);
+}
+
+/* Backups carry nothing while there are others: more of them at one port are no reason to go there. */
+static void test_port_backups(void)
+{
+	static const bool ends[] = { true, true };
+	struct health_path some[3] = { { .name = "dsl" },
+				       { .name = "lte1", .backup = true },
+				       { .name = "lte2", .backup = true } };
+	struct health h = { .apart = 1 };
+
+	/* Ways 0 to 2 to the own port, 3 to 5 to the other one. */
+	health_set_ways(&h, ends, 2, some, 3, T0);
+	for (unsigned i = 0; i < 6; i++)
+		probe(&h, i, i == 0 || i == 4 ? &bad : &good, T0);
+	CU_ASSERT_EQUAL(health_first(&h), 3);
+	probe(&h, 3, &tcp, T0 + 1); /* does not bond */
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+	probe(&h, 3, &good, T0 + 2);
+	/* It is a backup no more, and the other one has become one. */
+	some[0].backup = true;
+	some[1].backup = false;
+	health_set_ways(&h, ends, 2, some, 3, T0 + 3);
+	CU_ASSERT_EQUAL(health_first(&h), 1);
+	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_DOWN);
 }
 
 int main(void)
@@ -527,6 +562,7 @@ int main(void)
 				{ "where joins go", test_joins },
 				{ "second address", test_second_address },
 				{ "another port", test_ports },
+				{ "another port, and backups", test_port_backups },
 				{ "cadence", test_cadence },
 				{ "one is dead while the peer is in use", test_dead_in_use },
 				{ "backoff", test_backoff },

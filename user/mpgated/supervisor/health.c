@@ -30,7 +30,8 @@ static void add_way(struct health *h, const struct health *old, unsigned address
 	if (known >= 0)
 		*w = old->way[known];
 	else
-		*w = (struct health_way){ .path = *path, .address = (uint8_t)address, .next = now };
+		*w = (struct health_way){ .address = (uint8_t)address, .next = now };
+	w->path = *path;
 }
 
 void health_set_ways(struct health *h, const bool *v4, unsigned addresses, const struct health_path *paths,
@@ -358,26 +359,53 @@ uint32_t health_late_ms(const struct health *h, unsigned way)
 	return ms < HEALTH_LATE_MOST_MS ? ms : HEALTH_LATE_MOST_MS;
 }
 
-/* How many ways to an address are up and bond. */
-static unsigned bonding(const struct health *h, unsigned address)
-{
-	unsigned n = 0;
+/* What a connection to an address would have. */
+struct bond {
+	unsigned primaries, all; /* ways that are up and bond; the second with backups */
+	unsigned best; /* of the paths, which are in their order: the first of those ways */
+};
 
-	for (unsigned i = 0; i < h->count; i++)
-		n += h->way[i].address == address && h->way[i].state == HEALTH_UP && !h->way[i].plain;
-	return n;
+static struct bond bond_of(const struct health *h, unsigned address)
+{
+	struct bond b = { 0 };
+	unsigned path = 0;
+
+	for (unsigned i = 0; i < h->count; i++) {
+		const struct health_way *w = &h->way[i];
+
+		if (w->address != address)
+			continue;
+		if (w->state == HEALTH_UP && !w->plain) {
+			b.best = b.all ? b.best : path;
+			b.all++;
+			b.primaries += !w->path.backup;
+		}
+		path++;
+	}
+	return b;
 }
 
-/* The best way to the same address at the port where most bond. */
+static bool is_better(const struct bond *a, const struct bond *b)
+{
+	if (a->primaries != b->primaries)
+		return a->primaries > b->primaries;
+	return a->all != b->all ? a->all > b->all : a->best < b->best;
+}
+
+/* The best way to the same address at the port where most bonds. */
 static int at_best_port(const struct health *h, int way)
 {
-	unsigned most = bonding(h, h->way[way].address), from = h->apart ? h->way[way].address % h->apart : 0;
+	struct bond most = bond_of(h, h->way[way].address);
+	unsigned from = h->apart ? h->way[way].address % h->apart : 0;
 
-	for (unsigned a = from; h->apart && a < CFG_PEER_ENDS; a += h->apart)
-		if (bonding(h, a) > most) {
-			most = bonding(h, a);
-			way = health_best(h, a);
-		}
+	for (unsigned a = from; h->apart && a < CFG_PEER_ENDS; a += h->apart) {
+		const struct bond b = bond_of(h, a);
+
+		if (!b.all || !is_better(&b, &most))
+			continue;
+		most = b;
+		way = health_best(h, a);
+	}
 	return way;
 }
 

@@ -49,6 +49,7 @@ enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 struct health_path {
 	char name[16]; /* of its link */
 	bool v6;
+	bool backup; /* its subflows are, while there are others */
 	struct mpgate_addr from; /* all zero: the kernel chooses */
 };
 
@@ -145,8 +146,8 @@ int health_second(const struct health *h, unsigned address);
 /* A handshake over that way that takes longer than this is late: it is usual by the last probe. */
 uint32_t health_late_ms(const struct health *h, unsigned way);
 /*
- * The best of all; -1: none is up. The same address at another port, where more ways bond: further subflows of a
- * connection go to its port.
+ * The best of all; -1: none is up. The same address at another port, where more paths bond that are no backups, or else
+ * more of all, or else a better one: further subflows of a connection go to its port.
  */
 int health_first(const struct health *h);
 /* Do further subflows of connections to that address belong where it announces? As the last answer of a way that is up

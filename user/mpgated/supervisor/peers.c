@@ -323,7 +323,7 @@ static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path 
 	for (unsigned i = 0; i < n; i++) {
 		const struct paths_link *l = paths_get(s->paths, order[i]);
 
-		out[i] = (struct health_path){ .v6 = f, .from = l->addr[f] };
+		out[i] = (struct health_path){ .v6 = f, .backup = l->backup, .from = l->addr[f] };
 		memcpy(out[i].name, l->name, sizeof(out[i].name));
 		if (l->metric[f] < best && l->metric[f] != PATHS_ELSEWHERE)
 			s->main_path[f] = out[i];
