@@ -285,53 +285,6 @@ void peers_suspect_path(struct supervisor *s, const char *link)
 
 /* --- ways */
 
-/* A link is before another: primary ones first, then as the main table prefers them, then in their order. */
-static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
-{
-	bool a_spare = paths_get(s->paths, a)->backup, b_spare = paths_get(s->paths, b)->backup;
-	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
-
-	return a_spare != b_spare ? b_spare : a_metric < b_metric;
-}
-
-static bool is_way(const struct supervisor *s, unsigned link, unsigned f)
-{
-	static const struct mpgate_addr none;
-	const struct paths_link *l = paths_get(s->paths, link);
-
-	return s->cfg->links[link].role == CFG_PATH && l->up && memcmp(&l->addr[f], &none, sizeof(none)) != 0 &&
-	       !paths_is_astray(l, f);
-}
-
-/* The paths of one family, best first; also notes which the main table prefers. */
-static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path *out)
-{
-	unsigned order[MPGATE_MAX_LINKS], n = 0;
-	uint32_t best = UINT32_MAX;
-
-	memset(&s->main_path[f], 0, sizeof(s->main_path[f]));
-	for (unsigned i = 0; i < s->cfg->link_count; i++) {
-		unsigned k = n;
-
-		if (!is_way(s, i, f))
-			continue;
-		for (; k && is_before(s, i, order[k - 1], f); k--)
-			order[k] = order[k - 1];
-		order[k] = i;
-		n++;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct paths_link *l = paths_get(s->paths, order[i]);
-
-		out[i] = (struct health_path){ .v6 = f, .backup = l->backup, .from = l->addr[f] };
-		memcpy(out[i].name, l->name, sizeof(out[i].name));
-		if (l->metric[f] < best && l->metric[f] != PATHS_ELSEWHERE)
-			s->main_path[f] = out[i];
-		best = l->metric[f] < best ? l->metric[f] : best;
-	}
-	return n;
-}
-
 static void set_ways(struct peer *p, const struct health_path *paths, unsigned n)
 {
 	bool v4[CFG_PEER_ENDS];
@@ -355,9 +308,8 @@ static void set_ways(struct peer *p, const struct health_path *paths, unsigned n
 void peers_paths_changed(struct supervisor *s)
 {
 	struct health_path paths[2 * MPGATE_MAX_LINKS];
-	unsigned n = list_paths(s, 0, paths);
+	unsigned n = ways_list_paths(s, paths);
 
-	n += list_paths(s, 1, paths + n);
 	for (unsigned i = 0; i < s->peer_slots; i++)
 		if (s->peers[i].name)
 			set_ways(&s->peers[i], paths, n);

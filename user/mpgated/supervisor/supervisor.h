@@ -257,6 +257,8 @@ enum health_state peers_path_health(const struct supervisor *s, unsigned link, b
 void peers_close(struct supervisor *s);
 
 /* ways.c */
+/* The paths, best first, of IPv4 and then of IPv6: up to 2 * MPGATE_MAX_LINKS. Notes which the main table prefers. */
+unsigned ways_list_paths(struct supervisor *s, struct health_path *out);
 void ways_tell(const struct peer *p); /* to workers, for rules that say which paths they use */
 /* The shortest round trip that probes over a link have found lately, us; 0: none has. */
 uint32_t ways_rtt(const struct supervisor *s, const char *link, uint64_t now);

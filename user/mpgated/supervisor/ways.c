@@ -1,10 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What others want to know of the ways to peers, by link. */
+/* Which paths ways to peers go over, and what others want to know of them, by link. */
 #include <string.h>
 
 #include <mpgated/supervisor/supervisor.h>
 
 #define FRESH_MS 15000U /* a probe of then says how a path is now */
+
+/* A link is before another: primary ones first, then as the main table prefers them, then in their order. */
+static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
+{
+	bool a_spare = paths_get(s->paths, a)->backup, b_spare = paths_get(s->paths, b)->backup;
+	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
+
+	return a_spare != b_spare ? b_spare : a_metric < b_metric;
+}
+
+static bool is_way(const struct supervisor *s, unsigned link, unsigned f)
+{
+	static const struct mpgate_addr none;
+	const struct paths_link *l = paths_get(s->paths, link);
+
+	return s->cfg->links[link].role == CFG_PATH && l->up && memcmp(&l->addr[f], &none, sizeof(none)) != 0 &&
+	       !paths_is_astray(l, f);
+}
+
+/* The paths of one family, best first; also notes which the main table prefers. */
+static unsigned list_paths(struct supervisor *s, unsigned f, struct health_path *out)
+{
+	unsigned order[MPGATE_MAX_LINKS], n = 0;
+	uint32_t best = UINT32_MAX;
+
+	memset(&s->main_path[f], 0, sizeof(s->main_path[f]));
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		unsigned k = n;
+
+		if (!is_way(s, i, f))
+			continue;
+		for (; k && is_before(s, i, order[k - 1], f); k--)
+			order[k] = order[k - 1];
+		order[k] = i;
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct paths_link *l = paths_get(s->paths, order[i]);
+
+		out[i] = (struct health_path){ .v6 = f, .backup = l->backup, .from = l->addr[f] };
+		memcpy(out[i].name, l->name, sizeof(out[i].name));
+		if (l->metric[f] < best && l->metric[f] != PATHS_ELSEWHERE)
+			s->main_path[f] = out[i];
+		best = l->metric[f] < best ? l->metric[f] : best;
+	}
+	return n;
+}
+
+unsigned ways_list_paths(struct supervisor *s, struct health_path *out)
+{
+	unsigned n = list_paths(s, 0, out);
+
+	return n + list_paths(s, 1, out + n);
+}
 
 /* The index of the link with that name, -1: there is none. */
 static int find_link(const struct supervisor *s, const char *name)
