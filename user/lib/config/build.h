@@ -7,6 +7,7 @@
 #include <lib/config/where.h>
 
 #define CFG_NAME_MAX 31 /* bytes of a name, as in struct mpgate_rule */
+#define CFG_CONVERT_PORT 8803 /* of Convert; none is assigned (RFC 8803, 11.1) */
 
 struct build {
 	const struct raw_config *raw;
@@ -42,6 +43,7 @@ int cfg_find_group(const struct config *cfg, const char *name);
 int cfg_find_set(const struct config *cfg, const char *name);
 
 /* Each builds its part of b->cfg; 0 or -errno with *b->err filled in. In this order. */
+int cfg_build_numbers(struct build *b);
 int cfg_build_links(struct build *b);
 int cfg_build_cost(struct build *b, unsigned i); /* of the link i: what it carries, and its quota */
 int cfg_build_gateway(struct build *b, unsigned i, struct cfg_link *out); /* of the link i as it was written */

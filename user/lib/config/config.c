@@ -2,7 +2,7 @@
 /*
  * From text to struct config, in three steps: the document with its lines
  * (where.c), libcyaml's load by the schema (schema.c), and the
- * checks that give it a meaning (parts.c, sets.c, publish.c, rules.c).
+ * checks that give it a meaning (parts.c, links.c, peers.c, sets.c, publish.c, rules.c).
  */
 #include <lib/config/config.h>
 
@@ -82,9 +82,10 @@ static int check_reserved(struct build *b)
 static int build_all(struct build *b)
 {
 	static int (*const parts[])(struct build *) = {
-		check_reserved,	 cfg_build_links, cfg_build_convert, cfg_build_pool,	    cfg_build_transparent,
-		cfg_build_join,	 cfg_build_peers, cfg_build_groups,  cfg_build_sets,	    cfg_build_publish,
-		cfg_build_rules, cfg_build_steer, cfg_check_overlap, cfg_build_mapping_log, cfg_check_pool,
+		check_reserved,	  cfg_build_numbers,	 cfg_build_links,	cfg_build_convert,
+		cfg_build_pool,	  cfg_build_transparent, cfg_build_join,	cfg_build_peers,
+		cfg_build_groups, cfg_build_sets,	 cfg_build_publish,	cfg_build_rules,
+		cfg_build_steer,  cfg_check_overlap,	 cfg_build_mapping_log, cfg_check_pool,
 	};
 	unsigned i;
 	int r = 0;

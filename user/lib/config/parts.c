@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links, Convert, peers, groups and the plain numbers of a configuration. */
+/* Convert and the plain numbers of a configuration. */
 #include <errno.h>
-#include <net/if.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <lib/config/build.h>
 
-#define DEFAULT_PORT 8803 /* of Convert; none is assigned (RFC 8803, 11.1) */
 #define DEFAULT_METRICS_PORT 9803
 #define DEFAULT_WINDOW 30 /* seconds */
 #define DEFAULT_UNCHECKED_RATE 2000
 #define DEFAULT_PENDING 512
-#define DEFAULT_READY 2
 #define DEFAULT_CONNECTIONS 8192
 #define DEFAULT_REQUEST_RATE 4000 /* with the default window, 8 MiB for guard and 8 MiB for the workers */
 #define DEFAULT_BUFFER_MIB 64
@@ -31,8 +26,6 @@
 #define MAX_CONNECTIONS 1000000 /* what file descriptors and ports of one machine allow, roughly */
 #define MAX_BUFFER_MIB 65536
 #define MAX_PORT 65535
-#define MAX_READY 8 /* of a worker, ahead; each is a socket or more of the peer */
-#define MAX_PARK 32 /* of a worker, all the time */
 
 static unsigned cpu_count(void)
 {
@@ -140,117 +133,12 @@ static int build_instance(struct build *b)
 	return cfg_copy_text(&b->cfg->instance, name);
 }
 
-int cfg_find_link(const struct config *cfg, const char *name)
+int cfg_build_numbers(struct build *b)
 {
-	unsigned i;
-
-	for (i = 0; i < cfg->link_count; i++)
-		if (strcmp(cfg->links[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* What a path gives to its packets and subflows. */
-static int check_by_path(struct build *b, unsigned i)
-{
-	const struct raw_link *raw = &b->raw->links[i];
-	static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-
-	if (raw->role != CFG_PATH && raw->congestion)
-		return cfg_fail(b, cfg_at(b, "links[%u].congestion", i),
-				"link '%s': only a link with role path has a congestion control", raw->name);
-	if (raw->congestion && (!raw->congestion[0] || strlen(raw->congestion) >= MPGATE_CONGESTION ||
-				raw->congestion[strspn(raw->congestion, name)]))
-		return cfg_fail(b, cfg_at(b, "links[%u].congestion", i),
-				"'%.32s' is no name of a congestion control, such as cubic or bbr", raw->congestion);
-	if (raw->role != CFG_PATH && raw->mark)
-		return cfg_fail(b, cfg_at(b, "links[%u].mark", i), "link '%s': only a link with role path has a mark",
-				raw->name);
-	if (raw->mark && *raw->mark & b->cfg->mark.mask)
-		return cfg_fail(b, cfg_at(b, "links[%u].mark", i), "link '%s': mark 0x%x has bits of mark.mask 0x%x",
-				raw->name, *raw->mark, b->cfg->mark.mask);
-	return 0;
-}
-
-static int check_link(struct build *b, unsigned i)
-{
-	const struct raw_link *raw = &b->raw->links[i];
-	const char *place = cfg_at(b, "links[%u].name", i);
-
-	if (strlen(raw->name) >= IFNAMSIZ)
-		return cfg_fail(b, place, "link '%.64s': an interface name has %d letters at most", raw->name,
-				IFNAMSIZ - 1);
-	if (strcspn(raw->name, "/ \t\n\r\v\f:") != strlen(raw->name) || !strcmp(raw->name, ".") ||
-	    !strcmp(raw->name, ".."))
-		return cfg_fail(b, place, "link '%s' is no interface name", raw->name);
-	if (cfg_find_link(b->cfg, raw->name) >= 0)
-		return cfg_fail(b, place, "link '%s' is there twice", raw->name);
-	if (!strcmp(raw->name, CFG_HOST))
-		return cfg_fail(b, place, "link '%s': in rules that word is for this machine itself", raw->name);
-	if (raw->role != CFG_PATH && raw->path)
-		return cfg_fail(b, cfg_at(b, "links[%u].path", i), "link '%s': only a link with role path has a path",
-				raw->name);
-	if (raw->role != CFG_PATH && raw->use != CFG_PRIMARY)
-		return cfg_fail(b, cfg_at(b, "links[%u].use", i), "link '%s': only a link with role path has a use",
-				raw->name);
-	if (raw->role != CFG_LAN && raw->early_classify)
-		return cfg_fail(b, cfg_at(b, "links[%u].early-classify", i),
-				"link '%s': only a link with role lan classifies", raw->name);
-	if (raw->role != CFG_PATH && raw->no_detour)
-		return cfg_fail(b, cfg_at(b, "links[%u].detour", i),
-				"link '%s': only a link with role path has a detour", raw->name);
-	if (raw->role != CFG_PATH && raw->gateway_count)
-		return cfg_fail(b, cfg_at(b, "links[%u].gateway", i),
-				"link '%s': only a link with role path has a gateway", raw->name);
-	if (check_by_path(b, i) < 0)
-		return -EINVAL;
-	return raw->path ? cfg_check_name(b, cfg_at(b, "links[%u].path", i), "path", raw->path, CFG_NAME_MAX) : 0;
-}
-
-int cfg_build_links(struct build *b)
-{
-	const struct raw_config *raw = b->raw;
-	unsigned i;
 	int r = build_instance(b);
 
-	if (!r)
-		r = build_numbers(b);
-	if (r)
-		return r;
-	b->cfg->host = raw->host;
-	if (raw->links_count > MPGATE_MAX_LINKS)
-		return cfg_fail(b, "links", "%u links are more than %d", raw->links_count, MPGATE_MAX_LINKS);
-	b->cfg->links = calloc(raw->links_count + 1, sizeof(*b->cfg->links));
-	if (!b->cfg->links)
-		return -ENOMEM;
-	for (i = 0; i < raw->links_count; i++) {
-		const struct raw_link *from = &raw->links[i];
-		struct cfg_link *link = &b->cfg->links[i];
-
-		r = check_link(b, i);
-		if (r)
-			return r;
-		b->cfg->link_count = i + 1;
-		*link = (struct cfg_link){
-			.role = from->role,
-			.use = from->use,
-			.guard = from->guard,
-			.early_classify = from->early_classify,
-			.no_detour = from->no_detour,
-			.mark = from->mark ? *from->mark : 0,
-		};
-		r = cfg_build_gateway(b, i, link);
-		if (r)
-			return r;
-		if (cfg_copy_text(&link->name, from->name) < 0 ||
-		    cfg_copy_text(&link->path, from->path ? from->path : from->name) < 0 ||
-		    (from->congestion && cfg_copy_text(&link->congestion, from->congestion) < 0))
-			return -ENOMEM;
-		r = cfg_build_cost(b, i);
-		if (r)
-			return r;
-	}
-	return 0;
+	b->cfg->host = b->raw->host;
+	return r ? r : build_numbers(b);
 }
 
 static bool is_loopback(const struct mpgate_addr *a)
@@ -339,7 +227,7 @@ int cfg_build_convert(struct build *b)
 	r = cfg_build_addresses(b, "convert.listen", raw->listen, raw->listen_count, CFG_LISTEN_ADDRESSES, NULL,
 				&convert->listen, &convert->listen_count);
 	if (!r)
-		r = cfg_take_number(b, "convert.port", raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
+		r = cfg_take_number(b, "convert.port", raw->port, CFG_CONVERT_PORT, 1, MAX_PORT, &port);
 	if (r)
 		return r;
 	convert->port = (uint16_t)port;
@@ -363,150 +251,4 @@ int cfg_build_convert(struct build *b)
 	if (!r && !convert->allow_to.count)
 		r = allow_everywhere(&convert->allow_to);
 	return r;
-}
-
-int cfg_find_peer(const struct config *cfg, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; i < cfg->peer_count; i++)
-		if (strcmp(cfg->peers[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
-
-static int check_park(struct build *b, unsigned i)
-{
-	const struct raw_peer *raw = &b->raw->peers[i];
-
-	if (raw->accept_to && !raw->key_file)
-		return cfg_fail(b, cfg_at(b, "peers[%u].accept-to", i), "peer '%s': accept-to needs a key-file",
-				raw->name);
-	if (!raw->park || !*raw->park)
-		return 0;
-	if (raw->dialect != CFG_DIALECT_MPGATE)
-		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs dialect mpgate", raw->name);
-	if (!raw->address_count && !raw->domain && !raw->dhcp)
-		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': park needs an address", raw->name);
-	if (!raw->accept_to_count)
-		return cfg_fail(b, cfg_at(b, "peers[%u].park", i),
-				"peer '%s': park needs accept-to: the prefixes that it may connect to", raw->name);
-	return 0;
-}
-
-static int check_transparent(struct build *b, unsigned i)
-{
-	const struct raw_peer *raw = &b->raw->peers[i];
-
-	if (raw->mode != CFG_TRANSPARENT)
-		return 0;
-	if (raw->dialect != CFG_DIALECT_MPGATE)
-		return cfg_fail(b, cfg_at(b, "peers[%u].dialect", i),
-				"peer '%s': mode: transparent needs dialect mpgate", raw->name);
-	if (raw->address_count)
-		return cfg_fail(b, cfg_at(b, "peers[%u].address", i),
-				"peer '%s': mode: transparent has no address: routing puts the peer on the path",
-				raw->name);
-	if (raw->park && *raw->park)
-		return cfg_fail(b, cfg_at(b, "peers[%u].park", i), "peer '%s': mode: transparent parks nothing",
-				raw->name);
-	return 0;
-}
-
-static int check_peer(struct build *b, unsigned i)
-{
-	const struct raw_peer *raw = &b->raw->peers[i];
-	int r = cfg_check_name(b, cfg_at(b, "peers[%u].name", i), "peer", raw->name, CFG_NAME_MAX);
-
-	if (r)
-		return r;
-	if (cfg_find_peer(b->cfg, raw->name) >= 0)
-		return cfg_fail(b, cfg_at(b, "peers[%u].name", i), "peer '%s' is there twice", raw->name);
-	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->key_file)
-		return cfg_fail(b, cfg_at(b, "peers[%u].key-file", i),
-				"peer '%s' needs a key-file (only dialect rfc8803 does without)", raw->name);
-	if (raw->previous_key_file && !raw->key_file)
-		return cfg_fail(b, cfg_at(b, "peers[%u].previous-key-file", i),
-				"peer '%s': a previous-key-file needs a key-file", raw->name);
-	/* Whoever holds a key may otherwise speak for any host, on this side's nets as well. */
-	if (raw->dialect == CFG_DIALECT_MPGATE && !raw->allow_source_count &&
-	    (b->cfg->convert.listening || b->cfg->transparent.accept) && b->cfg->convert.source == CFG_PRESERVE)
-		return cfg_fail(
-			b, cfg_at(b, "peers[%u].name", i),
-			"peer '%s' needs allow-source, since convert.source is preserve: the prefixes of its hosts",
-			raw->name);
-	r = cfg_check_list(b, cfg_at(b, "peers[%u].address", i));
-	if (!r)
-		r = check_transparent(b, i);
-	if (!r)
-		r = cfg_check_domain(b, i);
-	return r ? r : check_park(b, i);
-}
-
-static int build_peer(struct build *b, unsigned i)
-{
-	const struct raw_peer *raw = &b->raw->peers[i];
-	struct cfg_peer *peer = &b->cfg->peers[i];
-	char place[32];
-	unsigned port;
-	int r;
-
-	peer->mode = raw->mode;
-	peer->dialect = raw->dialect;
-	peer->same_key = -1;
-	r = cfg_copy_text(&peer->name, raw->name);
-	if (!r && raw->key_file)
-		r = cfg_copy_path(b, &peer->key_file, raw->key_file);
-	if (!r && raw->previous_key_file)
-		r = cfg_copy_path(b, &peer->previous_key_file, raw->previous_key_file);
-	if (r)
-		return r;
-	r = cfg_take_number(b, cfg_at(b, "peers[%u].port", i), raw->port, DEFAULT_PORT, 1, MAX_PORT, &port);
-	if (r)
-		return r;
-	peer->port = (uint16_t)port;
-	r = cfg_take_number(b, cfg_at(b, "peers[%u].ready", i), raw->ready,
-			    peer->dialect == CFG_DIALECT_MPGATE ? DEFAULT_READY : 0, 0, MAX_READY, &peer->ready);
-	if (r)
-		return r;
-	snprintf(place, sizeof(place), "peers[%u].allow-source", i);
-	r = cfg_build_prefixes(b, place, raw->allow_source, raw->allow_source_count, &peer->allow_source);
-	if (r)
-		return r;
-	r = cfg_take_number(b, cfg_at(b, "peers[%u].park", i), raw->park, 0, 0, MAX_PARK, &peer->park);
-	if (r)
-		return r;
-	snprintf(place, sizeof(place), "peers[%u].accept-to", i);
-	r = cfg_build_prefixes(b, place, raw->accept_to, raw->accept_to_count, &peer->accept_to);
-	if (r)
-		return r;
-	snprintf(place, sizeof(place), "peers[%u].address", i);
-	r = raw->domain || raw->dhcp
-		    ? cfg_build_domain(b, i)
-		    : cfg_build_addresses(b, place, raw->address, raw->address_count, CFG_PEER_ADDRESSES,
-					  "a peer is another machine", &peer->address, &peer->address_count);
-	return r ? r : cfg_build_peer_ports(b, i);
-}
-
-int cfg_build_peers(struct build *b)
-{
-	const struct raw_config *raw = b->raw;
-	unsigned i;
-	int r;
-
-	if (raw->peers_count > MPGATE_MAX_PEERS)
-		return cfg_fail(b, "peers", "%u peers are more than %d", raw->peers_count, MPGATE_MAX_PEERS);
-	b->cfg->peers = calloc(raw->peers_count + 1, sizeof(*b->cfg->peers));
-	if (!b->cfg->peers)
-		return -ENOMEM;
-	for (i = 0; i < raw->peers_count; i++) {
-		r = check_peer(b, i);
-		if (r)
-			return r;
-		b->cfg->peer_count = i + 1;
-		r = build_peer(b, i);
-		if (r)
-			return r;
-	}
-	return cfg_check_keys(b);
 }
