@@ -2,6 +2,7 @@
 /* Convert and the plain numbers of a configuration. */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

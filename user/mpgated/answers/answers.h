@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
- * /metrics. answers.c: state; policy.c: the policy; counters.c: counters; quality.c: paths and subflows. Below: what
- * these files share.
+ * /metrics. answers.c: state; peers.c: peers; policy.c: the policy; counters.c: counters; quality.c: paths and
+ * subflows. Below: what these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H
@@ -20,6 +20,9 @@ void json_set_int(json_t *o, const char *name, uint64_t value);
 const char *reason_name(enum mpgate_reason r);
 const char *reason_text(enum mpgate_reason r);
 
+const char *health_name(enum health_state state);
+
+json_t *method_peers(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_subflows(void *arg, const json_t *parameters, const char **error, char **why);
