@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All that supervisor.c calls, played for its test, but for the reader of the file, libuv, signals and the socket of
- * the service manager, which are real. Each call is a step; what is opened is counted until it is closed.
+ * All that supervisor.c calls, played for its test (supervisor_files_script.c has what is of its own directory), but
+ * for the reader of the file, libuv, signals and the socket of the service manager, which are real. Each call is a
+ * step; what is opened is counted until it is closed.
  */
 #ifndef TESTS_UNIT_SUPERVISOR_SCRIPT_H
 #define TESTS_UNIT_SUPERVISOR_SCRIPT_H
@@ -10,6 +11,7 @@
 
 #define STAGE_STEPS 4096
 #define STAGE_SIGNALS 4U
+#define STAGE_WALL_OFFSET 77U
 
 struct stage {
 	/* What was done, a word each, and all messages of errors. */
@@ -33,5 +35,10 @@ extern struct stage stage;
 extern const struct supervisor_answers stage_answers;
 
 void stage_new(void);
+/* One step. 0, or -EIO where it is to fail. */
+int stage_step(const char *what);
+int stage_open(const char *what); /* the same, of what is to be closed */
+void stage_close(const char *what);
+void stage_check_dp(const struct datapath *dp); /* it is the one that was opened */
 
 #endif

@@ -1,46 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/health.c
-/* The ways to a peer: what events make of them, which probe is due when, and which way is taken. */
-#include <string.h>
-
-#include <mpgated/supervisor/health.h>
-
-#include "cunit.h"
-
-#define T0 1000000ULL
-
-static const bool v4_only[] = { true }, both[] = { true, false };
-static const struct health_path paths[] = { { .name = "wan0", .from = { { 1 } } },
-					    { .name = "wan1", .from = { { 2 } } },
-					    { .name = "wan0", .v6 = true, .from = { { 3 } } } };
-static const struct health_result good = { .plain_known = true, .syn_data = SYN_DATA_YES, .rtt_us = 20000 };
-static const struct health_result bad = { .error = "silent" };
-static const struct health_result tcp = { .plain = true, .plain_known = true };
-
-static void probe(struct health *h, unsigned way, const struct health_result *r, uint64_t now)
-{
-	health_begin(h, way, now);
-	health_end(h, way, r, now);
-}
-
-/* Two paths to an IPv4 address, both up at T0. */
-static struct health two_up(void)
-{
-	struct health h = { 0 };
-
-	health_set_ways(&h, v4_only, 1, paths, 3, T0);
-	probe(&h, 0, &good, T0);
-	probe(&h, 1, &good, T0);
-	return h;
-}
-
-static uint64_t next_of(const struct health *h, uint64_t now)
-{
-	uint64_t next;
-
-	CU_ASSERT_EQUAL(health_due(h, now, &next), -1);
-	return next;
-}
+/* The ways to a peer: what events make of them, and which probe is due when. */
+#include "health_script.h"
 
 static void test_ways(void)
 {
@@ -91,79 +52,6 @@ static void test_kept(void)
 	health_set_ways(&h, v4_only, 1, paths, 2, T0 + 3); /* and back, of which nothing is known */
 	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_UNKNOWN);
 	CU_ASSERT_EQUAL(h.way[1].state, HEALTH_UP);
-}
-
-/* Where the second copy of a request goes, and when the first is late. */
-static void test_second(void)
-{
-	struct health h = two_up();
-
-	CU_ASSERT_EQUAL(health_second(&h, 0), 1);
-	CU_ASSERT_EQUAL(health_late_ms(&h, 0), 30 + HEALTH_LATE_MS);
-	h.way[0].rtt_us = 3000000;
-	CU_ASSERT_EQUAL(health_late_ms(&h, 0), HEALTH_LATE_MOST_MS);
-	probe(&h, 0, &tcp, T0 + 1); /* the better one is the other now, and this one bonds nothing */
-	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
-	probe(&h, 0, &good, T0 + 2);
-	probe(&h, 1, &bad, T0 + 3);
-	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
-	probe(&h, 1, &good, T0 + 4);
-	probe(&h, 0, &bad, T0 + 5); /* one is left */
-	CU_ASSERT_EQUAL(health_second(&h, 0), -1);
-	CU_ASSERT_EQUAL(health_second(&h, 1), -1); /* of another address */
-}
-
-static void test_choice(void)
-{
-	struct health h = two_up();
-
-	CU_ASSERT_EQUAL(health_first(&h), 0);
-	probe(&h, 0, &bad, T0 + 1);
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UP);
-	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_DOWN);
-	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", true), HEALTH_UNKNOWN);
-	probe(&h, 1, &bad, T0 + 2);
-	CU_ASSERT_EQUAL(health_first(&h), -1);
-	CU_ASSERT_EQUAL(health_state(&h), HEALTH_DOWN);
-	probe(&h, 0, &tcp, T0 + 3); /* plain TCP is better than nothing, */
-	CU_ASSERT_EQUAL(health_first(&h), 0);
-	probe(&h, 1, &good, T0 + 4); /* and worse than anything else */
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-}
-
-/* By the address: what one way says holds for all, until it says something else, or nothing. */
-static void test_joins(void)
-{
-	const struct health_result joins = { .plain_known = true, .joins = true, .joins_known = true };
-	const struct health_result gone = { .plain_known = true, .joins_known = true };
-	struct health h = two_up();
-
-	CU_ASSERT_FALSE(health_joins(&h, 0));
-	probe(&h, 1, &joins, T0 + 1);
-	CU_ASSERT_TRUE(health_joins(&h, 0));
-	CU_ASSERT_FALSE(health_joins(&h, 1));
-	probe(&h, 1, &bad, T0 + 2);
-	CU_ASSERT_FALSE(health_joins(&h, 0));
-	probe(&h, 1, &good, T0 + 3); /* no answer to that question */
-	CU_ASSERT_TRUE(health_joins(&h, 0));
-	probe(&h, 1, &gone, T0 + 4);
-	CU_ASSERT_FALSE(health_joins(&h, 0));
-}
-
-static void test_second_address(void)
-{
-	struct health h = { 0 };
-
-	health_set_ways(&h, both, 2, paths, 3, T0);
-	probe(&h, 0, &bad, T0);
-	probe(&h, 1, &bad, T0);
-	CU_ASSERT_EQUAL(health_state(&h), HEALTH_UNKNOWN);
-	probe(&h, 2, &good, T0);
-	CU_ASSERT_EQUAL(health_best(&h, 0), -1);
-	CU_ASSERT_EQUAL(health_first(&h), 2);
-	probe(&h, 1, &good, T0);
-	CU_ASSERT_EQUAL(health_first(&h), 1);
 }
 
 static void test_cadence(void)
@@ -470,85 +358,6 @@ static void test_spare(void)
 	CU_ASSERT_EQUAL(health_due(&h, T0 + 1000 + HEALTH_SPARE_MS, &next), -1);
 }
 
-/* One address at two ports: the own one, unless more ways bond at the other, and back. */
-static void test_ports(void)
-{
-	static const bool ends[] = { true, false, true, false };
-	struct health h = { .apart = 2 };
-
-	/* Ways 0 and 1 to the first address, 2 to the second; 3 and 4, 5 are the same at the other port. */
-	health_set_ways(&h, ends, 4, paths, 3, T0);
-	CU_ASSERT_EQUAL(h.count, 6);
-	for (unsigned i = 3; i < 6; i++)
-		probe(&h, i, &good, T0);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	for (unsigned i = 0; i < 3; i++)
-		probe(&h, i, &good, T0);
-	CU_ASSERT_EQUAL(health_first(&h), 0);
-	/* What is not used is not probed as if it were. */
-	health_used(&h, T0 + 1);
-	for (unsigned i = 0; i < 6; i++)
-		h.way[i].suspect = false;
-	for (unsigned i = 0; i < 3; i++)
-		probe(&h, i, &good, T0 + HEALTH_BUSY_MS);
-	CU_ASSERT_EQUAL(next_of(&h, T0 + HEALTH_BUSY_MS), T0 + 2 * HEALTH_BUSY_MS);
-	probe(&h, 0, &bad, T0 + 3000); /* the first path is without the own port */
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	CU_ASSERT_EQUAL(health_best(&h, 0), 1);
-	probe(&h, 3, &bad, T0 + 3001); /* and without the other one */
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-	probe(&h, 3, &tcp, T0 + 3002); /* nothing bonds by that */
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-	probe(&h, 3, &good, T0 + 3003);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	probe(&h, 1, &bad, T0 + 3004);
-	probe(&h, 2, &bad, T0 + 3005);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	probe(&h, 0, &good, T0 + 3006);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	probe(&h, 1, &good, T0 + 3007);
-	CU_ASSERT_EQUAL(health_first(&h), 0);
-	/* One port each by one path: the better path's. */
-	probe(&h, 0, &bad, T0 + 3007);
-	probe(&h, 4, &bad, T0 + 3007);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	probe(&h, 0, &good, T0 + 3007);
-	probe(&h, 1, &bad, T0 + 3007);
-	probe(&h, 3, &bad, T0 + 3007);
-	probe(&h, 4, &good, T0 + 3007);
-	CU_ASSERT_EQUAL(health_first(&h), 0);
-	probe(&h, 1, &good, T0 + 3007);
-	/* Without `apart` they are two machines, and the first one's path does. */
-	probe(&h, 0, &bad, T0 + 3008);
-	h.apart = 4;
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-}
-
-/* Backups carry nothing while there are others: more of them at one port are no reason to go there. */
-static void test_port_backups(void)
-{
-	static const bool ends[] = { true, true };
-	struct health_path some[3] = { { .name = "dsl" },
-				       { .name = "lte1", .backup = true },
-				       { .name = "lte2", .backup = true } };
-	struct health h = { .apart = 1 };
-
-	/* Ways 0 to 2 to the own port, 3 to 5 to the other one. */
-	health_set_ways(&h, ends, 2, some, 3, T0);
-	for (unsigned i = 0; i < 6; i++)
-		probe(&h, i, i == 0 || i == 4 ? &bad : &good, T0);
-	CU_ASSERT_EQUAL(health_first(&h), 3);
-	probe(&h, 3, &tcp, T0 + 1); /* does not bond */
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-	probe(&h, 3, &good, T0 + 2);
-	/* It is a backup no more, and the other one has become one. */
-	some[0].backup = true;
-	some[1].backup = false;
-	health_set_ways(&h, ends, 2, some, 3, T0 + 3);
-	CU_ASSERT_EQUAL(health_first(&h), 1);
-	CU_ASSERT_EQUAL(h.way[0].state, HEALTH_DOWN);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = { { "ways", test_ways },
@@ -557,12 +366,6 @@ int main(void)
 				{ "with a stand-in", test_spare },
 				{ "bound", test_bound },
 				{ "what stays is kept", test_kept },
-				{ "choice", test_choice },
-				{ "the second best", test_second },
-				{ "where joins go", test_joins },
-				{ "second address", test_second_address },
-				{ "another port", test_ports },
-				{ "another port, and backups", test_port_backups },
 				{ "cadence", test_cadence },
 				{ "one is dead while the peer is in use", test_dead_in_use },
 				{ "backoff", test_backoff },

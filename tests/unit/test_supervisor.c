@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/supervisor.c user/mpgated/ipc/shared.c tests/unit/supervisor_script.c
+// SOURCES: tests/unit/supervisor_files_script.c
 // LIBS: libuv
 /*
  * Start and stop: what is done and in which order, that whatever fails undoes what was done before it and nothing else,
