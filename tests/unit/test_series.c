@@ -106,7 +106,7 @@ static int by_text(const void *a, const void *b)
 
 static void each_once(bool openmetrics)
 {
-	char *text = scrape(openmetrics), *rest, *series[SERIES];
+	char *text = scrape(openmetrics), *rest, *series[SERIES] = { NULL };
 	unsigned n = 0;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(text);

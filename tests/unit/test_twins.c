@@ -86,7 +86,7 @@ static void test_twins(void)
 			if (steps[i].who)
 				snprintf(expected, sizeof(expected),
 					 "%s has the same IPv%u address, so it is not used in IPv%u. ", steps[i].who,
-					 f ? 6 : 4, f ? 6 : 4);
+					 f ? 6U : 4U, f ? 6U : 4U);
 			CU_ASSERT_STRING_EQUAL(said, expected);
 		}
 	}

@@ -110,7 +110,8 @@ static void count_rules(struct supervisor *s)
 			continue;
 		usage_add(&s->cost.usage, USAGE_RULE, s->rules[id], s->cost.usage.last, bytes[0] - before[0],
 			  bytes[1] - before[1]);
-		memcpy(before, bytes, sizeof(bytes));
+		before[0] = bytes[0];
+		before[1] = bytes[1];
 		s->cost.dirty = true;
 	}
 }
