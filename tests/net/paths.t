@@ -119,7 +119,7 @@ ip -n "$NS" addr add 10.61.9.1/24 dev lan0
 ip -n "$NS" addr add fd61:9::1/64 dev lan0 nodad
 make_wan 0
 make_wan 1
-ip -n "$NS" route add 198.51.100.0/24 via 10.61.0.9 dev wan0 mtu 1400
+ip -n "$NS" route add 198.51.100.0/24 via 10.61.0.9 dev wan0 mtu 1400 initcwnd 4
 gw ip mptcp endpoint add 192.0.2.99 id 7 signal
 eventually "the links of the test are ready" settled
 
@@ -145,7 +145,7 @@ check "IPv4 source rule" shows '^7001:.*from 10.61.0.2 lookup 7002 proto 109' ip
 check "IPv6 source rule" shows '^7001:.*from fd61:1::2 lookup 7003 proto 109' ip -6 rule
 check "IPv4 default route of the first path" route4 7002 '^default via 10.61.0.1 dev wan0 proto 109 metric 100'
 check "IPv4 connected route of the first path" route4 7002 '^10.61.0.0/24 dev wan0 proto 109 .*src 10.61.0.2'
-check "another route of it, with its MTU" route4 7002 '^198.51.100.0/24 via 10.61.0.9 dev wan0 proto 109 mtu 1400'
+check "another route of it, with its MTU and first window" route4 7002 '^198.51.100.0/24 via 10.61.0.9 dev wan0 proto 109 mtu 1400 initcwnd 4'
 check "IPv6 default route of the second path" route6 7003 '^default via fd61:1::1 dev wan1 proto 109 metric 101'
 check "IPv6 connected route of the second path" route6 7003 '^fd61:1::/64 dev wan1 proto 109'
 check "no route of another path in a path's table" not route4 7002 'wan1'

@@ -179,12 +179,16 @@ static void route_fields(void)
 	mnl_attr_put_u32(nlh, RTA_PRIORITY, 1024);
 	metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
 	mnl_attr_put_u32(nlh, RTAX_MTU, 1400);
+	mnl_attr_put_strz(nlh, RTAX_CC_ALGO, "bbr");
+	mnl_attr_put_u32(nlh, RTAX_INITCWND, 2);
 	mnl_attr_nest_end(nlh, metrics);
 	CU_ASSERT_EQUAL(nl_parse_route(nlh, r), 1);
 	CU_ASSERT_EQUAL(r[0].table, 7003);
 	CU_ASSERT_EQUAL(r[0].oif, 9);
 	CU_ASSERT_EQUAL(r[0].priority, 1024);
-	CU_ASSERT_EQUAL(r[0].mtu, 1400);
+	CU_ASSERT_EQUAL(r[0].metrics[RTAX_MTU], 1400);
+	CU_ASSERT_EQUAL(r[0].metrics[RTAX_INITCWND], 2);
+	CU_ASSERT_EQUAL(r[0].metrics[RTAX_CC_ALGO], 0);
 	CU_ASSERT_EQUAL(r[0].flags, RTNH_F_ONLINK);
 	CU_ASSERT_EQUAL(r[0].dst_len, 48);
 	CU_ASSERT_EQUAL(r[0].via_family, AF_INET6);

@@ -239,6 +239,23 @@ static int get_hops(const struct nlattr *multipath, const struct nl_route *base,
 	return n;
 }
 
+/* All but the name of a congestion control, which is no number. */
+static int get_metrics(const struct nlattr *nest, uint32_t metrics[NL_ROUTE_METRICS])
+{
+	const struct nlattr *found[NL_ROUTE_METRICS];
+	struct nl_want wants[NL_ROUTE_METRICS];
+	unsigned n = 0, i;
+
+	for (i = 1; i < NL_ROUTE_METRICS; i++)
+		if (i != RTAX_CC_ALGO)
+			wants[n++] = (struct nl_want){ (uint16_t)i, 4, 4 };
+	if (nl_collect(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), wants, n, found) < 0)
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		metrics[wants[i].type] = nl_get_u32(found[i], 0);
+	return 0;
+}
+
 int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS])
 {
 	enum { TABLE, DST, GATEWAY, VIA, OIF, PRIORITY, PREFSRC, METRICS, MULTIPATH, ENCAP, COUNT };
@@ -254,22 +271,19 @@ int nl_parse_route(const struct nlmsghdr *nlh, struct nl_route out[NL_ROUTE_HOPS
 		[MULTIPATH] = { RTA_MULTIPATH, 0, UINT16_MAX },
 		[ENCAP] = { RTA_ENCAP_TYPE, 2, 2 },
 	};
-	static const struct nl_want mtu_want[1] = { { RTAX_MTU, 4, 4 } };
-	const struct nlattr *found[COUNT], *mtu[1] = { NULL };
+	const struct nlattr *found[COUNT];
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct nl_route r = { 0 }, hops[NL_ROUTE_HOPS];
 	int n;
 
 	if (nl_collect_message(nlh, sizeof(*rtm), wants, COUNT, found) < 0 || !nl_family_bytes(rtm->rtm_family))
 		return -EINVAL;
-	if (found[METRICS] && nl_collect(mnl_attr_get_payload(found[METRICS]), mnl_attr_get_payload_len(found[METRICS]),
-					 mtu_want, 1, mtu) < 0)
+	if (found[METRICS] && get_metrics(found[METRICS], r.metrics) < 0)
 		return -EINVAL;
 	r.table = nl_get_u32(found[TABLE], rtm->rtm_table);
 	r.priority = nl_get_u32(found[PRIORITY], 0);
 	r.oif = nl_get_u32(found[OIF], 0);
 	r.flags = rtm->rtm_flags & RTNH_F_ONLINK;
-	r.mtu = nl_get_u32(mtu[0], 0);
 	r.family = rtm->rtm_family;
 	r.dst_len = rtm->rtm_dst_len;
 	r.tos = rtm->rtm_tos;

@@ -12,6 +12,7 @@
 #define LIB_NL_PARSE_H
 
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,12 +56,13 @@ struct nl_address {
 };
 int nl_parse_address(const struct nlmsghdr *nlh, struct nl_address *out);
 
+#define NL_ROUTE_METRICS (RTAX_FASTOPEN_NO_COOKIE + 1)
+
 struct nl_route {
 	uint32_t table;
 	uint32_t priority;
 	uint32_t oif;
 	uint32_t flags; /* RTNH_F_ONLINK or none */
-	uint32_t mtu; /* 0: not set */
 	uint8_t family;
 	uint8_t dst_len;
 	uint8_t tos;
@@ -72,6 +74,7 @@ struct nl_route {
 	uint8_t dst[16];
 	uint8_t via[16];
 	uint8_t prefsrc[16];
+	uint32_t metrics[NL_ROUTE_METRICS]; /* by RTAX_*, of those that are numbers; 0: not set */
 };
 /*
  * One entry for each next hop. Returns their number (at most NL_ROUTE_HOPS, the rest is dropped) or -EINVAL; 0 for

@@ -115,6 +115,7 @@ static int change_route(struct nl_sock *s, const void *item, bool add)
 	struct nlmsghdr *nlh = nl_request(buf, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	unsigned bytes = family_bytes(r->family);
+	struct nlattr *metrics;
 
 	rtm->rtm_family = r->family;
 	rtm->rtm_dst_len = r->dst_len;
@@ -142,12 +143,11 @@ static int change_route(struct nl_sock *s, const void *item, bool add)
 	}
 	if (memcmp(r->prefsrc, (uint8_t[16]){ 0 }, sizeof(r->prefsrc)))
 		mnl_attr_put(nlh, RTA_PREFSRC, bytes, r->prefsrc);
-	if (r->mtu) {
-		struct nlattr *metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
-
-		mnl_attr_put_u32(nlh, RTAX_MTU, r->mtu);
-		mnl_attr_nest_end(nlh, metrics);
-	}
+	metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
+	for (uint16_t i = 1; i < NL_ROUTE_METRICS; i++)
+		if (r->metrics[i])
+			mnl_attr_put_u32(nlh, i, r->metrics[i]);
+	mnl_attr_nest_end(nlh, metrics);
 	return nl_talk(s, nlh, NULL, NULL);
 }
 
