@@ -153,7 +153,9 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 		what = "mark";
 	else if (a->convert.port != b->convert.port)
 		what = "convert.port";
-	else if (memcmp(&a->convert.ports, &b->convert.ports, sizeof(a->convert.ports)) != 0)
+	else if (a->convert.ports.count != b->convert.ports.count ||
+		 memcmp(a->convert.ports.port, b->convert.ports.port,
+			a->convert.ports.count * sizeof(*a->convert.ports.port)) != 0)
 		what = "convert.ports";
 	else if (a->convert.listen_count != b->convert.listen_count ||
 		 memcmp(a->convert.listen, b->convert.listen, a->convert.listen_count * sizeof(*a->convert.listen)) !=
