@@ -49,6 +49,18 @@ slow_mtu() {
 	done
 	ip -n "$CLIENT" link set eth0 mtu 1280 && ip -n "$HUB" link set net0 mtu 1280 && ip -n "$SERVER" link set eth0 mtu 1280
 }
+# slow_window: two packets at first, as what fits into such a link's queue; ten are 40 seconds of it. The daemon takes it over.
+slow_window() {
+	local ns v route
+	for ns in "$GATEWAY" "$HUB"; do
+		for v in -4 -6; do
+			ip -n "$ns" "$v" route show default | while read -r route; do
+				# shellcheck disable=SC2086 # words
+				ip -n "$ns" "$v" route replace ${route%% pref *} initcwnd 2 || return
+			done || return
+		done
+	done
+}
 # outages: one link after the other is away, until this is ended.
 outages() {
 	local i
@@ -75,6 +87,7 @@ slow_case() {
 	local i d pid
 	check "slow: two links more" slow_build
 	check "slow: short packets" slow_mtu
+	check "slow: small first windows" slow_window
 	for i in 0 1 2 3; do check "slow: link $i" slow_set $i 0; done
 	for f in $FAMILIES; do
 		family "$f"
