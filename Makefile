@@ -26,7 +26,8 @@ OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-
 endif
 
 LIBS_LIB := libsodium libcyaml yaml-0.1 libmnl
-LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libmicrohttpd libcares
+LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libcares
+LIBS_LOADED := libmicrohttpd# when a process needs it: control/http.c
 LIBS_CTL := jansson
 # Asked only when a target needs it: a fresh machine has no pkg-config yet.
 flags = $(shell pkg-config --cflags $(1))
@@ -80,7 +81,7 @@ $(BUILD)/libmpgate.a: $(LIB_OBJS)
 
 $(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON)) -MMD -MP -c $< -o $@
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON) $(LIBS_LOADED)) -MMD -MP -c $< -o $@
 
 # Descriptions of the control interfaces, as C strings.
 $(BUILD)/%.varlink.h: user/mpgated/control/%.varlink

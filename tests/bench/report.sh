@@ -109,7 +109,7 @@ row() {
 	goal "new connections per second / haproxy256" \
 		"$(ratio "connections per second" mpgate "connections per second" haproxy256)" least 1.5
 	goal "user memory per idle connection, bytes, both proxies" "$(spread "user memory per idle connection, bytes" mpgate)" most 1024
-	goal "idle gateway, PSS, KiB" "$(spread "idle gateway, PSS KiB" mpgate)" most 8192
+	goal "idle gateway, PSS, KiB" "$(spread "idle gateway, PSS KiB" mpgate)" most 4096
 	goal "small request beside bulk, p99 / haproxy256" \
 		"$(ratio "small request beside bulk, p99 ms" mpgate "small request beside bulk, p99 ms" haproxy256)" most 1.0
 	goal "time to first byte / plain TCP (40 ms access, 10 ms server)" \

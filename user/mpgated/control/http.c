@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <mpgated/control/http.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -27,6 +28,41 @@
 #define TYPE_PLAIN "text/plain; charset=utf-8"
 #define TYPE_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS "application/openmetrics-text"
+
+/*
+ * The library is loaded by this process alone: with what it needs for TLS, which is not used, it would take a MiB of
+ * those that have no use for it. Its calls are the fields of `mhd`, under their own names.
+ */
+#define LIBRARY "libmicrohttpd.so.12"
+#define LIBRARY_CALLS(X)                                                                                               \
+	X(MHD_add_response_header)                                                                                     \
+	X(MHD_create_response_from_buffer)                                                                             \
+	X(MHD_destroy_response)                                                                                        \
+	X(MHD_get_daemon_info)                                                                                         \
+	X(MHD_get_timeout)                                                                                             \
+	X(MHD_lookup_connection_value)                                                                                 \
+	X(MHD_queue_response)                                                                                          \
+	X(MHD_run)                                                                                                     \
+	X(MHD_start_daemon)
+
+static struct {
+#define X(call) __typeof__(call) *call;
+	LIBRARY_CALLS(X)
+#undef X
+} mhd;
+
+static int load_library(void)
+{
+	void *library = dlopen(LIBRARY, RTLD_NOW);
+	bool all = library;
+
+#define X(call) all = all && (mhd.call = (__typeof__(mhd.call))dlsym(library, #call));
+	LIBRARY_CALLS(X)
+#undef X
+	if (!all)
+		log_error("%s", dlerror());
+	return all ? 0 : -ELIBACC;
+}
 
 /* --- the text, from the supervisor */
 
@@ -76,7 +112,7 @@ static char *ask(bool openmetrics, size_t *len)
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
 			       size_t len, enum MHD_ResponseMemoryMode mode)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(len, body, mode);
+	struct MHD_Response *response = mhd.MHD_create_response_from_buffer(len, body, mode);
 	enum MHD_Result result;
 
 	if (!response) {
@@ -84,11 +120,11 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
 			free(body);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	mhd.MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+		mhd.MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	result = mhd.MHD_queue_response(connection, status, response);
+	mhd.MHD_destroy_response(response);
 	return result;
 }
 
@@ -122,7 +158,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 	if (strcmp(url, "/metrics") != 0)
 		return respond_text(connection, MHD_HTTP_NOT_FOUND, "only /metrics is here\n");
-	accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	accept = mhd.MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	openmetrics = accept && strcasestr(accept, OPENMETRICS);
 	body = ask(openmetrics, &len);
 	if (!body)
@@ -183,24 +219,24 @@ static int take_listener(void)
 
 static struct MHD_Daemon *http_start(int listener)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
-				MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_TIMEOUT,
-				MHD_OPTION_END);
+	return mhd.MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
+				    MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				    (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_TIMEOUT,
+				    MHD_OPTION_END);
 }
 
 static void serve(struct MHD_Daemon *http)
 {
 	/* Of the supervisor only the end is news: its answers are waited for where they are asked for. */
-	struct pollfd p[] = { { MHD_get_daemon_info(http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, POLLIN, 0 },
+	struct pollfd p[] = { { mhd.MHD_get_daemon_info(http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, POLLIN, 0 },
 			      { START_SOCKET, 0, 0 } };
 
 	while (!p[1].revents) {
 		MHD_UNSIGNED_LONG_LONG ms;
-		bool timed = MHD_get_timeout(http, &ms) == MHD_YES;
+		bool timed = mhd.MHD_get_timeout(http, &ms) == MHD_YES;
 
 		poll(p, 2, !timed ? -1 : ms > 1000 ? 1000 : (int)ms);
-		MHD_run(http);
+		mhd.MHD_run(http);
 	}
 }
 
@@ -210,6 +246,8 @@ void http_main(void)
 	int ret = start_begin(), listener;
 
 	log_setup("metrics", LOG_LEVEL_INFO);
+	if (!ret)
+		ret = load_library();
 	listener = ret ? ret : take_listener();
 	if (listener >= 0) {
 		start_signals();

@@ -9,6 +9,8 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <mpgated/datapath/internal.h>
 #include "mpgate.skel.h"
@@ -212,6 +214,19 @@ static unsigned find_loadable(int why[DP_PROG_COUNT])
 	return mask;
 }
 
+/* The object is a part of this program, and not needed again: the pages of the file need not stay mapped. */
+static void forget_object(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from, to;
+	size_t len;
+
+	from = (uintptr_t)mpgate_bpf__elf_bytes(&len);
+	to = (from + len) / page * page;
+	from = (from + page - 1) / page * page;
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 int dp_load(struct datapath *dp)
 {
 	int why[DP_PROG_COUNT] = { 0 };
@@ -237,6 +252,7 @@ int dp_load(struct datapath *dp)
 		dp_feature(dp, (enum dp_prog)i, why[i]);
 	/* The allocator keeps what libbpf has freed; give it back. */
 	malloc_trim(0);
+	forget_object();
 	return 0;
 }
 

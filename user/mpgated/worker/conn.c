@@ -28,11 +28,8 @@ void conn_init(struct worker *w)
 	list_init(&w->dead);
 	list_init(&w->blocked);
 	list_init(&w->moving);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++)
 		list_init(&w->strangers[i].list);
-		for (unsigned k = 0; k < SOURCE_SLOTS; k++)
-			list_init(&w->strangers[i].source[k].list);
-	}
 	w->table_key[0] = io_random();
 	w->table_key[1] = io_random();
 }

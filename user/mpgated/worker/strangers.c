@@ -64,6 +64,9 @@ void stranger_add(struct worker *w, struct conn *c)
 		push_out(w, list_entry(from->list.next, struct conn, same));
 	else if (s->count >= pool)
 		push_out(w, list_entry(s->list.next, struct conn, stranger));
+	/* Here, so that the tables of who has no strangers are never touched. */
+	if (!from->count)
+		list_init(&from->list);
 	c->pool = s;
 	c->source = from;
 	list_add_tail(&s->list, &c->stranger);
