@@ -435,7 +435,8 @@ static __always_inline void steer_syn_to_ack(struct __sk_buff *skb, const struct
 
 /*
  * A TCP packet, or an ICMP error about one that was sent from here, with the tuple that packets of its connection have.
- * For the latter the mark is enough: once it is delivered the kernel finds the socket itself.
+ * Where there is one the mark is enough: the kernel finds the socket itself, and with it the route that the socket has
+ * from its packet before. With a socket assigned here it would look the route up for each packet.
  */
 static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, struct segment *seg, bool icmp,
 							struct mpgate_explained *answer, bool dry)
@@ -455,20 +456,13 @@ static __always_inline enum mpgate_reason steer_segment(struct __sk_buff *skb, s
 		return MPGATE_R_ICMP_ERROR;
 	}
 	if (sk && sk->state != STEER_STATE_LISTEN) {
-		if (sk->state == STEER_STATE_TIME_WAIT) {
-			if (!dry) {
-				if (segment_is_syn(seg))
-					steer_syn_to_ack(skb, seg);
-				packet_mark(skb, set);
-			}
-			return MPGATE_R_TIME_WAIT;
-		}
-		if (!dry) {
-			if (!seg->out && bpf_sk_assign(skb, sk, 0))
-				return MPGATE_R_ASSIGN_FAILED;
+		bool ended = sk->state == STEER_STATE_TIME_WAIT;
+
+		if (!dry && ended && segment_is_syn(seg))
+			steer_syn_to_ack(skb, seg);
+		if (!dry)
 			packet_mark(skb, set);
-		}
-		return MPGATE_R_ESTABLISHED;
+		return ended ? MPGATE_R_TIME_WAIT : MPGATE_R_ESTABLISHED;
 	}
 	if (segment_is_syn(seg))
 		return steer_syn(skb, set, seg, answer, dry);

@@ -104,7 +104,7 @@ static struct bench cases[CASES] = {
 	[TC_EMPTY] = { "tc_empty", .reason = -1 },
 	[STEER_UDP] = { "steer_udp", .reason = MPGATE_R_OTHER },
 	[STEER_TCP] = { "steer_tcp_not_ours", .reason = MPGATE_R_OTHER },
-	[STEER_OUR_PORT] = { "steer_tcp_established", .reason = MPGATE_R_ASSIGN_FAILED },
+	[STEER_OUR_PORT] = { "steer_tcp_established", .reason = MPGATE_R_ESTABLISHED },
 	[DIRECT_10] = { "syn_direct_10_rules", .reason = MPGATE_R_RULE_DIRECT, .generation = 0 },
 	[DIRECT_1000] = { "syn_direct_1000_rules", .reason = MPGATE_R_RULE_DIRECT, .generation = 1 },
 	[PROXY_10] = { "syn_steered_10_rules", .reason = MPGATE_R_ASSIGN_FAILED, .generation = 0 },

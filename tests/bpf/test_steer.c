@@ -44,6 +44,33 @@ static void every_header_variant_is_steered(void)
 	}
 }
 
+/* With a socket assigned the kernel would look up the route of every packet; that fails here, and would be seen. */
+static void a_connection_is_marked_and_no_more(void)
+{
+	for (int i = 0; i < 2; i++) {
+		const char *address = i ? "::1" : "127.0.0.1";
+		struct packet p = { .family = i ? 6 : 4, .flags = FLAG_ACK, .src = address, .dst = address };
+		struct sockaddr_in6 server, client; /* the ports of both families are in the same place */
+		socklen_t len = sizeof(server);
+		int fd = socket(i ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+		struct frame f;
+		struct run r;
+
+		CU_ASSERT_FATAL(!getsockname(listener[i], (void *)&server, &len));
+		CU_ASSERT_FATAL(!connect(fd, (void *)&server, len));
+		CU_ASSERT_FATAL(!getsockname(fd, (void *)&client, &len));
+		p.sport = ntohs(client.sin6_port);
+		p.dport = ntohs(server.sin6_port);
+		build(&f, &p);
+		dp_run(skel, skel->progs.steer, &f, link_id, false, &r);
+		CU_ASSERT_EQUAL(r.retval, TC_UNSPEC);
+		CU_ASSERT_EQUAL(r.reason, MPGATE_R_ESTABLISHED);
+		CU_ASSERT_EQUAL(r.mark, MPGATE_MARK | 0x5678);
+		close(fd);
+		close(accept(listener[i], NULL, NULL));
+	}
+}
+
 static void what_is_not_for_us_passes(void)
 {
 	static const struct {
@@ -428,6 +455,7 @@ int main(void)
 {
 	static CU_TestInfo tests[] = {
 		{ "every header variant is steered", every_header_variant_is_steered },
+		{ "a connection is marked and no more", a_connection_is_marked_and_no_more },
 		{ "what is not for us passes", what_is_not_for_us_passes },
 		{ "extension headers have their limits", extension_headers_have_their_limits },
 		{ "truncated packets pass", truncated_packets_pass },
