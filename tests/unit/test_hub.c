@@ -3,6 +3,8 @@
  * A hub's connections, in both families: those that go well, servers that fail, bad messages. Each line of the state
  * table in docs/architecture.md is here or in test_hub_access.c; what else is asked for is in test_hub_asked.c.
  */
+#include <sys/epoll.h>
+
 #include "hub_script.h"
 
 /* --- the way that goes well */
@@ -15,6 +17,8 @@ static void script_relay(void)
 	start();
 	add_get();
 	p = call(young);
+	/* Room is waited for where there is none: with it comes an event for each acknowledgment. */
+	CU_ASSERT_EQUAL(!(p->events & EPOLLOUT), !young);
 	s = dialed();
 	CU_ASSERT_EQUAL(w->stats->relayed, 0);
 	sock_connected(s);

@@ -229,6 +229,11 @@ void tcp_keepalive(int fd, unsigned seconds)
 	sock_live(fd)->keepalive = seconds;
 }
 
+void tcp_urgent_inline(int fd)
+{
+	sock_live(fd);
+}
+
 bool tcp_in_handshake(int fd)
 {
 	return sock_live(fd)->young;

@@ -139,7 +139,6 @@ int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port)
 		tcp_reset(fd, true);
 		return -ECONNABORTED;
 	}
-	tcp_urgent_inline(fd);
 	return fd;
 }
 

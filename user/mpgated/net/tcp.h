@@ -35,8 +35,7 @@ int tcp_listen(const struct mpgate_addr *addr, __be16 port, const struct listen_
 ssize_t tcp_dial(int fd, const struct mpgate_addr *addr, __be16 port, bool syn_data, const void *data, size_t len);
 
 /*
- * Takes a connection that waits at a listener, and where it comes from; tcp_urgent_inline() is set. Its descriptor or
- * -errno, -EAGAIN: none waits.
+ * Takes a connection that waits at a listener, and where it comes from. Its descriptor or -errno, -EAGAIN: none waits.
  */
 int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port);
 

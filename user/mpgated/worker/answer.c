@@ -183,6 +183,7 @@ static void read_answer(struct worker *w, struct conn *c)
 	struct parked *held = dial_keeps_first(c) || c->held ? NULL : &c->request.first;
 	size_t have = held && c->request.part ? held->len : 0;
 	uint8_t *buf = w->buf + RELAY_HEADROOM;
+	size_t want = RELAY_LITTLE - have;
 	struct convert_fault fault;
 	struct convert_msg m;
 	ssize_t n;
@@ -191,7 +192,7 @@ static void read_answer(struct worker *w, struct conn *c)
 	 * Without a place to hold a part of it, the answer stays in the kernel until it is whole. Of what follows it
 	 * no more is read than can be kept for a client that does not take it.
 	 */
-	n = (held ? tcp_recv : tcp_peek)(c->peer.fd, buf + have, RELAY_LITTLE - have);
+	n = (held ? tcp_recv : tcp_peek)(c->peer.fd, buf + have, want);
 	if (n == -EAGAIN && !c->peer.broken) {
 		c->peer.in = false;
 		return;
@@ -231,6 +232,8 @@ static void read_answer(struct worker *w, struct conn *c)
 		answer_error(w, c, &m);
 		return;
 	}
+	if ((size_t)n < want && leg_is_dry(&c->peer) && (held || (size_t)n == m.len))
+		c->peer.in = false;
 	if (!held) {
 		tcp_recv(c->peer.fd, buf, m.len);
 	} else if (have + (size_t)n > m.len) {

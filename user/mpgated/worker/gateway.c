@@ -40,7 +40,7 @@ static void gateway_first(struct worker *w, struct conn *c, bool last)
 	}
 	if (n < 0 && !last && w->snap->first_bytes_ms)
 		return;
-	if (n < 0)
+	if (n < 0 || (n > 0 && (size_t)n < FIRST_BYTES && leg_is_dry(&c->local)))
 		c->local.in = false;
 	if (n == 0)
 		c->local.eof = true;
@@ -93,6 +93,7 @@ static void gateway_open(struct worker *w, int fd, struct mpgate_tuple *tuple)
 {
 	struct conn *c;
 
+	tcp_urgent_inline(fd);
 	if (tcp_local(fd, &tuple->daddr, &tuple->dport) < 0) {
 		accept_refuse(w, fd);
 		return;

@@ -56,6 +56,8 @@ bool ready_take(struct worker *w, struct conn *c)
 		conn_close(w, r, false);
 		if (c->request.dscp)
 			tcp_set_dscp(c->peer.fd, &address, c->request.dscp);
+		/* It is connected: that it has room is waited for when it has none. */
+		c->peer.watched_out = false;
 		if (leg_watch_again(w, c, &c->peer) == 0)
 			return true;
 		tcp_reset(c->peer.fd, true);
