@@ -214,11 +214,11 @@ static inline unsigned client_slot(const struct mpgate_addr *a)
 /* A connection's tag for epoll is a pointer to it, with its leg in the lowest bit. */
 #define TAG_PEER 1U
 
-#define RELAY_BUF (256U << 10) /* bytes moved at a time (kernel: large reads halve the cost of a byte) */
-#define RELAY_LITTLE (RELAY_BUF / 64) /* the same where room for parked bytes is short: that is kept in any case */
+#define RELAY_BUF (512U << 10) /* bytes moved at a time (kernel: large reads halve the cost of a byte) */
+#define RELAY_LITTLE (RELAY_BUF / 128) /* the same where room for parked bytes is short: that is kept in any case */
 #define RELAY_HEADROOM 320U /* in front of it, for a Convert message; with an issued cookie it has up to 284 bytes */
 #define ACCEPT_BATCH 64 /* connections accepted from a listener at a time */
-#define RELAY_ROUNDS 4U /* buffers a connection may move before others get their turn */
+#define RELAY_ROUNDS 2U /* buffers a connection may move before others get their turn */
 /*
  * Bytes towards a peer that leave in a segment of their own: with 40 bytes of IPv6 and 60 of TCP it has 1,200 at most.
  * A path that silently drops full-size packets lets it pass, and once it is acknowledged other paths are joined, which

@@ -22,7 +22,7 @@
 
 #define STILL_MS 5000 /* a path that died is replaced within that time */
 #define LOOK_MS 1000
-#define AHEAD_SHARE 4 /* a quarter of what was acknowledged is read at a time: all after 1 MiB */
+#define AHEAD_SHARE 4 /* a quarter of what was acknowledged is read at a time: all after 2 MiB */
 
 void still_ahead(struct leg *l, uint64_t moved)
 {
