@@ -86,38 +86,38 @@ struct conn_request {
 	uint32_t rule_id;
 	uint16_t slot; /* of the peer; MPGATE_MAX_PEERS: none (hub: a client without a shared key; gateway: direct) */
 	uint8_t dscp;
-	bool tagged; /* its SYN had the tag of a peer, or MPTCP of its own: it goes on where it cannot be carried */
-	bool breaks, doubted; /* its server is known to break on MPTCP; it is not known whether */
+	bool tagged : 1; /* its SYN had the tag of a peer, or MPTCP of its own: it goes on where it cannot be carried */
+	bool breaks : 1, doubted : 1; /* its server is known to break on MPTCP; it is not known whether */
 	/* gateway */
-	bool reject; /* by the rule that steer took it for, it is reset rather than go direct */
-	bool published; /* that rule is an entry of `publish`: the peer is asked for what it names */
+	bool reject : 1; /* by the rule that steer took it for, it is reset rather than go direct */
+	bool published : 1; /* that rule is an entry of `publish`: the peer is asked for what it names */
 	uint8_t tried; /* bits: which peers of its rule's group could not have it */
 	uint8_t attempt; /* how many addresses of the peer have failed */
 	uint8_t address; /* the present one */
 	uint8_t sent; /* enum sent */
-	bool keyed; /* it proves that we have the peer's key */
-	bool again; /* it was sent before and may have been carried out */
-	bool retimed; /* it was said anew by the peer's clock */
-	bool part; /* first is the begin of an answer, and no longer what the client said */
+	bool keyed : 1; /* it proves that we have the peer's key */
+	bool again : 1; /* it was sent before and may have been carried out */
+	bool retimed : 1; /* it was said anew by the peer's clock */
+	bool part : 1; /* first is the begin of an answer, and no longer what the client said */
+	bool twice : 1; /* the request may be sent in copies: that stands in its nonce */
+	bool second : 1; /* the peer leg goes over the second path */
 	uint8_t cookie_tries; /* 1: said again since an issued cookie was refused; 2: with a new one */
 	uint8_t setup; /* enum cfg_setup */
 	uint8_t raced; /* copies that were sent */
-	bool twice; /* the request may be sent in copies: that stands in its nonce */
-	bool second; /* the peer leg goes over the second path */
 	uint32_t stamp; /* of the keyed cookie, as the nonce; 0: none yet */
 	uint64_t nonce; /* hub: the same */
 	uint32_t peers_changed; /* of the worker, when the peer was dialed */
 	/* hub */
 	uint16_t pending; /* its place in worker.pending, where it is counted; PENDING_SLOTS: it is not */
 	uint8_t answer; /* ANSWER_* */
-	bool granted; /* its message was taken */
-	bool open; /* it is in worker.table by its nonce: none of its copies has been chosen */
+	bool granted : 1; /* its message was taken */
+	bool open : 1; /* it is in worker.table by its nonce: none of its copies has been chosen */
+	bool own : 1; /* the server leg was bound to an address: a lack is of ports */
+	bool back : 1; /* over a connection that we opened, and keep for requests of the peer */
 	struct replay_place place; /* with open, and HUB_COPY */
-	bool own; /* the server leg was bound to an address: a lack is of ports */
 	uint32_t subscriber; /* its place in shared_memory.subscribers, and 1; 0: it is not counted */
 	struct mpgate_addr mapped; /* where the server sees it come from, while that is logged */
 	__be16 mapped_port; /* 0: it is not */
-	bool back; /* over a connection that we opened, and keep for requests of the peer */
 	/*
 	 * gateway: the client's first bytes while the peer may still fail; GW_ANSWER and HUB_HEADER: an incomplete
 	 * message
@@ -183,9 +183,9 @@ struct conn {
 	uint8_t class; /* enum timer_class */
 	uint8_t state; /* enum conn_state */
 	uint8_t opener; /* enum leg_name */
-	bool join_noted; /* its rule has been told, see join_note() */
-	bool join_done; /* no further subflows are to be asked for any more, see join.h */
-	bool lent; /* GW_READY: the peer opened it for our requests; counted in shared_memory.parked */
+	bool join_noted : 1; /* its rule has been told, see join_note() */
+	bool join_done : 1; /* no further subflows are to be asked for any more, see join.h */
+	bool lent : 1; /* GW_READY: the peer opened it for our requests; counted in shared_memory.parked */
 	uint32_t opened; /* s */
 	uint64_t bytes_up, bytes_down;
 };

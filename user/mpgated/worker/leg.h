@@ -22,21 +22,21 @@ struct parked {
  */
 struct leg {
 	int fd; /* -1: none */
-	bool mptcp; /* made or accepted as an MPTCP socket */
-	bool dialed; /* by us; else accepted */
-	bool young; /* accepted, and the handshake may not be over: see leg_settle() */
-	bool in, out; /* may be readable, may be writable: cleared by EAGAIN or a short transfer, set by an event */
-	bool hangup; /* FIN or error seen by poll: read to the end */
-	bool urgent; /* urgent data seen by poll */
-	bool eof; /* read to the end */
-	bool broken; /* reset, or otherwise not to be written to or read from any more */
-	bool shut; /* our FIN is sent, or due with the other leg's */
-	bool ended; /* both directions have ended, and it has to stay open */
-	bool unsent; /* our FIN waits until the kernel has sent all before it */
-	bool asked_sent; /* it is to tell when it has */
-	bool watched_out;
-	bool plain; /* of a peer: it fell back to plain TCP, which is counted */
-	bool full; /* nothing is read for it until it takes what is there */
+	bool mptcp : 1; /* made or accepted as an MPTCP socket */
+	bool dialed : 1; /* by us; else accepted */
+	bool young : 1; /* accepted, and the handshake may not be over: see leg_settle() */
+	bool in : 1, out : 1; /* may be readable, may be writable: cleared by EAGAIN or a short transfer, set by an event */
+	bool hangup : 1; /* FIN or error seen by poll: read to the end */
+	bool urgent : 1; /* urgent data seen by poll */
+	bool eof : 1; /* read to the end */
+	bool broken : 1; /* reset, or otherwise not to be written to or read from any more */
+	bool shut : 1; /* our FIN is sent, or due with the other leg's */
+	bool ended : 1; /* both directions have ended, and it has to stay open */
+	bool unsent : 1; /* our FIN waits until the kernel has sent all before it */
+	bool asked_sent : 1; /* it is to tell when it has */
+	bool watched_out : 1;
+	bool plain : 1; /* of a peer: it fell back to plain TCP, which is counted */
+	bool full : 1; /* nothing is read for it until it takes what is there */
 	uint32_t ahead; /* bytes read for it at a time, see still_ahead(); 0: it has had little yet */
 	struct parked parked; /* to be written to fd */
 };
