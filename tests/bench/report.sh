@@ -38,6 +38,13 @@ goal() {
 	fi
 	echo "| $1 | $2 | at $3 $4 | $met |"
 }
+# grown OF MANY FEW: new connections, and CPU of bulk, beside so many of them over those beside few.
+grown() {
+	goal "new connections per second, $2 $1 / $3" \
+		"$(ratio "$2 $1: connections per second" mpgate "$3 $1: connections per second" mpgate)" least 0.9
+	goal "CPU per GB, $2 $1 / $3" \
+		"$(ratio "$2 $1: CPU s per GB, 8 flows" mpgate "$3 $1: CPU s per GB, 8 flows" mpgate)" most 1.1
+}
 # bpf_value KIND NAME: a line of bench_bpf's.
 bpf_value() { awk -v k="$1" -v n="$2" '$1 == k && $2 == n { print $3 }' "$BPF" 2>/dev/null | grep . || echo -; }
 # plot NAME TITLE FIGURE: bars with the spread, a setup each.
@@ -103,12 +110,28 @@ row() {
 	goal "bonded goodput / sum of plain TCP on each link" \
 		"$(ratio "shaped goodput, Mbit/s" mpgate "shaped goodput, Mbit/s" plain "shaped goodput of the other link, Mbit/s")" least 0.95
 	goal "bulk, 1 flow / haproxy256" "$(ratio "bulk 1 flows, Gbit/s" mpgate "bulk 1 flows, Gbit/s" haproxy256)" least 1.2
-	goal "bulk, 8 flows / haproxy256" "$(ratio "bulk 8 flows, Gbit/s" mpgate "bulk 8 flows, Gbit/s" haproxy256)" least 1.2
+	goal "bulk, 8 flows / haproxy256" "$(ratio "bulk 8 flows, Gbit/s" mpgate "bulk 8 flows, Gbit/s" haproxy256)" least 1.3
 	goal "CPU per GB, 1 flow / haproxy256" "$(ratio "CPU s per GB, 1 flows" mpgate "CPU s per GB, 1 flows" haproxy256)" most 0.8
 	goal "CPU per GB, 8 flows / haproxy256" "$(ratio "CPU s per GB, 8 flows" mpgate "CPU s per GB, 8 flows" haproxy256)" most 0.8
+	for flows in 1 8; do
+		goal "machine time per GB in packets of MTU size, $flows flows / haproxy256" \
+			"$(ratio "MTU-size packets: machine s per GB, $flows flows" mpgate "MTU-size packets: machine s per GB, $flows flows" \
+				haproxy256)" most 0.8
+	done
+	many=$(cut -f3 "$TSV" | sed -n 's/^connections per second, \([0-9]*\) of them$/\1/p' | head -n 1)
+	goal "new connections per second, $many of them / haproxy256" \
+		"$(ratio "connections per second, $many of them" mpgate "connections per second, $many of them" haproxy256)" least 1.8
+	goal "the same, honest / haproxy256" \
+		"$(ratio "connections per second, $many of them, honest" mpgate "connections per second, $many of them" haproxy256)" least 1.4
+	goal "the last quarter of them / the first" "$(spread "$many connections, last quarter / first" mpgate)" least 0.9
+	goal "the same, honest" "$(spread "$many connections, last quarter / first, honest" mpgate)" least 0.9
+	grown "open connections" 10000 1
+	grown peers 4000 1
 	goal "new connections per second / haproxy256" \
 		"$(ratio "connections per second" mpgate "connections per second" haproxy256)" least 1.5
 	goal "user memory per idle connection, bytes, both proxies" "$(spread "user memory per idle connection, bytes" mpgate)" most 1024
+	goal "kernel and user memory per idle connection, a proxy, KiB" \
+		"$(spread "kernel and user memory per idle connection, a proxy, KiB" mpgate)" most 12
 	goal "idle gateway, PSS, KiB" "$(spread "idle gateway, PSS KiB" mpgate)" most 4096
 	goal "small request beside bulk, p99 / haproxy256" \
 		"$(ratio "small request beside bulk, p99 ms" mpgate "small request beside bulk, p99 ms" haproxy256)" most 1.0
@@ -126,7 +149,7 @@ row() {
 	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5
-	goal "guard drops a forged Convert SYN, over an empty program, ns" "$(bpf_value difference guard_forged)" most 250
+	goal "guard drops a forged Convert SYN, over an empty program, ns" "$(bpf_value difference guard_forged)" most 120
 	if [ "${SETUPS[*]: -1}" = before ]; then
 		printf '\n## Against a tree before (this / before, in one run)\n| figure | ratio |\n|---|---|\n'
 		awk -F'\t' '$2 == "before" && !seen[$3]++ { print $3 }' "$TSV" | while read -r figure; do against "$figure"; done

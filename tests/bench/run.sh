@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make bench: mpgate beside plain routed TCP and a pair of HAProxy, in one run, in namespaces. Rounds are interleaved:
 # each figure of each setup is taken once a round. Raw values: $BUILD/bench.tsv; report.sh writes docs/benchmarks.md.
-# ROUNDS, SECONDS_EACH and IDLE change how long it takes. FIGURES chooses among unshaped, memory, shaped, delays and
-# transparent: the rest of the raw values then stays as it was. BEFORE: the build of another tree of mpgate, to be
-# compared in the same run.
+# ROUNDS, SECONDS_EACH, IDLE and MANY change how long it takes. FIGURES chooses among unshaped, segments, many, growth,
+# memory, shaped, delays and transparent: the rest of the raw values then stays as it was. BEFORE: the build of another
+# tree of mpgate, to be compared in the same run.
 set -u
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/../net/tap.sh"
@@ -18,8 +18,10 @@ set -u
 PEER_MORE= # what a user has who sets nothing
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-4}
-IDLE=${IDLE:-2000}
-ALL_FIGURES="unshaped memory shaped delays transparent"
+IDLE=${IDLE:-6000}
+MANY=${MANY:-60000}
+MANY_SECONDS=15 # no longer, for who does not get so far
+ALL_FIGURES="unshaped segments many growth memory shaped delays transparent"
 FIGURES=${FIGURES:-$ALL_FIGURES}
 SETUPS=(plain haproxy haproxy256 mpgate ${BEFORE:+before})
 OUT=$BUILD/bench.tsv
@@ -66,28 +68,101 @@ rate_of() {
 	record "connections per second$1" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
 }
 
-# The gateway's processes alone when idle, then what each of IDLE connections adds to all processes.
-memory() {
-	local before after pid pids
-	[ ${#SETUP_PIDS[@]} -gt 0 ] || return
-	mapfile -t pids < <(on "$GATEWAY" true && for pid in $(ip netns pids "$GATEWAY"); do
-		grep -qE '^(mpgated|haproxy)$' "/proc/$pid/comm" && echo "$pid"
-	done)
-	record "idle gateway, PSS KiB" "$(pss "${pids[@]}")"
-	# shellcheck disable=SC2046 # one word a process
-	before=$(pss $(all_pids))
+# MANY connections, a second's worth at a time: how many a second, and the last quarter of the time beside the first.
+many_of() {
+	local out count=0 slice=()
+	while [ $count -lt "$MANY" ] && [ ${#slice[@]} -lt $MANY_SECONDS ]; do
+		out=$(hosts -c 16 -t 1 rate "$SERVER4" 7001) || out="count=0 seconds=1" # it has no ports left
+		slice+=("$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")")
+		count=$((count + $(field count <<<"$out")))
+	done
+	record "connections per second, $MANY of them$1" "$(mean "${slice[@]}")"
+	record "$MANY connections, last quarter / first$1" \
+		"$(calc "$(mean "${slice[@]: -(${#slice[@]} + 3) / 4}") / $(mean "${slice[@]:0:(${#slice[@]} + 3) / 4}")")"
+}
+mean() { printf '%s\n' "$@" | awk '{ s += $1 } END { printf "%.4f", s / NR }'; }
+# In a network that is new each time, with as many connections in TIME_WAIT as the kernel keeps by itself.
+many() {
+	for SETUP in haproxy256 mpgate ${BEFORE:+before}; do
+		KEEP_TIME_WAIT=1 net_make
+		"${SETUP}_start" && many_of ""
+		"${SETUP}_stop"
+		net_end
+	done
+	KEEP_TIME_WAIT=1 net_make
+	honest many_of ", honest"
+	net_end
+}
+
+# open_connections COMMAND...: beside $OPEN idle ones.
+open_connections() {
+	local pid
 	mkfifo "$TMP/hold.in"
-	load -n "$IDLE" hold $SERVER4 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
+	hosts -n "$OPEN" hold $SERVER4 7001 <"$TMP/hold.in" >"$TMP/hold.out" 2>&1 &
 	pid=$!
 	exec 9>"$TMP/hold.in"
-	if wait_for 60 grep -q held "$TMP/hold.out"; then
-		# shellcheck disable=SC2046 # one word a process
-		after=$(pss $(all_pids))
-		record "user memory per idle connection, bytes" "$(calc "($after - $before) * 1024 / $IDLE")"
-	fi
+	if wait_for 60 grep -q held "$TMP/hold.out"; then "$@"; fi
 	exec 9>&-
 	wait $pid
 	rm -f "$TMP/hold.in"
+}
+
+# What grows with the number of connections that are open, and of peers of a hub, is seen here; nothing should.
+growth() {
+	local i n
+	SETUP=mpgate
+	for n in 1 100 10000; do
+		GATEWAY_MORE="$ROOM" HUB_MORE="$ROOM" mpgate_start && OPEN=$n open_connections grown_by "$n open connections"
+		mpgate_stop
+	done
+	for ((i = 1; i < 4000; i++)); do
+		[ -e "$TMP/$i.key" ] || "$CTL" key new "$TMP/$i.key" >/dev/null
+	done
+	for n in 1 100 4000; do
+		# Not in the environment, which has no room for it.
+		HUB_MORE=$(for ((i = 1; i < n; i++)); do echo "  - { name: p$i, key-file: $i.key }"; done)
+		mpgate_start && grown_by "$n peers"
+		mpgate_stop
+	done
+	HUB_MORE=
+}
+ROOM="limits: { connections: 20000 }"
+grown_by() {
+	PREFIX="$1: "
+	bulk_of 8
+	rate_of ""
+	PREFIX=
+}
+
+# Bytes of the kernel's structures that connections have.
+kernel_memory() {
+	awk '$1 ~ /^(TCP|TCPv6|MPTCP|MPTCPv6|sock_inode_cache|filp|dentry|eventpoll_.*|lsm_.*|skbuff_.*|kmalloc-.*)$/ {
+		s += $2 * $4 } END { printf "%d", s }' /proc/slabinfo
+}
+
+# The gateway's processes alone when idle, then what each of IDLE connections adds to all processes, and to the kernel:
+# of the latter a proxy has the half of what there is more than without proxies.
+memory() {
+	local before after kernel pids
+	mapfile -t pids < <(on "$GATEWAY" true && for pid in $(ip netns pids "$GATEWAY"); do
+		grep -qE '^(mpgated|haproxy)$' "/proc/$pid/comm" && echo "$pid"
+	done)
+	[ ${#SETUP_PIDS[@]} -eq 0 ] || record "idle gateway, PSS KiB" "$(pss "${pids[@]}")"
+	# shellcheck disable=SC2046 # one word a process
+	before=$(pss $(all_pids)) kernel=$(kernel_memory)
+	OPEN=$IDLE open_connections memory_of
+}
+memory_of() {
+	# shellcheck disable=SC2046 # one word a process
+	after=$(pss $(all_pids))
+	kernel=$(calc "($(kernel_memory) - $kernel) / $IDLE")
+	if [ ${#SETUP_PIDS[@]} -eq 0 ]; then
+		KERNEL_PLAIN=$kernel
+		return
+	fi
+	record "user memory per idle connection, bytes" "$(calc "($after - $before) * 1024 / $IDLE")"
+	record "kernel and user memory per idle connection, a proxy, KiB" \
+		"$(calc "(($kernel - $KERNEL_PLAIN) / 1024 + ($after - $before) / $IDLE) / 2")"
 }
 
 # Shaped links: goodput, and small requests beside a bulk transfer.
@@ -175,6 +250,26 @@ unshaped_figures() {
 	rate_of ""
 	[ -n "$PREFIX" ] || rate_of ", one host" load
 }
+# Packets of MTU size on the access links, as a NIC has them.
+segments() {
+	segments_of 1
+	PREFIX="MTU-size packets: "
+	each segment_figures
+	PREFIX=
+	segments_of 65535
+}
+segment_figures() {
+	bulk_of 1
+	bulk_of 8
+}
+# segments_of N: so many at most leave as one packet.
+segments_of() {
+	local i
+	for i in 0 1; do
+		ip -n "$GATEWAY" link set wan$i gso_max_segs "$1"
+		ip -n "$ROUTER" link set acc$i gso_max_segs "$1"
+	done
+}
 wanted() { [[ " $FIGURES " == *" $1 "* ]]; }
 shaped_figures() {
 	shaped
@@ -206,11 +301,11 @@ net_init
 if [ "$FIGURES" = "$ALL_FIGURES" ]; then
 	: >"$OUT"
 else
-	for figures in 'unshaped:flows,\|connections per' 'memory:PSS KiB\|idle connection' 'shaped:shaped\|small request' \
-		'delays:time to'; do
-		wanted "${figures%%:*}" && sed -i "/transparent: /!{/${figures#*:}/d}" "$OUT"
+	for figures in 'unshaped|bulk|machine s|CPU s|connections per second(\t|, one|, hon|, pub)' 'memory|.*(PSS KiB|idle connection)' \
+		'shaped|(shaped|small request)' 'delays|time to' "many|.*$MANY " 'segments|MTU-size' \
+		'growth|[0-9]+ (open connections|peers):' 'transparent|transparent:'; do
+		wanted "${figures%%|*}" && sed -Ei "/^[^\t]*\t[^\t]*\t(${figures#*|})/d" "$OUT"
 	done
-	wanted transparent && sed -i "/transparent: /d" "$OUT"
 fi
 echo "bench: $ROUNDS rounds on $(uname -r), $(nproc) CPUs"
 net_make
@@ -220,6 +315,8 @@ for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 		honest rate_of ", honest"
 		published published_rate
 	fi
+	wanted segments && segments
+	wanted growth && growth
 	# In processes that have carried nothing yet.
 	wanted memory && each memory
 	wanted shaped || continue
@@ -228,6 +325,10 @@ for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 	shape_end
 done
 net_end
+
+if wanted many; then
+	for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do many; done
+fi
 
 # What is transparent needs a router beside the hub.
 if wanted transparent; then
