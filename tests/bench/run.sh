@@ -129,6 +129,7 @@ growth() {
 ROOM="limits: { connections: 20000 }"
 grown_by() {
 	PREFIX="$1: "
+	read -rt 3 <> <(:) # what is open is no longer young, and has its keep-alives
 	bulk_of 8
 	rate_of ""
 	PREFIX=
