@@ -25,7 +25,8 @@ struct leg {
 	bool mptcp : 1; /* made or accepted as an MPTCP socket */
 	bool dialed : 1; /* by us; else accepted */
 	bool young : 1; /* accepted, and the handshake may not be over: see leg_settle() */
-	bool in : 1, out : 1; /* may be readable, may be writable: cleared by EAGAIN or a short transfer, set by an event */
+	bool in : 1,
+		out : 1; /* may be readable, may be writable: cleared by EAGAIN or a short transfer, set by an event */
 	bool hangup : 1; /* FIN or error seen by poll: read to the end */
 	bool urgent : 1; /* urgent data seen by poll */
 	bool eof : 1; /* read to the end */
