@@ -7,11 +7,13 @@
  * holds cannot be given to another. So a slow path beside a fast one is given what it carries in a second or more, the
  * receiver's window is full of what came after that, and the fast one rests. Hence, of what both ends send:
  *
- *  - a subflow holds little that is not sent yet: what it carries in some 60 ms;
  *  - one that has enough to send and brings less than a third of what another of its connection does is paced at what
- *    it brings; ten times a second at a quarter more, while no queue is on the way, until it brings half as much as
- *    the other, or there is no other;
+ *    it brings, and holds little that is not sent yet: what it carries in some 60 ms; ten times a second at a quarter
+ *    more, while no queue is on the way, until it brings half as much as the other, or there is no other;
  *  - that is known of the two addresses, so the next subflow between them that joins another begins so.
+ *
+ * The others hold what they like: a fast subflow that held little was found to send beyond the receiver's window, whose
+ * kernel dropped that (MPTcpExtNoDSSInWindow), while another held what was to come first.
  */
 #include <stdbool.h>
 
@@ -107,10 +109,11 @@ static __always_inline bool is_ours(struct bpf_sock_ops *ops)
 	return path && path->netns == bpf_get_netns_cookie(ops);
 }
 
+/* 0: what the kernel has set. */
 static __always_inline void set_ahead(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 rate)
 {
 	__u64 wanted = rate / AHEAD;
-	__u32 ahead = wanted < AHEAD_LEAST ? AHEAD_LEAST : wanted > 0x7fffffff ? 0x7fffffff : (__u32)wanted;
+	__u32 ahead = !rate ? 0 : wanted < AHEAD_LEAST ? AHEAD_LEAST : (__u32)wanted;
 
 	flow->ahead = ahead;
 	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
@@ -162,10 +165,11 @@ static __always_inline void begin(struct bpf_sock_ops *ops)
 	flow->idle = true;
 	addresses_of(ops, &key);
 	rate = bpf_map_lookup_elem(&pace_paths, &key);
-	set_ahead(ops, flow, rate ? *rate : 0);
 	now = bpf_ktime_get_ns();
-	if (rate && is_fresh(connection, now))
+	if (rate && is_fresh(connection, now)) {
 		set_pacing(ops, flow, *rate);
+		set_ahead(ops, flow, *rate);
+	}
 	connection->at = now;
 }
 
@@ -208,14 +212,16 @@ static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *fl
 	} else if (own && rate * FAST >= best) {
 		connection->at = now;
 	}
-	if (busy || rate / AHEAD > flow->ahead)
+	if (flow->paced && (busy || rate / AHEAD > flow->ahead))
 		set_ahead(ops, flow, rate);
 	if (flow->paced && (!fresh || (best && rate * FAST >= best))) {
 		set_pacing(ops, flow, 0);
+		set_ahead(ops, flow, 0);
 		learn(ops, 0);
 	} else if (busy && (flow->paced ? queued && now >= flow->grown : fresh && !own && rate * SLOW < best)) {
 		rate -= rate / DRAIN;
 		set_pacing(ops, flow, rate);
+		set_ahead(ops, flow, rate);
 		learn(ops, rate);
 		flow->grown = now + REST;
 	} else if (flow->paced && !queued && rate * 4 >= flow->paced * 3) {

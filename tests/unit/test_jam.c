@@ -94,6 +94,35 @@ static void still(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* What comes behind the window is dropped: it is made wider, as far as was sent in order before. */
+static void behind(void)
+{
+	struct sock *c, *peer = relayed(&c, JAM_LEAST);
+
+	peer->limit = JAM_LEAST / 2;
+	peer->dropped = 3;
+	sock_say(peer, "more", strlen("more"));
+	world_settle();
+	world_pass(LOOKS_MS);
+	CU_ASSERT_EQUAL(w->stats->widened, 1);
+	CU_ASSERT_TRUE(peer->limit > JAM_LEAST);
+	world_pass(LOOKS_MS);
+	CU_ASSERT_EQUAL(w->stats->widened, 1);
+	CU_ASSERT_TRUE(world_end());
+	peer = relayed(&c, JAM_LEAST);
+	peer->limit = 2 * JAM_LEAST;
+	peer->dropped = 3;
+	world_pass(LOOKS_MS);
+	CU_ASSERT_EQUAL(w->stats->widened, 0);
+	CU_ASSERT_EQUAL(peer->limit, 2 * JAM_LEAST);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_behind(void)
+{
+	each_family(behind);
+}
+
 static void test_freed(void)
 {
 	each_family(freed);
@@ -115,6 +144,7 @@ int main(void)
 		{ "what is missing is read", test_freed },
 		{ "within bounds", test_bounded },
 		{ "not for readers that stand still", test_still },
+		{ "what comes behind the window", test_behind },
 		CU_TEST_INFO_NULL,
 	};
 

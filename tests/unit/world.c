@@ -330,7 +330,8 @@ struct tcp_memory tcp_memory(int fd)
 
 	return (struct tcp_memory){ .received = (uint32_t)(s->in_len - s->in_off) + s->jam,
 				    .sent = s->held,
-				    .receive_limit = s->limit };
+				    .receive_limit = s->limit,
+				    .dropped = s->dropped };
 }
 
 void tcp_grow(int fd, uint32_t bytes)

@@ -48,6 +48,7 @@ struct sock {
 	size_t in_len, in_off;
 	bool fin; /* behind those bytes */
 	uint32_t jam, limit; /* bytes out of order, behind what can be read; what the socket holds of received ones */
+	uint32_t dropped; /* packets behind the window */
 	size_t mark; /* one read stops there, as at urgent data; 0: none */
 	/* To the other side. */
 	uint8_t *out;

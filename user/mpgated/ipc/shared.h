@@ -85,6 +85,7 @@
 	X(mappings_lost, "mappings-lost", "the same that were not, since the log is behind")                           \
 	X(still, "still", "connections reset, since readers that stand still held more than limits.kernel-mib")        \
 	X(unjammed, "unjammed", "receive buffers that were full of what came out of order, and were made larger")      \
+	X(widened, "widened", "receive buffers that were made larger since the other side sent beyond the window")     \
 	X(header_timeout, "header-timeout", "Convert messages that did not arrive in time")
 
 struct worker_stats {

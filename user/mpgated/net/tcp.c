@@ -360,7 +360,8 @@ struct tcp_memory tcp_memory(int fd)
 	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
 	return (struct tcp_memory){ .received = info[SK_MEMINFO_RMEM_ALLOC],
 				    .sent = info[SK_MEMINFO_WMEM_QUEUED],
-				    .receive_limit = info[SK_MEMINFO_RCVBUF] };
+				    .receive_limit = info[SK_MEMINFO_RCVBUF],
+				    .dropped = info[SK_MEMINFO_DROPS] };
 }
 
 void tcp_grow(int fd, uint32_t bytes)

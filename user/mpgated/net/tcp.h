@@ -121,6 +121,7 @@ void tcp_tell_sent(int fd);
 struct tcp_memory {
 	uint32_t received, sent; /* bytes, with the kernel's own structures; 0: unknown */
 	uint32_t receive_limit; /* of what was received, as it is now */
+	uint32_t dropped; /* packets so far: MPTCP's with what was there, or was behind the window; wraps */
 };
 struct tcp_memory tcp_memory(int fd);
 /*

@@ -157,6 +157,7 @@ struct conn_still {
 struct conn_jam {
 	struct list list; /* in worker.moving, or empty */
 	uint64_t seen; /* bytes that the peer had brought when it was looked at last */
+	uint32_t dropped; /* packets, then */
 };
 
 /*

@@ -6,27 +6,33 @@
 #define LOOK_MS 500
 
 /*
- * Nothing was read for a while. False: it rests. Who sends nothing but what is out of order is given no more than it
- * has sent in order before.
+ * stands: nothing was read for a while. False: it rests. Who sends nothing but what cannot be taken is given no more
+ * than it has sent in order before.
  */
-static bool look_at(struct worker *w, struct conn *c)
+static bool look_at(struct worker *w, struct conn *c, bool stands)
 {
 	struct leg *l = &c->peer;
 	struct tcp_memory m;
+	bool earned;
 
 	if (l->eof || l->broken || l->fd < 0)
-		return false;
+		return !stands;
 	/* It is our reader that stands still, or there is something to read. */
-	if (c->local.parked.len || l->in)
+	if (stands && (c->local.parked.len || l->in))
 		return true;
 	m = tcp_memory(l->fd);
-	if (m.received > m.receive_limit && m.received <= jam_brought(c)) {
+	earned = m.receive_limit <= jam_brought(c);
+	if (stands && m.received > m.receive_limit && m.received <= jam_brought(c)) {
 		tcp_grow(l->fd, m.received);
 		w->stats->unjammed++;
 		l->in = true;
 		conn_again(w, c);
+	} else if (m.dropped != c->jam.dropped && earned) {
+		tcp_grow(l->fd, 2 * m.receive_limit);
+		w->stats->widened++;
 	}
-	return m.received > 0;
+	c->jam.dropped = m.dropped;
+	return !stands || m.received > 0;
 }
 
 int64_t jam_look(struct worker *w)
@@ -43,7 +49,7 @@ int64_t jam_look(struct worker *w)
 		uint64_t brought = jam_brought(c);
 
 		next = l->next;
-		if (brought == c->jam.seen && (c->state != RELAY || !look_at(w, c)))
+		if (c->state == RELAY ? !look_at(w, c, brought == c->jam.seen) : brought == c->jam.seen)
 			list_del(&c->jam.list);
 		c->jam.seen = brought;
 	}
