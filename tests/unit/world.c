@@ -239,6 +239,11 @@ bool tcp_in_handshake(int fd)
 	return sock_live(fd)->young;
 }
 
+bool tcp_is_up(int fd)
+{
+	return !sock_live(fd)->young && !sock_live(fd)->dead;
+}
+
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp)
 {
 	(void)addr;

@@ -24,6 +24,7 @@
 #endif
 
 #define TCP_SYN_RECV_STATE 3 /* tcpi_state; the names are in netinet/tcp.h, which excludes linux/tcp.h */
+#define TCP_CLOSE_STATE 7
 
 static int set_int(int fd, int level, int name, int value)
 {
@@ -272,6 +273,15 @@ bool tcp_in_handshake(int fd)
 	socklen_t len = sizeof(info);
 
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_SYN_RECV_STATE;
+}
+
+bool tcp_is_up(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_SYN_RECV_STATE &&
+	       info.tcpi_state != TCP_CLOSE_STATE;
 }
 
 uint32_t tcp_rtt_us(int fd)

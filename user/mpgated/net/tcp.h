@@ -69,6 +69,7 @@ void tcp_keepalive(int fd, unsigned seconds);
 void tcp_urgent_inline(int fd);
 /* Has the third packet of the handshake not come yet? (an accepted socket with SYN data) */
 bool tcp_in_handshake(int fd);
+bool tcp_is_up(int fd); /* it is over, and the connection was not reset */
 /* Code point 0 to 63, for the family of addr. Without effect on MPTCP over IPv6, which has no IPV6_TCLASS. */
 void tcp_set_dscp(int fd, const struct mpgate_addr *addr, uint8_t dscp);
 

@@ -421,8 +421,8 @@ void hub_accept(struct worker *w, struct listener *l)
 		c = accept_conn(w, fd, &tuple, HUB_HEADER, LEG_PEER);
 		if (!c)
 			continue;
-		/* Without data in its SYN a connection is accepted behind its handshake. */
-		c->peer.young = tcp_in_handshake(fd);
+		/* Without data in its SYN a connection is accepted behind its handshake. One that is reset had none. */
+		c->peer.young = !tcp_is_up(fd);
 		conn_timer(w, c, TIMER_HEADER);
 		if (leg_watch(w, c, &c->peer) < 0)
 			conn_close(w, c, true);
