@@ -86,6 +86,33 @@ static void accepted(void)
 	finish(c, p);
 }
 
+/* What the server says comes while the answer is taken. */
+static void said_meanwhile(void)
+{
+	struct sock *c, *p;
+	struct syn *s;
+
+	start();
+	s = hold(1);
+	p = world_dialed(0);
+	sock_connected(p);
+	world_settle();
+	sock_answer(p, -1);
+	sock_say(p, "hello", 5);
+	p->unheard = 5;
+	world_settle();
+	CU_ASSERT_EQUAL(w->stats->approved, 1);
+	c = world_accepted(s);
+	world_settle();
+	CU_ASSERT_EQUAL(c->out_len, 5);
+	finish(c, p);
+}
+
+static void test_said_meanwhile(void)
+{
+	each_family(said_meanwhile);
+}
+
 static void accepted_cut(void)
 {
 	each_family(accepted);
@@ -405,6 +432,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{ "the server accepts", test_accepted },
+		{ "what is said while the answer is taken", test_said_meanwhile },
 		{ "it refuses", test_refused },
 		{ "it is unreachable", test_unreachable },
 		{ "it says nothing", test_silent },

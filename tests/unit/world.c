@@ -122,7 +122,7 @@ int tcp_accept(int listener, struct mpgate_addr *addr, __be16 *port)
 static ssize_t take_in(int fd, void *buf, size_t len, bool peek)
 {
 	struct sock *s = sock_live(fd);
-	size_t n = s->in_len - s->in_off;
+	size_t n = s->in_len - s->in_off - s->unheard;
 
 	if (s->mark > s->in_off && n > s->mark - s->in_off)
 		n = s->mark - s->in_off;
@@ -136,8 +136,10 @@ static ssize_t take_in(int fd, void *buf, size_t len, bool peek)
 		n = len;
 	if (n)
 		memcpy(buf, s->in + s->in_off, n);
-	if (!peek)
+	if (!peek) {
 		s->in_off += n;
+		s->unheard = n == len ? 0 : s->unheard;
+	}
 	return (ssize_t)n;
 }
 

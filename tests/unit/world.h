@@ -46,6 +46,7 @@ struct sock {
 	/* From the other side. */
 	uint8_t *in;
 	size_t in_len, in_off;
+	size_t unheard; /* its last bytes come during a read that gets all it asks for, and nobody is told (MPTCP) */
 	bool fin; /* behind those bytes */
 	uint32_t jam, limit; /* bytes out of order, behind what can be read; what the socket holds of received ones */
 	uint32_t dropped; /* packets behind the window */

@@ -33,7 +33,7 @@ static const struct {
 	[DP_ADD_TAG] = { "add_tag", false, "hubs on the path do not know connections of mode: transparent" },
 	[DP_BY_PATH] = { "by_path", false,
 			 "congestion and mark of paths mean nothing, and SYNs are sent again after a second" },
-	[DP_PACE] = { "pace", false, "subflows.pace means nothing" },
+	[DP_PACE] = { "pace", false, "slow paths are given too much beside fast ones, until they are backups" },
 	[DP_EXPLAIN] = { "explain", false, "policy explain is not available" },
 	[DP_PUT_BACK] = { "put_back", false,
 			  "connect: honest is early: clients are answered before their servers are" },

@@ -232,9 +232,10 @@ static void read_answer(struct worker *w, struct conn *c)
 		answer_error(w, c, &m);
 		return;
 	}
-	if ((size_t)n < want && leg_is_dry(&c->peer) && (held || (size_t)n == m.len))
+	if (held && (size_t)n < want && leg_is_dry(&c->peer))
 		c->peer.in = false;
 	if (!held) {
+		/* MPTCP: what comes during a read that gets all it asks for wakes nobody. */
 		tcp_recv(c->peer.fd, buf, m.len);
 	} else if (have + (size_t)n > m.len) {
 		size_t rest = have + (size_t)n - m.len;
