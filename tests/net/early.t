@@ -6,6 +6,8 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/box.sh
+. "$(dirname "$0")/box.sh"
 
 # Asked of the kernel; where it cannot, Convert follows the handshake and the rest of this holds all the same.
 NO_TFO=
@@ -35,8 +37,7 @@ for f in 4 6; do
 	check "IPv$f: the server speaks first" greeted_by "$HUB_IP"
 done
 
-# The hub's kernel takes no data in one SYN, which is forgiven; then it stops taking any.
-TFO=$(on "$HUB" sysctl -n net.ipv4.tcp_fastopen)
+# The hub gets no data in one SYN, which is forgiven; then in none. (It would set its kernel's sysctl again after a while.)
 takes_data() { ctl gw --json peers list | jq -e '.peers[0].syn_data == "yes"'; }
 # forgiven NAME: one SYN's data is lost, the next carries Connect again. The supervisor is stopped meanwhile: a probe would
 # find out that the hub takes none. A busy machine may lose a second SYN by itself, which ends it until the gateway has
@@ -56,9 +57,9 @@ forgiven() {
 }
 # 0: so it is, 1: a download failed, 2: there was no Connect in the SYN.
 forgiven_once() {
-	sysctls "$HUB" net.ipv4.tcp_fastopen=0
+	box hub0 strip_syn_data
 	on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000" || return 1
-	sysctls "$HUB" net.ipv4.tcp_fastopen="$TFO"
+	box_gone hub0
 	capture "$1" "$ROUTER" acc0 tcp port 8803
 	on "$CLIENT" curl -sS -o /dev/null --max-time 20 "$URL/1000" || return 1
 	capture_end "$1"
@@ -69,7 +70,7 @@ for f in 4 6; do
 	ONCE="IPv$f: a SYN's data is lost: downloads work, and the next Connect rides in the SYN again"
 	if [ -n "$NO_TFO" ]; then skip "$ONCE" "$NO_TFO"; else check "$ONCE" forgiven once$f; fi
 done
-sysctls "$HUB" net.ipv4.tcp_fastopen=0
+box hub0 strip_syn_data
 # Each way to the hub is asked for itself, and until all were SYN data is tried over another one.
 known_everywhere() {
 	greeted_by "$HUB_IP" && ctl gw --json peers list | jq -e '[.ways[] | select(.syn_data != "no")] | length == 0'

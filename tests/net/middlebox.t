@@ -8,22 +8,13 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/box.sh
+. "$(dirname "$0")/box.sh"
 
 # shellcheck disable=SC2034 # read by pair_configs
 GATEWAY_MORE='subflows: { join: at-once }'
 scenario
 for ns in "$GATEWAY" "$HUB"; do sysctls "$ns" net.mptcp.checksum_enabled=1; done
-
-# box 0|1 KIND: in the router, on all that it exchanges with the gateway over that access link. box_gone 0|1.
-box() {
-	local side
-	tc -n "$ROUTER" qdisc add dev "acc$1" clsact
-	for side in ingress egress; do
-		tc -n "$ROUTER" filter add dev "acc$1" "$side" bpf direct-action \
-			object-file "$TOOLS/middlebox.bpf.o" section "tc/$2" || return 1
-	done
-}
-box_gone() { tc -n "$ROUTER" qdisc del dev "acc$1" clsact; }
 
 shaped_no_more() {
 	local i
@@ -54,7 +45,7 @@ for f in 4 6; do
 	is "$(way a transport) $(way b transport)" "mptcp mptcp" "IPv$f: and both paths have MPTCP"
 	check "IPv$f: the first path is taken" first_is a
 
-	check "IPv$f: options go on the first path" box 0 strip_mptcp
+	check "IPv$f: options go on the first path" box acc0 strip_mptcp
 	check "IPv$f: downloads work" download
 	check "IPv$f: that is found" wait_for 20 way_is a transport tcp
 	is "$(way b transport)" mptcp "IPv$f: of that path alone"
@@ -62,16 +53,16 @@ for f in 4 6; do
 	was=$(counter gw relay fallback-tcp)
 	check "IPv$f: downloads work over it" download
 	is "$(counter gw relay fallback-tcp)" "$was" "IPv$f: over MPTCP"
-	check "IPv$f: options go on both" box 1 strip_mptcp
+	check "IPv$f: options go on both" box acc1 strip_mptcp
 	check "IPv$f: that is found as well" wait_for 20 both_are transport tcp
 	check "IPv$f: downloads work unbonded" download
-	box_gone 0
-	box_gone 1
+	box_gone acc0
+	box_gone acc1
 	check "IPv$f: it is found that they are back" wait_for 40 both_are transport mptcp
 	check "IPv$f: and the first path is taken" first_is a
 
 	for kind in strip_syn_data drop_syn_data; do
-		check "IPv$f: $kind on the first path" box 0 $kind
+		check "IPv$f: $kind on the first path" box acc0 $kind
 		check "IPv$f: $kind: downloads work" download
 		check "IPv$f: $kind: that is found" wait_for 30 way_is a syn_data no
 		is "$(way b syn_data)" yes "IPv$f: $kind: of that path alone"
@@ -79,7 +70,7 @@ for f in 4 6; do
 		was=$(counter gw relay syn-data-lost)
 		check "IPv$f: $kind: downloads work without" download
 		is "$(counter gw relay syn-data-lost)" "$was" "IPv$f: $kind: and without the loss of a SYN"
-		box_gone 0
+		box_gone acc0
 		check "IPv$f: $kind: it is tried again" wait_for 60 way_is a syn_data yes
 	done
 
@@ -88,9 +79,9 @@ for f in 4 6; do
 	load -n 20000000 get "$SERVER_IP" 80 >"$TMP/get.out" 2>&1 &
 	getting=$!
 	read -rt 0.7 <> <(:) || :
-	check "IPv$f: bytes are changed on the first path" box 0 alter
+	check "IPv$f: bytes are changed on the first path" box acc0 alter
 	check "IPv$f: a download over both has the right ones" wait $getting
-	box_gone 0
+	box_gone acc0
 	shaped_no_more
 done
 is "$(said "plain TCP only")" 6 "each way is named once by the log: four, then the two of IPv6"

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/box.sh
+. "$(dirname "$0")/box.sh"
 
 # shellcheck disable=SC2034 # read by net_build; 1,280 bytes are the least for IPv6
 EM0="delay=5 ab.mtu=1280" EM1="delay=5"
@@ -22,7 +24,7 @@ for f in 4 6; do
 	done
 done
 # Three SYNs whose data is lost, and there are no more of them. What such a SYN opens is plain TCP.
-sysctls "$HUB" net.ipv4.tcp_fastopen=0
+box hub0 strip_syn_data
 for f in 4 4 4; do
 	family $f
 	load -n 100 get "$SERVER_IP" 80 >/dev/null
