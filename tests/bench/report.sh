@@ -7,7 +7,7 @@ TSV=$1
 DOCS=${BENCH_DOCS:-docs}
 BPF=$(dirname "$TSV")/bench_bpf.txt
 PROFILE=$(dirname "$TSV")/profile.txt
-SETUPS=(plain haproxy haproxy256 mpgate)
+SETUPS=(plain haproxy haproxy256 native bare mpgate)
 ! cut -f2 "$TSV" | grep -qx before || SETUPS+=(before)
 mkdir -p "$DOCS/img"
 
@@ -44,6 +44,45 @@ grown() {
 		"$(ratio "$2 $1: connections per second" mpgate "$3 $1: connections per second" mpgate)" least 0.9
 	goal "CPU per GB, $2 $1 / $3" \
 		"$(ratio "$2 $1: CPU s per GB, 8 flows" mpgate "$3 $1: CPU s per GB, 8 flows" mpgate)" most 1.1
+}
+# per_core gateway|hub UNITS FIGURE PART [TIMES]: what that proxy does in a second of a CPU. FIGURE: machine seconds for so many
+# units, of which those of plain TCP are client's and server's; PART: the gateway's of the rest. TIMES: for so many CPUs.
+per_core() {
+	awk -F'\t' -v role="$1" -v units="$2" -v f="$3" -v part="$4" -v times="${5:-1}" '
+		$3 == f && $2 == "mpgate" { m[$1] = $4 }
+		$3 == f && $2 == "plain" { p[$1] = $4 }
+		$3 == part && $2 == "mpgate" { g[$1] = $4 }
+		END { for (r in m) {
+			own = (role == "hub" ? 1 - g[r] : g[r]) * (m[r] - p[r])
+			if ((r in g) && own > 0) print times * units / own
+		} }' "$TSV" | summary
+}
+both_roles() { echo "| $1 | $(per_core gateway "${@:2}") | $(per_core hub "${@:2}") |"; }
+# What an operator asks first.
+opening() {
+	local mtu="MTU-size packets: " memory="kernel and user memory per idle connection, a proxy, KiB"
+	cat <<-END
+		## What a machine carries
+		| | gateway | hub |
+		|---|---|---|
+	END
+	both_roles "Gbit/s a core, large packets (TSO and GRO)" 8 "machine s per GB, 8 flows" "gateway's part of CPU, 8 flows"
+	both_roles "Gbit/s a core, packets of MTU size, no offload" 8 "${mtu}machine s per GB, 8 flows" "${mtu}gateway's part of CPU, 8 flows"
+	both_roles "new connections a second and core, \`connect: early\`" 1000 "machine s per 1,000 connections" \
+		"gateway's part of CPU, connections"
+	both_roles "16 cores, Gbit/s in packets of MTU size" 8 "${mtu}machine s per GB, 8 flows" "${mtu}gateway's part of CPU, 8 flows" 16
+	both_roles "16 cores, new connections a second" 1000 "machine s per 1,000 connections" "gateway's part of CPU, connections" 16
+	echo "| memory of 10,000 idle connections, MiB | $(values "$memory" mpgate | awk '{ print $1 * 10000 / 1024 }' | summary) | the same |"
+	echo "| memory of 1,000,000 idle connections, GiB | $(values "$memory" mpgate | awk '{ print $1 * 1e6 / 1048576 }' | summary) | the same |"
+	cat <<-END
+
+		A core is one of this machine's. Of what all CPUs were busy, what plain TCP costs client, server and router is taken off, and
+		the rest divided as the kernel charges gateway and hub. The rows of 16 cores are that, 16 times: it is assumed that the
+		NIC spreads packets over the cores, that there is a worker for each (\`workers\`), which share nothing that is written for each packet, and that memory keeps pace;
+		measured it is on two. Real NICs add their drivers. Memory is the kernel's and ours, of connections at rest; one that carries bytes has
+		what \`tcp_rmem\` and \`tcp_wmem\` allow besides.
+
+	END
 }
 # bpf_value KIND NAME: a line of bench_bpf's.
 bpf_value() { awk -v k="$1" -v n="$2" '$1 == k && $2 == n { print $3 }' "$BPF" 2>/dev/null | grep . || echo -; }
@@ -100,9 +139,14 @@ row() {
 		taken once a round, one setup after the other; ratios are made within a round. Given are median and (least to most).
 
 		The setups: **plain** is routed TCP. **haproxy** is two HAProxy under \`mptcpize\`, nft TPROXY in front of the first,
-		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`. **mpgate** is this, with \`connect: early\` where nothing else is said.
+		PROXY v2 between them, default buffers; **haproxy256** is the same with \`tune.bufsize 262144\`, **native** the same with
+		the HAProxy of Debian's newest suite (3.2 at the time), which speaks MPTCP by itself (\`mptcp@\`) between the two. **bare** relays bytes and does nothing
+		else (\`bare.c\`): clients connect to the gateway itself. **mpgate** is this, with \`connect: early\` where nothing else is said.
 		Bulk transfers and new connections come from 16 hosts of the LAN where nothing else is said.
 
+	END
+	opening
+	cat <<-END
 		## Against the goals
 		| figure | measured | goal | met |
 		|---|---|---|---|
@@ -113,6 +157,9 @@ row() {
 	goal "bulk, 8 flows / haproxy256" "$(ratio "bulk 8 flows, Gbit/s" mpgate "bulk 8 flows, Gbit/s" haproxy256)" least 1.3
 	goal "CPU per GB, 1 flow / haproxy256" "$(ratio "CPU s per GB, 1 flows" mpgate "CPU s per GB, 1 flows" haproxy256)" most 0.8
 	goal "CPU per GB, 8 flows / haproxy256" "$(ratio "CPU s per GB, 8 flows" mpgate "CPU s per GB, 8 flows" haproxy256)" most 0.8
+	for flows in 1 8; do
+		goal "CPU per GB, $flows flows / bare" "$(ratio "CPU s per GB, $flows flows" mpgate "CPU s per GB, $flows flows" bare)" most 1.05
+	done
 	for flows in 1 8; do
 		goal "machine time per GB in packets of MTU size, $flows flows / haproxy256" \
 			"$(ratio "MTU-size packets: machine s per GB, $flows flows" mpgate "MTU-size packets: machine s per GB, $flows flows" \
@@ -146,6 +193,10 @@ row() {
 		"$(ratio "connections per second, honest" mpgate "connections per second" haproxy256)" least 1.2
 	goal "time to connect, published / the same directly" \
 		"$(ratio "time to connect, published, ms" mpgate "time to connect, published, ms" plain)" most 1.03
+	for family in 4 6; do
+		goal "route look-ups for an established steered packet, IPv$family" \
+			"$(spread "route look-ups a packet of the LAN, IPv$family" mpgate)" most 0.05
+	done
 	goal "steer on TCP that is not ours, over an empty program, ns" "$(bpf_value difference steer_tcp_not_ours)" most 40
 	goal "SYN with 1,000 rules / 10 rules, direct" "$(bpf_value ratio syn_direct_1000_to_10)" most 1.5
 	goal "SYN with 1,000 rules / 10 rules, steered" "$(bpf_value ratio syn_steered_1000_to_10)" most 1.5

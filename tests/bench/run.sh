@@ -21,9 +21,9 @@ SECONDS_EACH=${SECONDS_EACH:-4}
 IDLE=${IDLE:-6000}
 MANY=${MANY:-60000}
 MANY_SECONDS=15 # no longer, for who does not get so far
-ALL_FIGURES="unshaped segments many growth memory shaped delays transparent"
+ALL_FIGURES="unshaped routes segments many growth memory shaped delays transparent"
 FIGURES=${FIGURES:-$ALL_FIGURES}
-SETUPS=(plain haproxy haproxy256 mpgate ${BEFORE:+before})
+SETUPS=(plain haproxy haproxy256 native mpgate ${BEFORE:+before})
 OUT=$BUILD/bench.tsv
 TICKS=$(getconf CLK_TCK)
 export LIMIT=3600
@@ -37,12 +37,15 @@ record() {
 field() { sed -n "s/.*$1=\\([0-9.]*\\).*/\\1/p"; }
 calc() { awk "BEGIN { printf \"%.4f\", $* }"; }
 
-# CPU seconds of the proxies so far (user and system), and busy seconds of the whole machine, softirq included.
-proxy_cpu() {
+# CPU seconds of the proxies so far (user and system), of one of them, and busy seconds of the whole machine, softirq included.
+proxy_cpu() { cpu_of "${SETUP_PIDS[@]}"; }
+cpu_of() {
 	local pid
-	for pid in $(all_pids); do cat "/proc/$pid/stat"; done 2>/dev/null |
+	for pid in $(with_children "$@"); do cat "/proc/$pid/stat"; done 2>/dev/null |
 		sed 's/.*) //' | awk -v t="$TICKS" '{ s += $12 + $13 } END { printf "%.2f", s / t }'
 }
+# The gateway's part of the CPU seconds that both have spent since it had spent $1 and both $2.
+gateway_part() { calc "($(cpu_of "${DAEMON[gw]}") - $1) / ($(proxy_cpu) - $2)"; }
 machine_busy() { awk -v t="$TICKS" '$1 == "cpu" { printf "%.2f", ($2 + $3 + $4 + $7 + $8) / t }' /proc/stat; }
 # pss [PID...]: KiB of these processes.
 pss() {
@@ -52,20 +55,28 @@ pss() {
 
 # bulk_of FLOWS: throughput, and what a GB cost.
 bulk_of() {
-	local cpu busy out gb took
+	local cpu busy out gb took gateway
 	cpu=$(proxy_cpu) busy=$(machine_busy)
-	out=$(hosts -c "$1" -t "$SECONDS_EACH" bulk $SERVER4 80) || return
+	[ "$SETUP" != mpgate ] || gateway=$(cpu_of "${DAEMON[gw]}")
+	# shellcheck disable=SC2086 # two words
+	out=$(hosts -c "$1" -t "$SECONDS_EACH" bulk ${BULK_AT:-$SERVER4 80}) || return
 	gb=$(calc "$(field count <<<"$out") / 1e9") took=$(field seconds <<<"$out")
 	record "bulk $1 flows, Gbit/s" "$(calc "$gb * 8 / $took")"
 	[ ${#SETUP_PIDS[@]} -eq 0 ] || record "CPU s per GB, $1 flows" "$(calc "($(proxy_cpu) - $cpu) / $gb")"
 	record "machine s per GB, $1 flows" "$(calc "($(machine_busy) - $busy) / $gb")"
+	[ "$SETUP" != mpgate ] || record "gateway's part of CPU, $1 flows" "$(gateway_part "$gateway" "$cpu")"
 }
 
 # rate_of SUFFIX [COMMAND]: of all hosts to the server, or by another command to $TO.
 rate_of() {
-	local out
+	local out cpu busy count gateway
+	cpu=$(proxy_cpu) busy=$(machine_busy)
+	[ "$SETUP" != mpgate ] || gateway=$(cpu_of "${DAEMON[gw]}")
 	out=$("${2:-hosts}" -c 16 -t "$SECONDS_EACH" rate "${TO:-$SERVER4}" 7001) || return
-	record "connections per second$1" "$(calc "$(field count <<<"$out") / $(field seconds <<<"$out")")"
+	count=$(field count <<<"$out")
+	record "connections per second$1" "$(calc "$count / $(field seconds <<<"$out")")"
+	record "machine s per 1,000 connections$1" "$(calc "($(machine_busy) - $busy) * 1000 / $count")"
+	[ "$SETUP" != mpgate ] || record "gateway's part of CPU, connections$1" "$(gateway_part "$gateway" "$cpu")"
 }
 
 # MANY connections, a second's worth at a time: how many a second, and the last quarter of the time beside the first.
@@ -146,16 +157,16 @@ kernel_memory() {
 memory() {
 	local before after kernel pids
 	mapfile -t pids < <(on "$GATEWAY" true && for pid in $(ip netns pids "$GATEWAY"); do
-		grep -qE '^(mpgated|haproxy)$' "/proc/$pid/comm" && echo "$pid"
+		grep -qE '^(mpgated|haproxy|ld-linux.*)$' "/proc/$pid/comm" && echo "$pid"
 	done)
 	[ ${#SETUP_PIDS[@]} -eq 0 ] || record "idle gateway, PSS KiB" "$(pss "${pids[@]}")"
 	# shellcheck disable=SC2046 # one word a process
-	before=$(pss $(all_pids)) kernel=$(kernel_memory)
+	before=$(pss $(with_children "${SETUP_PIDS[@]}")) kernel=$(kernel_memory)
 	OPEN=$IDLE open_connections memory_of
 }
 memory_of() {
 	# shellcheck disable=SC2046 # one word a process
-	after=$(pss $(all_pids))
+	after=$(pss $(with_children "${SETUP_PIDS[@]}"))
 	kernel=$(calc "($(kernel_memory) - $kernel) / $IDLE")
 	if [ ${#SETUP_PIDS[@]} -eq 0 ]; then
 		KERNEL_PLAIN=$kernel
@@ -251,6 +262,29 @@ unshaped_figures() {
 	rate_of ""
 	[ -n "$PREFIX" ] || rate_of ", one host" load
 }
+# Look-ups in the kernel's routing tables for what comes from the LAN, for each packet: here acknowledgements. The link has
+# an index that none of another namespace has.
+LAN_INDEX=4242
+routes_figures() {
+	local family server packets looked
+	for family in 4 6; do
+		server=SERVER$family packets=$(lan_packets)
+		looked=$(perf stat -a -x ' ' -e fib:fib_table_lookup --filter "iif == $LAN_INDEX" \
+			-e fib6:fib6_table_lookup --filter "iif == $LAN_INDEX" \
+			ip netns exec "$CLIENT" "$TOOLS/tcpload" -c 8 -t 2 bulk "${!server}" 80 2>&1 >/dev/null |
+			awk '/fib/ { n += $1 } END { print n }')
+		record "route look-ups a packet of the LAN, IPv$family" "$(calc "$looked / ($(lan_packets) - $packets)")"
+	done
+}
+lan_packets() { on "$GATEWAY" cat /sys/class/net/lan0/statistics/rx_packets; }
+bare_figures() {
+	SETUP=bare
+	if bare_start; then
+		bulk_of 1
+		bulk_of 8
+	fi
+	bare_stop
+}
 # Packets of MTU size on the access links, as a NIC has them.
 segments() {
 	segments_of 1
@@ -302,8 +336,8 @@ net_init
 if [ "$FIGURES" = "$ALL_FIGURES" ]; then
 	: >"$OUT"
 else
-	for figures in 'unshaped|bulk|machine s|CPU s|connections per second(\t|, one|, hon|, pub)' 'memory|.*(PSS KiB|idle connection)' \
-		'shaped|(shaped|small request)' 'delays|time to' "many|.*$MANY " 'segments|MTU-size' \
+	for figures in "unshaped|bulk|machine s|CPU s|gateway's|connections per second(\t|, one|, hon|, pub)" 'memory|.*(PSS KiB|idle connection)' \
+		'shaped|(shaped|small request)' 'delays|time to' "many|.*$MANY " 'segments|MTU-size' 'routes|route look' \
 		'growth|[0-9]+ (open connections|peers):' 'transparent|transparent:'; do
 		wanted "${figures%%|*}" && sed -Ei "/^[^\t]*\t[^\t]*\t(${figures#*|})/d" "$OUT"
 	done
@@ -313,9 +347,11 @@ net_make
 for ((ROUND = 1; ROUND <= ROUNDS; ROUND++)); do
 	if wanted unshaped; then
 		each unshaped_figures
+		bare_figures
 		honest rate_of ", honest"
 		published published_rate
 	fi
+	if wanted routes && command -v perf >/dev/null; then each routes_figures; fi
 	wanted segments && segments
 	wanted growth && growth
 	# In processes that have carried nothing yet.

@@ -6,6 +6,7 @@
 PROXY_PORT=5000
 JOIN_TABLE=120
 SETUP_PIDS=()
+BULK_AT=
 
 plain_start() { SETUP_PIDS=(); }
 plain_stop() { :; }
@@ -36,7 +37,7 @@ before_stop() { mpgate_stop; }
 # Two HAProxy under mptcpize: nft TPROXY in front of the first, PROXY v2 between them, the second connects to the
 # original destination.
 haproxy_configs() {
-	local tune=$1
+	local tune=$1 mptcp=$2
 	cat >"$TMP/ha-gw.cfg" <<-END
 		global
 			maxconn 8000
@@ -49,7 +50,7 @@ haproxy_configs() {
 		listen steered
 			bind :$PROXY_PORT transparent
 			bind :::$PROXY_PORT v6only transparent
-			server hub 10.60.30.2:$PROXY_PORT send-proxy-v2
+			server hub ${mptcp}10.60.30.2:$PROXY_PORT send-proxy-v2
 	END
 	cat >"$TMP/ha-hub.cfg" <<-END
 		global
@@ -61,13 +62,12 @@ haproxy_configs() {
 			timeout client 1h
 			timeout server 1h
 		listen peers
-			bind :$PROXY_PORT accept-proxy
+			bind ${mptcp}:$PROXY_PORT accept-proxy
 			server original 0.0.0.0
 	END
 }
 
 haproxy_net() {
-	local i n
 	on "$GATEWAY" nft -f - <<-END
 		table inet bench {
 			chain steer {
@@ -82,6 +82,11 @@ haproxy_net() {
 	ip -n "$GATEWAY" route add local default dev lo table 100
 	ip -n "$GATEWAY" -6 rule add fwmark 1 lookup 100
 	ip -n "$GATEWAY" -6 route add local default dev lo table 100
+	joins_net
+}
+# The kernel's path manager joins over both links, and at once.
+joins_net() {
+	local i n
 	on "$GATEWAY" ip mptcp limits set subflows 8 add_addr_accepted 8
 	on "$HUB" ip mptcp limits set subflows 8 add_addr_accepted 8
 	for i in 0 1; do
@@ -93,12 +98,15 @@ haproxy_net() {
 }
 
 haproxy_net_undo() {
-	local i
 	on "$GATEWAY" nft delete table inet bench
 	ip -n "$GATEWAY" rule del fwmark 1
 	ip -n "$GATEWAY" -6 rule del fwmark 1
 	ip -n "$GATEWAY" route flush table 100
 	ip -n "$GATEWAY" -6 route flush table 100
+	joins_undo
+}
+joins_undo() {
+	local i
 	on "$GATEWAY" ip mptcp endpoint flush
 	for i in 0 1; do
 		ip -n "$GATEWAY" rule del lookup $((JOIN_TABLE + i))
@@ -106,12 +114,15 @@ haproxy_net_undo() {
 	done
 }
 
+# haproxy_start [TUNE [MPTCP PROGRAM...]]: MPTCP: how its addresses are written.
 haproxy_start() {
-	haproxy_configs "${1:-}"
+	local tune=${1:-} mptcp=${2:-} program=(mptcpize run haproxy)
+	[ $# -lt 3 ] || program=("${@:3}")
+	haproxy_configs "$tune" "$mptcp"
 	haproxy_net
-	spawn ha-hub "$HUB" mptcpize run haproxy -db -f "$TMP/ha-hub.cfg"
+	spawn ha-hub "$HUB" "${program[@]}" -db -f "$TMP/ha-hub.cfg"
 	SETUP_PIDS=("$SPAWNED")
-	spawn ha-gw "$GATEWAY" mptcpize run haproxy -db -f "$TMP/ha-gw.cfg"
+	spawn ha-gw "$GATEWAY" "${program[@]}" -db -f "$TMP/ha-gw.cfg"
 	SETUP_PIDS+=("$SPAWNED")
 	wait_for 10 proxied
 }
@@ -122,13 +133,39 @@ haproxy_stop() {
 haproxy256_start() { haproxy_start "tune.bufsize 262144"; }
 haproxy256_stop() { haproxy_stop; }
 
+# HAProxy of Debian's newest suite, which speaks MPTCP by itself, and only where it is told to: between the two. It runs with
+# the libraries it is made for. NATIVE: where they are, set once.
+native_start() {
+	local lib
+	[ -n "${NATIVE:=$("$(dirname "${BASH_SOURCE[0]}")/../../vmtest/fetch" --package sid haproxy)}" ] || return
+	lib=$NATIVE/usr/lib/x86_64-linux-gnu
+	haproxy_start "tune.bufsize 262144" mptcp@ "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$NATIVE/usr/sbin/haproxy"
+}
+native_stop() { haproxy_stop; }
+
+# The least that carries bytes, see bare.c. Clients connect to the gateway itself: BULK_AT.
+bare_start() {
+	joins_net
+	spawn bare-hub "$HUB" "$BUILD/tests/bench/bare" -l $PROXY_PORT "$SERVER4" 80
+	SETUP_PIDS=("$SPAWNED")
+	spawn bare-gw "$GATEWAY" "$BUILD/tests/bench/bare" -c $PROXY_PORT "$HUB4" $PROXY_PORT
+	SETUP_PIDS+=("$SPAWNED")
+	BULK_AT="10.60.1.1 $PROXY_PORT"
+	wait_for 10 load -n 1000 get 10.60.1.1 $PROXY_PORT
+}
+bare_stop() {
+	stop "${SETUP_PIDS[@]}"
+	joins_undo
+	BULK_AT=
+}
+
 # The server sees the hub's address.
 proxied() { [ "$(load greet "$SERVER4" 7003 | head -n 1)" = "hello $HUB4" ]; }
 
-# all_pids: the proxies and their children.
-all_pids() {
+# with_children PID...
+with_children() {
 	local pid
-	for pid in "${SETUP_PIDS[@]}"; do
+	for pid; do
 		echo "$pid"
 		pgrep -P "$pid"
 	done

@@ -195,8 +195,8 @@ addr() {
 	ip -n "$1" link set "$2" up
 }
 
-# link_veth NS1 IF1 NS2 IF2
-link_veth() { ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"; }
+# link_veth NS1 IF1 NS2 IF2 [OPTIONS of the first]
+link_veth() { ip link add "$2" "${@:5}" netns "$1" type veth peer name "$4" netns "$3"; }
 
 # link_em NS1 IF1 NS2 IF2 "OPTIONS" [-3]: through the emulator, control file $TMP/IF1.em (see em_set). -3: no Ethernet.
 link_em() {
@@ -232,7 +232,8 @@ net_build() {
 	sysctls "$GATEWAY" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	sysctls "$ROUTER" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 
-	link_veth "$CLIENT" eth0 "$GATEWAY" lan0
+	# shellcheck disable=SC2086 # none or two words
+	link_veth "$GATEWAY" lan0 "$CLIENT" eth0 ${LAN_INDEX:+index $LAN_INDEX}
 	addr "$CLIENT" eth0 1 2
 	addr "$GATEWAY" lan0 1 1
 	default_via "$CLIENT" 1 1
