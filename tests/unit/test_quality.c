@@ -229,6 +229,41 @@ static void test_lossy(void)
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 }
 
+/* A look after five quiet seconds: a transfer has begun just before, and the other path has joined it. */
+static void test_long_span(void)
+{
+	start();
+	carries(0, 38, 120);
+	carries(1, 0.2, 120);
+	for (unsigned i = 0; i < 2; i++)
+		v[i].sample.span_ms = 5000;
+	v[0].sample.span_bonded = 1500000;
+	now += 5000;
+	quality_step(&q, v, 2, now);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	for (unsigned i = 0; i < 2; i++)
+		v[i].sample.span_ms = SPAN;
+	carries(0, 20, 120);
+	carries(1, 38, 60);
+	pass(10000);
+	CU_ASSERT_EQUAL(A.state, QUALITY_GOOD);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	/* So is a queue that probes have seen once. */
+	start();
+	carries(0, 0.1, 21);
+	v[0].probe_us = v[1].probe_us = 21000;
+	pass(1000);
+	v[1].probe_us = 900000;
+	for (unsigned i = 0; i < 2; i++)
+		v[i].sample.span_ms = 5000;
+	now += 5000;
+	quality_step(&q, v, 2, now);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	now += 5000;
+	quality_step(&q, v, 2, now);
+	CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
+}
+
 /* Others fill a queue that is far too long; the probes see it, and that it is gone. */
 static void test_bloated(void)
 {
@@ -286,6 +321,7 @@ int main(void)
 		{ "a test without another path", test_other_gone },
 		{ "loss", test_lossy },
 		{ "queues", test_bloated },
+		{ "looks that are rare", test_long_span },
 		{ "another configuration", test_reload },
 		CU_TEST_INFO_NULL,
 	};

@@ -130,6 +130,12 @@ static void rename_links(struct quality *q, const struct quality_view *v, unsign
 	}
 }
 
+/* How long it is so already. A span may be long, and what begins in it began just before its end. */
+static void count(uint32_t *ms, bool is, uint32_t span)
+{
+	*ms = !is ? 0 : *ms ? *ms + span : 1;
+}
+
 static bool is_near(uint64_t rate, uint64_t mean)
 {
 	return rate * 4 >= mean * 3 && rate * 4 <= mean * 5;
@@ -151,14 +157,14 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 		l->was_candidate = v[i].candidate;
 		l->base_us = least(least(l->base_us, v[i].sample.min_rtt_us), v[i].probe_us);
 		l->rate = smooth(l->rate, moved(&v[i]), span);
-		l->carried_ms = moved(&v[i]) ? l->carried_ms + span : 0;
+		count(&l->carried_ms, moved(&v[i]), span);
 		/* What a transfer loses may be its own doing, and what it brings counts. */
 		if (l->rate >= TRANSFER)
 			continue;
 		l->segs += v[i].sample.span_segs;
 		l->retrans += v[i].sample.span_retrans;
 	}
-	q->busy_ms = all * 1000 >= (uint64_t)TRANSFER * span ? q->busy_ms + span : 0;
+	count(&q->busy_ms, all * 1000 >= (uint64_t)TRANSFER * span, span);
 	if (all * 1000 >= (uint64_t)TRANSFER * span && is_near(all * 1000 / span, q->rate))
 		q->steady_ms += span;
 	else
@@ -208,11 +214,11 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 	const struct paths_sample *m = &v[i].sample;
 	bool bad = false;
 
-	if (!moved(&v[i]) || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
+	if (l->carried_ms <= 1 || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
 	for (unsigned k = 0; k < n; k++) {
 		/* Where rules have but one path carry something nothing is bonded. */
-		if (k == i || !in_use(q, v, k) || q->link[k].rate < TRANSFER)
+		if (k == i || !in_use(q, v, k) || q->link[k].rate < TRANSFER || q->link[k].carried_ms <= 1)
 			continue;
 		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
 		bad |= l->carried_ms >= RISE_MS && l->rate * LESSER < q->link[k].rate;
@@ -285,7 +291,7 @@ static void judge_bloat(struct quality *q, const struct quality_view *v, unsigne
 	uint32_t rtt = round_trip(&v[i]);
 	bool bloated = l->base_us && rtt > l->base_us + BLOAT_US && other_is_better(q, v, n, i, false);
 
-	l->bloated_ms = bloated ? l->bloated_ms + v[i].sample.span_ms : 0;
+	count(&l->bloated_ms, bloated, v[i].sample.span_ms);
 	if (l->bloated_ms < BLOAT_MS)
 		return;
 	snprintf(l->why, sizeof(l->why), "bloated: round trip %u ms, %u without its queue", rtt / 1000,
