@@ -276,7 +276,7 @@ routes_figures() {
 		record "route look-ups a packet of the LAN, IPv$family" "$(calc "$looked / ($(lan_packets) - $packets)")"
 	done
 }
-lan_packets() { on "$GATEWAY" cat /sys/class/net/lan0/statistics/rx_packets; }
+lan_packets() { ip -n "$GATEWAY" -s -j link show dev lan0 | jq '.[0].stats64.rx.packets'; }
 bare_figures() {
 	SETUP=bare
 	if bare_start; then

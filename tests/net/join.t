@@ -168,4 +168,14 @@ wait "${DAEMON[gw]}" 2>/dev/null
 echo 'subflows: { path-manager: kernel }' >>"$TMP/gw.yaml"
 check "killed, and the next one leaves it to the kernel" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 is "$(pm_type)" 0 "which has it again"
+# A quarter of the bytes in a quarter of the time: 512 KiB in 2 s.
+sed -i 's/^subflows: .*/subflows: { after-kib: 2048, after-ms: 8000 }/' "$TMP/gw.yaml"
+shape 0 4
+shape 1 4
+for f in 4 6; do
+	check "IPv$f: the hub is there" hub_of $f
+	before=$(joins)
+	check "IPv$f: late: some bytes over a slow path" load -n 1500000 get "$SERVER_IP" 80
+	is "$(joins)" $((before + 1)) "IPv$f: late: it has got a second path"
+done
 done_testing

@@ -264,6 +264,18 @@ static void test_long_span(void)
 	CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
 }
 
+/* The fast one of two has a long queue, and the slow one, which is paced, has none. */
+static void test_paced(void)
+{
+	start();
+	for (unsigned i = 0; i < 4 * 30; i++) {
+		carries(0, 38, 190);
+		carries(1, 2, 24);
+		pass(SPAN);
+		CU_ASSERT_EQUAL(A.state, QUALITY_GOOD);
+	}
+}
+
 /* Others fill a queue that is far too long; the probes see it, and that it is gone. */
 static void test_bloated(void)
 {
@@ -320,6 +332,7 @@ int main(void)
 		{ "a transfer that ends", test_ends },
 		{ "a test without another path", test_other_gone },
 		{ "loss", test_lossy },
+		{ "a slow path that is paced", test_paced },
 		{ "queues", test_bloated },
 		{ "looks that are rare", test_long_span },
 		{ "another configuration", test_reload },

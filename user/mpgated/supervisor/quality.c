@@ -13,6 +13,9 @@
 #define LONGER_US 20000U
 #define LESSER 4U
 #define QUEUE_US 10000U
+#define MOST                                                                                                           \
+	75U /* per cent of all: what brings that holds up nothing, though its queue may be long beside one that is     \
+	       paced */
 #define SUSPECT_MS 450U
 #define RISE_MS 2000U /* until it brings what it can */
 /* Of a test: what was on its way is waited for; then it is measured. */
@@ -214,6 +217,8 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 	const struct paths_sample *m = &v[i].sample;
 	bool bad = false;
 
+	if (l->rate * 100 >= q->rate * MOST)
+		return false;
 	if (l->carried_ms <= 1 || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
 	for (unsigned k = 0; k < n; k++) {

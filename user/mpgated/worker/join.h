@@ -15,10 +15,16 @@ void join_ask(struct worker *w, struct conn *c);
  * dies gets others unasked.
  */
 void join_note(struct worker *w, struct conn *c);
+#define JOIN_SLOW 4U /* a quarter of the bytes is enough when a quarter of the time is over: its path is a slow one */
 /* c has moved something: asks when it is enough. */
 static inline void join_moved(struct worker *w, struct conn *c)
 {
-	if (!c->join_done && c->bytes_up + c->bytes_down >= w->snap->join_bytes)
+	uint64_t moved = c->bytes_up + c->bytes_down;
+
+	if (c->join_done || moved < w->snap->join_bytes / JOIN_SLOW)
+		return;
+	if (moved >= w->snap->join_bytes ||
+	    (c->class == TIMER_YOUNG && w->now >= c->armed + w->snap->join_ms / JOIN_SLOW))
 		join_ask(w, c);
 }
 /* c is join_ms old: asks when it is at work still, or waits for its first answer or for what it sent to arrive. */
