@@ -6,7 +6,7 @@
 PROXY_PORT=5000
 JOIN_TABLE=120
 SETUP_PIDS=()
-BULK_AT=
+BULK_AT= # address and port of bulk transfers, where it is not the server
 
 plain_start() { SETUP_PIDS=(); }
 plain_stop() { :; }
@@ -150,12 +150,14 @@ bare_start() {
 	SETUP_PIDS=("$SPAWNED")
 	spawn bare-gw "$GATEWAY" "$BUILD/tests/bench/bare" -c $PROXY_PORT "$HUB4" $PROXY_PORT
 	SETUP_PIDS+=("$SPAWNED")
+	# shellcheck disable=SC2034 # read by run.sh
 	BULK_AT="10.60.1.1 $PROXY_PORT"
 	wait_for 10 load -n 1000 get 10.60.1.1 $PROXY_PORT
 }
 bare_stop() {
 	stop "${SETUP_PIDS[@]}"
 	joins_undo
+	# shellcheck disable=SC2034
 	BULK_AT=
 }
 
