@@ -46,11 +46,13 @@ grown() {
 		"$(ratio "$2 $1: CPU s per GB, 8 flows" mpgate "$3 $1: CPU s per GB, 8 flows" mpgate)" most 1.1
 }
 # per_core gateway|hub UNITS FIGURE PART [TIMES]: what that proxy does in a second of a CPU. FIGURE: machine seconds for so many
-# units, of which those of plain TCP are client's and server's; PART: the gateway's of the rest. TIMES: for so many CPUs.
+# units, of which those of plain TCP are client's and server's, whose own links always have large packets; PART: the gateway's of
+# the rest. TIMES: for so many CPUs.
 per_core() {
 	awk -F'\t' -v role="$1" -v units="$2" -v f="$3" -v part="$4" -v times="${5:-1}" '
 		$3 == f && $2 == "mpgate" { m[$1] = $4 }
-		$3 == f && $2 == "plain" { p[$1] = $4 }
+		BEGIN { plain = f; sub(/^MTU-size packets: /, "", plain) }
+		$3 == plain && $2 == "plain" { p[$1] = $4 }
 		$3 == part && $2 == "mpgate" { g[$1] = $4 }
 		END { for (r in m) {
 			own = (role == "hub" ? 1 - g[r] : g[r]) * (m[r] - p[r])
