@@ -278,6 +278,7 @@ static void keep(struct job *j, bool silent)
 		if (j->failed)
 			return;
 		j->count++;
+		j->seed++; /* the next host */
 	}
 	printf("held %llu\n", (unsigned long long)j->count);
 	fflush(stdout);
