@@ -46,6 +46,18 @@ enum convert_error {
 	CONVERT_E_UNREACHABLE = 97,
 };
 
+/*
+ * The value of Not Authorized, for peers that have proven our key alone (docs/protocol.md); else it is 0, as the RFC
+ * wants it.
+ */
+enum convert_refusal {
+	CONVERT_REFUSED, /* no reason is told: the key, above all */
+	CONVERT_REFUSED_DESTINATION,
+	CONVERT_REFUSED_SOURCE,
+	CONVERT_REFUSED_SELF, /* both have one end id */
+	CONVERT_REFUSED_CLOCK, /* never sent: a Clock says more */
+};
+
 /* Flow Attributes, flags. */
 #define CONVERT_ATTR_EARLY_DATA 1U /* user data follows in the same SYN */
 

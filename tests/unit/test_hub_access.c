@@ -57,7 +57,10 @@ static void test_no_cookie(void)
 	p = call(false);
 	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
 	CU_ASSERT_EQUAL(world_dialed_count(), 0);
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+	/* A stranger is told no reason, and is known of. */
+	CU_ASSERT_EQUAL(w->shm->unknown.count, 1);
+	CU_ASSERT_EQUAL(w->shm->peers[0].refused, 0);
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, 0);
 }
 
 static void test_stale(void)
@@ -67,6 +70,9 @@ static void test_stale(void)
 	start();
 	world_pass(31000);
 	p = call(false);
+	CU_ASSERT_EQUAL(w->shm->peers[world.config.keys[0].slot].refusal, CONVERT_REFUSED_CLOCK);
+	CU_ASSERT_EQUAL(w->shm->peers[world.config.keys[0].slot].ahead, (uint32_t)-31);
+	CU_ASSERT_EQUAL(w->shm->unknown.count, 0);
 	told_time = true;
 	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
 	told_time = false;
@@ -123,7 +129,10 @@ static void test_destination_not_allowed(void)
 	start();
 	p = call(false);
 	CU_ASSERT_EQUAL(w->stats->not_authorized, 1);
-	check_error(p, CONVERT_E_NOT_AUTHORIZED, -1);
+	CU_ASSERT_EQUAL(w->shm->peers[world.config.keys[0].slot].refusal, CONVERT_REFUSED_DESTINATION);
+	CU_ASSERT_EQUAL(w->shm->peers[world.config.keys[0].slot].seen, (uint32_t)(w->now / 1000));
+	/* Who has a key, and takes it. */
+	check_error(p, CONVERT_E_NOT_AUTHORIZED, world.config.keys[0].private_tlvs ? CONVERT_REFUSED_DESTINATION : 0);
 	server = "198.51.100.7";
 }
 

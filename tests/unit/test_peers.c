@@ -86,6 +86,15 @@ static void test_up_and_down(void)
 	CU_ASSERT_EQUAL(p->state, PEER_UP);
 	CU_ASSERT_TRUE(script.steer[p->slot].up);
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");
+	/* It stays, with its time; so does what a connection met. */
+	CU_ASSERT_STRING_EQUAL(p->past_error, "silent");
+	CU_ASSERT_EQUAL(p->erred + HEALTH_BACKOFF_MAX_MS, uv_now(&script.s.loop));
+	peers_note_error(&script.s, p->slot, "refused");
+	CU_ASSERT_STRING_EQUAL(p->past_error, "refused");
+	CU_ASSERT_EQUAL(p->erred, uv_now(&script.s.loop));
+	CU_ASSERT_STRING_EQUAL(p->last_error, "");
+	peers_note_error(&script.s, p->slot + 1, "nobody");
+	CU_ASSERT_STRING_EQUAL(p->past_error, "refused");
 	CU_ASSERT_TRUE(script_end());
 }
 

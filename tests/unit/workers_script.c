@@ -256,6 +256,12 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 	crew.suspected[slot]++;
 }
 
+void peers_note_error(struct supervisor *s, unsigned slot, const char *what)
+{
+	CHECK(slot < s->peer_slots);
+	snprintf(crew.noted, sizeof(crew.noted), "%s", what);
+}
+
 /* --- what the test does */
 void crew_new(void)
 {

@@ -382,3 +382,21 @@ const char *convert_error_name(uint8_t code)
 		return "unknown error";
 	}
 }
+
+const char *convert_error_text(uint8_t code, uint8_t refusal)
+{
+	if (code != CONVERT_E_NOT_AUTHORIZED)
+		return convert_error_name(code);
+	switch (refusal) {
+	case CONVERT_REFUSED_DESTINATION:
+		return "not authorized: it does not let us go to that server (its allow-to or accept-to)";
+	case CONVERT_REFUSED_SOURCE:
+		return "not authorized: it does not let us speak as that client (its allow-source)";
+	case CONVERT_REFUSED_SELF:
+		return "not authorized: it has our machine-id and name";
+	case CONVERT_REFUSED_CLOCK:
+		return "not authorized: its clock differs from ours";
+	default:
+		return "not authorized: it has another key";
+	}
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <lib/addr.h>
+#include <mpgate/convert.h>
 #include <mpgated/answers/answers.h>
 
 static const char *const peer_states[] = { [PEER_UNKNOWN] = "unknown", [PEER_UP] = "up", [PEER_DOWN] = "down" };
@@ -91,6 +92,52 @@ static void add_origin(const struct supervisor *s, const struct peer *p, const s
 	json_set_text(o, "last_error", text);
 }
 
+/* The last error, past or not, and how long ago that was. */
+static void add_error(const struct supervisor *s, const struct peer *p, json_t *o)
+{
+	const char *error = p->last_error[0] ? p->last_error : p->past_error;
+
+	json_set_text(o, "last_error", error);
+	if (*error && p->erred)
+		json_set_int(o, "last_error_age_s", (uv_now(&s->loop) - p->erred) / 1000);
+}
+
+/* What workers noted of a peer that dials us. They can write that, so it may be anything. */
+static json_t *gateway(const struct supervisor *s, const struct peer *p)
+{
+	const struct peer_shared *h = &s->shm->peers[p->slot];
+	uint32_t now = (uint32_t)(uv_now(&s->loop) / 1000);
+	uint64_t up = 0, down = 0;
+	json_t *o = json_object();
+	char text[ADDR_TEXT];
+
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		up += s->shm->peer_bytes[i][p->slot][0];
+		down += s->shm->peer_bytes[i][p->slot][1];
+	}
+	json_set_text(o, "name", p->name);
+	if (h->seen) {
+		json_set_int(o, "seen_s", now > h->seen ? now - h->seen : 0);
+		json_set_text(o, "address", addr_print(&h->seen_from, text));
+	}
+	json_set_int(o, "connections", peer_sum(s, s->shm->relayed, p->slot));
+	json_set_int(o, "bytes_up", up);
+	json_set_int(o, "bytes_down", down);
+	if (!h->refused)
+		return o;
+	if (h->refusal == CONVERT_REFUSED_CLOCK)
+		snprintf(text, sizeof(text), "clock %+d s", (int32_t)h->ahead);
+	else
+		snprintf(text, sizeof(text), "%s",
+			 h->refusal == CONVERT_REFUSED_DESTINATION ? "destination not allowed"
+			 : h->refusal == CONVERT_REFUSED_SOURCE	   ? "source not allowed"
+			 : h->refusal == CONVERT_REFUSED_SELF	   ? "has our name"
+								   : "not authorized");
+	json_set_text(o, "refused", text);
+	json_set_int(o, "refused_s", now > h->refused ? now - h->refused : 0);
+	return o;
+}
+
 json_t *method_peers(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -117,7 +164,7 @@ json_t *method_peers(void *arg, const json_t *parameters, const char **error, ch
 		json_set_text(o, "transport", transport(&p->health));
 		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
 		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
-		json_set_text(o, "last_error", p->last_error);
+		add_error(s, p, o);
 		add_origin(s, p, &s->cfg->peers[i], o);
 		/* None is planned while one is under way. */
 		if (p->state == PEER_DOWN && p->next_try != UINT64_MAX)
@@ -135,5 +182,10 @@ json_t *method_peers(void *arg, const json_t *parameters, const char **error, ch
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
 		add_ways(s, &s->peers[s->peer_slot[i]], all);
 	json_object_set_new(reply, "ways", all);
+	all = json_array();
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		if (!config_dials(&s->cfg->peers[i]) && s->cfg->peers[i].key_file && shared_accepts(s->cfg))
+			json_array_append_new(all, gateway(s, &s->peers[s->peer_slot[i]]));
+	json_object_set_new(reply, "gateways", all);
 	return reply;
 }

@@ -134,6 +134,19 @@ struct peer_shared {
 	uint32_t late_ms[CFG_PEER_ENDS]; /* a handshake over the best path takes longer than usual; 0: no second */
 	uint32_t others; /* bits, by address: others may have it as well (Joins), who know nothing of our requests */
 	uint32_t clock; /* s, modulo 2^32: what its clock is ahead of ours, as it told us; 0: it never had to */
+	/* Its requests to us, of its own key; by workers. Times are s of CLOCK_MONOTONIC, 0: never. */
+	uint32_t seen; /* the last one */
+	uint32_t refused; /* the last one that was refused, */
+	uint32_t refusal; /* enum convert_refusal: for that, */
+	uint32_t ahead; /* s, modulo 2^32: _CLOCK: by so much its clock was ahead of ours */
+	struct mpgate_addr seen_from; /* as from above, it may be a mix */
+};
+
+/* Requests of who has none of our keys, by workers. */
+struct unknown_shared {
+	uint32_t at; /* s of CLOCK_MONOTONIC: the last one; 0: none was */
+	uint32_t count;
+	struct mpgate_addr from;
 };
 
 #define PROVEN_SLOTS 16384U
@@ -175,6 +188,9 @@ struct shared_memory {
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t rule_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_RULES][2]; /* up, down; by id - 1; workers write them */
+	uint64_t peer_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]
+			   [2]; /* up, down, of its requests whose relay has ended */
+	struct unknown_shared unknown;
 	uint32_t draining; /* DRAIN_*, not 0: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
 	struct logger_stats logger;
@@ -208,7 +224,11 @@ enum message_type {
 	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
-	MSG_PEER_REFUSED, /* from a worker: peer `slot` refused a request, perhaps not this one only */
+	/*
+	 * From a worker: peer `slot` refused a request, perhaps not this one only, with Convert's error `value`, and
+	 * enum convert_refusal in the bits from REFUSAL_SHIFT.
+	 */
+	MSG_PEER_REFUSED,
 	MSG_PEER_SLOW, /* from a worker: peer `slot` lets a connection wait longer than its patience_ms */
 	MSG_FULL, /* from a worker: `value` 1: no more connections, 0: again */
 	MSG_PARKED, /* from a worker: the first connection of peer `slot` is parked with it, or the last is gone */
@@ -233,6 +253,7 @@ enum message_type {
 	MSG_METRICS,
 };
 
+#define REFUSAL_SHIFT 8
 #define JOIN_ANNOUNCED 1U
 #define JOIN_NOTE 2U
 

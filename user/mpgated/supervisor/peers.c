@@ -23,6 +23,14 @@ static void timer_due(uv_timer_t *t)
 	run_probes(t->data);
 }
 
+static void note_error(struct peer *p, const char *why)
+{
+	if (!*why)
+		return;
+	snprintf(p->past_error, sizeof(p->past_error), "%s", why);
+	p->erred = uv_now(&p->sup->loop);
+}
+
 static void set_state(struct peer *p, enum peer_state state, const char *why)
 {
 	enum peer_state before = p->state;
@@ -36,6 +44,7 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 		peers_tell_steer(p);
 	}
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
+	note_error(p, why);
 }
 
 /* --- what is told */
@@ -276,6 +285,12 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 	run_probes(p);
 }
 
+void peers_note_error(struct supervisor *s, unsigned slot, const char *what)
+{
+	if (slot < s->peer_slots && s->peers[slot].name)
+		note_error(&s->peers[slot], what);
+}
+
 void peers_suspect_path(struct supervisor *s, const char *link)
 {
 	for (unsigned i = 0; i < s->peer_slots; i++)
@@ -325,6 +340,7 @@ static void start_anew(struct peer *p)
 	memset(&p->health, 0, sizeof(p->health));
 	p->first = -1;
 	p->silent = false;
+	p->past_error[0] = '\0';
 	set_state(p, PEER_UNKNOWN, "");
 	p->sup->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	if (p->handles)
@@ -392,6 +408,8 @@ static void peer_free(struct peer *p)
 	p->state = PEER_UNKNOWN;
 	p->parked = 0;
 	p->parks = p->parked_since = false;
+	for (unsigned i = 0; i < p->sup->worker_count; i++)
+		memset(p->sup->shm->peer_bytes[i][p->slot], 0, sizeof(p->sup->shm->peer_bytes[i][p->slot]));
 	peers_tell_steer(p);
 	datapath_set_tag_key(p->sup->dp, p->slot, NULL);
 	probe_cancel(p);

@@ -123,12 +123,6 @@ static bool is_stale(struct probe *b, const struct convert_msg *m)
 	return true;
 }
 
-static const char *refusal(const struct convert_msg *m)
-{
-	return m->error == CONVERT_E_NOT_AUTHORIZED ? "not authorized: it has another key, or our name"
-						    : convert_error_name(m->error);
-}
-
 /* Reads what has come of the answer. False: nothing, or not all; else the probe has ended. */
 static bool take_answer(struct probe *b)
 {
@@ -155,7 +149,8 @@ static bool take_answer(struct probe *b)
 	}
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE && !is_stale(b, &m)) {
-		snprintf(why, sizeof(why), "it says: %s", refusal(&m));
+		snprintf(why, sizeof(why), "it says: %s",
+			 convert_error_text(m.error, m.error_value.len ? m.error_value.data[0] : 0));
 		end(b, &(struct health_result){ .error = why, .answers = true });
 		return true;
 	}

@@ -30,6 +30,9 @@ const char *report_check(const struct message *m, bool descriptor, const struct 
 			return "a peer failed with what is no error";
 		break;
 	case MSG_PEER_REFUSED:
+		if (m->value < 0 || m->value > UINT16_MAX)
+			return "a peer refused with what is no error";
+		break;
 	case MSG_PEER_SLOW:
 	case MSG_PARKED:
 		if (m->value)

@@ -63,6 +63,12 @@ static int sync_clock(struct supervisor *s)
 	return ret;
 }
 
+static void look(struct supervisor *s)
+{
+	if (s->answers->look)
+		s->answers->look(s);
+}
+
 static void clock_due(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
@@ -75,6 +81,7 @@ static void clock_due(uv_timer_t *t)
 	host_check(s);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
+	look(s);
 }
 
 static void on_signal(uv_signal_t *h, int signum)
@@ -304,6 +311,7 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 	watch_signal(s, &s->sigint, SIGINT);
 	s->started = uv_now(&s->loop);
 	s->path = strdup(path);
+	s->answers = answers;
 	s->peers = calloc(MPGATE_MAX_PEERS, sizeof(*s->peers));
 	s->peer_slot = calloc(s->cfg->peer_count + 1, sizeof(*s->peer_slot));
 	s->rule_id = calloc(s->cfg->rule_count + 1, sizeof(*s->rule_id));
@@ -321,6 +329,7 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 	discover_settle(s);
 	cost_open(s);
 	log_info("instance %s: %u workers, %u rules", s->cfg->instance, s->worker_count, s->cfg->rule_count);
+	look(s);
 	notify("READY=1");
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	log_info("stopping");

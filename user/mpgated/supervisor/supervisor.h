@@ -52,7 +52,9 @@ struct peer {
 	bool silent; /* up, and yet new connections go to others of its groups: see health_silent() */
 	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests */
 	bool parks, parked_since; /* there are some, or were lately; since the last look */
-	char last_error[128];
+	char last_error[128]; /* empty while it is up */
+	char past_error[128]; /* the last one, of probes and of connections; it stays */
+	uint64_t erred; /* ms of the loop's clock: when that was; 0: none yet */
 	struct health health;
 	int first; /* the way that workers were told to take, -1: none yet */
 	struct probe *probes; /* under way, of probe.c */
@@ -103,6 +105,8 @@ struct watchdog {
 	bool confirmed, refuted; /* by what became of clients when a test failed */
 };
 
+struct supervisor_answers;
+
 struct supervisor {
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup, sigchld;
@@ -116,6 +120,7 @@ struct supervisor {
 	struct datapath *dp;
 	struct paths *paths;
 	struct control *control;
+	const struct supervisor_answers *answers;
 	struct scrape scrape;
 	struct shared_memory *shm; /* a sealed memfd */
 	int shm_fd;
@@ -169,6 +174,7 @@ struct supervisor {
 struct supervisor_answers {
 	const struct control_method *methods;
 	metrics_render metrics;
+	void (*look)(void *supervisor); /* every few seconds: the log says what is wrong; NULL: nothing does */
 };
 
 /* supervisor.c: runs until a signal ends it. The process's exit code. */
@@ -249,6 +255,8 @@ void peers_readdress(struct supervisor *s, unsigned cfg_index);
  * probes are due.
  */
 void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
+/* What a connection to it met, for the operator. */
+void peers_note_error(struct supervisor *s, unsigned slot, const char *what);
 /* That path may have died: the ways over it, to peers that are used, are probed. */
 void peers_suspect_path(struct supervisor *s, const char *link);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */

@@ -254,6 +254,11 @@ static void take_message(void *arg, const struct message *m, int fd)
 
 	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED || m->type == MSG_PEER_SLOW) {
 		peers_suspect(p->sup, m->slot, m->type == MSG_PEER_SLOW);
+		if (m->type == MSG_PEER_FAILED)
+			peers_note_error(p->sup, m->slot, strerror(m->value));
+		else if (m->type == MSG_PEER_REFUSED)
+			peers_note_error(p->sup, m->slot,
+					 convert_error_text((uint8_t)m->value, (uint8_t)(m->value >> REFUSAL_SHIFT)));
 	} else if (m->type == MSG_PARKED) {
 		peers_parked(p->sup, m->slot);
 	} else if (m->type == MSG_PROVED) {

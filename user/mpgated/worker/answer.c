@@ -123,12 +123,18 @@ static void answer_verdict(struct conn *c, const struct convert_msg *m)
 	}
 }
 
+/* What it says besides its code; of more than a byte that is no reason. */
+static uint8_t refusal(const struct convert_msg *m)
+{
+	return m->error_value.len ? m->error_value.data[0] : 0;
+}
+
 static void answer_exceeded(struct worker *w, struct conn *c)
 {
 	w->stats->convert_error++;
 	report_note(w, c, "the peer says: %s", convert_error_name(CONVERT_E_RESOURCE));
 	if (request_peer(w, c))
-		report_peer_refused(w, c->request.slot);
+		report_peer_refused(w, c->request.slot, CONVERT_E_RESOURCE, 0);
 	dial_leave(w, c);
 	if (request_move(w, c))
 		dial_peer(w, c);
@@ -170,8 +176,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	if (c->held)
 		answer_verdict(c, m);
 	if (m->error == CONVERT_E_NOT_AUTHORIZED)
-		report_peer_refused(w, c->request.slot);
-	report_note(w, c, "the peer says: %s", convert_error_name(m->error));
+		report_peer_refused(w, c->request.slot, m->error, refusal(m));
+	report_note(w, c, "the peer says: %s", convert_error_text(m->error, refusal(m)));
 	conn_close(w, c, true);
 }
 

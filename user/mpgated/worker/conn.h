@@ -394,7 +394,7 @@ struct conn *still_over(struct worker *w);
 /* Tells the supervisor when it has to know; what its socket does not take is told later. */
 void report_full(struct worker *w);
 void report_peer_failed(struct worker *w, unsigned slot, int err);
-void report_peer_refused(struct worker *w, unsigned slot);
+void report_peer_refused(struct worker *w, unsigned slot, uint8_t error, uint8_t refusal);
 void report_peer_slow(struct worker *w, unsigned slot);
 /* The first connection of that peer is parked with us, or the last is gone. */
 void report_parked(struct worker *w, unsigned slot);

@@ -21,6 +21,7 @@
 #include <mpgated/worker/offer.h>
 #include <mpgated/worker/ready.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/seen.h>
 #include <mpgated/worker/source.h>
 #include <mpgated/worker/strangers.h>
 #include <mpgated/worker/subscriber.h>
@@ -73,21 +74,38 @@ static void hub_stale(struct worker *w, struct conn *c, const struct request *r,
 	const struct snapshot_key *k = r->key;
 	uint8_t clock[CONVERT_CLOCK_LEN];
 	struct convert_cookie cookie;
+	int32_t ahead;
 
 	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie));
+	ahead = (int32_t)(ntohl(cookie.timestamp) - now);
 	w->stats->stale++;
-	report_note(w, c, "stale cookie: the peer's clock differs from ours by %d s",
-		    (int32_t)(ntohl(cookie.timestamp) - now));
+	seen_refused(w, k, CONVERT_REFUSED_CLOCK, ahead);
+	report_note(w, c, "stale cookie: the peer's clock is %d s ahead of ours", ahead);
 	if (k->private_tlvs)
 		clock_make(&k->key, &r->msg.cookie, now, clock);
 	hub_fail_clock(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1, k->private_tlvs ? clock : NULL);
 }
 
-static void hub_refuse(struct worker *w, struct conn *c, const char *why)
+/* Who has proven a key of ours hears the reason, others nothing. */
+static void hub_refuse(struct worker *w, struct conn *c, const struct request *r, enum convert_refusal refusal,
+		       const char *why)
 {
+	const uint8_t value = r->key && r->key->private_tlvs ? (uint8_t)refusal : 0;
+
 	w->stats->not_authorized++;
+	if (r->key)
+		seen_refused(w, r->key, refusal, 0);
 	report_note(w, c, "not authorized: %s", why);
-	hub_fail(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1);
+	hub_fail(w, c, CONVERT_E_NOT_AUTHORIZED, &value, 1);
+}
+
+static void hub_stranger(struct worker *w, struct conn *c, const struct request *r, const struct mpgate_addr *client)
+{
+	bool keyed = r->msg.has & CONVERT_HAS_COOKIE;
+
+	if (keyed)
+		seen_unknown(w, client);
+	hub_refuse(w, c, r, CONVERT_REFUSED, keyed ? "the cookie is of no key that we have" : "no cookie");
 }
 
 /* What was said is the last; the peer's bytes are read and dropped until it ends. */
@@ -135,11 +153,11 @@ static bool authorize(struct worker *w, struct conn *c, struct request *r, const
 		hub_stale(w, c, r, clock.wall);
 		break;
 	case ACCESS_OWN:
-		hub_refuse(w, c, "its cookie has our own end id: give the two instances different names");
+		hub_refuse(w, c, r, CONVERT_REFUSED_SELF,
+			   "its cookie has our own end id: give the two instances different names");
 		break;
 	default:
-		hub_refuse(w, c,
-			   r->msg.has & CONVERT_HAS_COOKIE ? "the cookie is of no key that we have" : "no cookie");
+		hub_stranger(w, c, r, client);
 	}
 	return false;
 }
@@ -216,11 +234,11 @@ static void hub_connect(struct worker *w, struct conn *c, struct request *r, con
 		return;
 	}
 	if (!access_destination(w, r)) {
-		hub_refuse(w, c, "destination not allowed");
+		hub_refuse(w, c, r, CONVERT_REFUSED_DESTINATION, "destination not allowed");
 		return;
 	}
 	if (access_preserves(w, r) && !access_preserved(w, r)) {
-		hub_refuse(w, c, "source not in the peer's allow-source");
+		hub_refuse(w, c, r, CONVERT_REFUSED_SOURCE, "source not in the peer's allow-source");
 		return;
 	}
 	if (worker_load(w) > w->snap->connections || conn_count(w, c, client) < 0) {
@@ -323,14 +341,16 @@ static void hub_request(struct worker *w, struct conn *c, struct request *r, con
 		return;
 	/* What we opened is for who has our peer's key, whatever else is accepted at our own port. */
 	if (c->request.back && !(r->keyed && r->key->slot == c->request.slot)) {
-		hub_refuse(w, c, "not the key of the peer that this connection was opened for");
+		hub_refuse(w, c, r, CONVERT_REFUSED, "not the key of the peer that this connection was opened for");
 		return;
 	}
 	c->request.granted = true;
-	if (r->keyed)
+	if (r->keyed) {
+		seen_peer(w, r->key, &client);
 		stranger_proves(w, c, &client);
-	else
+	} else {
 		conn_known(c);
+	}
 	/* The private TLVs are for peers of our own dialect only; to others they are unknown (6.2.8, Error 2). */
 	if (!(r->keyed && r->key->private_tlvs) &&
 	    convert_parse(CONVERT_CONVERTER, false, buf, have, &r->msg, &fault) == CONVERT_FAULT) {

@@ -30,9 +30,9 @@ void report_peer_failed(struct worker *w, unsigned slot, int err)
 	message_send(w->control, &m, -1);
 }
 
-void report_peer_refused(struct worker *w, unsigned slot)
+void report_peer_refused(struct worker *w, unsigned slot, uint8_t error, uint8_t refusal)
 {
-	struct message m = { .type = MSG_PEER_REFUSED, .slot = slot };
+	struct message m = { .type = MSG_PEER_REFUSED, .slot = slot, .value = error | refusal << REFUSAL_SHIFT };
 
 	message_send(w->control, &m, -1);
 }
@@ -94,6 +94,10 @@ void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_info("%s -> %s: %s", addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src),
-		 addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst), text);
+	addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src);
+	if (c->request.tuple.dport)
+		log_info("%s -> %s: %s", src, addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst),
+			 text);
+	else /* it has asked for no server */
+		log_info("%s: %s", src, text);
 }

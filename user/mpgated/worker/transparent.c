@@ -8,6 +8,7 @@
 #include <mpgated/net/tcp.h>
 #include <mpgated/worker/access.h>
 #include <mpgated/worker/relay.h>
+#include <mpgated/worker/seen.h>
 #include <mpgated/worker/source.h>
 #include <mpgated/worker/unreachable.h>
 
@@ -111,20 +112,26 @@ static void take(struct worker *w, struct conn *c, const struct request *r)
 void transparent_take(struct worker *w, struct conn *c, uint32_t key_id)
 {
 	const struct request r = asked_by(&c->request.tuple, access_key(w, key_id));
+	enum convert_refusal refusal = CONVERT_REFUSED_DESTINATION;
 	const char *not = NULL;
 
 	/* What a peer may not have is as if it had no tag. */
-	if (!r.key || !access_destination(w, &r))
+	if (!r.key || !access_destination(w, &r)) {
 		not = "destination not allowed";
-	else if (access_preserves(w, &r) && !access_preserved(w, &r))
+	} else if (access_preserves(w, &r) && !access_preserved(w, &r)) {
 		not = "source not in the peer's allow-source";
+		refusal = CONVERT_REFUSED_SOURCE;
+	}
 	if (not ) {
 		w->stats->not_authorized++;
+		if (r.key)
+			seen_refused(w, r.key, refusal, 0);
 		report_note(w, c, "not taken: %s", not );
 		conn_close(w, c, true);
 		return;
 	}
 	w->stats->taken++;
+	seen_peer(w, r.key, &c->request.tuple.saddr);
 	take(w, c, &r);
 }
 
