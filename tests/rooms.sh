@@ -22,7 +22,7 @@ declare -A MAY=(
 	[mpgated/resolver]="lib lib/config mpgated/ipc"
 	[mpgated/worker]="lib lib/config mpgated/ipc mpgated/net"
 	[mpgated/supervisor]="lib lib/config mpgated/control mpgated/datapath mpgated/ipc mpgated/net mpgated/paths mpgated/worker"
-	[mpgated/answers]="lib lib/config mpgated/supervisor"
+	[mpgated/answers]="lib lib/config mpgated/paths mpgated/supervisor"
 	[mpgated]="lib lib/config mpgated/answers mpgated/control mpgated/ipc mpgated/logger mpgated/resolver mpgated/supervisor mpgated/worker"
 )
 # The compiled policy is made from a configuration.

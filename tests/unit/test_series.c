@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/answers/counters.c user/mpgated/answers/quality.c user/mpgated/answers/usage.c
+// SOURCES: user/mpgated/answers/doctor.c user/mpgated/answers/findings.c
 // SOURCES: user/mpgated/answers/json.c user/mpgated/control/metrics.c
 // LIBS: jansson libuv
 /* The text of /metrics: no series is there twice, whatever links, rules and peers share, or a scrape is refused. */
 #include <stdlib.h>
 #include <string.h>
 
-#include <mpgated/answers/answers.h>
+#include <mpgated/answers/findings.h>
 
 #include "cunit.h"
 
@@ -58,6 +59,32 @@ uint64_t cost_used(const struct supervisor *s, unsigned link, uint32_t *again)
 	(void)s;
 	*again = 0;
 	return link;
+}
+
+/* What is found, the least first, and one of it twice. */
+static unsigned notes;
+
+void findings_links(const struct supervisor *s, struct findings *all)
+{
+	(void)s;
+	for (unsigned i = 0; i < notes; i++)
+		finding_add(all, SEVERITY_NOTE, "feature", "%u", i);
+}
+
+void findings_machine(const struct supervisor *s, struct findings *all)
+{
+	(void)s;
+	for (unsigned i = 0; i < 2; i++)
+		finding_text(finding_add(all, SEVERITY_WARNING, "other-program", "mptcpd"), "%u", i);
+}
+
+void findings_peers(const struct supervisor *s, struct findings *all)
+{
+	struct finding *f = finding_add(all, SEVERITY_ERROR, "peer-down", "peer %s", "one");
+
+	(void)s;
+	finding_text(f, "down: %s", "no answer");
+	finding_remedy(f, "switch it %s", "on");
 }
 
 /* --- */
@@ -139,9 +166,49 @@ static void test_each_once(void)
 	each_once(true);
 }
 
+static const char *member(const json_t *answer, unsigned i, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(json_object_get(answer, "findings"), i), name));
+}
+
+static void test_worst_first(void)
+{
+	json_t *answer;
+	char *text;
+
+	notes = 1;
+	answer = method_doctor(NULL, NULL, NULL, NULL);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(answer, "wrong")));
+	CU_ASSERT_TRUE(json_is_false(json_object_get(answer, "truncated")));
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "text")), "1 error, 2 warnings, 1 note");
+	CU_ASSERT_STRING_EQUAL(member(answer, 0, "subject"), "peer one");
+	CU_ASSERT_STRING_EQUAL(member(answer, 0, "text"), "down: no answer");
+	CU_ASSERT_STRING_EQUAL(member(answer, 0, "remedy"), "switch it on");
+	CU_ASSERT_STRING_EQUAL(member(answer, 1, "text"), "0");
+	CU_ASSERT_STRING_EQUAL(member(answer, 2, "text"), "1");
+	CU_ASSERT_STRING_EQUAL(member(answer, 3, "severity"), "note");
+	json_decref(answer);
+	text = scrape(false);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nmpgate_findings{severity=\"error\"} 1\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "finding=\"feature\""));
+	free(text);
+
+	/* More than there is room for. */
+	notes = FINDINGS_MOST;
+	answer = method_doctor(NULL, NULL, NULL, NULL);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(answer, "truncated")));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(answer, "findings")), FINDINGS_MOST);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "text")),
+			       "1 error, 2 warnings, 125 notes, and 3 more");
+	json_decref(answer);
+	notes = 0;
+}
+
 int main(void)
 {
-	CU_TestInfo tests[] = { { "each series is there once", test_each_once }, CU_TEST_INFO_NULL };
+	CU_TestInfo tests[] = { { "each series is there once", test_each_once },
+				{ "the worst comes first", test_worst_first },
+				CU_TEST_INFO_NULL };
 
 	return cunit_run("series", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -28,6 +28,7 @@ struct verb {
 	const char *method; /* of the daemon's interface; NULL: run here, by run */
 	verb_run run;
 	const struct view *view; /* how the value is shown as text */
+	const char *fails; /* the exit status is 1 when that member of the value is true; NULL: there is none */
 	bool takes_command; /* the words behind it are another program's: args.command */
 };
 

@@ -53,6 +53,8 @@ static int run(const struct args *args)
 	} else {
 		show(stdout, v->view, value);
 	}
+	if (value && v->fails && json_is_true(json_object_get(value, v->fails)))
+		status = EXIT_FAILED;
 	free(error);
 	json_decref(value);
 	/* A full disk or a closed pipe is a failure, too. */

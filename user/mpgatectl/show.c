@@ -6,6 +6,7 @@
 
 #include <mpgatectl/show.h>
 
+#define WIDTH 80
 #define CELL 512 /* bytes of the longest text of a field; more is cut */
 
 static const json_t *member(const json_t *value, const char *key)
@@ -134,6 +135,45 @@ static void show_table(FILE *out, const char *mark, const struct field *fields, 
 	}
 }
 
+/* The text, broken at blanks where a line of it would end behind column WIDTH; it starts at column `from`. */
+static void show_broken(FILE *out, const char *text, size_t from)
+{
+	size_t room = WIDTH > from ? WIDTH - from : 1;
+
+	while (strlen(text) > room) {
+		const char *end = text + room;
+
+		while (end > text && *end != ' ')
+			end--;
+		if (end == text)
+			end = text + strcspn(text, " ");
+		if (!*end)
+			break;
+		fprintf(out, "%.*s\n%*s", (int)(end - text), text, (int)from, "");
+		text = end + 1;
+	}
+	fprintf(out, "%s\n", text);
+}
+
+static void show_records(FILE *out, const struct field *fields, const json_t *records)
+{
+	size_t width = 0, i;
+	const json_t *row;
+	char text[CELL];
+
+	for (const struct field *f = fields; f->key; f++)
+		width = strlen(f->title) > width ? strlen(f->title) : width;
+	json_array_foreach(records, i, row)
+	{
+		if (i)
+			fputc('\n', out);
+		for (const struct field *f = fields; f->key; f++) {
+			fprintf(out, "%-*s  ", (int)width, f->title);
+			show_broken(out, field_text(text, row, f), width + 2);
+		}
+	}
+}
+
 void show(FILE *out, const struct view *view, const json_t *value)
 {
 	bool first = true;
@@ -141,6 +181,8 @@ void show(FILE *out, const struct view *view, const json_t *value)
 	for (const struct section *s = view->sections; s->array || s->fields; s++) {
 		const json_t *part = s->array ? member(value, s->array) : value;
 
+		if (s->optional && !json_array_size(part))
+			continue;
 		if (!first)
 			fputc('\n', out);
 		first = false;
@@ -148,6 +190,8 @@ void show(FILE *out, const struct view *view, const json_t *value)
 			fprintf(out, "%s\n", s->heading);
 		if (!s->fields)
 			fputs(json_string_value(part) ? json_string_value(part) : "", out);
+		else if (s->records)
+			show_records(out, s->fields, part);
 		else if (s->array)
 			show_table(out, s->mark ? s->mark : "", s->fields, part);
 		else

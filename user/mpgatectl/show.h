@@ -4,6 +4,7 @@
 #define CTL_SHOW_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 enum show_as {
@@ -25,6 +26,8 @@ struct section {
 	const char *array; /* member that is the array: a table. NULL: one field a line */
 	const struct field *fields; /* ends with a NULL key. NULL: the string `array` is printed as it is */
 	const char *mark; /* before each line of a table; NULL: nothing */
+	bool optional; /* an empty array is not shown at all */
+	bool records; /* no table: a field a line, which is broken where it would be too long */
 };
 
 struct view {

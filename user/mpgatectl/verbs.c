@@ -11,12 +11,14 @@
 #define TIME(title, key) { title, key, SHOW_TIME }
 #define FIELDS(...) (const struct field[]){ __VA_ARGS__, { NULL, NULL, SHOW_PLAIN } }
 /* Sections. */
-#define LINES(...) { NULL, NULL, FIELDS(__VA_ARGS__), NULL }
-#define TEXT(key) { NULL, key, NULL, NULL }
-#define TABLE(array, ...) { NULL, array, FIELDS(__VA_ARGS__), NULL }
-#define TABLE_UNDER(heading, array, ...) { heading, array, FIELDS(__VA_ARGS__), NULL }
-#define COMMENTS(array, ...) { NULL, array, FIELDS(__VA_ARGS__), "# " }
-#define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL } }, note }
+#define LINES(...) { NULL, NULL, FIELDS(__VA_ARGS__), NULL, false, false }
+#define TEXT(key) { NULL, key, NULL, NULL, false, false }
+#define TABLE(array, ...) { NULL, array, FIELDS(__VA_ARGS__), NULL, false, false }
+#define TABLE_UNDER(heading, array, ...) { heading, array, FIELDS(__VA_ARGS__), NULL, false, false }
+#define TABLE_IF_ANY(heading, array, ...) { heading, array, FIELDS(__VA_ARGS__), NULL, true, false }
+#define RECORDS(array, ...) { NULL, array, FIELDS(__VA_ARGS__), NULL, true, true }
+#define COMMENTS(array, ...) { NULL, array, FIELDS(__VA_ARGS__), "# ", false, false }
+#define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL, false, false } }, note }
 /* clang-format on */
 
 static const struct view status_view = VIEW(
@@ -35,7 +37,15 @@ static const struct view status_view = VIEW(
 	      PLAIN("UP", "up"), PLAIN("STEER", "steer"), PLAIN("GUARD", "guard"), PLAIN("GATE", "gate"),
 	      PLAIN("ADDRESSES", "addresses"), PLAIN("NOTE", "note")),
 	TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("INSTEAD", "degraded"),
-	      PLAIN("WHY", "why")));
+	      PLAIN("WHY", "why")),
+	TABLE_IF_ANY("What is wrong (mpgatectl doctor says what to do)", "findings", PLAIN("SEVERITY", "severity"),
+		     PLAIN("ABOUT", "subject"), PLAIN("WHAT", "text")));
+
+static const struct view doctor_view =
+	VIEW("there are more findings than are shown",
+	     RECORDS("findings", PLAIN("severity", "severity"), PLAIN("about", "subject"), PLAIN("what", "text"),
+		     PLAIN("do", "remedy")),
+	     LINES(PLAIN("in all", "text")));
 
 static const struct view flows_view =
 	VIEW("there are more flows than are shown",
@@ -68,17 +78,21 @@ static const struct view subflows_view =
 		   PLAIN("LEAST us", "min_rtt_us"), BYTES("RECEIVED", "received"), BYTES("SENT", "sent"),
 		   PLAIN("SEGMENTS", "segments"), PLAIN("SENT AGAIN", "retransmitted")));
 
-static const struct view peers_view = VIEW(
-	NULL,
-	TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
-	      PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"),
-	      PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
-	      AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("FROM", "from"),
-	      AGE("ASKED IN", "asked_in_s"), PLAIN("LOOKUP ERROR", "lookup_error"), PLAIN("LAST ERROR", "last_error")),
-	TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PORT", "port"), PLAIN("PATH", "path"),
-	      PLAIN("STATE", "state"), PLAIN("OVER", "transport"), PLAIN("SYN DATA", "syn_data"),
-	      PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"), PLAIN("FORGETS ms", "forgets_ms"),
-	      PLAIN("LAST ERROR", "last_error")));
+static const struct view peers_view =
+	VIEW(NULL,
+	     TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
+		   PLAIN("CONNECTIONS", "connections"), PLAIN("PARKED", "parked"), PLAIN("PORT", "port"),
+		   PLAIN("SYN DATA", "syn_data"), PLAIN("FALLBACKS", "fallbacks"), PLAIN("KEY", "key_id"),
+		   AGE("RETRY", "next_try_s"), PLAIN("ADDRESSES", "addresses"), PLAIN("FROM", "from"),
+		   AGE("ASKED IN", "asked_in_s"), PLAIN("LOOKUP ERROR", "lookup_error"),
+		   AGE("SINCE", "last_error_age_s"), PLAIN("LAST ERROR", "last_error")),
+	     TABLE("ways", PLAIN("PEER", "peer"), PLAIN("ADDRESS", "address"), PLAIN("PORT", "port"),
+		   PLAIN("PATH", "path"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
+		   PLAIN("SYN DATA", "syn_data"), PLAIN("FIRST", "first"), PLAIN("RTT us", "rtt_us"),
+		   PLAIN("FORGETS ms", "forgets_ms"), PLAIN("LAST ERROR", "last_error")),
+	     TABLE_IF_ANY("Those that dial us", "gateways", PLAIN("PEER", "name"), AGE("SEEN", "seen_s"),
+			  PLAIN("FROM", "address"), PLAIN("CONNECTIONS", "connections"), BYTES("UP", "bytes_up"),
+			  BYTES("DOWN", "bytes_down"), AGE("REFUSED", "refused_s"), PLAIN("WHY", "refused")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),
@@ -87,7 +101,7 @@ static const struct view policy_show_view = VIEW(NULL, TEXT("text"),
 
 static const struct view explain_view =
 	VIEW(NULL, LINES(PLAIN("link", "link"), PLAIN("reason", "reason"), PLAIN("meaning", "reason_text"),
-			 PLAIN("rule", "rule"), PLAIN("peer", "peer")));
+			 PLAIN("rule", "rule"), PLAIN("peer", "peer"), PLAIN("but", "note")));
 
 static const struct view check_view =
 	VIEW(NULL, LINES(PLAIN("file", "file"), PLAIN("ok", "ok"), PLAIN("instance", "instance"),
@@ -107,6 +121,11 @@ static const struct view stats_view = VIEW(
 
 const struct verb verbs[] = {
 	{ .noun = "status", .help = "what runs, on which links, and how", .method = "Status", .view = &status_view },
+	{ .noun = "doctor",
+	  .help = "what is wrong, why, and what to do; exit 1 if anything is",
+	  .method = "Doctor",
+	  .view = &doctor_view,
+	  .fails = "wrong" },
 	{ .noun = "flows", .verb = "list", .help = "relayed connections", .method = "Flows", .view = &flows_view },
 	{ .noun = "paths", .verb = "list", .help = "access links", .method = "Paths", .view = &paths_view },
 	{ .noun = "paths",

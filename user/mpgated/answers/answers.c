@@ -8,6 +8,7 @@
 #include <lib/log.h>
 #include <lib/version.h>
 #include <mpgated/answers/answers.h>
+#include <mpgated/answers/findings.h>
 #include <mpgated/answers/why.h>
 
 static const char *const role_names[] = { [CFG_LAN] = "lan", [CFG_PATH] = "path", [CFG_NET] = "net" };
@@ -156,6 +157,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_object_set_new(o, "peers", peers);
 	json_object_set_new(o, "features", status_features(s));
 	json_object_set_new(o, "convert", convert);
+	json_object_set_new(o, "findings", findings_list(findings_find(s), false));
 	return o;
 }
 
@@ -372,8 +374,9 @@ static const struct control_method methods[] = {
 	{ "io.mpgate.DrainStart", .call = drain_start },
 	{ "io.mpgate.DrainStop", .call = drain_stop },
 	{ "io.mpgate.Run", .about = run },
+	{ "io.mpgate.Doctor", .call = method_doctor },
 	{ "io.mpgate.Stats", .call = method_stats },
 	{ 0 },
 };
 
-const struct supervisor_answers answers = { .methods = methods, .metrics = answers_metrics };
+const struct supervisor_answers answers = { .methods = methods, .metrics = answers_metrics, .look = findings_look };

@@ -2,7 +2,7 @@
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
  * /metrics. answers.c: state; peers.c: peers; policy.c: the policy; counters.c: counters; quality.c: paths and
- * subflows. Below: what these files share.
+ * subflows; findings.h: what is wrong. Below: what these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H

@@ -2,7 +2,7 @@
 /* Counters of the BPF programs and of the workers, for Stats and for /metrics. */
 #include <stddef.h>
 
-#include <mpgated/answers/answers.h>
+#include <mpgated/answers/findings.h>
 
 #define X(id, name, text) name,
 static const char *const reason_names[] = { MPGATE_REASONS(X) };
@@ -148,5 +148,6 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 	metrics_text_family(&t, "mpgate_policy_generation", "gauge", "Policies loaded since the start");
 	metrics_text_sample(&t, NULL, s->generation);
 	answers_usage_metrics(s, &t);
+	findings_metrics(s, &t);
 	return metrics_text_end(&t, len);
 }

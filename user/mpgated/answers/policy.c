@@ -51,6 +51,43 @@ static int explain_link(const struct supervisor *s, const char *name)
 	return -1;
 }
 
+static bool is_ours(const struct supervisor *s, const struct mpgate_addr *a)
+{
+	for (unsigned i = 0; i < s->local_count; i++)
+		if (!memcmp(&s->local[i], a, sizeof(*a)))
+			return true;
+	return false;
+}
+
+/*
+ * What the classifier does not see: packets of this machine itself never come in on a link, and clients to whom no
+ * route leads back hear nothing of what is steered.
+ */
+static void add_note(const struct supervisor *s, int link, bool host, const struct mpgate_tuple *t,
+		     enum mpgate_reason reason, json_t *o)
+{
+	char text[320], name[IF_NAMESIZE], addr[ADDR_TEXT];
+	bool carried = reason == MPGATE_R_STEERED || reason == MPGATE_R_HELD;
+	unsigned back;
+
+	addr_print(&t->saddr, addr);
+	if (host && s->hosts == MPGATE_HOSTS_NONE)
+		json_set_text(o, "note", "this machine's own connections are not carried: see host and mpgatectl run");
+	else if (host && s->hosts == MPGATE_HOSTS_RUN)
+		json_set_text(o, "note",
+			      "of this machine's own connections only those that mpgatectl run began are carried");
+	else if (!host && carried && !paths_way_to(&t->saddr, &back) &&
+		 back != paths_get(s->paths, (unsigned)link)->ifindex) {
+		snprintf(text, sizeof(text),
+			 "replies to %s would not leave by %s but %s%s: such a client waits in vain; does the link "
+			 "have an "
+			 "address, or a route to it?",
+			 addr, s->cfg->links[link].name, back ? "by " : "have ",
+			 back ? paths_link_name(back, name) : "no route");
+		json_set_text(o, "note", text);
+	}
+}
+
 json_t *method_policy_explain(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -73,7 +110,12 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	if (addr_is_v4(&t.saddr) != addr_is_v4(&t.daddr))
 		return method_fail(error, why, "source and destination are of different families");
 	i = explain_link(s, link);
-	host = link ? !strcmp(link, CFG_HOST) : i < 0 && s->hosts;
+	/* What this machine opens itself comes in on no link. */
+	host = link ? !strcmp(link, CFG_HOST) : (i < 0 && s->hosts) || is_ours(s, &t.saddr);
+	if (!host && is_ours(s, &t.saddr))
+		return method_fail(
+			error, why,
+			"the source is this machine: its own connections do not come in on a link; leave --link out");
 	if (i < 0 && !host)
 		return method_fail(error, why,
 				   link ? "no such link is configured and present" : "no link with rules is up");
@@ -86,8 +128,12 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 		return method_fail(error, why, "the classifier could not be asked");
 	o = json_object();
 	json_set_text(o, "link", host ? CFG_HOST : s->cfg->links[i].name);
+	/* The program for them is not attached then. */
+	if (host && s->hosts == MPGATE_HOSTS_NONE)
+		e = (struct datapath_explanation){ MPGATE_R_NO_LINK, -1, -1 };
 	json_set_text(o, "reason", reason_name(e.reason));
 	json_set_text(o, "reason_text", reason_text(e.reason));
+	add_note(s, i, host, &t, e.reason, o);
 	if (e.rule >= 0 && (unsigned)e.rule < s->cfg->rule_count)
 		json_set_text(o, "rule", s->cfg->rules[e.rule].name);
 	if (e.peer >= 0 && (unsigned)e.peer < s->peer_slots)

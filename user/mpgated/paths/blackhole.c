@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #define TABLE "MPTcpExt: "
 #define LINE 4096 /* bytes; the kernel's line of MPTCP counters has some 1,500 */
@@ -56,9 +57,11 @@ void blackhole_check(struct blackhole *b)
 
 	if (!count(&now))
 		return;
-	if (b->known && now > b->seen)
+	if (b->known && now > b->seen) {
+		b->struck = uv_hrtime();
 		log_warn("the kernel's blackhole detection has struck: new connections are plain TCP for a while, "
 			 "and nothing is bonded; set net." BLACKHOLE_SYSCTL " to 0");
+	}
 	b->seen = now;
 	b->known = true;
 }

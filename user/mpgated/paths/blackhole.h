@@ -13,7 +13,10 @@
 struct blackhole {
 	uint64_t seen; /* how often it has struck, as last read */
 	bool known;
+	uint64_t struck; /* ns of uv_hrtime(): when it did last, 0: never */
 };
+
+#define BLACKHOLE_NS (3600 * 1000000000ULL) /* so long, at first, new connections are plain TCP */
 
 /* dials: we open MPTCP connections; then it is turned off, else put back. */
 void blackhole_set(struct originals *o, bool dials);

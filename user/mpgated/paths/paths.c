@@ -444,6 +444,11 @@ const struct paths_other *paths_others(const struct paths *p, unsigned *count)
 	return p->others.list;
 }
 
+bool paths_is_blackholed(const struct paths *p)
+{
+	return p->blackhole.struck && uv_hrtime() - p->blackhole.struck < BLACKHOLE_NS;
+}
+
 unsigned paths_count(const struct paths *p)
 {
 	return p->settings.count;

@@ -225,6 +225,15 @@ void paths_join(struct paths *p, const struct paths_join *join);
 /* What others do, as it was found at the start and every minute since, and after they have done something. */
 const struct paths_other *paths_others(const struct paths *p, unsigned *count);
 
+/* Has the kernel's blackhole detection struck lately, so that new connections are plain TCP? */
+bool paths_is_blackholed(const struct paths *p);
+
+/*
+ * Which interface a packet of this machine to that address leaves by, 0: none. Asks the kernel, which does not wait for
+ * its lock of all links for it. 0 or -errno.
+ */
+int paths_way_to(const struct mpgate_addr *to, unsigned *ifindex);
+
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
 const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index);

@@ -60,7 +60,7 @@ static int restore_limits(struct path_set *p)
 
 void set_sysctls(struct path_set *p)
 {
-	int tfo, reuse, forwarding, accept;
+	int tfo, reuse, accept;
 
 	if (sysctl_original(&p->originals, "ipv4/tcp_fastopen", &tfo) == 0)
 		sysctl_set(&p->originals, "ipv4/tcp_fastopen",
@@ -78,12 +78,6 @@ void set_sysctls(struct path_set *p)
 		sysctl_set(&p->originals, PATHS_LOOP_LOCAL, 1);
 	if (p->settings.host && p->settings.forwards && sysctl_get("ipv4/tcp_fwmark_accept", &accept) == 0 && accept)
 		log_warn("net.ipv4.tcp_fwmark_accept is 1: in host mode that loses the connections of lan links");
-	if (!p->settings.forwards)
-		return;
-	if (sysctl_get("ipv4/ip_forward", &forwarding) == 0 && !forwarding)
-		log_warn("net.ipv4.ip_forward is 0: what is not proxied is not forwarded either");
-	if (sysctl_get("ipv6/conf/all/forwarding", &forwarding) == 0 && !forwarding)
-		log_warn("net.ipv6.conf.all.forwarding is 0: what is not proxied is not forwarded either");
 }
 
 const struct path_link *set_find_link(const struct path_link *links, unsigned count, const char *name)

@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Mistakes and faults are explained: by `mpgatectl doctor` with what to do, and by status, the noun concerned, the log and
+# a metric while they last. When they are mended, so is that.
+# shellcheck source=tests/net/tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/net/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2034 # read by pair_configs
+GATEWAY_MORE='metrics: { listen: 127.0.0.1 }' HUB_MORE='metrics: { listen: 127.0.0.1 }'
+scenario
+
+# says SIDE NAME [TEXT]: doctor has a finding of that name, whose text or remedy has TEXT.
+says() {
+	ctl "$1" --json doctor | jq -e --arg n "$2" --arg t "${3:-}" \
+		'.findings[] | select(.name == $n) | [.subject, .text, .remedy] | join(" ") | select(contains($t))'
+}
+silent() { ! says "$@"; }
+well() { ctl "$1" doctor >"$TMP/doctor.out"; }
+# logged SIDE TEXT, measured SIDE NAME
+logged() { grep -qF -- "$2" "$TMP/$1.log"; }
+measured() { on "$([ "$1" = gw ] && echo "$GATEWAY" || echo "$HUB")" curl -s http://127.0.0.1:9803/metrics | grep -q "finding=\"$2\""; }
+# everywhere SIDE NAME TEXT: while it lasts.
+everywhere() {
+	check "$2: doctor says so" wait_for 15 says "$1" "$2" "$3"
+	ctl "$1" doctor >"$TMP/doctor.out"
+	is $? 1 "$2: and exits 1"
+	check "$2: status says so" eval "ctl $1 --json status | jq -e '.findings[] | select(.name == \"$2\")'"
+	check "$2: a metric says so" wait_for 5 measured "$1" "$2"
+}
+peer() { ctl gw --json peers list | jq -r ".peers[0]$1"; }
+gateway() { ctl hub --json peers list | jq -r ".gateways[0]$1"; }
+
+check "all is well at the gateway" wait_for 20 well gw || diag "$(cat "$TMP/doctor.out")"
+check "and at the hub" wait_for 20 well hub || diag "$(cat "$TMP/doctor.out")"
+check "which say so" grep -q "nothing is wrong" "$TMP/doctor.out"
+
+# --- the hub's view of its gateway
+check "a connection" load -n 1000 echo "$SERVER4" 7001
+counted_bytes() { [ "$(gateway .bytes_up)" -ge 1000 ] && [ "$(gateway .bytes_down)" -ge 1000 ]; }
+check "the hub knows when it saw its gateway" [ "$(gateway .seen_s)" -lt 60 ]
+like "$(gateway .address)" '^(10\.60\.[12]0\.2|fd60:[12]0::2)$' "and where"
+check "and its bytes" wait_for 5 counted_bytes
+
+# --- links and paths
+ip -n "$GATEWAY" route del default dev wan1
+ip -n "$GATEWAY" -6 route del default dev wan1
+everywhere gw no-gateway "path b (wan1)"
+like "$(ctl gw paths list)" "no gateway known" "no-gateway: paths list says so"
+check "no-gateway: the remedy is a route" says gw no-gateway "ip route add default via"
+net_use 0
+check "no-gateway: is over" wait_for 20 silent gw no-gateway
+
+sed -i 's/^peers:/  - { name: wan7, role: path, path: c }\n&/' "$TMP/gw.yaml"
+check "a link that is not there: reload" ctl gw reload
+everywhere gw link-absent "link wan7 absent: this machine has no interface of that name"
+check "link-absent: which there are" says gw link-absent "wan1"
+check "link-absent: the log says so" wait_for 10 logged gw "link wan7: absent"
+like "$(ctl gw paths list)" "no such link" "link-absent: paths list says so"
+link_veth "$GATEWAY" wan7 "$ROUTER" acc7
+check "link-absent: it has come" wait_for 10 silent gw link-absent
+check "link-absent: which the log says" wait_for 15 logged gw "link wan7: no longer: absent"
+check "link-down: it is down" says gw link-down "path c (wan7)"
+sed -i /wan7/d "$TMP/gw.yaml"
+check "reload" ctl gw reload
+
+for f in 4 6; do
+	family $f
+	to=$SERVER_IP
+	[ $f = 4 ] || to="[$SERVER_IP]"
+	is "$(ctl gw --json policy explain "$CLIENT_IP" "$to:80" | jq -r '.note')" null "IPv$f: a client is steered, and no but"
+	is "$(ctl gw --json policy explain "$GATEWAY_IP" "$to:80" | jq -r '.reason')" no-link "IPv$f: the gateway itself is not"
+	like "$(ctl gw policy explain "$GATEWAY_IP" "$to:80")" "own connections are not carried" "IPv$f: which is explained"
+	ctl gw policy explain "$GATEWAY_IP" "$to:80" --link lan0 >"$TMP/explain.out" 2>&1
+	is $? 1 "IPv$f: nor does it come in on a link"
+done
+ip -n "$GATEWAY" addr flush dev lan0
+everywhere gw no-address "link lan0"
+check "no-address: the log says so" wait_for 10 logged gw "link lan0: no address"
+for f in 4 6; do
+	family $f
+	to=$SERVER_IP
+	[ $f = 4 ] || to="[$SERVER_IP]"
+	like "$(ctl gw policy explain "$CLIENT_IP" "$to:80")" "waits in vain" "IPv$f: a client would hear nothing, says explain"
+done
+addr "$GATEWAY" lan0 1 1
+check "no-address: is over" wait_for 10 silent gw no-address
+
+# --- the machine
+sysctls "$GATEWAY" net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+everywhere gw no-forwarding net.ipv4.ip_forward
+check "no-forwarding: of IPv6, too" says gw no-forwarding "sysctl -w net.ipv6.conf.all.forwarding=1"
+check "no-forwarding: the log says so" wait_for 10 logged gw "net.ipv4.ip_forward: 0"
+sysctls "$GATEWAY" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+net_use 0 # which forwarding may have taken away
+sysctls "$GATEWAY" net.mptcp.enabled=0
+check "mptcp-off" says gw mptcp-off "sysctl -w net.mptcp.enabled=1"
+sysctls "$GATEWAY" net.mptcp.enabled=1
+ip -n "$GATEWAY" addr add 10.60.20.9/24 dev wan1
+on "$GATEWAY" ip mptcp endpoint add 10.60.20.9 dev wan1 id 9 subflow
+ctl gw reload >"$TMP/reload.out"
+check "other-program: an endpoint of somebody else's" wait_for 10 says gw other-program "MPTCP endpoint 9"
+on "$GATEWAY" ip mptcp endpoint delete id 9
+ip -n "$GATEWAY" addr del 10.60.20.9/24 dev wan1
+ctl gw reload >"$TMP/reload.out"
+
+# --- three reasons for a refusal, three texts at either end
+for f in 4 6; do
+	family $f
+	is "$(load conn "${HUB_IP%2}1" 7001)" reset "IPv$f: where the hub may not go"
+	check "IPv$f: the gateway's log says why" wait_for 5 logged gw "${HUB_IP%2}1"
+done
+check "not allowed: the peer is up" peer_is up
+like "$(peer .last_error)" "does not let us go to that server" "not allowed: and its last error is there"
+check "not allowed: with its age" [ "$(peer .last_error_age_s)" -lt 60 ]
+everywhere gw peer-error "allow-to"
+everywhere hub gateway-refused "a server that it may not have"
+is "$(gateway .refused)" "destination not allowed" "not allowed: peers list of the hub says so"
+
+mv "$TMP/pair.key" "$TMP/right.key"
+"$CTL" key new "$TMP/pair.key" >"$TMP/key.out"
+check "another key" ctl gw reload
+everywhere gw peer-down "it has another key"
+check "another key: what to do" says gw peer-down "key show-id"
+check "another key: the hub knows of somebody" wait_for 10 says hub unknown-key "key show-id"
+like "$(says hub unknown-key)" '(10\.60\.[12]0\.2|fd60:[12]0::2)' "another key: and where"
+check "another key: its log says who, and no server" grep -qE ':[0-9]+: not authorized: the cookie is of no key that we have' "$TMP/hub.log"
+check "which nobody has asked for" eval '! grep -F "[::]:0" "$TMP/hub.log"'
+mv "$TMP/right.key" "$TMP/pair.key"
+
+# --- both start anew: the hub with a wrong clock, the gateway behind a firewall
+daemon_stop gw
+daemon_stop hub
+if [ -z "${SAN:-}" ]; then
+	printf '\x10\x0e\x00\x00' >"$TMP/hub.clock" # 3600, lowest byte first
+	DAEMON_BY=(env "LD_PRELOAD=$TOOLS/clockshift.so" "CLOCKSHIFT=$TMP/hub.clock")
+fi
+check "the hub starts" daemon_start hub "$HUB" "$TMP/hub.yaml"
+DAEMON_BY=()
+on "$GATEWAY" nft -f - <<-'END'
+	table inet firewall {
+		chain input { type filter hook input priority 0; iifname lan0 drop; }
+	}
+END
+check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+check "delivery: what to do" wait_for 10 says gw delivery "nft add rule inet filter input meta mark and 0xffff0000 == 0x6d700000 accept"
+if [ -z "${SAN:-}" ]; then
+	check "clock: the gateway says by how much" wait_for 20 says gw clock "s ahead of ours"
+	check "clock: so does the hub" wait_for 20 says hub clock "s behind ours"
+	like "$(gateway .refused)" '^clock -3[56][0-9][0-9] s$' "clock: peers list of the hub says so"
+else
+	skip "a clock" "the address sanitizer wants to be loaded first"
+fi
+daemon_stop hub
+load conn "$SERVER4" 7001 >"$TMP/conn.out" # it is found out
+check "peer-down: nobody listens" wait_for 40 says gw peer-down "does mpgated run there"
+ctl gw doctor >"$TMP/doctor.out"
+like "$(head -n 1 "$TMP/doctor.out")" "error" "the worst comes first"
+is "$(awk 'length > 80' "$TMP/doctor.out")" "" "and it fits 80 columns"
+done_testing

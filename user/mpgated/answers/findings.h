@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wrong, why, and what to do: one list for `mpgatectl doctor`, `status`, /metrics and the log. It is made from
+ * what the supervisor knows anyway, each time that somebody asks (doctor.c).
+ */
+#ifndef MPGATED_FINDINGS_H
+#define MPGATED_FINDINGS_H
+
+#include <mpgated/answers/answers.h>
+
+/* A note is good to know, and nothing is wrong. */
+enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE, SEVERITIES };
+
+#define FINDING_SUBJECT 80
+#define FINDING_TEXT 320
+
+struct finding {
+	enum severity severity;
+	const char *name; /* stable, for metrics: "no-gateway" */
+	bool told; /* the log says it elsewhere, when it happens */
+	char subject[FINDING_SUBJECT]; /* what it is about, alone on its line: "path b (wan1)" */
+	char text[FINDING_TEXT]; /* what is wrong, and why */
+	char remedy[FINDING_TEXT]; /* what to do */
+};
+
+#define FINDINGS_MOST 128U
+
+struct findings {
+	unsigned count, left_out; /* the latter found no room */
+	struct finding list[FINDINGS_MOST];
+	struct finding rest; /* where they go */
+};
+
+/* Appends one, to be filled in by the two below. name must live as long as the daemon. */
+struct finding *finding_add(struct findings *all, enum severity severity, const char *name, const char *subject, ...)
+	__attribute__((format(printf, 4, 5)));
+void finding_text(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void finding_remedy(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* findings_links.c, findings_machine.c, findings_peers.c: append what they know. */
+void findings_links(const struct supervisor *s, struct findings *all);
+void findings_machine(const struct supervisor *s, struct findings *all);
+void findings_peers(const struct supervisor *s, struct findings *all);
+
+/* doctor.c */
+/* All of them, the worst first; good until the next call. */
+const struct findings *findings_find(const struct supervisor *s);
+/* Those that are wrong, as an array for an answer; notes: these as well. */
+json_t *findings_list(const struct findings *all, bool notes);
+/* To be called now and then: the log says what came and went since, unless it has been told elsewhere. */
+void findings_look(void *supervisor);
+void findings_metrics(const struct supervisor *s, struct metrics_text *t);
+json_t *method_doctor(void *arg, const json_t *parameters, const char **error, char **why);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is wrong with links: of all that are configured, and of paths by IP version. */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mpgated/answers/findings.h>
+#include <mpgated/answers/why.h>
+
+#define YOUNG_MS 20000U /* the daemon: peers have had no time to answer yet */
+
+/* What can be done about each reason why a path is not used. "%s" is the link. */
+static const struct {
+	const char *name, *remedy;
+	enum severity severity;
+	bool told;
+} reasons[] = {
+	[WHY_DOWN] = { "link-down", "ip link set %s up; if it is: look at the cable, the modem, the other end",
+		       SEVERITY_WARNING, false },
+	[WHY_TENTATIVE] = { "address-not-ready",
+			    "wait a moment; if it stays so, another machine has the address: ip addr show dev %s",
+			    SEVERITY_WARNING, false },
+	[WHY_TWIN] = { "same-address", "give %s an address of its own, or take it out of the configuration",
+		       SEVERITY_WARNING, false },
+	[WHY_NO_ADDRESS] = { "no-address", "give %s an address: by DHCP, or ip addr add", SEVERITY_WARNING, false },
+	[WHY_NO_GATEWAY] = { "no-gateway",
+			     "each access link needs a default route of its own, with another metric: ip route add "
+			     "default via ADDRESS dev %s metric NUMBER (ip -6 route); or say gateway at the link in "
+			     "the "
+			     "configuration",
+			     SEVERITY_WARNING, true },
+	[WHY_FOREIGN_RULE] = { "foreign-rule",
+			       "ip rule (ip -6 rule) shows it: exclude the hub's addresses, or packets of %s, from it",
+			       SEVERITY_WARNING, true },
+	[WHY_NO_ROUTE] = { "no-route", "ip route show dev %s: a route to the peer's addresses is missing there",
+			   SEVERITY_WARNING, true },
+	[WHY_HELD] = { "held-back", "look at the line, the modem or the radio of %s; it is used when it has stayed up",
+		       SEVERITY_WARNING, true },
+	[WHY_DEAD] = { "path-dead",
+		       "does this access work at all (ping -I %s), and do firewalls on the way let TCP to the peer's "
+		       "port through? peers list has the error of each way",
+		       SEVERITY_WARNING, true },
+	[WHY_UNKNOWN] = { "no-answer", "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
+};
+
+static void add_absent(const struct cfg_link *c, struct findings *all)
+{
+	struct finding *f = finding_add(all, c->role == CFG_LAN ? SEVERITY_ERROR : SEVERITY_WARNING, "link-absent",
+					"link %s", c->name);
+	struct if_nameindex *names = if_nameindex();
+	char text[FINDING_TEXT / 2] = "";
+	size_t len = 0;
+
+	for (unsigned i = 0; names && names[i].if_index && len < sizeof(text); i++)
+		if (strcmp(names[i].if_name, "lo") != 0 && strncmp(names[i].if_name, "mpgate", 6) != 0)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
+						names[i].if_name);
+	if (names)
+		if_freenameindex(names);
+	finding_text(f, "absent: this machine has no interface of that name; it is used as soon as it appears");
+	finding_remedy(f, "is the name right? There are: %s", *text ? text : "none");
+}
+
+/* Programs could not be attached, or not yet. */
+static void look_at_hooks(const struct supervisor *s, unsigned i, struct findings *all)
+{
+	const struct links *l = &s->links;
+	const struct cfg_link *c = &s->cfg->links[i];
+	struct finding *f;
+
+	if (s->ifindex[i] || l->job.running)
+		return;
+	for (unsigned k = 0; k < l->present.count; k++) {
+		const struct service *v = &l->present.link[k];
+
+		if (strcmp(v->name, c->name) != 0 || !v->error)
+			continue;
+		f = finding_add(all, SEVERITY_ERROR, "not-served", "link %s", c->name);
+		f->told = true;
+		finding_text(f, "not served: %s cannot be attached: %s", v->attached.failed, strerror(-v->error));
+		finding_remedy(f, "%s",
+			       v->error == -EBUSY
+				       ? "another program is attached there: bpftool net, tc filter show; take it "
+					 "off, or say guard: tc at the link where it is XDP"
+				       : "the log has more; it is tried again every 5 s");
+	}
+}
+
+/* False: nothing else is to be said of it. */
+static bool look_at_link(const struct supervisor *s, unsigned i, struct findings *all)
+{
+	const struct cfg_link *c = &s->cfg->links[i];
+	const struct paths_link *l = paths_get(s->paths, i);
+	struct finding *f;
+	char text[160];
+
+	if (!l->ifindex) {
+		add_absent(c, all);
+		return false;
+	}
+	if (link_kind_unfit(&l->kind, c->role, text, sizeof(text))) {
+		f = finding_add(all, SEVERITY_ERROR, "link-unfit", "link %s", c->name);
+		f->told = true;
+		finding_text(f, "not served: %s", text);
+		finding_remedy(f, "name another interface in the configuration");
+		return false;
+	}
+	if (link_kind_caution(&l->kind, c->role, text, sizeof(text))) {
+		f = finding_add(all, SEVERITY_WARNING, "link-caution", "link %s", c->name);
+		f->told = true;
+		finding_text(f, "%s", text);
+		finding_remedy(f, "serve its parent instead, or set that down");
+	}
+	look_at_hooks(s, i, all);
+	return true;
+}
+
+static bool has_address(const struct paths_link *l)
+{
+	return addr_is_set(&l->addr[0]) || addr_is_set(&l->addr[1]);
+}
+
+/* Clients are there, or will be. */
+static void look_at_lan(const struct supervisor *s, unsigned i, struct findings *all)
+{
+	const struct cfg_link *c = &s->cfg->links[i];
+	const struct paths_link *l = paths_get(s->paths, i);
+	struct finding *f;
+
+	if (!l->up) {
+		f = finding_add(all, SEVERITY_WARNING, "link-down", "link %s", c->name);
+		finding_text(f, "down, or without carrier: no client is there");
+		finding_remedy(f, reasons[WHY_DOWN].remedy, c->name);
+	} else if (c->role == CFG_LAN && !has_address(l) && !l->l3) {
+		f = finding_add(all, SEVERITY_ERROR, "no-address", "link %s", c->name);
+		finding_text(f, "no address: replies to its clients have no route back, so those that are steered wait "
+				"in vain");
+		finding_remedy(f, "ip addr add ADDRESS/LENGTH dev %s; it is the clients' gateway", c->name);
+	}
+}
+
+static void look_at_path(const struct supervisor *s, unsigned i, struct findings *all)
+{
+	const struct cfg_link *c = &s->cfg->links[i];
+	const struct paths_link *l = paths_get(s->paths, i);
+	char text[2][160];
+	enum why why[2];
+
+	for (unsigned f = 0; f < 2; f++) {
+		why[f] = why_find(s, i, f, text[f], sizeof(text[f]));
+		if (why[f] == WHY_UNKNOWN && uv_now(&s->loop) - s->started < YOUNG_MS)
+			why[f] = WHY_NONE;
+	}
+	for (unsigned f = 0; f < 2; f++) {
+		bool both = why[0] == why[1] && !strcmp(text[0], text[1]);
+		struct finding *n;
+
+		/* A version that the link does not have is no news, where it has the other. */
+		if (why[f] >= WHY_NONE || !reasons[why[f]].name || (both && f) ||
+		    (why[f] == WHY_NO_ADDRESS && has_address(l)))
+			continue;
+		n = finding_add(all, reasons[why[f]].severity, reasons[why[f]].name, "path %s (%s)%s", c->path, c->name,
+				both ? ""
+				: f  ? " in IPv6"
+				     : " in IPv4");
+		n->told = reasons[why[f]].told;
+		finding_text(n, "%s", text[f]);
+		finding_remedy(n, reasons[why[f]].remedy, c->name);
+	}
+}
+
+/* Does nothing lead to any peer? Else what is wrong with single paths does less harm. */
+static void look_at_all_paths(const struct supervisor *s, struct findings *all)
+{
+	unsigned usable = 0, paths = 0;
+	char text[160];
+	struct finding *f;
+
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		if (s->cfg->links[i].role != CFG_PATH)
+			continue;
+		paths++;
+		for (unsigned v6 = 0; v6 < 2; v6++)
+			usable += why_find(s, i, v6, text, sizeof(text)) >= WHY_DEPRECATED;
+	}
+	if (usable || !paths)
+		return;
+	f = finding_add(all, SEVERITY_ERROR, "no-path", "paths");
+	finding_text(f, "none of the %u can be used: nothing is bonded", paths);
+	finding_remedy(f, "what is wrong with each stands below");
+}
+
+void findings_links(const struct supervisor *s, struct findings *all)
+{
+	look_at_all_paths(s, all);
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		if (!look_at_link(s, i, all))
+			continue;
+		if (s->cfg->links[i].role == CFG_PATH)
+			look_at_path(s, i, all);
+		else
+			look_at_lan(s, i, all);
+	}
+}
