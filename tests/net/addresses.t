@@ -292,7 +292,7 @@ begin "device" $((SIZE * 2))
 before=$(index)
 stop "${EM_PID[wan1]}"
 wait_for 5 path_is wan1 up false
-check "device: gone" wait_for 5 why_is "no such link"
+check "device: gone" wait_for 5 why_is "absent: no such link"
 check "device: back as another one" point_to_point rate=8 3
 ok "$(($(index) == before))" "device: its number is another"
 check "device: with another address" wait_for 5 both_are wan1 10.60.20.3 fd60:20::3

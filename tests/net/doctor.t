@@ -43,6 +43,14 @@ check "the hub knows when it saw its gateway" [ "$(gateway .seen_s)" -lt 60 ]
 like "$(gateway .address)" '^(10\.60\.[12]0\.2|fd60:[12]0::2)$' "and where"
 check "and its bytes" wait_for 5 counted_bytes
 
+# What is opened ahead, and says nothing, is listed when it is asked for.
+spawn ahead "$GATEWAY" bash -c "while exec 9<>/dev/tcp/$HUB4/8803; do sleep 2; done"
+idle() { ctl hub --json flows list | jq -e '.idle > 0 and all(.flows[]; .state != "header")'; }
+check "an idle connection is counted" wait_for 10 idle
+listed() { ctl hub --json flows list --all | jq -e '.flows[] | select(.state == "header")'; }
+check "and listed when it is asked for" wait_for 10 listed
+stop "$SPAWNED"
+
 # --- links and paths
 ip -n "$GATEWAY" route del default dev wan1
 ip -n "$GATEWAY" -6 route del default dev wan1
@@ -57,7 +65,7 @@ check "a link that is not there: reload" ctl gw reload
 everywhere gw link-absent "link wan7 absent: this machine has no interface of that name"
 check "link-absent: which there are" says gw link-absent "wan1"
 check "link-absent: the log says so" wait_for 10 logged gw "link wan7: absent"
-like "$(ctl gw paths list)" "no such link" "link-absent: paths list says so"
+like "$(ctl gw paths list)" "absent" "link-absent: paths list says so"
 link_veth "$GATEWAY" wan7 "$ROUTER" acc7
 check "link-absent: it has come" wait_for 10 silent gw link-absent
 check "link-absent: which the log says" wait_for 15 logged gw "link wan7: no longer: absent"
@@ -98,8 +106,21 @@ sysctls "$GATEWAY" net.mptcp.enabled=0
 check "mptcp-off" says gw mptcp-off "sysctl -w net.mptcp.enabled=1"
 sysctls "$GATEWAY" net.mptcp.enabled=1
 ip -n "$GATEWAY" addr add 10.60.20.9/24 dev wan1
+sysctls "$GATEWAY" net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1
+check "rp-filter: somebody made it strict" says gw rp-filter "net.ipv4.conf.wan0.rp_filter"
+sysctls "$GATEWAY" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan0.rp_filter=2
+if on "$GATEWAY" sysctl -n net.mptcp.blackhole_timeout >"$TMP/blackhole" 2>&1; then
+	sysctls "$GATEWAY" net.mptcp.blackhole_timeout=3600
+	check "blackhole: somebody turned it on" says gw blackhole "sets it to 0"
+	sysctls "$GATEWAY" net.mptcp.blackhole_timeout=0
+else
+	skip "blackhole" "this kernel has no such detection"
+fi
 on "$GATEWAY" ip mptcp endpoint add 10.60.20.9 dev wan1 id 9 subflow
+ip -n "$GATEWAY" link set dev wan1 xdpgeneric obj "$TOOLS/middlebox.bpf.o" sec xdp
 ctl gw reload >"$TMP/reload.out"
+check "foreign-xdp: a program of somebody else's" wait_for 10 says gw foreign-xdp somebody
+ip -n "$GATEWAY" link set dev wan1 xdpgeneric off
 check "other-program: an endpoint of somebody else's" wait_for 10 says gw other-program "MPTCP endpoint 9"
 on "$GATEWAY" ip mptcp endpoint delete id 9
 ip -n "$GATEWAY" addr del 10.60.20.9/24 dev wan1

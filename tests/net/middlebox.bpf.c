@@ -127,4 +127,11 @@ int alter(struct __sk_buff *skb)
 											     : TC_ACT_UNSPEC;
 }
 
+/* Somebody else's, which does nothing. */
+SEC("xdp") int somebody(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -113,6 +113,14 @@ void datapath_restore(struct datapath *dp)
 	step("restore", 0);
 }
 
+uint32_t datapath_foreign_xdp(const struct datapath *dp, unsigned ifindex, char name[DATAPATH_PROG_NAME])
+{
+	(void)dp;
+	(void)ifindex;
+	name[0] = '\0';
+	return 0;
+}
+
 int datapath_attach_hosts(struct datapath *dp, bool on)
 {
 	(void)dp;

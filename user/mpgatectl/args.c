@@ -13,13 +13,14 @@ struct option {
 	const char *name, *alias, *value, *help;
 };
 
-enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_MPTCP, OPT_VERSION, OPT_HELP };
+enum { OPT_INSTANCE, OPT_JSON, OPT_LINK, OPT_DSCP, OPT_MPTCP, OPT_ALL, OPT_VERSION, OPT_HELP };
 static const struct option options[] = {
 	[OPT_INSTANCE] = { "--instance", "-i", "INSTANCE", "the daemon to ask; needed when several run" },
 	[OPT_JSON] = { "--json", NULL, NULL, "one JSON value on standard output, errors included" },
 	[OPT_LINK] = { "--link", NULL, "L", "explain: the interface on which the SYN arrives; host: it is our own" },
 	[OPT_DSCP] = { "--dscp", NULL, "N", "explain: the code point of the SYN, 0 to 63" },
 	[OPT_MPTCP] = { "--mptcp", NULL, NULL, "explain: the SYN speaks MPTCP" },
+	[OPT_ALL] = { "--all", NULL, NULL, "flows list: also those that have asked for nothing yet" },
 	[OPT_VERSION] = { "--version", NULL, NULL, "the version of this tool" },
 	[OPT_HELP] = { "--help", "-h", NULL, "this text" },
 };
@@ -65,6 +66,9 @@ static int set_option(struct args *args, int option, const char *value, char *er
 		break;
 	case OPT_MPTCP:
 		args->mptcp = true;
+		break;
+	case OPT_ALL:
+		args->all = true;
 		break;
 	case OPT_LINK:
 		args->link = value;
@@ -162,6 +166,10 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 		snprintf(error, size, "--link, --dscp and --mptcp are for policy explain");
 		err = -EINVAL;
 	}
+	if (!err && args->all && !args->verb->takes_all) {
+		snprintf(error, size, "--all is for flows list");
+		err = -EINVAL;
+	}
 	return err;
 }
 
@@ -175,6 +183,8 @@ static void verb_usage(const struct verb *v, char *text, size_t size)
 		len += snprintf(text + len, size - len, " %s", v->operands[i]);
 	if (v->asks_path)
 		snprintf(text + len, size - len, " [--link L] [--dscp N] [--mptcp]");
+	if (v->takes_all)
+		snprintf(text + len, size - len, " [--all]");
 	if (v->takes_command)
 		snprintf(text + len, size - len, " -- COMMAND");
 }

@@ -23,6 +23,7 @@ struct verb {
 	const char *noun;
 	const char *verb; /* NULL: the noun stands alone */
 	const char *operands[ARGS_OPERANDS]; /* names, for the help; all must be given */
+	bool takes_all; /* takes --all */
 	bool asks_path; /* takes --link, --dscp and --mptcp */
 	const char *help;
 	const char *method; /* of the daemon's interface; NULL: run here, by run */
@@ -46,6 +47,7 @@ struct args {
 	const char *link;
 	int dscp; /* -1: not given */
 	bool mptcp;
+	bool all;
 };
 
 /*

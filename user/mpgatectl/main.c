@@ -44,6 +44,8 @@ static int run(const struct args *args)
 		if (!parameters)
 			return report(args, line, EXIT_USAGE);
 	}
+	if (args->all)
+		parameters = json_pack("{s:b}", "all", 1);
 	value = v->run ? v->run(args, &error) : client_call(args->instance, v->method, parameters, &error);
 	if (!value) {
 		status = report(args, error ? error : "out of memory", EXIT_FAILED);

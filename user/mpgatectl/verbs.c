@@ -52,7 +52,8 @@ static const struct view flows_view =
 	     TABLE("flows", PLAIN("CLIENT", "client"), PLAIN("SERVER", "server"), PLAIN("ROLE", "role"),
 		   PLAIN("PEER", "peer"), PLAIN("RULE", "rule"), PLAIN("WORKER", "worker"), AGE("AGE", "age_s"),
 		   BYTES("UP", "bytes_up"), BYTES("DOWN", "bytes_down"), PLAIN("MPTCP", "mptcp"),
-		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state"), PLAIN("MAPPED", "mapped")));
+		   PLAIN("SUBFLOWS", "subflows"), PLAIN("STATE", "state"), PLAIN("MAPPED", "mapped")),
+	     LINES(PLAIN("idle (--all shows them)", "idle")));
 
 static const struct view paths_view = VIEW(
 	NULL,
@@ -126,7 +127,12 @@ const struct verb verbs[] = {
 	  .method = "Doctor",
 	  .view = &doctor_view,
 	  .fails = "wrong" },
-	{ .noun = "flows", .verb = "list", .help = "relayed connections", .method = "Flows", .view = &flows_view },
+	{ .noun = "flows",
+	  .verb = "list",
+	  .takes_all = true,
+	  .help = "relayed connections",
+	  .method = "Flows",
+	  .view = &flows_view },
 	{ .noun = "paths", .verb = "list", .help = "access links", .method = "Paths", .view = &paths_view },
 	{ .noun = "paths",
 	  .verb = "subflows",

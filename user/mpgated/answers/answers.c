@@ -72,6 +72,8 @@ static json_t *status_links(const struct supervisor *s)
 		if (link_kind_unfit(&l->kind, c->role, text, sizeof(text)) ||
 		    link_kind_caution(&l->kind, c->role, text, sizeof(text)))
 			json_set_text(o, "note", text);
+		else if (!l->ifindex)
+			json_set_text(o, "note", "absent: no such link");
 		json_set_text(o, "steer", datapath_hook_name(s->attached[i].steer));
 		json_set_text(o, "guard", datapath_hook_name(s->attached[i].guard));
 		json_set_text(o, "gate", datapath_hook_name(s->attached[i].gate));
@@ -196,6 +198,7 @@ static int oldest_first(const void *a, const void *b)
 struct flows_call {
 	const struct supervisor *s;
 	struct control_call *call;
+	bool all; /* also those that have asked for nothing yet */
 };
 
 static void flows_reply(void *arg)
@@ -204,18 +207,28 @@ static void flows_reply(void *arg)
 	const struct supervisor *s = f->s;
 	json_t *o = json_object(), *all = json_array();
 	bool truncated = false;
+	unsigned idle = 0;
 
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		const struct worker_proc *p = &s->workers[i];
-		unsigned room = FLOWS_MAX - (unsigned)json_array_size(all);
 
 		if (p->flows)
 			qsort(p->flows, p->flow_count, sizeof(*p->flows), oldest_first);
-		for (unsigned k = 0; k < p->flow_count && k < room; k++)
-			json_array_append_new(all, flow(s, i, &p->flows[k]));
-		truncated |= p->more_flows || p->flow_count > room;
+		for (unsigned k = 0; k < p->flow_count; k++) {
+			bool asks = p->flows[k].state != HUB_HEADER;
+
+			idle += !asks;
+			if (!asks && !f->all)
+				continue;
+			if (json_array_size(all) < FLOWS_MAX)
+				json_array_append_new(all, flow(s, i, &p->flows[k]));
+			else
+				truncated = true;
+		}
+		truncated |= p->more_flows;
 	}
 	json_object_set_new(o, "flows", all);
+	json_set_int(o, "idle", idle);
 	json_object_set_new(o, "truncated", json_boolean(truncated));
 	control_reply(f->call, o, NULL, NULL);
 	free(f);
@@ -226,9 +239,8 @@ static int flows(void *arg, const json_t *parameters, struct control_call *call)
 	struct flows_call *f = malloc(sizeof(*f));
 	int ret = -ENOMEM;
 
-	(void)parameters;
 	if (f) {
-		*f = (struct flows_call){ arg, call };
+		*f = (struct flows_call){ arg, call, json_is_true(json_object_get(parameters, "all")) };
 		ret = flows_ask(arg, flows_reply, f);
 	}
 	if (ret)

@@ -68,12 +68,22 @@ static void look_at_hooks(const struct supervisor *s, unsigned i, struct finding
 	const struct cfg_link *c = &s->cfg->links[i];
 	struct finding *f;
 
-	if (s->ifindex[i] || l->job.running)
-		return;
-	for (unsigned k = 0; k < l->present.count; k++) {
+	/* Its list is the job's while that runs. */
+	for (unsigned k = 0; k < l->present.count && !l->job.running; k++) {
 		const struct service *v = &l->present.link[k];
 
-		if (strcmp(v->name, c->name) != 0 || !v->error)
+		if (strcmp(v->name, c->name) != 0)
+			continue;
+		if (v->foreign_xdp) {
+			f = finding_add(all, SEVERITY_NOTE, "foreign-xdp", "link %s", c->name);
+			finding_text(f, "the XDP program %s (id %u) is not ours, and sees all packets first",
+				     *v->foreign_name ? v->foreign_name : "without a name", v->foreign_xdp);
+			finding_remedy(f,
+				       "if packets are missing here, it may drop them or lead them elsewhere: bpftool "
+				       "prog show id %u",
+				       v->foreign_xdp);
+		}
+		if (!v->error || s->ifindex[i])
 			continue;
 		f = finding_add(all, SEVERITY_ERROR, "not-served", "link %s", c->name);
 		f->told = true;

@@ -53,7 +53,7 @@ static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text, size_t size)
 {
 	static const char *const words[] = {
-		[WHY_ABSENT] = "no such link",
+		[WHY_ABSENT] = "absent: no such link",
 		[WHY_DOWN] = "link down",
 		[WHY_TENTATIVE] = "address not ready: tentative, or somebody else has it",
 		[WHY_NO_ADDRESS] = "no address",

@@ -31,7 +31,7 @@ int datapath_open(const char *instance, unsigned replay_buckets, struct datapath
 void datapath_close(struct datapath *dp);
 
 /*
- * The four that follow wait for the kernel's lock of all links, however long others hold it. They may be called in
+ * The five that follow wait for the kernel's lock of all links, however long others hold it. They may be called in
  * another thread than all the rest, one at a time.
  *
  * Attaches what a link of this role needs: lan: steer (and gate); path: guard and steer; net: steer. steer on links
@@ -43,6 +43,12 @@ int datapath_attach(struct datapath *dp, unsigned ifindex, const struct cfg_link
 int datapath_detach(struct datapath *dp, unsigned ifindex);
 /* Sets clsact filters again that somebody removed together with their qdisc. Links cannot be lost that way. */
 void datapath_restore(struct datapath *dp);
+/*
+ * The id of an XDP program there that is not ours, and its name (empty: not known), 0: there is none. It sees packets
+ * first.
+ */
+#define DATAPATH_PROG_NAME 16
+uint32_t datapath_foreign_xdp(const struct datapath *dp, unsigned ifindex, char name[DATAPATH_PROG_NAME]);
 /* What datapath_set_hosts() needs on the loopback device and on the path links that are attached, or will be. */
 int datapath_attach_hosts(struct datapath *dp, bool on);
 

@@ -224,6 +224,7 @@ int dp_pin_clean(const char *instance);
 /* attach.c */
 bool dp_probe_tcx(int prog_fd);
 
+uint32_t dp_prog_id(int fd); /* 0: not known */
 /* tc.c: clsact filters. dir is where they are written down. dp_tc_attach(): 1, or 0: it was there already. */
 int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role, int prog_fd);
 int dp_tc_detach(const char *dir, const char *ifname, unsigned ifindex, enum dp_role role);

@@ -38,7 +38,7 @@ static void tc_prepare(unsigned ifindex, enum dp_role role, struct bpf_tc_hook *
 	};
 }
 
-static uint32_t prog_id(int fd)
+uint32_t dp_prog_id(int fd)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
@@ -133,7 +133,7 @@ static bool filter_is(unsigned ifindex, enum dp_role role, const char *path)
 
 	if (fd < 0)
 		return false;
-	written = prog_id(fd);
+	written = dp_prog_id(fd);
 	close(fd);
 	return written && !tc_query(ifindex, role, &in_place) && in_place == written;
 }
@@ -184,7 +184,7 @@ int dp_tc_attach(const char *dir, const char *ifname, unsigned ifindex, enum dp_
 	if (err)
 		return err;
 	if (!tc_query(ifindex, role, &id))
-		return id == prog_id(prog_fd) ? 0 : -EBUSY;
+		return id == dp_prog_id(prog_fd) ? 0 : -EBUSY;
 	err = tc_place(dir, ifname, ifindex, prog_fd, path);
 	if (!err) {
 		tc_prepare(ifindex, role, &hook, &opts);

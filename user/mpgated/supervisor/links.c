@@ -7,6 +7,7 @@
 
 #define NS_PER_MS 1000000ULL
 #define HOSTS_MS 1000 /* that an operator waits for them */
+#define LOOK_EACH 2U /* of these looks one is for programs of others, too */
 #define RESTORE_CHECKS 6 /* calls of links_check() between two looks for filters that are gone */
 
 /* The wish: what came of it aside. */
@@ -96,10 +97,11 @@ static void work(void *arg)
 
 		if (before && !before->error) {
 			*v = *before;
-			continue;
+		} else {
+			v->error = datapath_attach(s->dp, v->ifindex, &c, v->l3, &v->attached);
+			v->known = before && before->error == v->error;
 		}
-		v->error = datapath_attach(s->dp, v->ifindex, &c, v->l3, &v->attached);
-		v->known = before && before->error == v->error;
+		v->foreign_xdp = datapath_foreign_xdp(s->dp, v->ifindex, v->foreign_name);
 	}
 	if (l->restore)
 		datapath_restore(s->dp);
@@ -114,7 +116,7 @@ static void work(void *arg)
 /* Whether a job would change something. */
 static bool is_due(struct links *l)
 {
-	bool due = l->restore || l->wanted.hosts != l->present.hosts || l->wanted.count != l->present.count;
+	bool due = l->restore || l->look || l->wanted.hosts != l->present.hosts || l->wanted.count != l->present.count;
 
 	for (unsigned i = 0; i < l->wanted.count && !due; i++) {
 		const struct service *v = find(&l->present, &l->wanted.link[i]);
@@ -153,7 +155,7 @@ static void on_done(void *arg)
 	struct supervisor *s = arg;
 	struct links *l = &s->links;
 
-	l->restore = false;
+	l->restore = l->look = false;
 	if (l->hosts_error)
 		l->wanted.hosts = false;
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
@@ -193,6 +195,7 @@ void links_check(struct supervisor *s)
 	l->retry = true;
 	if (++l->checks >= RESTORE_CHECKS && !l->job.running) {
 		l->checks = 0;
+		l->look = l->looks++ % LOOK_EACH == 0;
 		for (unsigned i = 0; i < s->cfg->link_count; i++)
 			l->restore |= s->attached[i].steer == HOOK_CLSACT;
 	}
@@ -249,6 +252,7 @@ void links_move(struct supervisor *s, const struct config *from)
 	memcpy(s->attached, attached, sizeof(attached));
 	memcpy(s->ifindex, ifindex, sizeof(ifindex));
 	memset(s->links.unfit, 0, sizeof(s->links.unfit));
+	s->links.look = true;
 }
 
 int links_serve_hosts(struct supervisor *s, bool on)

@@ -27,6 +27,8 @@ struct service {
 	int error; /* -errno: nothing is attached */
 	bool known; /* the error was the same before */
 	struct datapath_attached attached;
+	uint32_t foreign_xdp; /* id of a program of somebody else's, 0: there is none */
+	char foreign_name[DATAPATH_PROG_NAME];
 };
 
 struct services {
@@ -41,8 +43,10 @@ struct links {
 	struct services wanted; /* of the loop */
 	struct services todo, present; /* of the job while it runs */
 	bool restore; /* todo: look for filters that are gone */
+	bool look; /* todo: what there is of others */
 	bool retry; /* what failed is a reason for a job */
 	unsigned checks; /* since the last look for such filters */
+	unsigned looks; /* of these, since the last one for programs of others */
 	int hosts_error;
 	bool unfit[MPGATE_MAX_LINKS]; /* that was said, by index in cfg->links */
 };
