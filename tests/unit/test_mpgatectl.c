@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-// SOURCES: user/mpgatectl/args.c user/mpgatectl/local.c user/mpgatectl/show.c user/mpgatectl/verbs.c
+// SOURCES: user/mpgatectl/args.c user/mpgatectl/client.c user/mpgatectl/complete.c user/mpgatectl/explain.c
+// SOURCES: user/mpgatectl/flows.c user/mpgatectl/help.c user/mpgatectl/local.c user/mpgatectl/verbs.c
 // LIBS: jansson
-/* mpgatectl: its command line, and what it shows. */
+/* mpgatectl: its command line, and what needs no daemon. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 #include <unistd.h>
 
 #include <mpgatectl/args.h>
-#include <mpgatectl/show.h>
+#include <mpgatectl/complete.h>
+#include <mpgatectl/explain.h>
+#include <mpgatectl/help.h>
 
 #include "cunit.h"
-#include "io.mpgate.varlink.h"
 
 #define ARGV(...)                                                                                                      \
 	{                                                                                                              \
@@ -42,6 +44,9 @@ static void command_lines_are_understood(void)
 		{ ARGV("key", "new", "k"), "key", "new", NULL, "k", false },
 		{ ARGV("policy", "explain", "::1", "--link", "l", "--dscp", "63", "[::1]:80"), "policy", "explain",
 		  NULL, "::1", false },
+		{ ARGV("flows", "list", "--sort", "down", "--peer", "hub", "--json"), "flows", "list", NULL, NULL,
+		  true },
+		{ ARGV("stats", "--all"), "stats", NULL, NULL, NULL, false },
 	};
 	char error[256];
 
@@ -78,8 +83,9 @@ static void wrong_command_lines_are_told(void)
 		bool json;
 	} cases[] = {
 		{ { "mpgatectl", NULL }, "what to do?", false },
-		{ ARGV("drain", "--json"), "unknown command: drain", true },
-		{ ARGV("policy"), "unknown command: policy", false },
+		{ ARGV("drain", "--json"), "drain what? start, stop", true },
+		{ ARGV("policy"), "policy what? show, check, explain", false },
+		{ ARGV("polcy"), "unknown command: polcy", false },
 		{ ARGV("policy", "apply"), "unknown command: policy apply", false },
 		{ ARGV("policy", "check"), "policy check: FILE is missing", false },
 		{ ARGV("policy", "explain", "10.0.0.1"), "policy explain: DST:PORT is missing", false },
@@ -91,9 +97,13 @@ static void wrong_command_lines_are_told(void)
 		{ ARGV("--jsn", "status", "--json"), "unknown option: --jsn", true },
 		{ ARGV("status", "-i"), "--instance wants a value: INSTANCE", false },
 		{ ARGV("-i", "../x", "status"), "'../x' is not the name of an instance", false },
-		{ ARGV("status", "--link", "l"), "--link, --dscp and --mptcp are for policy explain", false },
-		{ ARGV("status", "--mptcp"), "--link, --dscp and --mptcp are for policy explain", false },
-		{ ARGV("policy", "explain", "a", "b", "--dscp", "64"), "'64' is not a code point: 0 to 63", false },
+		{ ARGV("status", "--link", "l"), "--link is not for status", false },
+		{ ARGV("flows", "list", "--mptcp"), "--mptcp is not for flows list", false },
+		{ ARGV("policy", "explain", "a", "b", "--dscp", "64"),
+		  "'64' is not a code point: 0 to 63, or a name as af11, cs1, ef", false },
+		{ ARGV("policy", "explain", "a", "b", "--dscp", "af14"),
+		  "'af14' is not a code point: 0 to 63, or a name as af11, cs1, ef", false },
+		{ ARGV("flows", "list", "--sort"), "--sort wants a value: BY", false },
 	};
 	char error[256];
 
@@ -104,6 +114,72 @@ static void wrong_command_lines_are_told(void)
 		CU_ASSERT_STRING_EQUAL(error, cases[i].error);
 		CU_ASSERT_EQUAL(args.json, cases[i].json);
 	}
+}
+
+static void code_points_have_names(void)
+{
+	static const struct {
+		char *text;
+		int dscp;
+	} cases[] = { { "0", 0 }, { "63", 63 }, { "ef", 46 }, { "AF11", 10 }, { "cs1", 8 }, { "le", 1 } };
+	char error[256];
+	struct args args;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *argv[] = ARGV("policy", "explain", "a", "b", "--dscp", cases[i].text);
+
+		CU_ASSERT_EQUAL(parse(argv, &args, error, sizeof(error)), 0);
+		CU_ASSERT_EQUAL(args.dscp, cases[i].dscp);
+	}
+}
+
+static char *helped(const struct verb *verb, const char *noun)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	help(f, verb, noun);
+	fclose(f);
+	return text;
+}
+
+/* Whether no line is wider than 80 columns. */
+static bool fits(const char *text)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+		if (strcspn(line, "\n") > 80)
+			return false;
+	return true;
+}
+
+static void help_is_of_what_was_named(void)
+{
+	static char *const argv[] = ARGV("policy", "explain", "--help"), *const noun[] = ARGV("drain", "-h");
+	char error[256];
+	struct args args;
+	char *text = helped(NULL, NULL);
+
+	CU_ASSERT_TRUE(fits(text));
+	for (const struct verb *v = verbs; v->noun; v++) {
+		char *one = helped(v, NULL);
+
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, v->help));
+		CU_ASSERT_PTR_NOT_NULL(strstr(one, v->help));
+		CU_ASSERT_TRUE(fits(one));
+		for (int i = 0; i < ARGS_OPTIONS; i++)
+			CU_ASSERT_EQUAL(!!(v->options & ARGS_BIT(i)), strstr(one, args_options[i].help) != NULL);
+		free(one);
+	}
+	free(text);
+
+	CU_ASSERT_EQUAL(parse(argv, &args, error, sizeof(error)), 0);
+	CU_ASSERT_STRING_EQUAL(args.verb->verb, "explain");
+	CU_ASSERT_EQUAL(parse(noun, &args, error, sizeof(error)), 0);
+	CU_ASSERT_PTR_NULL(args.verb);
+	text = helped(NULL, args.noun);
+	CU_ASSERT_TRUE(strstr(text, "drain start") && strstr(text, "drain stop") && !strstr(text, "reload"));
+	free(text);
 }
 
 static void endpoints_are_understood(void)
@@ -132,10 +208,10 @@ static void endpoints_are_understood(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char addr[ARGS_ADDRESS] = "";
+		char addr[EXPLAIN_ADDRESS] = "";
 		int port = 0;
 
-		CU_ASSERT_EQUAL(args_endpoint(cases[i].text, addr, &port), cases[i].addr ? 0 : -EINVAL);
+		CU_ASSERT_EQUAL(explain_endpoint(cases[i].text, addr, &port), cases[i].addr ? 0 : -EINVAL);
 		CU_ASSERT_STRING_EQUAL(addr, cases[i].addr ? cases[i].addr : "");
 		CU_ASSERT_EQUAL(port, cases[i].port);
 	}
@@ -160,7 +236,7 @@ static void explain_makes_parameters(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct args args = { .operands = { cases[i].source, cases[i].destination }, .dscp = -1 };
 		char error[256] = "";
-		json_t *got = args_explain(&args, error, sizeof(error));
+		json_t *got = explain_ask(&args, error, sizeof(error));
 		json_t *want = cases[i].want ? json_loads(cases[i].want, 0, NULL) : NULL;
 
 		CU_ASSERT_TRUE(want ? json_equal(got, want) : !got && *error);
@@ -172,125 +248,52 @@ static void explain_makes_parameters(void)
 static void words_are_completed(void)
 {
 	static const struct {
-		char *words[4];
-		int count;
+		char *words[7]; /* the last one is being typed */
 		const char *has, *has_not;
 		enum args_want want;
 		const char *instance;
 	} cases[] = {
-		{ { NULL }, 0, "policy\n", "show\n", ARGS_WANT_NOTHING, NULL },
-		{ { "policy" }, 1, "explain\n", "status\n", ARGS_WANT_NOTHING, NULL },
-		{ { "--json" }, 1, "key\n", "new\n", ARGS_WANT_NOTHING, NULL },
-		{ { "-i" }, 1, "", "status\n", ARGS_WANT_INSTANCES, NULL },
-		{ { "-i", "a", "key" }, 3, "show-id\n", "status\n", ARGS_WANT_NOTHING, "a" },
-		{ { "policy", "check" }, 2, "", "--json\n", ARGS_WANT_NOTHING, NULL },
-		{ { "policy", "explain" }, 2, "--link\n", "show\n", ARGS_WANT_NOTHING, NULL },
-		{ { "policy", "explain" }, 2, "--mptcp\n", "status\n", ARGS_WANT_NOTHING, NULL },
-		{ { "policy", "explain", "--link" }, 3, "", "--json\n", ARGS_WANT_LINKS, NULL },
-		{ { "policy", "explain", "--dscp" }, 3, "", "--json\n", ARGS_WANT_NOTHING, NULL },
-		{ { NULL }, 0, "run\n", "show\n", ARGS_WANT_NOTHING, NULL },
-		{ { "run", "--" }, 2, "", "--json\n", ARGS_WANT_NOTHING, NULL },
-		{ { "flows", "list" }, 2, "--json\n", "--link\n", ARGS_WANT_NOTHING, NULL },
-		{ { NULL }, 0, "--version\n", "--link\n", ARGS_WANT_NOTHING, NULL },
+		{ { "" }, "policy\t", "show\t", ARGS_WANT_NOTHING, NULL },
+		{ { "" }, "status\twhat runs", "--json", ARGS_WANT_NOTHING, NULL },
+		{ { "--" }, "--version\t", "--link\t", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "" }, "explain\t", "status\t", ARGS_WANT_NOTHING, NULL },
+		{ { "--json", "" }, "key\t", "new\t", ARGS_WANT_NOTHING, NULL },
+		{ { "--json", "status", "-" }, "--instance\t", "--json\t", ARGS_WANT_NOTHING, NULL },
+		{ { "-i", "" }, "", "status\t", ARGS_WANT_INSTANCE, NULL },
+		{ { "-i", "a", "key", "" }, "show-id\t", "status\t", ARGS_WANT_NOTHING, "a" },
+		{ { "policy", "check", "" }, "", "--json\t", ARGS_WANT_FILE, NULL },
+		{ { "policy", "check", "f", "" }, "", "--json\t", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain", "-" }, "--link\t", "--peer\t", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain", "--mptcp", "--" }, "--dscp\t", "--mptcp\t", ARGS_WANT_NOTHING, NULL },
+		{ { "policy", "explain", "--link", "" }, "", "--json\t", ARGS_WANT_LINK, NULL },
+		{ { "policy", "explain", "--dscp", "" }, "", "--json\t", ARGS_WANT_DSCP, NULL },
+		{ { "policy", "explain", "" }, "", "show\t", ARGS_WANT_NOTHING, NULL },
+		{ { "" }, "run\t", "show\t", ARGS_WANT_NOTHING, NULL },
+		{ { "run", "" }, "--\t", "status\t", ARGS_WANT_NOTHING, NULL },
+		{ { "run", "--", "" }, "", "--json\t", ARGS_WANT_COMMAND, NULL },
+		{ { "run", "--", "ls", "-" }, "", "--json\t", ARGS_WANT_FILE, NULL },
+		{ { "flows", "list", "-" }, "--sort\t", "--link\t", ARGS_WANT_NOTHING, NULL },
+		{ { "flows", "list", "--sort", "" }, "", "--sort\t", ARGS_WANT_SORT, NULL },
+		{ { "flows", "list", "--peer", "" }, "", "--sort\t", ARGS_WANT_PEER, NULL },
+		{ { "flows", "list", "--rule", "" }, "", "--sort\t", ARGS_WANT_RULE, NULL },
+		{ { "flows", "--path", "" }, "", "--sort\t", ARGS_WANT_PATH, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *instance;
 		char *text = NULL;
+		int count = 0;
 		size_t len;
 		FILE *f = open_memstream(&text, &len);
 
-		CU_ASSERT_EQUAL(args_complete(cases[i].count, cases[i].words, &instance, f), cases[i].want);
+		while (cases[i].words[count])
+			count++;
+		CU_ASSERT_EQUAL(complete_words(count, cases[i].words, &instance, f), cases[i].want);
 		CU_ASSERT_STRING_EQUAL(instance ? instance : "", cases[i].instance ? cases[i].instance : "");
 		fclose(f);
 		CU_ASSERT_PTR_NOT_NULL(strstr(text, cases[i].has));
 		CU_ASSERT_PTR_NULL(strstr(text, cases[i].has_not));
 		free(text);
-	}
-}
-
-/* --- what is shown */
-
-static char *shown(const char *noun, const char *json)
-{
-	json_t *value = json_loads(json, 0, NULL);
-	const struct verb *v = verbs;
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(value);
-	while (strcmp(v->noun, noun))
-		v++;
-	show(f, v->view, value);
-	fclose(f);
-	json_decref(value);
-	return text;
-}
-
-static void tables_line_up(void)
-{
-	static const struct {
-		const char *noun, *json, *text;
-	} cases[] = {
-		{ "flows",
-		  "{\"flows\":[{\"client\":\"10.0.0.1:1\",\"server\":\"[2001:db8::1]:443\",\"rule\":\"bulk\","
-		  "\"worker\":1,"
-		  "\"age_s\":90061,\"bytes_up\":1023,\"bytes_down\":1536,\"subflows\":2,\"mptcp\":true,"
-		  "\"state\":\"relaying\",\"role\":\"gateway\"}],\"truncated\":true}",
-		  "CLIENT      SERVER             ROLE     PEER  RULE  WORKER  AGE    UP      DOWN     MPTCP  SUBFLOWS "
-		  " "
-		  "STATE     MAPPED\n"
-		  "10.0.0.1:1  [2001:db8::1]:443  gateway  -     bulk  1       1d01h  1023 B  1.5 KiB  yes    2        "
-		  " "
-		  "relaying  -\n"
-		  "there are more flows than are shown\n" },
-		{ "policy",
-		  "{\"text\":\"instance: a\\n\",\"rules\":[{\"name\":\"r\",\"hits\":5,\"action\":\"direct\"}]}",
-		  "instance: a\n\n# RULE  HITS  ACTION  VIA\n# r     5     direct  -\n" },
-		{ "reload", "{\"text\":\"nothing changed\"}", "done  nothing changed\n" },
-		{ "stats", "{\"reasons\":[{\"name\":\"steered\",\"text\":\"given\",\"value\":7}],\"relay\":[]}",
-		  "Packets, by verdict\nREASON   COUNT  MEANING\nsteered  7      given\n\n"
-		  "Relay\nCOUNTER  COUNT  MEANING\n" },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *text = shown(cases[i].noun, cases[i].json);
-
-		CU_ASSERT_STRING_EQUAL(text, cases[i].text);
-		free(text);
-	}
-}
-
-/* Whether the interface text has "name" as a member, a method or an array of that name. */
-static bool in_interface(const char *before, const char *name, int len, const char *after)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s%.*s%s", before, len, name, after);
-	return strstr(io_mpgate, text) != NULL;
-}
-
-static void what_is_called_and_shown_is_in_the_interface(void)
-{
-	for (const struct verb *v = verbs; v->noun; v++) {
-		if (!v->method)
-			continue;
-		CU_ASSERT_TRUE(in_interface("method ", v->method, 64, "("));
-		/* Another program has the last word. */
-		if (v->takes_command)
-			continue;
-		for (const struct section *s = v->view->sections; s->array || s->fields; s++) {
-			if (s->array)
-				CU_ASSERT_TRUE(in_interface("", s->array, 32, ": "));
-			for (const struct field *f = s->fields; f && f->key; f++) {
-				const char *dot = strchr(f->key, '.');
-
-				if (dot)
-					CU_ASSERT_TRUE(in_interface("", f->key, (int)(dot - f->key), ": "));
-				CU_ASSERT_TRUE(in_interface("", dot ? dot + 1 : f->key, 32, ": "));
-			}
-		}
 	}
 }
 
@@ -397,12 +400,12 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "command_lines_are_understood", command_lines_are_understood },
 		{ "wrong_command_lines_are_told", wrong_command_lines_are_told },
+		{ "code_points_have_names", code_points_have_names },
+		{ "help_is_of_what_was_named", help_is_of_what_was_named },
 		{ "endpoints_are_understood", endpoints_are_understood },
 		{ "explain_makes_parameters", explain_makes_parameters },
 		{ "commands_are_left_alone", commands_are_left_alone },
 		{ "words_are_completed", words_are_completed },
-		{ "tables_line_up", tables_line_up },
-		{ "what_is_called_and_shown_is_in_the_interface", what_is_called_and_shown_is_in_the_interface },
 		{ "keys_are_made_and_named_but_not_shown", keys_are_made_and_named_but_not_shown },
 		{ "configurations_are_checked", configurations_are_checked },
 		CU_TEST_INFO_NULL,

@@ -7,26 +7,44 @@
 #include <mpgatectl/args.h>
 #include <mpgatectl/client.h>
 #include <mpgatectl/command.h>
+#include <mpgatectl/complete.h>
+#include <mpgatectl/help.h>
 #include <mpgatectl/show.h>
+#include <mpgatectl/width.h>
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
 #define ERROR_LINE 256 /* bytes of a message about the command line */
 
+/* The fields of value behind the number that says what they are like. */
+static void print_json(json_t *value, size_t flags)
+{
+	json_t *all = json_pack("{s:i}", "schema", MPGATE_SCHEMA);
+
+	json_object_update(all, value);
+	json_dumpf(all, stdout, flags);
+	putchar('\n');
+	json_decref(all);
+}
+
 static int report(const struct args *args, const char *error, int status)
 {
 	json_t *value;
 
-	if (!args->json) {
-		fprintf(stderr, "mpgatectl: %s\n", error);
-		if (status == EXIT_USAGE)
-			fputs("mpgatectl --help lists the commands\n", stderr);
+	if (args->json) {
+		value = json_pack("{s:s}", "error", error);
+		print_json(value, JSON_COMPACT);
+		json_decref(value);
 		return status;
 	}
-	value = json_pack("{s:s}", "error", error);
-	json_dumpf(value, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(value);
+	fprintf(stderr, "mpgatectl: %s\n", error);
+	if (status == EXIT_USAGE && args->noun)
+		help(stderr, NULL, args->noun);
+	else if (status == EXIT_USAGE && args->verb)
+		fprintf(stderr, "mpgatectl %s%s%s --help has its options\n", args->verb->noun,
+			args->verb->verb ? " " : "", args->verb->verb ? args->verb->verb : "");
+	else if (status == EXIT_USAGE)
+		fputs("mpgatectl --help lists the commands\n", stderr);
 	return status;
 }
 
@@ -39,22 +57,20 @@ static int run(const struct args *args)
 	char *error = NULL;
 	int status = EXIT_DONE;
 
-	if (v->asks_path) {
-		parameters = args_explain(args, line, sizeof(line));
+	if (v->ask) {
+		parameters = v->ask(args, line, sizeof(line));
 		if (!parameters)
 			return report(args, line, EXIT_USAGE);
 	}
-	if (args->all)
-		parameters = json_pack("{s:b}", "all", 1);
 	value = v->run ? v->run(args, &error) : client_call(args->instance, v->method, parameters, &error);
-	if (!value) {
+	if (value && v->shape)
+		v->shape(args, value);
+	if (!value)
 		status = report(args, error ? error : "out of memory", EXIT_FAILED);
-	} else if (args->json) {
-		json_dumpf(value, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		show(stdout, v->view, value);
-	}
+	else if (args->json)
+		print_json(value, JSON_INDENT(2));
+	else if (v->view)
+		show(stdout, width_of(stdout), v->view, value);
 	if (value && v->fails && json_is_true(json_object_get(value, v->fails)))
 		status = EXIT_FAILED;
 	free(error);
@@ -63,51 +79,23 @@ static int run(const struct args *args)
 	return fflush(stdout) || ferror(stdout) ? EXIT_FAILED : status;
 }
 
-/* For the shell's completion: the words so far. */
-static void complete(int count, char *const *words)
-{
-	const char *instance;
-	char *error = NULL;
-	json_t *status;
-	const json_t *link;
-	size_t i;
-
-	switch (args_complete(count, words, &instance, stdout)) {
-	case ARGS_WANT_INSTANCES:
-		client_instances(stdout);
-		break;
-	case ARGS_WANT_LINKS:
-		status = client_call(instance, "Status", NULL, &error);
-		json_array_foreach(json_object_get(status, "links"), i, link)
-		{
-			if (!strcmp(json_string_value(json_object_get(link, "role")) ?: "", "lan"))
-				puts(json_string_value(json_object_get(link, "name")) ?: "");
-		}
-		json_decref(status);
-		free(error);
-		break;
-	default:
-		break;
-	}
-}
-
 int main(int argc, char **argv)
 {
 	char line[ERROR_LINE];
 	struct args args;
 
 	if (argc > 1 && !strcmp(argv[1], "--complete")) {
-		complete(argc - 2, argv + 2);
+		complete(argc - 2, argv + 2, stdout);
 		return EXIT_DONE;
 	}
 	if (args_parse(argc, argv, &args, line, sizeof(line)))
 		return report(&args, line, EXIT_USAGE);
-	if (args.help) {
-		args_help(stdout);
-		return EXIT_DONE;
-	}
 	if (args.version) {
 		puts("mpgatectl " MPGATE_VERSION);
+		return EXIT_DONE;
+	}
+	if (args.help) {
+		help(stdout, args.verb, args.noun);
 		return EXIT_DONE;
 	}
 	return args.verb->takes_command ? command_run(&args) : run(&args);

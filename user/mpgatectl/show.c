@@ -5,9 +5,7 @@
 #include <time.h>
 
 #include <mpgatectl/show.h>
-
-#define WIDTH 80
-#define CELL 512 /* bytes of the longest text of a field; more is cut */
+#include <mpgatectl/table.h>
 
 static const json_t *member(const json_t *value, const char *key)
 {
@@ -31,6 +29,31 @@ static void bytes_text(char *text, size_t size, double n)
 	for (; n >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
 		n /= 1024;
 	snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
+}
+
+/* n of something, in thousands of it. */
+static void scaled_text(char *text, size_t size, double n, const char *const *units, size_t count)
+{
+	size_t unit = 0;
+
+	for (; n >= 1000 && unit + 1 < count; unit++)
+		n /= 1000;
+	snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
+}
+
+static void rate_text(char *text, size_t size, double n)
+{
+	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s" };
+
+	scaled_text(text, size, n, units, sizeof(units) / sizeof(units[0]));
+}
+
+/* from: 0 for microseconds, 1 for milliseconds. */
+static void duration_text(char *text, size_t size, double n, unsigned from)
+{
+	static const char *const units[] = { "us", "ms", "s" };
+
+	scaled_text(text, size, n, units + from, sizeof(units) / sizeof(units[0]) - from);
 }
 
 static void age_text(char *text, size_t size, json_int_t s)
@@ -68,120 +91,132 @@ static void list_text(char *text, size_t size, const json_t *list)
 	}
 }
 
-/* What stands in a field; "-" for what is absent or empty. */
-static const char *field_text(char *text, const json_t *value, const struct field *f)
+static void integer_text(char *text, const json_t *value, const json_t *v, enum show_as as)
+{
+	json_int_t n = json_integer_value(v);
+	const char *unit = json_string_value(json_object_get(value, "unit"));
+
+	if (as == SHOW_UNIT && unit && !strcmp(unit, "bytes"))
+		as = SHOW_BYTES;
+	switch (as) {
+	case SHOW_BYTES:
+		bytes_text(text, SHOW_TEXT, (double)n);
+		break;
+	case SHOW_AGE:
+		age_text(text, SHOW_TEXT, n);
+		break;
+	case SHOW_TIME:
+		time_text(text, SHOW_TEXT, n);
+		break;
+	case SHOW_RATE:
+		rate_text(text, SHOW_TEXT, (double)n);
+		break;
+	case SHOW_US:
+	case SHOW_MS:
+		duration_text(text, SHOW_TEXT, (double)n, as == SHOW_MS);
+		break;
+	default:
+		snprintf(text, SHOW_TEXT, "%" JSON_INTEGER_FORMAT, n);
+	}
+}
+
+const char *show_field(char *text, const json_t *value, const struct field *f)
 {
 	const json_t *v = member(value, f->key);
 
 	*text = 0;
 	if (json_is_string(v))
-		snprintf(text, CELL, "%s", json_string_value(v));
+		snprintf(text, SHOW_TEXT, "%s", json_string_value(v));
 	else if (json_is_boolean(v))
-		snprintf(text, CELL, "%s", json_is_true(v) ? "yes" : "no");
+		snprintf(text, SHOW_TEXT, "%s", json_is_true(v) ? "yes" : "no");
 	else if (json_is_array(v))
-		list_text(text, CELL, v);
-	else if (json_is_integer(v) && f->as == SHOW_BYTES)
-		bytes_text(text, CELL, (double)json_integer_value(v));
-	else if (json_is_integer(v) && f->as == SHOW_AGE)
-		age_text(text, CELL, json_integer_value(v));
-	else if (json_is_integer(v) && f->as == SHOW_TIME)
-		time_text(text, CELL, json_integer_value(v));
+		list_text(text, SHOW_TEXT, v);
 	else if (json_is_integer(v))
-		snprintf(text, CELL, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	return *text ? text : "-";
+		integer_text(text, value, v, f->as);
+	return *text ? text : TABLE_NOTHING;
 }
 
-static void show_lines(FILE *out, const struct field *fields, const json_t *value)
+/* A row of cells, each malloc'ed. False: no memory. */
+static bool fill_row(char **cells, const json_t *value, const struct field *fields)
 {
-	char text[CELL];
-	size_t width = 0;
+	char text[SHOW_TEXT];
 
-	for (const struct field *f = fields; f->key; f++)
-		width = strlen(f->title) > width ? strlen(f->title) : width;
-	for (const struct field *f = fields; f->key; f++)
-		fprintf(out, "%-*s  %s\n", (int)width, f->title, field_text(text, value, f));
+	for (size_t c = 0; fields[c].key; c++) {
+		cells[c] = strdup(show_field(text, value, &fields[c]));
+		if (!cells[c])
+			return false;
+	}
+	return true;
 }
 
-/* The last column is not padded: no blanks at the end of a line. */
-static void put_cell(FILE *out, const struct field *f, unsigned width, const char *text)
+static void free_cells(char **cells, size_t n)
 {
-	fprintf(out, "%-*s%s", f[1].key ? (int)width : 0, text, f[1].key ? "  " : "\n");
+	for (size_t i = 0; cells && i < n; i++)
+		free(cells[i]);
+	free(cells);
 }
 
-static void show_table(FILE *out, const char *mark, const struct field *fields, const json_t *rows)
+/* One field a line. */
+static void show_lines(FILE *out, unsigned width, const struct field *fields, const json_t *value)
 {
-	unsigned widths[16] = { 0 }; /* no table has more columns */
+	struct table t = { .mark = "", .columns = 2 };
+	char text[SHOW_TEXT];
+	size_t n = 0;
+	bool filled = true;
+
+	while (fields[n].key)
+		n++;
+	t.cells = calloc(2 * n + 1, sizeof(*t.cells));
+	for (size_t i = 0; t.cells && i < n && filled; i++, t.rows++) {
+		t.cells[2 * i] = strdup(fields[i].title);
+		t.cells[2 * i + 1] = strdup(show_field(text, value, &fields[i]));
+		filled = t.cells[2 * i] && t.cells[2 * i + 1];
+	}
+	if (t.cells && filled)
+		table_print(out, &t, width);
+	free_cells(t.cells, 2 * n);
+}
+
+static void show_table(FILE *out, unsigned width, const char *mark, const struct field *fields, const json_t *rows)
+{
+	struct table t = { .mark = mark, .rows = (unsigned)json_array_size(rows) };
 	const json_t *row;
-	char text[CELL];
-	size_t i, c;
+	bool filled = true;
+	size_t i;
 
-	for (c = 0; fields[c].key; c++) {
-		widths[c] = strlen(fields[c].title);
-		json_array_foreach(rows, i, row)
-		{
-			size_t len = strlen(field_text(text, row, &fields[c]));
-
-			widths[c] = len > widths[c] ? len : widths[c];
-		}
+	for (; fields[t.columns].key; t.columns++) {
+		t.titles[t.columns] = fields[t.columns].title;
+		t.spare |= (uint32_t)fields[t.columns].spare << t.columns;
 	}
-	fputs(mark, out);
-	for (c = 0; fields[c].key; c++)
-		put_cell(out, &fields[c], widths[c], fields[c].title);
-	json_array_foreach(rows, i, row)
-	{
-		fputs(mark, out);
-		for (c = 0; fields[c].key; c++)
-			put_cell(out, &fields[c], widths[c], field_text(text, row, &fields[c]));
-	}
+	t.cells = calloc((size_t)t.rows * t.columns + 1, sizeof(*t.cells));
+	json_array_foreach(rows, i, row) filled = t.cells && filled && fill_row(&t.cells[i * t.columns], row, fields);
+	if (t.cells && filled)
+		table_print(out, &t, width);
+	free_cells(t.cells, (size_t)t.rows * t.columns);
 }
 
-/* The text, broken at blanks where a line of it would end behind column WIDTH; it starts at column `from`. */
-static void show_broken(FILE *out, const char *text, size_t from)
+static void show_records(FILE *out, unsigned width, const struct field *fields, const json_t *records)
 {
-	size_t room = WIDTH > from ? WIDTH - from : 1;
-
-	while (strlen(text) > room) {
-		const char *end = text + room;
-
-		while (end > text && *end != ' ')
-			end--;
-		if (end == text)
-			end = text + strcspn(text, " ");
-		if (!*end)
-			break;
-		fprintf(out, "%.*s\n%*s", (int)(end - text), text, (int)from, "");
-		text = end + 1;
-	}
-	fprintf(out, "%s\n", text);
-}
-
-static void show_records(FILE *out, const struct field *fields, const json_t *records)
-{
-	size_t width = 0, i;
 	const json_t *row;
-	char text[CELL];
+	size_t i;
 
-	for (const struct field *f = fields; f->key; f++)
-		width = strlen(f->title) > width ? strlen(f->title) : width;
 	json_array_foreach(records, i, row)
 	{
 		if (i)
 			fputc('\n', out);
-		for (const struct field *f = fields; f->key; f++) {
-			fprintf(out, "%-*s  ", (int)width, f->title);
-			show_broken(out, field_text(text, row, f), width + 2);
-		}
+		show_lines(out, width, fields, row);
 	}
 }
 
-void show(FILE *out, const struct view *view, const json_t *value)
+void show(FILE *out, unsigned width, const struct view *view, const json_t *value)
 {
 	bool first = true;
 
 	for (const struct section *s = view->sections; s->array || s->fields; s++) {
 		const json_t *part = s->array ? member(value, s->array) : value;
 
-		if (s->optional && !json_array_size(part))
+		/* What there is nothing of is not spoken of, but what was asked for. */
+		if ((!first || s->optional) && s->array && s->fields && !json_array_size(part))
 			continue;
 		if (!first)
 			fputc('\n', out);
@@ -191,11 +226,11 @@ void show(FILE *out, const struct view *view, const json_t *value)
 		if (!s->fields)
 			fputs(json_string_value(part) ? json_string_value(part) : "", out);
 		else if (s->records)
-			show_records(out, s->fields, part);
+			show_records(out, width, s->fields, part);
 		else if (s->array)
-			show_table(out, s->mark ? s->mark : "", s->fields, part);
+			show_table(out, width, s->mark ? s->mark : "", s->fields, part);
 		else
-			show_lines(out, s->fields, value);
+			show_lines(out, width, s->fields, value);
 	}
 	if (view->truncated && json_is_true(member(value, "truncated")))
 		fprintf(out, "%s\n", view->truncated);

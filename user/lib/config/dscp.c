@@ -31,3 +31,8 @@ int dscp_parse(const char *text)
 			return names[i].value;
 	return -EINVAL;
 }
+
+const char *dscp_name(unsigned i)
+{
+	return i < sizeof(names) / sizeof(names[0]) ? names[i].name : NULL;
+}

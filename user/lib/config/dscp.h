@@ -7,5 +7,7 @@
 
 /* "46" or "ef", any case. The value, or -EINVAL. */
 int dscp_parse(const char *text);
+/* The names one by one, from 0 on; NULL behind the last. */
+const char *dscp_name(unsigned i);
 
 #endif

@@ -182,6 +182,7 @@ static json_t *flow(const struct supervisor *s, unsigned worker, const struct fl
 	json_set_int(o, "bytes_down", r->bytes_down);
 	json_set_int(o, "subflows", r->mptcp ? r->subflows : 0);
 	json_object_set_new(o, "mptcp", json_boolean(r->mptcp));
+	json_object_set_new(o, "paths", flow_paths(s, r));
 	json_set_text(o, "state", r->half_closed ? "half-closed" : flow_states[r->state]);
 	json_set_text(o, "role", r->hub ? "hub" : "gateway");
 	return o;
@@ -319,7 +320,6 @@ static json_t *reload(void *arg, const json_t *parameters, const char **error, c
 {
 	struct supervisor *s = arg;
 	struct cfg_error err;
-	char text[128];
 	json_t *o;
 
 	(void)parameters;
@@ -327,18 +327,19 @@ static json_t *reload(void *arg, const json_t *parameters, const char **error, c
 		log_error("reload: %s", err.text);
 		return method_fail(error, why, err.text);
 	}
-	snprintf(text, sizeof(text), "policy %u in force: %u rules, %u prefixes, %u peers", s->generation,
-		 s->cfg->rule_count, s->prefixes, s->cfg->peer_count);
-	log_info("reload: %s", text);
+	log_info("reload: policy %u in force: %u rules, %u prefixes, %u peers", s->generation, s->cfg->rule_count,
+		 s->prefixes, s->cfg->peer_count);
 	o = json_object();
-	json_set_text(o, "text", text);
+	json_set_int(o, "generation", s->generation);
+	json_set_int(o, "rules", s->cfg->rule_count);
+	json_set_int(o, "prefixes", s->prefixes);
+	json_set_int(o, "peers", s->cfg->peer_count);
 	return o;
 }
 
 static json_t *drain(struct supervisor *s, bool on, const char **error, char **why)
 {
 	unsigned carried = 0;
-	char text[128];
 	json_t *o;
 
 	if (!s->cfg->convert.listening && !s->cfg->transparent.accept)
@@ -348,10 +349,10 @@ static json_t *drain(struct supervisor *s, bool on, const char **error, char **w
 	s->shm->draining = (s->shm->draining & ~DRAIN_ASKED) | (on ? DRAIN_ASKED : 0);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		carried += s->shm->workers[i].connections;
-	snprintf(text, sizeof(text), "new requests are %s; connections that are carried: %u",
-		 on ? "told to go elsewhere" : "taken again", carried);
 	o = json_object();
-	json_set_text(o, "text", text);
+	/* A quota that is used up drains as well. */
+	json_object_set_new(o, "draining", json_boolean(s->shm->draining));
+	json_set_int(o, "connections", carried);
 	return o;
 }
 

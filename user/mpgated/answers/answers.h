@@ -2,7 +2,7 @@
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
  * /metrics. answers.c: state; peers.c: peers; policy.c: the policy; counters.c: counters; quality.c: paths and
- * subflows; findings.h: what is wrong. Below: what these files share.
+ * subflows; flow_paths.c: flows; findings.h: what is wrong. Below: what these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H
@@ -28,6 +28,8 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 json_t *method_subflows(void *arg, const json_t *parameters, const char **error, char **why);
 /* Adds by that name the silence after which a NAT on the path forgets connections of that family, where it is known. */
 void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const char *name, json_t *o);
+/* An array of the labels of the paths that a flow is over. */
+json_t *flow_paths(const struct supervisor *s, const struct flow_record *r);
 void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */
 void metrics_paths(const struct supervisor *s, struct metrics_text *t);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);

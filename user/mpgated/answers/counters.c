@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Counters of the BPF programs and of the workers, for Stats and for /metrics. */
 #include <stddef.h>
+#include <string.h>
 
 #include <mpgated/answers/findings.h>
 
@@ -61,6 +62,9 @@ static json_t *counter(const char *name, const char *text, uint64_t value)
 
 	json_set_text(o, "name", name);
 	json_set_text(o, "text", text);
+	/* Others are numbers of what their text says. */
+	if (!strncmp(name, "bytes-", strlen("bytes-")))
+		json_set_text(o, "unit", "bytes");
 	json_set_int(o, "value", value);
 	return o;
 }

@@ -273,6 +273,8 @@ struct message {
  */
 #define FLOWS_MAX 4096U
 
+#define FLOW_LOCALS 8U /* as many subflows as the kernel lets a connection have */
+
 struct flow_record {
 	struct mpgate_tuple tuple;
 	uint32_t rule_id;
@@ -287,6 +289,7 @@ struct flow_record {
 	struct mpgate_addr mapped; /* hub: where the server sees it come from; port 0: not known */
 	__be16 mapped_port;
 	uint64_t bytes_up, bytes_down;
+	struct mpgate_addr local[FLOW_LOCALS]; /* of the leg towards the peer, its subflows'; unused ones are zero */
 };
 
 /* What a worker starts with, see start.h. Descriptors with it: shared memory, snapshot, flows, flow_clients, synack if

@@ -25,6 +25,7 @@
 
 #define TCP_SYN_RECV_STATE 3 /* tcpi_state; the names are in netinet/tcp.h, which excludes linux/tcp.h */
 #define TCP_CLOSE_STATE 7
+#define SUBFLOWS 16 /* of one connection that are looked at; the kernel lets it have 8 and the first */
 
 static int set_int(int fd, int level, int name, int value)
 {
@@ -385,6 +386,24 @@ uint8_t tcp_subflows(int fd)
 	struct mptcp_info info;
 
 	return get_mptcp_info(fd, &info) ? (uint8_t)(info.mptcpi_subflows + 1) : 0;
+}
+
+unsigned tcp_locals(int fd, struct mpgate_addr *out, unsigned max)
+{
+	struct {
+		struct mptcp_subflow_data head;
+		struct mptcp_subflow_addrs addrs[SUBFLOWS];
+	} all = { .head = { .size_subflow_data = sizeof(all.head), .size_user = sizeof(all.addrs[0]) } };
+	socklen_t len = sizeof(all);
+	unsigned n = 0;
+	__be16 port;
+
+	if (getsockopt(fd, SOL_MPTCP, MPTCP_SUBFLOW_ADDRS, &all, &len) == 0) {
+		for (unsigned i = 0; i < all.head.num_subflows && i < SUBFLOWS && n < max; i++)
+			n += addr_from_sockaddr((const struct sockaddr *)&all.addrs[i].ss_local, &out[n], &port) == 0;
+		return n;
+	}
+	return max && tcp_local(fd, out, &port) == 0;
 }
 
 bool tcp_multipath(int fd, struct tcp_multipath *out, __be16 *port)

@@ -136,6 +136,9 @@ bool tcp_is_mptcp(int fd);
 /* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */
 uint8_t tcp_subflows(int fd);
 
+/* Local addresses of its subflows, `max` at most; of a TCP socket: its own. Returns their number. */
+unsigned tcp_locals(int fd, struct mpgate_addr *out, unsigned max);
+
 /* What names an MPTCP connection, and where its first subflow goes. */
 struct tcp_multipath {
 	uint32_t token;

@@ -62,8 +62,10 @@ static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 				   .bytes_down = c->bytes_down };
 	if (r->hub && c->local.fd >= 0)
 		tcp_local(c->local.fd, &r->mapped, &r->mapped_port);
-	if (c->peer.fd >= 0)
+	if (c->peer.fd >= 0) {
 		r->subflows = tcp_subflows(c->peer.fd);
+		tcp_locals(c->peer.fd, r->local, FLOW_LOCALS);
+	}
 	r->mptcp = r->subflows > 0;
 	if (c->state == RELAY && !r->mptcp)
 		conn_check_fallback(w, c);
