@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The operator's tool with a running pair: what it prints fits the terminal, what it prints as JSON is what the interface says,
-# flows are chosen and sorted, and shells complete its words.
+# flows are chosen and sorted, shells complete its words, and top shows what goes on.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
@@ -151,5 +151,44 @@ for shell in bash zsh fish; do
 	completes $shell mpgatectl status run -- mpgatec
 done
 
+# --- top
+TMUX_SOCKET=$TMP/tmux
+tm() { tmux -S "$TMUX_SOCKET" -f /dev/null "$@"; }
+seen() { tm capture-pane -p | grep -qE -- "$1"; }
+shows() {
+	check "top: $1" wait_for 15 seen "$2"
+	seen "$2" || diag "$(tm capture-pane -p)"
+}
+tm new-session -d -x 80 -y 24 "$CTL -i $GW top; echo left with \$?; sleep 100"
+PIDS+=("$(tm display-message -p '#{pid}')")
+shows "the instance, its flows and peers" "^mpgate $GW, up .*flows 3 by rate.*peers 1 up, 0 down"
+shows "all is well" "no peer is down, and all paths are used"
+shows "paths with their rates" "^a +wan0 +up .*[0-9] [kM]bit/s"
+shows "the peer with its flows and rates" "^hub +up +mptcp +3 .*[kM]bit/s"
+shows "rules with hits" "^web +[0-9]+ +2 .*[kM]bit/s"
+shows "the busiest flows" "^CLIENT +SERVER"
+shows "IPv6 as well" "^\[fd60:.*fd60:40"
+is "$(tm capture-pane -p | wc -l)" 24 "top: all lines are used"
+like "$(tm capture-pane -p | tail -n 1)" "q leave +s sort" "top: the last one names the keys"
+tm send-keys s
+shows "s sorts by something else" "by down"
+tm send-keys s s s
+shows "and again" "by client"
+tm send-keys Down Enter
+shows "Enter opens a flow" "^subflows +2"
+tm send-keys Enter
+shows "and again closes it" "^CLIENT +SERVER"
+tm resize-window -x 60 -y 12
+shows "a small terminal has the flows" "^CLIENT +"
+check "top: it fits there" eval "! tm capture-pane -p | grep -E '.{61}'"
+tm resize-window -x 80 -y 24
+link_cut 1
+shows "a path that fails" "path b: .*link down"
+daemon_stop gw
+shows "a daemon that goes away" "no daemon runs as instance $GW"
+tm send-keys q
+shows "q leaves" "left with 0"
+tm kill-server
 let_go
+like "$("$CTL" top 2>&1 </dev/null)" "top needs a terminal" "top: without a terminal it says so"
 done_testing

@@ -10,6 +10,7 @@
 #include <mpgatectl/complete.h>
 #include <mpgatectl/help.h>
 #include <mpgatectl/show.h>
+#include <mpgatectl/top.h>
 #include <mpgatectl/width.h>
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -98,5 +99,7 @@ int main(int argc, char **argv)
 		help(stdout, args.verb, args.noun);
 		return EXIT_DONE;
 	}
+	if (args.verb->is_live)
+		return top_run(args.instance) ? EXIT_FAILED : EXIT_DONE;
 	return args.verb->takes_command ? command_run(&args) : run(&args);
 }

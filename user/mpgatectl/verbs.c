@@ -160,6 +160,7 @@ const struct verb verbs[] = {
 	  .method = "Doctor",
 	  .view = &doctor_view,
 	  .fails = "wrong" },
+	{ .noun = "top", .is_live = true, .help = "live: rates of paths, peers, rules, busiest flows" },
 	{ .noun = "flows",
 	  .verb = "list",
 	  .options = FLOWS_OPTIONS,

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a daemon says at one moment, and what went on since the moment before. */
+#ifndef CTL_LOOK_H
+#define CTL_LOOK_H
+
+#include <jansson.h>
+
+/* Answers of the daemon; all NULL with an error. */
+struct look {
+	json_t *status, *peers, *paths, *policy, *flows;
+	double at; /* seconds, of a clock that only goes on */
+	char *error; /* why there is nothing; malloc'ed */
+};
+
+/* Asks. instance NULL: the only one that runs. */
+void look_take(const char *instance, struct look *out);
+void look_free(struct look *l);
+/*
+ * Adds what can be told from two looks; the first one may be empty, then rates are those that the daemon has itself.
+ * Bits a second: up_rate, down_rate and rate (both) of flows; the same and `flows`, their number, of peers and rules,
+ * by their flows; link_out and link_in of paths. Of paths `state` as well, for both families.
+ */
+void look_compare(const struct look *before, struct look *now);
+/* What is wrong now, a line each: an array of texts. A new reference. */
+json_t *look_problems(const struct look *l);
+
+#endif
