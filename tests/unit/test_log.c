@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Messages: levels, long ones, and a reader that stands still. */
+/* Messages: to the journal and to others, long ones, and a reader that stands still. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <lib/log.h>
@@ -16,10 +20,12 @@
 static int saved, reader;
 static char text[1 << 20];
 
-/* Standard error is a pipe from now on. */
-static void begin(void)
+/* Standard error is a pipe from now on, which the journal reads or somebody else. */
+static void begin_as(bool is_journal)
 {
 	int pair[2];
+	char stream[64];
+	struct stat st;
 
 	CU_ASSERT_EQUAL_FATAL(pipe(pair), 0);
 	saved = dup(STDERR_FILENO);
@@ -27,7 +33,16 @@ static void begin(void)
 	close(pair[1]);
 	reader = pair[0];
 	fcntl(reader, F_SETFL, O_NONBLOCK);
+	fstat(STDERR_FILENO, &st);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + !is_journal);
+	setenv("JOURNAL_STREAM", stream, 1);
 	log_setup("me", LOG_LEVEL_INFO);
+}
+
+static void begin(void)
+{
+	begin_as(true);
 }
 
 /* All that is in it. */
@@ -63,6 +78,83 @@ static void test_lines(void)
 	CU_ASSERT_EQUAL(strlen(take()), 1023);
 	CU_ASSERT_EQUAL(text[1022], '\n');
 	end();
+	free(big);
+}
+
+/* Whether the text is a line with the time before that. */
+static bool is_timed(const char *line, const char *rest)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ ";
+	size_t i;
+
+	for (i = 0; form[i]; i++)
+		if (form[i] == 'd' ? line[i] < '0' || line[i] > '9' : line[i] != form[i])
+			return false;
+	return !strcmp(line + i, rest);
+}
+
+/* Whoever reads knows nothing of levels, and has no clock. */
+static void test_time(void)
+{
+	begin_as(false);
+	log_error("a %d", 1);
+	CU_ASSERT_TRUE(is_timed(take(), "me: error: a 1\n"));
+	log_warn("b");
+	CU_ASSERT_TRUE(is_timed(take(), "me: warning: b\n"));
+	log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, "hub" }), "c");
+	CU_ASSERT_TRUE(is_timed(take(), "me: c\n"));
+	unsetenv("JOURNAL_STREAM");
+	log_setup("me", LOG_LEVEL_INFO);
+	log_info("d");
+	CU_ASSERT_TRUE(is_timed(take(), "me: d\n"));
+	end();
+}
+
+/* What the journal got, as one datagram. */
+static const char *taken(int fd)
+{
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+static void test_fields(void)
+{
+	char dir[] = "/tmp/mpg-test-log-XXXXXX";
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *before = log_journal;
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char *big = malloc(5000);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/socket", dir);
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	log_journal = sun.sun_path;
+	begin();
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, "hub" }, { LOG_PATH, "wan0" }), "peer %s is down", "hub");
+	CU_ASSERT_STRING_EQUAL(taken(fd), "PRIORITY=4\nSYSLOG_IDENTIFIER=mpgated\nMPGATE_PROCESS=me\n"
+					  "MESSAGE=me: peer hub is down\nMPGATE_PEER=hub\nMPGATE_PATH=wan0\n");
+	/* Nobody makes fields of what a text says. */
+	log_info("a\nPRIORITY=0\nb");
+	CU_ASSERT_PTR_NOT_NULL(strstr(taken(fd), "\nMESSAGE=me: a PRIORITY=0 b\n"));
+	log_setup("mpgated", LOG_LEVEL_INFO);
+	log_info("c");
+	CU_ASSERT_PTR_NOT_NULL(strstr(taken(fd), "\nMESSAGE=c\n"));
+	/* What is too long is cut, and ends as all do. */
+	memset(big, 'x', 4999);
+	big[4999] = 0;
+	log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_CLIENT, big }), "%s", big);
+	CU_ASSERT_TRUE(strlen(taken(fd)) < 1200 && text[strlen(text) - 1] == '\n' && !strstr(text, LOG_CLIENT));
+	CU_ASSERT_STRING_EQUAL(take(), "");
+	/* The journal has gone: then to standard error. */
+	close(fd);
+	log_info("d");
+	CU_ASSERT_STRING_EQUAL(take(), "<6>mpgated: d\n");
+	end();
+	unlink(sun.sun_path);
+	rmdir(dir);
+	log_journal = before;
 	free(big);
 }
 
@@ -112,12 +204,12 @@ static void test_no_reader(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "lines", test_lines },
-		{ "nobody reads", test_nobody_reads },
-		{ "no reader", test_no_reader },
-		CU_TEST_INFO_NULL,
+		{ "lines", test_lines },	 { "time", test_time },
+		{ "fields", test_fields },	 { "nobody reads", test_nobody_reads },
+		{ "no reader", test_no_reader }, CU_TEST_INFO_NULL,
 	};
 
+	log_journal = "/nonexistent";
 	alarm(DEADLINE);
 	return cunit_run("log", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -32,11 +32,12 @@ uint64_t uv_hrtime(void)
 	return now;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+void log_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
 {
 	va_list ap;
 
 	(void)level;
+	(void)fields;
 	va_start(ap, fmt);
 	vsnprintf(said, sizeof(said), fmt, ap);
 	va_end(ap);

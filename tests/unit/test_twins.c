@@ -16,12 +16,13 @@
 static struct path_set p;
 static char said[512];
 
-void log_line(enum log_level level, const char *fmt, ...)
+void log_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
 {
 	size_t len = strlen(said);
 	va_list ap;
 
 	(void)level;
+	(void)fields;
 	va_start(ap, fmt);
 	vsnprintf(said + len, sizeof(said) - len, fmt, ap);
 	va_end(ap);

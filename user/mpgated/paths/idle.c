@@ -64,11 +64,13 @@ static void tell(struct path_set *p, unsigned way)
 	const char *name = p->links[way / 2].pub.name;
 
 	if (n->forgets_ms)
-		log_warn("%s, IPv%u: something on the way forgets connections that are silent for %u s: idle ones "
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, name }),
+			 "%s, IPv%u: something on the way forgets connections that are silent for %u s: idle ones "
 			 "say something every %u s",
 			 name, way % 2 ? 6 : 4, (n->forgets_ms + 500) / 1000, n->keep_ms / 1000);
 	else
-		log_info("%s, IPv%u: silent connections are forgotten no more", name, way % 2 ? 6 : 4);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, name }),
+			 "%s, IPv%u: silent connections are forgotten no more", name, way % 2 ? 6 : 4);
 }
 
 /* It seems dead, after so long a silence and slack_ms more at most. Should that be so another one will stand soon. */

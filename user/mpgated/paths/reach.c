@@ -38,10 +38,12 @@ static void tell(const struct path_link *l, unsigned f)
 	char to[IF_NAMESIZE];
 
 	if (r->stray_rule)
-		log_warn("%s: the rule %u of somebody else takes its IPv%u packets to table %u, out of %s", l->pub.name,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+			 "%s: the rule %u of somebody else takes its IPv%u packets to table %u, out of %s", l->pub.name,
 			 r->stray_rule, f ? 6 : 4, r->stray_table, paths_link_name(r->stray_link, to));
 	else
-		log_warn("%s: no IPv%u gateway is known, so it is not used in IPv%u", l->pub.name, f ? 6 : 4,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+			 "%s: no IPv%u gateway is known, so it is not used in IPv%u", l->pub.name, f ? 6 : 4,
 			 f ? 6 : 4);
 }
 
@@ -52,7 +54,8 @@ static void note(struct path_set *p, struct path_link *l, unsigned f, bool stray
 	if (!stray) {
 		p->stray_news |= l->stray_told[f];
 		if (l->stray_told[f])
-			log_info("%s: IPv%u packets to peers take it again", l->pub.name, f ? 6 : 4);
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+				 "%s: IPv%u packets to peers take it again", l->pub.name, f ? 6 : 4);
 		l->stray_told[f] = false;
 		l->stray_since[f] = 0;
 		return;

@@ -123,7 +123,8 @@ static uint64_t look_for_silence(struct path_link *l, unsigned f, uint64_t now)
 		if (l->dead_since[f] && l->health[f] == PATHS_ALIVE && now < l->dead_since[f] + SILENCE_MS)
 			l->silent[f] = l->mute[f] && is_resting(l, f, now - l->dead_since[f]);
 		if (l->silent[f] && l->health[f] == PATHS_ALIVE) {
-			log_info("%s answers again in IPv%u: its subflows are made anew", l->pub.name, f ? 6 : 4);
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+				 "%s answers again in IPv%u: its subflows are made anew", l->pub.name, f ? 6 : 4);
 			l->anew[f] = true;
 		}
 		l->dead_since[f] = 0;
@@ -159,7 +160,8 @@ static uint64_t look_for_flaps(struct path_link *l, uint64_t now)
 			l->hold_ms = n < HOLDS ? HOLD_MS << (n - 1) : HOLD_MAX_MS;
 			/* As long as that is news. */
 			if (n <= HOLDS)
-				log_warn("%s has come and gone %u times: it is used again when it has stayed for %u s",
+				log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+					 "%s has come and gone %u times: it is used again when it has stayed for %u s",
 					 l->pub.name, l->flaps, l->hold_ms / 1000);
 		}
 	}

@@ -32,7 +32,8 @@ static void settle(struct path_set *p, struct path_link *l, unsigned f)
 			best = &p->links[i];
 	l->pub.twin[f] = best == l ? 0 : best->pub.ifindex;
 	if (l->pub.twin[f] && l->pub.twin[f] != l->twin_told[f])
-		log_warn("%s: %s has the same IPv%u address, so it is not used in IPv%u", l->pub.name, best->pub.name,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+			 "%s: %s has the same IPv%u address, so it is not used in IPv%u", l->pub.name, best->pub.name,
 			 f ? 6 : 4, f ? 6 : 4);
 	l->twin_told[f] = l->pub.twin[f];
 }

@@ -129,8 +129,8 @@ static void tell(const struct peer *p, const struct discovered *f, uint32_t ttl)
 
 		snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", addr_print(&f->address[i], text));
 	}
-	log_info("peer %s: %s%s says %s, port %u, for %u s", p->name, f->domain[0] ? "DNS of " : "DHCP", f->domain,
-		 list, f->port, ttl);
+	log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s: %s%s says %s, port %u, for %u s", p->name,
+		 f->domain[0] ? "DNS of " : "DHCP", f->domain, list, f->port, ttl);
 }
 
 static void put_in_force(struct supervisor *s, unsigned slot, const struct discovered *f)
@@ -154,7 +154,8 @@ static void try_later(struct discovered *f, uint64_t now)
 static void note_failure(const struct peer *p, struct discovered *f, enum resolve_result result)
 {
 	if (!f->answered || f->result != result)
-		log_warn("peer %s: %s%s%s%s", p->name, result_texts[result], f->domain[0] ? ", domain " : "", f->domain,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s: %s%s%s%s", p->name,
+			 result_texts[result], f->domain[0] ? ", domain " : "", f->domain,
 			 f->count ? "; its addresses stay" : "");
 }
 

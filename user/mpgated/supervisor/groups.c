@@ -62,8 +62,9 @@ void groups_look_silent(struct peer *p, uint64_t now, uint64_t *next)
 		return;
 	p->silent = silent;
 	if (silent)
-		log_warn("peer %s is silent: others take its place", p->name);
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s is silent: others take its place",
+			 p->name);
 	else if (p->state == PEER_UP)
-		log_info("peer %s answers again", p->name);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s answers again", p->name);
 	peers_tell_steer(p);
 }

@@ -17,7 +17,8 @@ static void set_parked(struct peer *p, uint64_t parked, bool parks)
 	if (parked == p->parked && parks == p->parks)
 		return;
 	if (!p->address_count && parks != p->parks)
-		log_info("peer %s %s", p->name, parks ? "has parked connections" : "has no parked connection any more");
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s %s", p->name,
+			 parks ? "has parked connections" : "has no parked connection any more");
 	p->parked = parked;
 	p->parks = parks;
 	peers_tell_steer(p);

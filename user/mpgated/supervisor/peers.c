@@ -38,9 +38,10 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 	p->state = state;
 	if (before != state) {
 		if (state == PEER_UP && !p->transparent)
-			log_info("peer %s is up", p->name);
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s is up", p->name);
 		else if (state == PEER_DOWN)
-			log_warn("peer %s is down: %s", p->name, why);
+			log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s is down: %s", p->name,
+				 why);
 		peers_tell_steer(p);
 	}
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
@@ -169,15 +170,18 @@ static void note_change(const struct peer *p, const struct health_way *w, enum h
 
 	print_end(p, w->address, text);
 	if (w->path.name[0] && w->state != before && (w->state == HEALTH_DOWN || before == HEALTH_DOWN))
-		log_info("peer %s at %s over %s: %s", p->name, text, w->path.name,
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }, { LOG_PATH, w->path.name }),
+			 "peer %s at %s over %s: %s", p->name, text, w->path.name,
 			 w->state == HEALTH_UP ? "answers again" : w->error);
 	if (w->plain == plain_before)
 		return;
 	if (w->plain)
-		log_warn("peer %s at %s%s%s answers in plain TCP only: nothing is bonded that goes there", p->name,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }, { LOG_PATH, w->path.name }),
+			 "peer %s at %s%s%s answers in plain TCP only: nothing is bonded that goes there", p->name,
 			 text, w->path.name[0] ? " over " : "", w->path.name);
 	else
-		log_info("peer %s at %s%s%s answers in MPTCP", p->name, text, w->path.name[0] ? " over " : "",
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PEER, p->name }, { LOG_PATH, w->path.name }),
+			 "peer %s at %s%s%s answers in MPTCP", p->name, text, w->path.name[0] ? " over " : "",
 			 w->path.name);
 }
 

@@ -119,7 +119,8 @@ static bool is_stale(struct probe *b, const struct convert_msg *m)
 	if (!p->keyed || !peer_told_time(&b->sup->shm->peers[p->slot], &p->send, b->stamp, (const uint8_t *)&b->nonce,
 					 m, io_wall_clock(), &differs))
 		return false;
-	log_warn("peer %s: its clock is %d s ahead of ours; our cookies go by it", p->name, differs);
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }),
+		 "peer %s: its clock is %d s ahead of ours; our cookies go by it", p->name, differs);
 	return true;
 }
 

@@ -95,9 +95,10 @@ void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src);
+	addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst);
 	if (c->request.tuple.dport)
-		log_info("%s -> %s: %s", src, addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst),
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_CLIENT, src }, { LOG_SERVER, dst }), "%s -> %s: %s", src, dst,
 			 text);
 	else /* it has asked for no server */
-		log_info("%s: %s", src, text);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_CLIENT, src }), "%s: %s", src, text);
 }
