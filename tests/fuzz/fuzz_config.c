@@ -24,9 +24,14 @@ static uint32_t ids[MPGATE_MAX_RULES];
 
 static void check_error(const struct cfg_error *err)
 {
+	int foreign = 0;
+
 	CHECK(err->text[0] != '\0');
 	CHECK(strlen(err->text) < sizeof(err->text));
 	CHECK(!strchr(err->text, '\n'));
+	/* libcyaml has nothing to say that was not said before in words of our own. */
+	(void)sscanf(err->text, "input:%*u: cannot be read: %n", &foreign);
+	CHECK(!foreign);
 }
 
 static void check_print(const struct config *cfg)

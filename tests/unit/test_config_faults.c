@@ -3,6 +3,7 @@
 #include "config_test.h"
 
 #define TERMINATE "policy:\n  rules:\n  - { name: r, action: terminate" /* the rule is in line 6 */
+#define HOST "is a host name: only addresses are taken here, which `getent ahosts` tells of a name"
 #define JOIN "transparent: { join: [ 192.0.2.1 ] }\n"
 #define CONVERT                                                                                                        \
 	"peers: [ { name: gw, key-file: a.key } ]\nconvert:\n  listen: [ 1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, "         \
@@ -16,32 +17,34 @@ static const struct {
 	/* the document */
 	{ "", "1: the file says nothing" },
 	{ "# nothing\n", "1: the file says nothing" },
-	{ "instance: [ a\n", "2: did not find expected ',' or ']'" },
-	{ "instance: a\n\tworkers: 1\n", "2: found a tab character that violates indentation" },
-	{ "a: 1\nb: \xff\n", "2: invalid leading UTF-8 octet" },
+	{ "instance: [ a\n", "1: a list that is not closed: ',' or ']' is missing" },
+	{ "instance: a\n\tworkers: 1\n", "2: a tab at the beginning of a line: indent with spaces" },
+	{ "a: 1\nb: \xff\n", "2: a byte that is no UTF-8" },
 	{ "instance: a\n---\ninstance: b\n", "3: more than one document" },
-	{ "- a\n", "1: the configuration must be keys with values, as in { a: b }" },
+	{ "- a\n", "1: the configuration must be keys with values, as in { instance: ... }" },
 	{ "[ 1, 2 ]: 3\n", "1: a key must be a word" },
 	{ "workers: 1\ninstance: a\nworkers: 2\n", "3: 'workers' is given twice (first in line 1)" },
 	{ "links:\n- { name: a,\n    name: b }\n", "3: 'name' is given twice (first in line 2)" },
 	{ "instance: &x a\nlinks:\n- { name: *x, role: lan }\n", "3: aliases ('*name') are not taken here" },
 	/* keys and types */
 	{ "instance: a\nlinkz: []\n",
-	  "2: 'linkz' is not known here; known: instance, workers, host, links, convert, transparent, peers, "
+	  "2: 'linkz' is not known here; did you mean 'links'?; known: instance, workers, host, links, convert, "
+	  "transparent, peers, "
 	  "groups, prefix-sets, policy, publish, dhcp, subflows, timeouts, limits, metrics, mark, mapping-log" },
 	{ "links:\n- { name: lan0, role: lan }\n- { name: wan0, role: path, speed: 3 }\n",
 	  "3: 'speed' is not known here; known: name, role, path, use, guard, early-classify, detour, "
 	  "up-mbit, down-mbit, quota-mib, quota-reset-day, congestion, mark, gateway" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, to-prot: [ 1 ] }\n",
-	  "3: 'to-prot' is not known here; known: name, link, from, from-set, to, to-set, to-port, dscp, action, via, "
+	  "3: 'to-prot' is not known here; did you mean 'to-port'?; known: name, link, from, from-set, to, to-set, "
+	  "to-port, dscp, action, via, "
 	  "connect, if-down, mptcp, join, setup, paths, steer, weights" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, join: late }\n", "3: rule 'r': join needs action: proxy" },
 	{ "policy:\n  rules:\n  - { name: r, action: direct, setup: stagger }\n",
 	  "3: rule 'r': setup needs action: proxy" },
 	{ "subflows: { after-ms: 99 }\n", "1: after-ms: 99 is not between 100 and 60000" },
 	{ "subflows: { after-kib: 0 }\n", "1: after-kib: 0 is not between 1 and 1048576" },
-	{ "links: 7\n", "1: links must be a list, as in [ a, b ]" },
-	{ "links:\n- lan0\n", "2: links must be keys with values, as in { a: b }" },
+	{ "links: 7\n", "1: links must be a list, as in [ { name: ..., role: ... } ]" },
+	{ "links:\n- lan0\n", "2: an entry of links must be keys with values, as in { name: ..., role: ... }" },
 	{ "links:\n- { role: lan }\n", "2: 'name' is missing" },
 	{ "links:\n- { name: lan0 }\n", "2: 'role' is missing" },
 	{ "links:\n- { name: lan0, role: wan }\n", "2: role: 'wan' is not one of lan, path, net" },
@@ -57,7 +60,7 @@ static const struct {
 	{ "instance: a\ntimeouts: { peer: 3,\n  idle: 2h }\n", "3: idle: '2h' is no number" },
 	{ "workers: -1\n", "1: workers: '-1' is no number" },
 	{ "workers: 4294967296\n", "1: workers: 4294967296 is too large" },
-	{ "workers: [ 1 ]\n", "1: workers must be a number" },
+	{ "workers: [ 1 ]\n", "1: workers must be a number, not a list" },
 	{ "instance: \"\"\n", "1: instance: the text is empty" },
 	{ "policy: { default: block }\n", "1: default: 'block' is not one of direct, proxy" },
 	{ "convert:\n  accept: all\n", "2: accept: 'all' is not one of keyed, issued, open" },
@@ -111,7 +114,8 @@ static const struct {
 	  "2: mark: the value 0x10000 has bits that are not in the mask 0xffff" },
 	{ "mark: { mask: 1 }\n", "1: mark: the value 0x6d700000 has bits that are not in the mask 0x1" },
 	{ "metrics: { port: 1 }\n", "1: metrics: a port needs a listen address" },
-	{ "metrics:\n  listen: localhost\n", "2: 'localhost' is no address" },
+	{ "metrics:\n  listen: localhost\n", "2: 'localhost' " HOST },
+	{ "metrics:\n  listen: 127.0.0\n", "2: '127.0.0' is no address" },
 	{ "metrics:\n  listen: \"::1\"\n  port: 0\n", "3: port: 0 is not between 1 and 65535" },
 	/* links */
 	{ "links:\n- { name: lan0, role: lan }\n- { name: lan0, role: path }\n", "3: link 'lan0' is there twice" },
@@ -143,8 +147,7 @@ static const struct {
 	  "4: link 'wan0': one gateway of an IP version is all there can be" },
 	{ "links:\n- name: wan0\n  role: path\n  gateway: [ link, 192.0.2.2 ]\n",
 	  "4: link 'wan0': with gateway 'link' there is no other" },
-	{ "links:\n- name: wan0\n  role: path\n  gateway: [ router ]\n",
-	  "4: 'router' is no unicast address, nor 'link'" },
+	{ "links:\n- name: wan0\n  role: path\n  gateway: [ router ]\n", "4: 'router' " HOST },
 	{ "links:\n- name: wan0\n  role: path\n  gateway: [ 224.0.0.1 ]\n",
 	  "4: '224.0.0.1' is no unicast address, nor 'link'" },
 	{ "links:\n- name: wan0\n  role: path\n  early-classify: true\n",
@@ -185,7 +188,8 @@ static const struct {
 	  "2: pool: 2001:db8::1 is an address of a peer: choose addresses that nothing else has" },
 	{ "mapping-log: { log: false }\n", "1: mapping-log needs log: true, a file or a collector" },
 	{ "mapping-log: { log: true, domain: 4 }\n", "1: mapping-log: port, transport and domain need a collector" },
-	{ "mapping-log:\n  collector: here\n", "2: 'here' is no address of a collector" },
+	{ "mapping-log:\n  collector: log.example\n", "2: 'log.example' " HOST },
+	{ "mapping-log:\n  collector: 192.0.2\n", "2: '192.0.2' is no address of a collector" },
 	{ "mapping-log:\n  collector: 192.0.2.1\n  transport: sctp\n", "3: transport: 'sctp' is not one of udp, tcp" },
 	{ "convert:\n  pool: [ 198.18.0.0/28 ]\nmapping-log: { collector: 198.18.0.2 }\n",
 	  "2: pool: 198.18.0.2 is the collector: choose addresses that nothing else has" },
@@ -207,7 +211,9 @@ static const struct {
 	  "4: '10.0.0.1/8' has bits set past its length" },
 	{ "peers:\n- name: a\n  key-file: a.key\n  allow-source: []\n", "4: allow-source: the list is empty" },
 	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 192.0.2.1,\n hub ]\n",
-	  "5: 'hub' is no unicast address" },
+	  "5: peer 'a': 'hub' is a host name: write its addresses, which `getent ahosts` tells of it, or `domain` "
+	  "instead, "
+	  "if DNS has SRV records for it" },
 	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 224.0.0.1 ]\n", "4: '224.0.0.1' is no unicast address" },
 	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ \"::\" ]\n", "4: '::' is no unicast address" },
 	{ "peers:\n- name: a\n  dialect: rfc8803\n  address: [ 127.0.0.1 ]\n",
@@ -268,7 +274,9 @@ static const struct {
 	{ RULES "  - { name: r, to: []" VIA, "7: to: the list is empty" },
 	{ RULES "  - name: r\n    from:\n    - 10.0.0.0/8\n    - 10.0.0.1/8\n    action: direct\n",
 	  "10: '10.0.0.1/8' has bits set past its length" },
-	{ RULES "  - name: r\n    to: [ 10.0.0.0/8,\n      x ]\n    action: direct\n", "9: 'x' is no prefix" },
+	{ RULES "  - name: r\n    to: [ 10.0.0.0/8,\n      www.example.org ]\n    action: direct\n",
+	  "9: 'www.example.org' " HOST },
+	{ RULES "  - { name: r, from: [ 10.0.0.0/33 ]" VIA, "7: '10.0.0.0/33' is no prefix" },
 	{ RULES "  - { name: r, to-port: []" VIA, "7: to-port: the list is empty" },
 	{ RULES "  - { name: r, to-port: [ 0 ]" VIA, "7: '0' is no port or range of ports (1 to 65535)" },
 	{ RULES "  - { name: r, to-port: [ 65536 ]" VIA, "7: '65536' is no port or range of ports (1 to 65535)" },

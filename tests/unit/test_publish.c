@@ -18,7 +18,8 @@
 static const struct {
 	const char *text, *error; /* the error without "test.yaml:" */
 } faults[] = {
-	{ "publish: yes\n", "1: publish must be a list, as in [ a, b ]" },
+	{ "publish: yes\n",
+	  "1: publish must be a list, as in [ { name: ..., address: ..., port: ..., to: ..., via: ... } ]" },
 	{ SAID(WHERE ", " THERE ", mptcp: pass"), "7: 'mptcp' is not known here; known: name, address, port, to, "
 						  "to-port, via, link, from, from-set, dscp, connect, "
 						  "if-down" },
@@ -48,7 +49,7 @@ static const struct {
 	/* to and to-port */
 	{ SAID(WHERE ", via: home"), "7: 'to' is missing" },
 	{ SAID(WHERE ", via: home,\n to: 192.168.1.0/24"), "8: '192.168.1.0/24' is no unicast address" },
-	{ SAID(WHERE ", via: home,\n to: [ 192.168.1.1 ]"), "8: to must be a word" },
+	{ SAID(WHERE ", via: home,\n to: [ 192.168.1.1 ]"), "8: to must be a word, not a list" },
 	{ SAID(WHERE ", via: home,\n to: \"::1\""), "8: '::1' is a loopback address: no other machine reaches it" },
 	{ SAID(WHERE ", via: home,\n to: \"ff02::1\""), "8: 'ff02::1' is no unicast address" },
 	{ SAID(WHERE ", via: home,\n to: \"fe80::1\""),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From text to struct config, in three steps: the document with its lines
- * (where.c), libcyaml's load by the schema (schema.c), and the
- * checks that give it a meaning (parts.c, links.c, peers.c, sets.c, publish.c, rules.c).
+ * From text to struct config, in four steps: the document with its lines (where.c; syntax.c if it is none), whether it
+ * fits the schema (check.c), libcyaml's load by the schema (schema.c), and the checks that give it a meaning (parts.c,
+ * links.c, peers.c, sets.c, publish.c, rules.c).
  */
 #include <lib/config/config.h>
 
@@ -12,31 +12,20 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/check.h>
 
-/* libcyaml reports the fault first, then where it was, innermost place first. */
-struct cyaml_fault {
-	char text[256];
-	unsigned line;
-};
-
+/* libcyaml says where a fault is, the innermost place first. */
 static void on_cyaml_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 {
-	struct cyaml_fault *fault = ctx;
-	char text[sizeof(fault->text)], *line, *start = text;
+	unsigned *line = ctx;
+	char text[256];
+	const char *at;
 
 	(void)level;
 	vsnprintf(text, sizeof(text), fmt, args);
-	text[strcspn(text, "\n")] = '\0';
-	line = strstr(text, "(line: ");
-	if (line && strncmp(text, "  in ", 5) == 0) {
-		if (!fault->line)
-			fault->line = (unsigned)strtoul(line + strlen("(line: "), NULL, 10);
-		return;
-	}
-	if (strncmp(start, "Load: ", 6) == 0)
-		start += 6;
-	if (!fault->text[0] && strncmp(start, "Backtrace", 9) != 0)
-		memcpy(fault->text, start, strlen(start) + 1);
+	at = strncmp(text, "  in ", 5) == 0 ? strstr(text, "(line: ") : NULL;
+	if (at && !*line)
+		*line = (unsigned)strtoul(at + strlen("(line: "), NULL, 10);
 }
 
 static const cyaml_config_t cyaml_base = {
@@ -48,25 +37,24 @@ static const cyaml_config_t cyaml_base = {
 
 static int load_raw(struct build *b, const char *text, size_t len, struct raw_config **raw)
 {
-	struct cyaml_fault fault = { 0 };
 	cyaml_config_t config = cyaml_base;
+	unsigned line = 0;
 	cyaml_err_t e;
 	int r;
 
-	r = where_check(&b->where, &raw_schema, b->err);
+	r = check_document(&b->where, &raw_schema, b->err);
 	if (r)
 		return r;
-	config.log_ctx = &fault;
+	config.log_ctx = &line;
 	e = cyaml_load_data((const uint8_t *)text, len, &config, &raw_schema, (cyaml_data_t **)raw, NULL);
 	if (e == CYAML_ERR_OOM)
 		return -ENOMEM;
-	if (!fault.line)
-		fault.line = 1; /* of the whole document */
+	if (!line)
+		line = 1; /* of the whole document */
 	if (e == CYAML_ERR_ALIAS)
-		return where_fail(b->err, b->where.name, fault.line, "aliases ('*name') are not taken here");
+		return where_fail(b->err, b->where.name, line, "aliases ('*name') are not taken here");
 	if (e != CYAML_OK)
-		return where_fail(b->err, b->where.name, fault.line, "%s",
-				  fault.text[0] ? fault.text : cyaml_strerror(e));
+		return where_fail(b->err, b->where.name, line, "cannot be read: %s", cyaml_strerror(e));
 	if (!*raw)
 		return where_fail(b->err, b->where.name, 1, "a configuration is a mapping of keys to values");
 	return 0;

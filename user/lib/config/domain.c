@@ -23,6 +23,20 @@ static bool is_domain(const char *name)
 	return true;
 }
 
+/* Who writes a name for an address means what DNS says of it. */
+static int check_addresses(struct build *b, unsigned i)
+{
+	const struct raw_peer *raw = &b->raw->peers[i];
+
+	for (unsigned k = 0; k < raw->address_count; k++)
+		if (cfg_is_host_name(raw->address[k]))
+			return cfg_fail(b, cfg_at(b, "peers[%u].address[%u]", i, k),
+					"peer '%s': '%.64s' is a host name: write its addresses, which `getent ahosts` "
+					"tells of it, or `domain` instead, if DNS has SRV records for it",
+					raw->name, raw->address[k]);
+	return 0;
+}
+
 int cfg_check_domain(struct build *b, unsigned i)
 {
 	const struct raw_peer *raw = &b->raw->peers[i];
@@ -31,7 +45,7 @@ int cfg_check_domain(struct build *b, unsigned i)
 	int r;
 
 	if (!raw->domain && !raw->dhcp)
-		return 0;
+		return check_addresses(b, i);
 	if (raw->domain && raw->dhcp)
 		return cfg_fail(b, place, "peer '%s': either a domain or from: dhcp", raw->name);
 	if (raw->address_count || raw->port)

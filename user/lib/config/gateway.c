@@ -21,7 +21,8 @@ static int add_gateway(struct build *b, unsigned i, unsigned k, struct cfg_link 
 		return 0;
 	}
 	if (addr_parse(text, &a) < 0 || addr_is_special(&a))
-		return cfg_fail(b, place, "'%s' is no unicast address, nor '" LINK "'", text);
+		return cfg_fail(b, place, "'%s' %s", text,
+				cfg_address_fault(text, "is no unicast address, nor '" LINK "'"));
 	place_of = &out->gateway[!addr_is_v4(&a)];
 	if (memcmp(place_of, &none, sizeof(none)) != 0)
 		return cfg_fail(b, place, "link '%s': one gateway of an IP version is all there can be", name);

@@ -49,7 +49,8 @@ static int build_metrics(struct build *b)
 	if (!raw->metrics.listen)
 		return raw->metrics.port ? cfg_fail(b, "metrics.port", "metrics: a port needs a listen address") : 0;
 	if (addr_parse(raw->metrics.listen, &addr) < 0)
-		return cfg_fail(b, "metrics.listen", "'%s' is no address", raw->metrics.listen);
+		return cfg_fail(b, "metrics.listen", "'%s' %s", raw->metrics.listen,
+				cfg_address_fault(raw->metrics.listen, "is no address"));
 	r = cfg_take_number(b, "metrics.port", raw->metrics.port, DEFAULT_METRICS_PORT, 1, MAX_PORT, &port);
 	if (r)
 		return r;
@@ -166,7 +167,8 @@ int cfg_build_addresses(struct build *b, const char *place, char **texts, unsign
 		if (addr_parse(texts[i], &list[i]) == 0 && unicast && is_loopback(&list[i]))
 			r = cfg_fail(b, item, "'%s' is a loopback address: %s", texts[i], unicast);
 		else if (addr_parse(texts[i], &list[i]) < 0 || (unicast && addr_is_special(&list[i])))
-			r = cfg_fail(b, item, "'%s' is no %saddress", texts[i], unicast ? "unicast " : "");
+			r = cfg_fail(b, item, "'%s' %s", texts[i],
+				     cfg_address_fault(texts[i], unicast ? "is no unicast address" : "is no address"));
 		else if (addr_is_link_local(&list[i]))
 			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);
 		for (k = 0; k < i && !r; k++)

@@ -138,7 +138,8 @@ int cfg_build_mapping_log(struct build *b)
 	m->transport = raw->transport;
 	m->exports = raw->collector;
 	if (raw->collector && addr_parse(raw->collector, &m->collector) < 0)
-		return cfg_fail(b, "mapping-log.collector", "'%s' is no address of a collector", raw->collector);
+		return cfg_fail(b, "mapping-log.collector", "'%s' %s", raw->collector,
+				cfg_address_fault(raw->collector, "is no address of a collector"));
 	if (!m->exports && (raw->port || raw->domain || raw->transport != CFG_UDP))
 		return cfg_fail(b, "mapping-log", "mapping-log: port, transport and domain need a collector");
 	if (!config_logs_mappings(b->cfg))

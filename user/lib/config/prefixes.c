@@ -48,9 +48,9 @@ bool cfg_prefixes_cover(const struct cfg_prefixes *list, const struct prefix *p)
 	return low > 0 && prefix_covers(&list->p[low - 1], p);
 }
 
-const char *cfg_prefix_fault(int r)
+const char *cfg_prefix_fault(const char *text, int r)
 {
-	return r == -ERANGE ? "has bits set past its length" : "is no prefix";
+	return r == -ERANGE ? "has bits set past its length" : cfg_address_fault(text, "is no prefix");
 }
 
 int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out)
@@ -70,7 +70,7 @@ int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsign
 
 		if (r) {
 			snprintf(item, sizeof(item), "%s[%u]", place, i);
-			return cfg_fail(b, item, "'%s' %s", texts[i], cfg_prefix_fault(r));
+			return cfg_fail(b, item, "'%s' %s", texts[i], cfg_prefix_fault(texts[i], r));
 		}
 		out->count++;
 	}

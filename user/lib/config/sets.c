@@ -49,7 +49,7 @@ static int parse_file(struct build *b, const char *path, char *text, size_t len,
 		}
 		r = prefix_parse(word, &out->p[out->count]);
 		if (r)
-			return where_fail(b->err, path, number, "'%.64s' %s", word, cfg_prefix_fault(r));
+			return where_fail(b->err, path, number, "'%.64s' %s", word, cfg_prefix_fault(word, r));
 		out->count++;
 	}
 	return 0;

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <cyaml/cyaml.h>
 #include <yaml.h>
 
 #include <lib/config/config.h>
@@ -28,18 +27,32 @@ unsigned where_line(const struct where *w, const char *place);
 /* Whether the place is a list without items; libcyaml does not tell it from one that is absent. */
 bool where_is_empty(const struct where *w, const char *place);
 
-/*
- * Holds the document against the schema, and says in plain words what does not fit: keys that are not known (with those
- * that are), missing ones, words that are not among those allowed, numbers that are none, values of another kind.
- * libcyaml finds most of it, too, but in its own terms and with the line of a neighbour. 0 or -EINVAL with *err filled
- * in.
- */
-int where_check(const struct where *w, const cyaml_schema_value_t *schema, struct cfg_error *err);
-
 /* Fills *err with "name:line: text", or "name: text" for line 0, on one line. Returns -EINVAL. */
 int where_fail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 int where_vfail(struct cfg_error *err, const char *name, unsigned line, const char *fmt, va_list ap)
 	__attribute__((format(printf, 4, 0)));
+
+/* For those who walk the document themselves (check.c). */
+static inline unsigned where_node_line(const yaml_node_t *node)
+{
+	return (unsigned)node->start_mark.line + 1;
+}
+
+/* Nodes are numbered from 1; the parser made these numbers. */
+static inline const yaml_node_t *where_node(const struct where *w, int index)
+{
+	return w->doc.nodes.start + (index - 1);
+}
+
+/* Of a scalar; where_open() has let no keys pass that are none. */
+static inline const char *where_text(const yaml_node_t *node)
+{
+	return (const char *)node->data.scalar.value;
+}
+
+/* The value of a key of len bytes; *line is then the key's. NULL: there is none. */
+const yaml_node_t *where_step(const struct where *w, const yaml_node_t *node, const char *key, size_t len,
+			      unsigned *line);
 
 #endif
