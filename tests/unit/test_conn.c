@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Connections as such: the table by tuple, timers, memory, the end of a worker. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <lib/log.h>
 #include <mpgated/ipc/message.h>
+#include <mpgated/worker/worker.h>
 
 #include "cunit.h"
-#include "world.h"
+#include "world_inside.h"
 
 #define MANY 40000U
 
@@ -98,6 +101,55 @@ static void test_flows(void)
 	list(10, 10, 10);
 	list(FLOWS_MAX, FLOWS_MAX, FLOWS_MAX);
 	list(MANY, FLOWS_MAX, FLOWS_MAX);
+}
+
+static void hear_listener(unsigned number, int fd)
+{
+	world.message = (struct message){ .type = MSG_LISTEN, .value = (int32_t)number };
+	world.message_waits = true;
+	world.message_fd = fd;
+	worker_message(w);
+}
+
+/* A listener whose address has come: it is taken once, in its order, and heard when the others are. */
+static void test_listener(void)
+{
+	int fd[2], unused;
+	unsigned n, size, count;
+
+	start();
+	n = w->listener_count;
+	fd[0] = sock_new(true);
+	hear_listener(n, fd[0]);
+	CU_ASSERT_EQUAL(w->listener_count, n + 1);
+	CU_ASSERT_EQUAL(w->stats->listeners, n + 1);
+	CU_ASSERT_EQUAL(w->listeners[n].fd, fd[0]);
+	CU_ASSERT_TRUE(w->listeners[n].convert);
+	CU_ASSERT_TRUE(sock_of(fd[0])->watched);
+	/* Said again. */
+	unused = memfd_create("listener", MFD_CLOEXEC);
+	hear_listener(n, unused);
+	CU_ASSERT_EQUAL(w->listener_count, n + 1);
+	CU_ASSERT_EQUAL(fcntl(unused, F_GETFD), -1);
+	/* None is heard while descriptors have run out. */
+	reserve_wait(w);
+	size = w->reserve_size;
+	count = w->reserve_count;
+	w->reserve_size = w->reserve_count = 0;
+	fd[1] = sock_new(true);
+	hear_listener(n + 1, fd[1]);
+	CU_ASSERT_EQUAL(w->listener_count, n + 2);
+	CU_ASSERT_FALSE(sock_of(fd[1])->watched);
+	w->reserve_size = size;
+	w->reserve_count = count;
+	reserve_ended(w);
+	CU_ASSERT_TRUE(sock_of(fd[1])->watched);
+	worker_stop_accepting(w);
+	unused = memfd_create("listener", MFD_CLOEXEC);
+	hear_listener(0, unused);
+	CU_ASSERT_EQUAL(w->listener_count, 0);
+	CU_ASSERT_EQUAL(fcntl(unused, F_GETFD), -1);
+	CU_ASSERT_TRUE(world_end());
 }
 
 /* The youngest of one tuple is found; one that was never entered is not, and ends like others. */
@@ -223,6 +275,7 @@ int main(void)
 		{ "one tuple twice", test_same_tuple },
 		{ "memory", test_memory },
 		{ "requests of a client", test_count },
+		{ "a listener more", test_listener },
 		{ "no more accepting", test_stop_accepting },
 		{ "the supervisor is gone", test_supervisor_gone },
 		{ "no room for what it sends", test_no_room },

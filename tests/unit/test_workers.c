@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/workers.c user/mpgated/supervisor/child.c user/mpgated/supervisor/watch.c
-// SOURCES: user/mpgated/supervisor/reports.c user/mpgated/supervisor/flows.c
+// SOURCES: user/mpgated/supervisor/reports.c user/mpgated/supervisor/flows.c user/mpgated/supervisor/listen.c
 // SOURCES: user/mpgated/ipc/message.c user/mpgated/ipc/shared.c tests/unit/workers_script.c tests/unit/loop.c
 /* The supervisor and its workers: listeners, what a worker starts with, messages both ways, its end, and the stop. */
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include "workers_script.h"
 
 #define TERM_WAIT_MS 15000
-#define PORT_TRIES 16
 
 static const struct message full = { .type = MSG_FULL, .value = 1 }, not_full = { .type = MSG_FULL };
 
@@ -36,6 +35,7 @@ static unsigned take_start(unsigned i, struct worker_start *m, off_t size[PACKET
 	CU_ASSERT_EQUAL_FATAL(packet_receive(crew.proc[i].socket, m, sizeof(*m), fds, PACKET_FDS, &n, MSG_DONTWAIT), 1);
 	for (unsigned k = 0; k < n; k++)
 		size[k] = fd_size(fds[k]);
+	crew.s.shm->workers[i].listeners = m->listeners;
 	return n;
 }
 
@@ -66,85 +66,6 @@ static void pass(unsigned seconds, int silent)
 				if ((int)i != silent && m.type == MSG_PING)
 					crew.s.shm->workers[i].beat = (uint32_t)m.value;
 		}
-	}
-}
-
-static void test_listeners(void)
-{
-	crew_new();
-	crew.cfg.convert.listening = true;
-	CU_ASSERT_EQUAL(workers_listen(&crew.s), 0);
-	CU_ASSERT_EQUAL(crew.listeners, 4 * CREW);
-	for (unsigned i = 0; i < CREW; i++) {
-		CU_ASSERT_EQUAL(worker(i)->listener_count, 4);
-		CU_ASSERT_EQUAL(worker(i)->port, crew.listener[4 * i].port);
-		CU_ASSERT_EQUAL(worker(i)->port, crew.listener[4 * i + 1].port);
-		for (unsigned k = 0; k < 4; k++) {
-			unsigned n = 4 * i + k;
-			bool convert = k >= 2;
-
-			CU_ASSERT_EQUAL(worker(i)->listeners[k].convert, convert);
-			CU_ASSERT_EQUAL(crew.listener[n].opt.transparent, !convert);
-			CU_ASSERT_EQUAL(crew.listener[n].opt.reuseport, convert);
-			CU_ASSERT_EQUAL(crew.listener[n].opt.fastopen, convert);
-			/* Clients are asked less often: a phone is not to be woken for that. */
-			CU_ASSERT_EQUAL(crew.listener[n].keepalive, convert ? 60 : 240);
-			CU_ASSERT_EQUAL(addr_is_v4(&crew.listener[n].addr), k % 2 == 0);
-			CU_ASSERT_EQUAL(addr_is_special(&crew.listener[n].addr), !convert); /* loopback */
-		}
-		CU_ASSERT_EQUAL(crew.listener[4 * i + 2].port, htons(8803));
-	}
-	crew.cfg.timeouts.keepalive = 10;
-	workers_update(&crew.s);
-	CU_ASSERT_EQUAL(crew.listener[0].keepalive, 40);
-	CU_ASSERT_EQUAL(crew.listener[7].keepalive, 10);
-	CU_ASSERT_TRUE(crew_end());
-}
-
-/* All addresses at each port. */
-static void test_listeners_at_ports(void)
-{
-	static const uint16_t ports[] = { 8803, 443, 80 };
-
-	crew_new();
-	crew.cfg.convert.listening = true;
-	crew.cfg.convert.ports = (struct cfg_ports){ .port = { 443, 80 }, .count = 2 };
-	CU_ASSERT_EQUAL(workers_listen(&crew.s), 0);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 8);
-	for (unsigned k = 2; k < 8; k++) {
-		CU_ASSERT_TRUE(worker(0)->listeners[k].convert);
-		CU_ASSERT_EQUAL(crew.listener[k].port, htons(ports[k / 2 - 1]));
-		CU_ASSERT_EQUAL(addr_is_v4(&crew.listener[k].addr), k % 2 == 0);
-	}
-	CU_ASSERT_TRUE(crew_end());
-}
-
-/* The port of the first may be in use on the second: another one, a bounded number of times. */
-static void test_listeners_that_fail(void)
-{
-	crew_new();
-	crew.listen_error[1] = EADDRINUSE;
-	crew.listen_error[5] = EAFNOSUPPORT;
-	CU_ASSERT_EQUAL(workers_listen(&crew.s), 0);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 2);
-	CU_ASSERT_EQUAL(worker(0)->port, crew.listener[2].port);
-	CU_ASSERT_EQUAL(worker(1)->listener_count, 1); /* IPv4 only */
-	CU_ASSERT_TRUE(crew_end());
-
-	crew_new();
-	for (unsigned i = 0; i < PORT_TRIES; i++)
-		crew.listen_error[2 * i + 1] = EADDRINUSE;
-	CU_ASSERT_EQUAL(workers_listen(&crew.s), -EADDRINUSE);
-	CU_ASSERT_EQUAL(crew.listeners, 2 * PORT_TRIES);
-	CU_ASSERT_TRUE(crew_end());
-
-	for (unsigned i = 0; i < 3; i++) {
-		crew_new();
-		crew.cfg.convert.listening = true;
-		crew.cfg.convert.listen_count = 1;
-		crew.listen_error[i] = EMFILE;
-		CU_ASSERT_EQUAL(workers_listen(&crew.s), -EMFILE);
-		CU_ASSERT_TRUE(crew_end());
 	}
 }
 
@@ -502,9 +423,6 @@ static void test_stop(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "listeners", test_listeners },
-		{ "listeners at several ports", test_listeners_at_ports },
-		{ "listeners that cannot be opened", test_listeners_that_fail },
 		{ "what a worker starts with", test_start },
 		{ "a ring for each process", test_rings },
 		{ "the backlog that steer goes by", test_backlog },

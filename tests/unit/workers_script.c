@@ -14,6 +14,7 @@
 #include <mpgated/ipc/start.h>
 #include <mpgated/paths/sysctl.h>
 #include <mpgated/supervisor/cgroup.h>
+#include <mpgated/supervisor/listen.h>
 
 #include "../fuzz/check.h"
 #include "loop.h"
@@ -295,7 +296,7 @@ void crew_new(void)
 
 int crew_start(void)
 {
-	int ret = workers_listen(&crew.s);
+	int ret = listen_open(&crew.s);
 
 	return ret ? ret : workers_start(&crew.s);
 }

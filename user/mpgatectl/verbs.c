@@ -38,7 +38,7 @@ static const struct view status_view = VIEW(
 	      PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"), PLAIN("peers unknown", "peers.unknown"),
 	      PLAIN("peers passive", "peers.passive"), PLAIN("takes Convert", "convert.listening"),
 	      PLAIN("  port", "convert.port"), PLAIN("  other ports", "convert.ports"),
-	      PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
+	      PLAIN("  waits for", "convert.waiting"), PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
 	TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
 	      PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
 	TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),

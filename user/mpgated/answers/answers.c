@@ -10,6 +10,7 @@
 #include <mpgated/answers/answers.h>
 #include <mpgated/answers/findings.h>
 #include <mpgated/answers/why.h>
+#include <mpgated/supervisor/listen.h>
 
 static const char *const role_names[] = { [CFG_LAN] = "lan", [CFG_PATH] = "path", [CFG_NET] = "net" };
 static const char *const use_names[] = {
@@ -120,6 +121,17 @@ static json_t *list_ports(const struct cfg_ports *p)
 	return all;
 }
 
+static json_t *list_waiting(const struct supervisor *s)
+{
+	json_t *all = json_array();
+	char text[160];
+
+	for (unsigned n = 0; n < CFG_LISTEN_ADDRESSES; n++)
+		if (listen_waits(s, n, text, sizeof(text)))
+			json_array_append_new(all, json_string(text));
+	return all;
+}
+
 static json_t *status(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -145,6 +157,7 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	json_object_set_new(convert, "listening", json_boolean(s->cfg->convert.listening));
 	json_set_int(convert, "port", s->cfg->convert.listening ? s->cfg->convert.port : 0);
 	json_object_set_new(convert, "ports", list_ports(&s->cfg->convert.ports));
+	json_object_set_new(convert, "waiting", list_waiting(s));
 	json_set_text(convert, "accept", s->cfg->convert.listening ? accept_names[s->cfg->convert.accept] : "none");
 	json_object_set_new(convert, "draining", json_boolean(s->shm->draining));
 	json_set_text(o, "instance", s->cfg->instance);

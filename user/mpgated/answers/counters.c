@@ -111,6 +111,16 @@ static void worker_metrics(const struct supervisor *s, struct metrics_text *t)
 	}
 }
 
+static void waiting_metric(const struct supervisor *s, struct metrics_text *t)
+{
+	unsigned waiting = 0;
+
+	for (unsigned n = 0; n < CFG_LISTEN_ADDRESSES; n++)
+		waiting += s->waiting[n] != 0;
+	metrics_text_family(t, "mpgate_listen_waiting", "gauge", "Addresses of convert.listen that are not there yet");
+	metrics_text_sample(t, NULL, waiting);
+}
+
 char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 {
 	const struct supervisor *s = arg;
@@ -139,6 +149,7 @@ char *answers_metrics(void *arg, bool openmetrics, size_t *len)
 	metrics_text_family(&t, "mpgate_connections", "gauge", "Connections now");
 	metrics_text_sample(&t, NULL, worker_sum(s, offsetof(struct worker_stats, connections)));
 	worker_metrics(s, &t);
+	waiting_metric(s, &t);
 	metrics_text_family(&t, "mpgate_peer_up", "gauge", "1 while the peer answers");
 	for (unsigned i = 0; i < s->cfg->peer_count; i++) {
 		const struct peer *p = &s->peers[s->peer_slot[i]];

@@ -94,6 +94,7 @@ struct worker_stats {
 #undef X
 	uint64_t connections; /* now */
 	uint64_t beat; /* number of the last MSG_PING */
+	uint64_t listeners; /* how many it has */
 };
 
 enum syn_data { SYN_DATA_UNKNOWN, SYN_DATA_YES, SYN_DATA_NO };
@@ -223,6 +224,7 @@ enum message_type {
 	MSG_FLOWS, /* to a worker: list your flows, question number `slot`; the same back, see below */
 	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
+	MSG_LISTEN, /* to a worker, with listener number `value`, of Convert: its address has come */
 	MSG_PEER_FAILED, /* from a worker: a connection did not reach peer `slot` */
 	/*
 	 * From a worker: peer `slot` refused a request, perhaps not this one only, with Convert's error `value`, and

@@ -136,6 +136,8 @@ struct paths_events {
 	void (*link)(void *arg, unsigned index, const struct paths_link *link);
 	/* All subflows were looked at: paths_get_sample() has news. May be NULL. */
 	void (*sampled)(void *arg);
+	/* Addresses of this machine were read, since some may have come or gone. May be NULL. */
+	void (*addrs)(void *arg);
 	void *arg;
 };
 

@@ -43,6 +43,8 @@ static void show(struct paths *p)
 		if (p->events.link)
 			p->events.link(p->events.arg, i, &p->links[i]);
 	}
+	if (p->events.addrs)
+		p->events.addrs(p->events.arg);
 }
 
 void paths_take_over(struct paths *p)

@@ -23,6 +23,7 @@
 #include <lib/log.h>
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/supervisor/descriptors.h>
+#include <mpgated/supervisor/listen.h>
 #include <mpgated/paths/sysctl.h>
 #include <mpgated/supervisor/timewait.h>
 #include <mpgated/supervisor/window_probe.h>
@@ -79,6 +80,7 @@ static void clock_due(uv_timer_t *t)
 	paths_check(s->paths);
 	links_check(s);
 	host_check(s);
+	workers_listen(s);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
 	look(s);
@@ -150,9 +152,17 @@ static void sampled(void *arg)
 	stall_sampled(arg);
 }
 
+/* One that Convert is to listen on may be among them. */
+static void addressed(void *arg)
+{
+	workers_listen(arg);
+}
+
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
 {
-	const struct paths_events events = { .link = supervisor_link, .sampled = sampled, .arg = s };
+	const struct paths_events events = {
+		.link = supervisor_link, .sampled = sampled, .addrs = addressed, .arg = s
+	};
 	struct cfg_error err = { "" };
 	int ret;
 
@@ -181,7 +191,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (ret)
 		return ret;
 	open_cgroup(s);
-	ret = workers_listen(s);
+	ret = listen_open(s);
 	if (!ret)
 		ret = supervisor_load(s);
 	if (!ret)

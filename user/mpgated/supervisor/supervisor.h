@@ -85,6 +85,7 @@ struct worker_proc {
 	__be16 port; /* of its steering listeners */
 	struct listener listeners[WORKER_LISTENERS];
 	unsigned listener_count;
+	unsigned places; /* bits: where it listens for Convert, see listen.c */
 };
 
 /* Who waits for a list of flows. They are listed in s->workers[].flows while done runs. */
@@ -131,6 +132,7 @@ struct supervisor {
 	struct watchdog watchdog;
 	struct worker_proc workers[MPGATE_MAX_WORKERS];
 	unsigned worker_count;
+	int waiting[CFG_LISTEN_ADDRESSES]; /* errno why nobody listens at that place yet, 0: somebody does; listen.c */
 	struct peer *peers; /* by slot */
 	struct health_path main_path[2]; /* that of the main table's default route, by family; no name: none */
 	bool health_changed; /* of some way to a peer */
@@ -216,8 +218,9 @@ void host_close(struct supervisor *s);
 
 /* workers.c */
 int workers_memory(struct supervisor *s); /* what is shared with them */
-int workers_listen(struct supervisor *s); /* opens all listeners */
 int workers_start(struct supervisor *s);
+/* To be called when addresses have come, and every few seconds: listens where listen_open() could not yet. */
+void workers_listen(struct supervisor *s);
 void workers_stop(struct supervisor *s); /* kills and reaps them */
 void workers_reap(struct supervisor *s); /* after SIGCHLD */
 void workers_update(struct supervisor *s); /* sends the present snapshot to all */

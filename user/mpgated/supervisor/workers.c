@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The supervisor's side of its workers: their listeners, which outlive them,
- * their start and restart, and their messages. While a worker is gone steer
- * passes its listeners by (`alive` is 0), and what is already in their queues
- * waits for the next process.
+ * The supervisor's side of its workers: their start and restart, and their messages (listen.c has their listeners).
+ * While a worker is gone steer passes its listeners by (`alive` is 0), and what is already in their queues waits for
+ * the next process.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,18 +18,10 @@
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/ipc/message.h>
 #include <mpgated/ipc/start.h>
+#include <mpgated/supervisor/listen.h>
 #include <mpgated/supervisor/reports.h>
 #include <mpgated/supervisor/supervisor.h>
-#include <mpgated/paths/sysctl.h>
-#include <mpgated/net/tcp.h>
 
-#define BACKLOG 4096 /* of a listener; net.core.somaxconn may cut it */
-#define PORT_TRIES 16 /* to find a port free on both loopback addresses */
-/*
- * Clients are probed so many times later: what forgets connections early stands further out, and a phone is not to be
- * woken, nor cut off for a nap.
- */
-#define KEEPALIVE_CLIENT 4U
 #define TERM_WAIT_MS 15000 /* a worker resets its connections meanwhile; the unit's TimeoutStopSec is longer */
 
 _Static_assert(4 + 1 + 2 + WORKER_LISTENERS <= PACKET_FDS, "descriptors of a worker_start");
@@ -48,95 +39,24 @@ static void set_alive(const struct worker_proc *p)
 	datapath_set_listener(s->dp, p->child.index, p->port, p->child.pid && !p->silent && !s->stopping, p->full);
 }
 
-static void add_listener(struct worker_proc *p, int fd, bool convert)
+/* Those that a worker does not have yet. What it does not take goes with a later ping. */
+static void send_listeners(const struct worker_proc *p)
 {
-	p->listeners[p->listener_count++] = (struct listener){ .fd = fd, .convert = convert };
-}
+	for (uint64_t i = p->sup->shm->workers[p->child.index].listeners; i < p->listener_count; i++) {
+		const struct message m = { .type = MSG_LISTEN, .value = (int32_t)i };
 
-/* The steering listeners: one port on both loopback addresses, where nothing from outside can arrive unassigned. */
-static int listen_steer(struct worker_proc *p)
-{
-	static const struct listen_options opt = { .transparent = true, .backlog = BACKLOG };
-	struct mpgate_addr v4, v6, bound;
-	int fd4, fd6, ret;
-
-	addr_parse("127.0.0.1", &v4);
-	addr_parse("::1", &v6);
-	for (unsigned i = 0; i < PORT_TRIES; i++) {
-		fd4 = tcp_listen(&v4, 0, &opt);
-		if (fd4 < 0)
-			return fd4;
-		ret = tcp_local(fd4, &bound, &p->port);
-		fd6 = ret ? ret : tcp_listen(&v6, p->port, &opt);
-		if (fd6 >= 0 || fd6 == -EAFNOSUPPORT || fd6 == -EADDRNOTAVAIL) {
-			add_listener(p, fd4, false);
-			if (fd6 >= 0)
-				add_listener(p, fd6, false);
-			return 0;
-		}
-		close(fd4);
-		if (fd6 != -EADDRINUSE)
-			return fd6;
-	}
-	return -EADDRINUSE;
-}
-
-static int listen_convert(struct supervisor *s, struct worker_proc *p)
-{
-	const struct cfg_convert *c = &s->cfg->convert;
-	const struct listen_options opt = { .reuseport = true, .fastopen = true, .backlog = BACKLOG };
-
-	if (!c->listening)
-		return 0;
-	for (unsigned i = 0; i < c->listen_count * (1 + c->ports.count); i++) {
-		const struct mpgate_addr *a = &c->listen[i % c->listen_count];
-		unsigned other = i / c->listen_count;
-		__be16 port = htons(other ? c->ports.port[other - 1] : c->port);
-		char text[ADDR_TEXT];
-		int fd = tcp_listen(a, port, &opt);
-
-		if (fd < 0) {
-			log_error("cannot listen on %s: %s", addr_print_port(a, port, text), strerror(-fd));
-			return fd;
-		}
-		add_listener(p, fd, true);
-	}
-	return 0;
-}
-
-/* What is accepted inherits it. */
-static void set_keepalive(const struct supervisor *s)
-{
-	unsigned seconds = s->cfg->timeouts.keepalive;
-
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		const struct worker_proc *p = &s->workers[i];
-
-		for (unsigned k = 0; k < p->listener_count; k++)
-			tcp_keepalive(p->listeners[k].fd,
-				      p->listeners[k].convert ? seconds : seconds * KEEPALIVE_CLIENT);
+		if (message_send(p->child.socket, &m, p->listeners[i].fd) < 0)
+			return;
 	}
 }
 
-int workers_listen(struct supervisor *s)
+void workers_listen(struct supervisor *s)
 {
-	s->worker_count = s->cfg->workers;
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		struct worker_proc *p = &s->workers[i];
-		int ret;
-
-		*p = (struct worker_proc){ .sup = s, .ring_fd = -1, .child = { .socket = -1 } };
-		ret = listen_steer(p);
-		if (ret) {
-			log_error("cannot listen for steered connections: %s", strerror(-ret));
-			return ret;
-		}
-		ret = listen_convert(s, p);
-		if (ret)
-			return ret;
-	}
-	set_keepalive(s);
-	return 0;
+	if (!listen_again(s))
+		return;
+	for (unsigned i = 0; i < s->worker_count; i++)
+		if (s->workers[i].child.pid)
+			send_listeners(&s->workers[i]);
 }
 
 /* A worker that could cut it short would end us with SIGBUS. */
@@ -339,6 +259,7 @@ static void watch_worker(struct worker_proc *p)
 	message_send(c->socket, &ping, -1);
 	if (p->behind)
 		send_snapshot(p);
+	send_listeners(p);
 	p->reports_left = REPORTS_MAX;
 	child_listen(c, true);
 }
@@ -351,19 +272,9 @@ static void watch_due(uv_timer_t *t)
 		watch_worker(&s->workers[i]);
 }
 
-/* How many SYNs may wait in a listener before it answers with SYN cookies. */
-static unsigned backlog(void)
-{
-	int most, cookies;
-
-	if (sysctl_get("ipv4/tcp_syncookies", &cookies) == 0 && cookies == 2)
-		return 0;
-	return sysctl_get("core/somaxconn", &most) == 0 && most < BACKLOG ? (unsigned)most : BACKLOG;
-}
-
 int workers_start(struct supervisor *s)
 {
-	int ret = datapath_set_backlog(s->dp, backlog());
+	int ret = datapath_set_backlog(s->dp, listen_backlog());
 
 	for (unsigned i = 0; !ret && i < s->worker_count; i++) {
 		child_init(&s->workers[i].child, &s->loop, &worker_kind, i);
@@ -385,7 +296,7 @@ void workers_reap(struct supervisor *s)
 
 void workers_update(struct supervisor *s)
 {
-	set_keepalive(s);
+	listen_keepalive(s);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		if (s->workers[i].child.pid)
 			send_snapshot(&s->workers[i]);

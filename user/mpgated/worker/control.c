@@ -176,6 +176,21 @@ void worker_stop_accepting(struct worker *w)
 	parking_drop(w);
 }
 
+/* False: it is not taken. One that is said again, since we had no descriptor for it, may be one that we have by now. */
+static bool add_listener(struct worker *w, int32_t number, int fd)
+{
+	struct listener *l = &w->listeners[w->listener_count];
+
+	if (!w->accepting || w->listener_count == WORKER_LISTENERS || number != (int32_t)w->listener_count)
+		return false;
+	*l = (struct listener){ .fd = fd, .convert = true };
+	/* While there are no descriptors left it waits as all others do. */
+	if (!w->deaf && listener_watch(w, l) < 0)
+		return false;
+	w->stats->listeners = ++w->listener_count;
+	return true;
+}
+
 bool worker_message(struct worker *w)
 {
 	struct message m;
@@ -191,6 +206,8 @@ bool worker_message(struct worker *w)
 			w->stats->beat = (uint32_t)m.value;
 		else if (m.type == MSG_STOP_ACCEPTING)
 			worker_stop_accepting(w);
+		else if (m.type == MSG_LISTEN && fd >= 0)
+			fd = add_listener(w, m.value, fd) ? -1 : fd;
 		else if (m.type == MSG_COPY && fd >= 0)
 			fd = copy_arrives(w, &m, fd);
 		if (fd >= 0)

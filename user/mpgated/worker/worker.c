@@ -64,7 +64,7 @@ static int init(struct worker *w, const struct worker_args *args)
 	for (unsigned i = 0; !ret && i < args->listener_count; i++) {
 		w->listeners[i] = args->listeners[i];
 		ret = listener_watch(w, &w->listeners[i]);
-		w->listener_count++;
+		w->stats->listeners = ++w->listener_count;
 	}
 	return ret;
 }
