@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* mpgated -c FILE [--check], and the processes that it starts of itself (ipc/start.h). */
+/* mpgated -c FILE [--check], mpgated --clean INSTANCE, and the processes that it starts of itself (ipc/start.h). */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -18,6 +18,7 @@
 #include <mpgated/ipc/start.h>
 #include <mpgated/logger/logger.h>
 #include <mpgated/resolver/resolver.h>
+#include <mpgated/supervisor/clean.h>
 #include <mpgated/supervisor/supervisor.h>
 #include <mpgated/worker/worker.h>
 
@@ -26,8 +27,11 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: mpgated -c FILE [--check]\n"
+		    "       mpgated --clean INSTANCE\n"
 		    "  -c, --config FILE  configuration, see mpgate.conf(5)\n"
 		    "      --check        check the configuration and exit\n"
+		    "      --clean INSTANCE\n"
+		    "                     put back what a killed daemon has left, and exit\n"
 		    "      --version      print the version and exit\n");
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
@@ -74,12 +78,12 @@ static int check(const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-						 { "check", no_argument, NULL, 'k' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'V' },
-						 { 0 } };
-	const char *path = NULL;
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "clean", required_argument, NULL, 'C' },  { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	    { 0 }
+	};
+	const char *path = NULL, *left = NULL;
 	bool only_check = false;
 	int c;
 
@@ -99,6 +103,9 @@ int main(int argc, char **argv)
 		case 'k':
 			only_check = true;
 			break;
+		case 'C':
+			left = optarg;
+			break;
 		case 'h':
 			return usage(stdout);
 		case 'V':
@@ -108,9 +115,11 @@ int main(int argc, char **argv)
 			return usage(stderr);
 		}
 	}
-	if (!path || optind != argc)
+	if (!path == !left || (left && only_check) || optind != argc)
 		return usage(stderr);
 	log_setup("mpgated", LOG_LEVEL_INFO);
+	if (left)
+		return supervisor_clean(left);
 	/* Keys must not get into a dump of a crash. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		log_warn("cannot forbid dumps: %s", strerror(errno));

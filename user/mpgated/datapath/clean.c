@@ -50,3 +50,13 @@ int dp_pin_clean(const char *instance)
 	rmdir(MPGATE_PIN_ROOT);
 	return 0;
 }
+
+int datapath_check(const char *instance)
+{
+	return dp_pin_check(instance);
+}
+
+int datapath_clean(const char *instance)
+{
+	return dp_pin_clean(instance);
+}

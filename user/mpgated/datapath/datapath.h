@@ -27,6 +27,10 @@ struct datapath_attached {
  * under MPGATE_PIN_ROOT/<instance>/v<ABI>/. replay_buckets: of guard's table of used cookies, a power of two.
  */
 int datapath_open(const char *instance, unsigned replay_buckets, struct datapath **out);
+/* Can an instance of that name be here? -ENOTSUP: there is no BPF file system; -EINVAL: the name is none. */
+int datapath_check(const char *instance);
+/* Removes what a killed daemon of this instance left, as datapath_open() does. */
+int datapath_clean(const char *instance);
 /* Detaches, unpins, frees. Traffic goes the normal way afterwards. */
 void datapath_close(struct datapath *dp);
 

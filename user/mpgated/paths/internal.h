@@ -264,12 +264,22 @@ void paths_take_over(struct paths *p);
  */
 int paths_settle(struct paths *p, unsigned ms);
 
+/* lock.c */
+/*
+ * Takes the lock of the network namespace for an instance, and opens what sets it. 0, or -errno after a message; to be
+ * closed in any case.
+ */
+int set_open(struct path_set *p, const char *instance);
+void set_close(struct path_set *p, bool undone); /* undone: all is put back */
+
 /* set.c: in a job, as all that follows but for monitor.c */
 /* Takes the settings over; of links that are gone, what is set by name is undone. */
 void set_links(struct path_set *p);
 /* Lets a connection have as many subflows as the kernel can; what was set before is kept in mind. 0 or -errno. */
 int set_limits(struct path_set *p);
 void set_sysctls(struct path_set *p);
+/* The addresses in a list of struct nl_address: a new array. 0 or -ENOMEM. */
+int set_list_addrs(const struct nl_list *addrs, struct mpgate_addr **out, unsigned *count);
 /* Puts everything back. 0, or -errno: the originals have to be kept for the next start. */
 int set_undo(struct path_set *p);
 const struct path_link *set_find_link(const struct path_link *links, unsigned count, const char *name); /* NULL: none */

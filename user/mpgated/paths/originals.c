@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@
 #define SO_NETNS_COOKIE 71
 #endif
 #define MOST_BYTES 16384 /* of the file: 64 links and a few more */
-#define END "end\n" /* behind the last line: what follows is of a longer version */
+#define END "end\n" /* behind the last line: what follows the next one is of a longer version */
+#define INSTANCE "instance " /* behind that, whose they are */
+#define TEXT_BYTES (MOST_BYTES + sizeof(END) + sizeof(INSTANCE) + ORIGINAL_INSTANCE)
 
 int originals_namespace(uint64_t *cookie)
 {
@@ -78,31 +81,35 @@ static bool parse_line(char *line, struct original *e)
 	       parse_number(strtok_r(NULL, " ", &save), &e->set);
 }
 
-/* Lines of "NAME BEFORE SET". What is no such line ends it. */
-static int parse(char *text, struct nl_list *out)
+/* Lines of "NAME BEFORE SET". What is no such line ends it, and the instance may follow. */
+static int parse(char *text, struct nl_list *out, char instance[ORIGINAL_INSTANCE])
 {
-	char *save = NULL;
+	char *save = NULL, *line;
 	int err = 0;
 
-	for (char *line = strtok_r(text, "\n", &save); line && !err; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r(text, "\n", &save); line && !err; line = strtok_r(NULL, "\n", &save)) {
 		struct original e = { 0 };
 
 		if (!parse_line(line, &e))
 			break;
 		err = nl_list_add(out, &e, sizeof(e));
 	}
+	line = line && !err ? strtok_r(NULL, "\n", &save) : NULL;
+	if (line && !strncmp(line, INSTANCE, strlen(INSTANCE)) && strlen(line) < strlen(INSTANCE) + ORIGINAL_INSTANCE)
+		strcpy(instance, line + strlen(INSTANCE));
 	return err;
 }
 
-static int load(struct originals *o)
+static int load(int fd, struct nl_list *out, char instance[ORIGINAL_INSTANCE])
 {
-	char text[MOST_BYTES + 1];
-	ssize_t n = pread(o->fd, text, MOST_BYTES, 0);
+	char text[TEXT_BYTES + 1];
+	ssize_t n = pread(fd, text, TEXT_BYTES, 0);
 
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	return parse(text, &o->left);
+	instance[0] = '\0';
+	return parse(text, out, instance);
 }
 
 static size_t print(const struct nl_list *l, char *text, size_t at)
@@ -117,24 +124,24 @@ static size_t print(const struct nl_list *l, char *text, size_t at)
 /* In one write: who is killed leaves the old text or the new one. */
 static int save(const struct originals *o)
 {
-	char text[MOST_BYTES + sizeof(END)];
+	char text[TEXT_BYTES];
 	size_t len = print(&o->left, text, print(&o->ours, text, 0));
 
 	if (len >= MOST_BYTES)
 		return -ENOSPC;
-	memcpy(text + len, END, sizeof(END) - 1);
-	len += sizeof(END) - 1;
+	len += (size_t)snprintf(text + len, sizeof(text) - len, END INSTANCE "%s\n", o->instance);
 	if (pwrite(o->fd, text, len, 0) != (ssize_t)len)
 		return errno ? -errno : -EIO;
 	return ftruncate(o->fd, (off_t)len) < 0 ? -errno : 0;
 }
 
-int originals_open(struct originals *out)
+int originals_open(const char *instance, struct originals *out)
 {
 	struct originals o = { .fd = -1 };
 	uint64_t cookie;
 	int err = originals_namespace(&cookie);
 
+	snprintf(o.instance, sizeof(o.instance), "%s", instance);
 	*out = o;
 	if (err)
 		return err;
@@ -143,12 +150,37 @@ int originals_open(struct originals *out)
 		err = -errno;
 	if (!err) {
 		o.fd = open_locked(o.path);
-		err = o.fd < 0 ? o.fd : load(&o);
+		err = o.fd < 0 ? o.fd : load(o.fd, &o.left, o.left_by);
 	}
 	*out = o;
 	if (err)
 		originals_close(out, false);
 	return err;
+}
+
+bool originals_elsewhere(const struct originals *o, const char *instance, char path[ORIGINAL_PATH])
+{
+	bool found = false;
+	glob_t all;
+
+	if (glob(ORIGINALS_DIR "/net-*", GLOB_NOSORT, NULL, &all))
+		return false;
+	for (size_t i = 0; i < all.gl_pathc && !found; i++) {
+		char by[ORIGINAL_INSTANCE] = "";
+		struct nl_list left = { 0 };
+		int fd = open(all.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0)
+			continue;
+		found = load(fd, &left, by) == 0 && !strcmp(by, instance) && strcmp(all.gl_pathv[i], o->path) != 0 &&
+			strlen(all.gl_pathv[i]) < ORIGINAL_PATH;
+		if (found)
+			strcpy(path, all.gl_pathv[i]);
+		nl_list_free(&left);
+		close(fd);
+	}
+	globfree(&all);
+	return found;
 }
 
 void originals_close(struct originals *o, bool done)

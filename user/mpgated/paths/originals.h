@@ -9,7 +9,10 @@
 #include <mpgated/paths/netlink.h>
 
 #define ORIGINALS_DIR "/run/mpgate"
+#define ORIGINAL_INSTANCE 32 /* bytes of the name of an instance */
 #define ORIGINAL_NAME 64 /* bytes: "ipv4/conf/<interface>/rp_filter" */
+
+#define ORIGINAL_PATH 64 /* bytes of the path of a file */
 
 struct original {
 	char name[ORIGINAL_NAME];
@@ -18,18 +21,22 @@ struct original {
 
 struct originals {
 	int fd; /* -1: none */
-	char path[64]; /* of the file: ORIGINALS_DIR/net-<cookie of the namespace> */
+	char path[ORIGINAL_PATH]; /* of the file: ORIGINALS_DIR/net-<cookie of the namespace> */
 	struct nl_list ours; /* struct original: what we have set */
 	struct nl_list left; /* the same, of a daemon that was killed, as far as it is not ours by now */
+	char instance[ORIGINAL_INSTANCE]; /* ours */
+	char left_by[ORIGINAL_INSTANCE]; /* that daemon's; empty: there was none, or it did not say */
 };
 
 /* A number that no other network namespace has or will have until the next boot. 0 or -errno. */
 int originals_namespace(uint64_t *cookie);
 /*
- * Takes the lock and reads what is left. 0; -EADDRINUSE: another daemon has it; -errno. out->path is filled in as far
- * as it is known.
+ * Takes the lock for an instance and reads what is left. 0; -EADDRINUSE: another daemon has it; -errno. out->path is
+ * filled in as far as it is known.
  */
-int originals_open(struct originals *out);
+int originals_open(const char *instance, struct originals *out);
+/* Has a daemon of that instance left originals in another network namespace? Then path has the file. */
+bool originals_elsewhere(const struct originals *o, const char *instance, char path[ORIGINAL_PATH]);
 /* Releases the lock. done: all is put back, and the file goes. */
 void originals_close(struct originals *o, bool done);
 

@@ -169,11 +169,7 @@ static void free_paths(struct paths *p)
 {
 	if (p->monitor)
 		mnl_socket_close(p->monitor);
-	nl_close(&p->set.rt);
-	mptcp_pm_close(&p->set.pm);
 	nl_list_free(&p->addrs);
-	nl_list_free(&p->set.addrs);
-	nl_list_free(&p->set.changes);
 	nl_list_free(&p->asked);
 	joins_free(&p->set.joins);
 	sample_free(&p->set.sampler);
@@ -181,7 +177,7 @@ static void free_paths(struct paths *p)
 	nl_list_free(&p->rows);
 	if (p->set.events)
 		mnl_socket_close(p->set.events);
-	originals_close(&p->set.originals, p->undone);
+	set_close(&p->set, p->undone);
 	free(p);
 }
 
@@ -191,41 +187,6 @@ static void on_closed(uv_handle_t *handle)
 
 	if (--p->handles == 0)
 		free_paths(p);
-}
-
-/* What is left of a killed daemon is told by its tags, so a second one would take the first's for leftovers. */
-static int take_lock(struct paths *p)
-{
-	int err = originals_open(&p->set.originals);
-
-	if (err == -EADDRINUSE)
-		log_error("another mpgated runs in this network namespace: it holds %s", p->set.originals.path);
-	else if (err)
-		log_error("cannot lock %s: %s", p->set.originals.path[0] ? p->set.originals.path : ORIGINALS_DIR,
-			  strerror(-err));
-	/* What a killed daemon left behind has our numbers. */
-	for (unsigned i = 0; i < PATHS_ENDPOINTS && !err; i++)
-		p->set.endpoint_set[i] = p->set.originals.left.n > 0;
-	return err;
-}
-
-static int open_sockets(struct paths *p)
-{
-	int err = take_lock(p);
-
-	if (err)
-		return err;
-	err = nl_open(NETLINK_ROUTE, &p->set.rt);
-	if (err) {
-		log_error("cannot open rtnetlink: %s", strerror(-err));
-		return err;
-	}
-	err = mptcp_pm_open(&p->set.pm);
-	if (err) {
-		log_error("MPTCP path manager: %s", err == -EOPNOTSUPP ? "this kernel has no MPTCP" : strerror(-err));
-		return err;
-	}
-	return 0;
 }
 
 static int open_handles(struct paths *p)
@@ -281,12 +242,11 @@ int paths_open(uv_loop_t *loop, const struct config *cfg, const struct paths_eve
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
-	p->set.originals.fd = -1;
 	p->events = *events;
 	err = read_settings(cfg, &p->settings);
 	give_slots(&(struct path_settings){ 0 }, &p->settings);
 	if (!err)
-		err = open_sockets(p);
+		err = set_open(&p->set, cfg->instance);
 	if (!err)
 		err = open_handles(p);
 	if (err && !p->handles) {
@@ -479,14 +439,5 @@ const struct nl_address *paths_addrs(const struct paths *p, unsigned *count)
 
 int paths_local_addrs(struct paths *p, struct mpgate_addr **out, unsigned *count)
 {
-	const struct nl_address *a = p->addrs.v;
-	struct mpgate_addr *v = calloc(p->addrs.n ? p->addrs.n : 1, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	for (unsigned i = 0; i < p->addrs.n; i++)
-		v[i] = a[i].addr;
-	*out = v;
-	*count = p->addrs.n;
-	return 0;
+	return set_list_addrs(&p->addrs, out, count);
 }

@@ -236,6 +236,20 @@ bool paths_is_blackholed(const struct paths *p);
  */
 int paths_way_to(const struct mpgate_addr *to, unsigned *ifindex);
 
+/*
+ * clean.c: what a killed daemon has left in this network namespace. Takes the lock, as paths_open() does: -EADDRINUSE
+ * while a daemon runs here. -ESTALE: what is left here is of another instance, or this instance has left something in
+ * another network namespace. Each after a message.
+ */
+struct paths_left;
+int paths_left_open(const char *instance, struct paths_left **out);
+/*
+ * Puts everything back. *addrs: a new array of the addresses of this machine, which the caller frees. 0, or -errno
+ * after a message: what is left is still known, and may be put back later.
+ */
+int paths_left_undo(struct paths_left *l, struct mpgate_addr **addrs, unsigned *count);
+void paths_left_close(struct paths_left *l);
+
 unsigned paths_count(const struct paths *p);
 const struct paths_link *paths_get(const struct paths *p, unsigned index);
 const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index);

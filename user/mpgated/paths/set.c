@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <lib/log.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define TFO_CLIENT 1 /* bits of net.ipv4.tcp_fastopen */
 #define TFO_SERVER 2
@@ -123,6 +124,20 @@ void set_links(struct path_set *p)
 	}
 	memcpy(p->links, links, sizeof(p->links));
 	p->count = s->count;
+}
+
+int set_list_addrs(const struct nl_list *addrs, struct mpgate_addr **out, unsigned *count)
+{
+	const struct nl_address *a = addrs->v;
+	struct mpgate_addr *v = calloc(addrs->n ? addrs->n : 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (unsigned i = 0; i < addrs->n; i++)
+		v[i] = a[i].addr;
+	*out = v;
+	*count = addrs->n;
+	return 0;
 }
 
 int set_undo(struct path_set *p)
