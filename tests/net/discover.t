@@ -80,7 +80,8 @@ for f in 4 6; do
 	check "IPv$f: connections go by the hub" greeted_by "$HUB_IP"
 done
 RESOLVER=$(pgrep -f -P "${DAEMON[gw]}" "mpgated: resolver")
-like "$(cat "/proc/$RESOLVER/status")" "Uid:[[:space:]]*65534.*Seccomp:[[:space:]]*2" "who reads the answers is nobody, and confined"
+like "$(cat "/proc/$RESOLVER/status")" "Uid:[[:space:]]*$(id -u mpgate 2>/dev/null || echo 65534).*Seccomp:[[:space:]]*2" \
+	"who reads the answers is not root, and confined"
 
 # Whatever comes that is of no use.
 family 4

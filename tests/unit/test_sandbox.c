@@ -8,10 +8,12 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -238,12 +240,45 @@ static void test_dial(void)
 	}
 }
 
+/* In a child that sees `users` as /etc/passwd: are these the user and group of what it makes in the sandbox? */
+static bool runs_as(const char *users, uid_t uid, gid_t gid)
+{
+	char path[] = "/tmp/mpgate-passwd.XXXXXX";
+	int fd = mkstemp(path), status = -1;
+	struct stat made;
+	pid_t pid;
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(write(fd, users, strlen(users)), (ssize_t)strlen(users));
+	close(fd);
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount(path, "/etc/passwd", NULL, MS_BIND, NULL) < 0 || sandbox_enter() < 0)
+			_exit(99);
+		fd = memfd_create("owned", MFD_CLOEXEC);
+		_exit(fd < 0 || fstat(fd, &made) < 0 || made.st_uid != uid || made.st_gid != gid);
+	}
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	unlink(path);
+	return status == 0;
+}
+
+static void test_user(void)
+{
+	CU_ASSERT(runs_as("root:x:0:0::/:/bin/sh\nmpgate:x:471:472::/:/bin/false\n", 471, 472));
+	CU_ASSERT(runs_as("root:x:0:0::/:/bin/sh\nmpgate2:x:471:472::/:/bin/false\n", 65534, 65534));
+	CU_ASSERT(runs_as("mpgate:x:0:0::/:/bin/sh\n", 65534, 65534));
+	CU_ASSERT(runs_as("", 65534, 65534));
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "what is refused", test_refused },
 				{ "what is left", test_left },
 				{ "maps", test_map },
 				{ "sockets", test_dial },
+				{ "user", test_user },
 				CU_TEST_INFO_NULL };
 
 	map_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "test", sizeof(uint32_t), sizeof(uint32_t), 4, NULL);

@@ -5,11 +5,16 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <malloc.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define NOBODY 65534 /* uid and gid that own nothing */
+#define PASSWD "/etc/passwd"
+#define OWN_USER "mpgate" /* configs/mpgate.sysusers: no other program can send it signals */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -19,13 +24,30 @@
 #endif
 #endif
 
+/* The file alone is read: what else may know users is a library to load, in each process. */
+static void find_user(uid_t *uid, gid_t *gid)
+{
+	FILE *f = fopen(PASSWD, "re");
+	const struct passwd *p = NULL;
+
+	while (f && (p = fgetpwent(f)) && strcmp(p->pw_name, OWN_USER))
+		;
+	*uid = p && p->pw_uid ? p->pw_uid : NOBODY;
+	*gid = p && p->pw_gid ? p->pw_gid : NOBODY;
+	if (f)
+		fclose(f);
+}
+
 static int drop_privileges(uint32_t keep)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { .effective = keep, .permitted = keep } };
+	uid_t uid;
+	gid_t gid;
 
-	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0 || syscall(SYS_capset, &head, data) < 0 ||
+	find_user(&uid, &gid);
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0 || syscall(SYS_capset, &head, data) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0) < 0 || /* again: the change of uid has set it to fs.suid_dumpable */
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;

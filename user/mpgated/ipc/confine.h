@@ -30,8 +30,9 @@ struct confine_call {
 	}
 
 /*
- * From here on the process is nobody, with the capabilities in the mask `capabilities` (1U << CAP_...) and these system
- * calls; what else it calls is SIGSYS. exit(), abort() and what they need are left to all. 0 or -errno.
+ * From here on the process is the user mpgate, or nobody where there is none, with the capabilities in the mask
+ * `capabilities` (1U << CAP_...) and these system calls; what else it calls is SIGSYS. exit(), abort() and what they
+ * need are left to all. 0 or -errno.
  */
 int confine(uint32_t capabilities, const struct confine_call *calls, size_t n);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a worker may still do once it is set up. It parses what strangers send,
- * so it runs as nobody, with two capabilities (transparent sockets bind to
+ * so it runs as a user without rights, with two capabilities (transparent sockets bind to
  * addresses of others, and to their ports, which may be below 1024) and with
  * the system calls of its loop only: it can open no file and start no program,
  * nor any socket but those it relays with.
