@@ -206,6 +206,26 @@ is $? 127 "there is no such command"
 is "$(ctl gw --json status | jq -r .host)" run "status says so"
 rmdir "$CGROUP"
 
+# A daemon that may not write to cgroups outside its own, as under the unit: the tool moves itself.
+daemon_stop gw
+CGROUPS=${CGROUP%/*} UNIT=${CGROUP%other}unit
+mkdir "$UNIT"
+# shellcheck disable=SC2016 # for the inner shell
+DAEMON_BY=(unshare --mount sh -c 'echo $$ >"$1/cgroup.procs" && mount --bind "$1" "$1" && mount -o remount,bind,ro "$0" &&
+	shift && exec "$@"' "$CGROUPS" "$UNIT")
+check "with cgroups that it cannot write to the host starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+for f in 4 6; do
+	family $f
+	check "IPv$f: what run starts is carried" wait_for 20 seen_from "$HUB_IP" run
+	check "IPv$f: others are not" wait_for 20 seen_from "$GATEWAY_IP"
+done
+daemon_stop gw
+check "the group that it could not remove is left" test -d "$CGROUPS/mpgate-${MPG_PREFIX}gw.run"
+rmdir "$UNIT"
+DAEMON_BY=()
+check "the host starts, with cgroups" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+is "$(ctl gw --json status | jq -r .host)" none "nobody is in that group: it is as if it were not there"
+
 # Without a daemon run says so, and the command runs.
 run_plain() {
 	seen_from "$GATEWAY_IP" run && run true 2>&1 | grep -q "no daemon runs.*go the normal way" && run true

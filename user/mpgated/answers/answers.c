@@ -2,6 +2,7 @@
 /* What the control socket's methods answer (io.mpgate.varlink): state. peers.c, policy.c and counters.c have the rest.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -383,9 +384,12 @@ static json_t *drain_stop(void *arg, const json_t *parameters, const char **erro
 
 static json_t *run(void *arg, pid_t caller, const char **error, char **why)
 {
-	int ret = caller > 0 ? host_run(arg, caller) : -ESRCH;
+	char group[PATH_MAX] = "";
+	int ret = caller > 0 ? host_run(arg, caller, group, sizeof(group)) : -ESRCH;
 
-	return ret ? method_fail(error, why, strerror(-ret)) : json_object();
+	if (ret)
+		return method_fail(error, why, strerror(-ret));
+	return *group ? json_pack("{s:s}", "cgroup", group) : json_object();
 }
 
 static const struct control_method methods[] = {

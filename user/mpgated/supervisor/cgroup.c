@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where cgroup2 is mounted. */
+/* Where cgroup2 is mounted. First of all: of what the unit leaves writable there may be further mounts inside. */
 static int root_path(char *out, size_t size)
 {
 	struct mntent *m;
@@ -19,7 +19,7 @@ static int root_path(char *out, size_t size)
 
 	if (!f)
 		return -errno;
-	while ((m = getmntent(f)))
+	while (n < 0 && (m = getmntent(f)))
 		if (!strcmp(m->mnt_type, "cgroup2"))
 			n = snprintf(out, size, "%s", m->mnt_dir);
 	endmntent(f);
@@ -47,7 +47,7 @@ static int parent_path(char *out, size_t size)
 	return n < 0 ? -ENOENT : (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static int group_path(enum cgroup_name which, const char *instance, char *out, size_t size)
+int cgroup_path(enum cgroup_name which, const char *instance, char *out, size_t size)
 {
 	static const char *const ends[] = { [CGROUP_WORKERS] = "", [CGROUP_RUN] = ".run" };
 	char parent[PATH_MAX];
@@ -66,7 +66,7 @@ static int group_path(enum cgroup_name which, const char *instance, char *out, s
 int cgroup_open(enum cgroup_name which, const char *instance, bool make)
 {
 	char path[PATH_MAX + 64];
-	int ret = group_path(which, instance, path, sizeof(path)), fd;
+	int ret = cgroup_path(which, instance, path, sizeof(path)), fd;
 
 	if (ret)
 		return ret;
@@ -89,12 +89,23 @@ int cgroup_add(int fd, pid_t pid)
 	return ret;
 }
 
+bool cgroup_has_processes(int fd)
+{
+	int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	char text[128] = "";
+	bool yes = events >= 0 && read(events, text, sizeof(text) - 1) > 0 && strstr(text, "populated 1");
+
+	if (events >= 0)
+		close(events);
+	return yes;
+}
+
 void cgroup_remove(int fd, enum cgroup_name which, const char *instance)
 {
 	char path[PATH_MAX + 64];
 
 	if (fd >= 0)
 		close(fd);
-	if (group_path(which, instance, path, sizeof(path)) == 0)
+	if (cgroup_path(which, instance, path, sizeof(path)) == 0)
 		rmdir(path);
 }

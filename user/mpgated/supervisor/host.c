@@ -46,9 +46,15 @@ void host_settle(struct supervisor *s)
 	enum mpgate_hosts hosts;
 	int ret;
 
-	/* What was started by `run` goes on when the daemon starts anew. */
-	if (s->run_fd < 0)
+	/* What was started by `run` goes on when the daemon starts anew. An empty group is what one left that may not
+	 * remove it. */
+	if (s->run_fd < 0) {
 		s->run_fd = cgroup_open(CGROUP_RUN, s->cfg->instance, false);
+		if (s->run_fd >= 0 && !cgroup_has_processes(s->run_fd)) {
+			cgroup_remove(s->run_fd, CGROUP_RUN, s->cfg->instance);
+			s->run_fd = -1;
+		}
+	}
 	hosts = wanted(s);
 	if (hosts == s->hosts)
 		return;
@@ -73,10 +79,11 @@ void host_check(struct supervisor *s)
 		links_serve_hosts(s, false);
 }
 
-int host_run(struct supervisor *s, pid_t pid)
+int host_run(struct supervisor *s, pid_t pid, char *group, size_t size)
 {
 	int ret = 0;
 
+	*group = '\0';
 	if (s->run_fd < 0) {
 		ret = cgroup_open(CGROUP_RUN, s->cfg->instance, true);
 		s->run_fd = ret;
@@ -90,6 +97,8 @@ int host_run(struct supervisor *s, pid_t pid)
 	}
 	if (ret >= 0)
 		ret = cgroup_add(s->run_fd, pid);
+	if (ret == -EROFS)
+		ret = cgroup_path(CGROUP_RUN, s->cfg->instance, group, size);
 	if (ret < 0)
 		log_error("run, process %d: %s", (int)pid, strerror(-ret));
 	return ret < 0 ? ret : 0;

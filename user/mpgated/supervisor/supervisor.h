@@ -212,8 +212,11 @@ void addresses_tell(struct supervisor *s); /* logs what is amiss with them, when
 /* Carries those of this machine's own connections that the configuration and host_run() say, and no others. */
 void host_settle(struct supervisor *s);
 void host_check(struct supervisor *s); /* the same, once the kernel has attached what took it too long */
-/* Has the connections of a process and of its children carried from here on. 0 or -errno, logged. */
-int host_run(struct supervisor *s, pid_t pid);
+/*
+ * Has the connections of a process and of its children carried from here on. 0 or -errno, logged. group: "", or the
+ * cgroup whose processes' are, where this daemon may not move any: the process has to enter it, and be said again.
+ */
+int host_run(struct supervisor *s, pid_t pid, char *group, size_t size);
 void host_close(struct supervisor *s);
 
 /* workers.c */
