@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make            build/mpgated, build/mpgatectl and the BPF objects
+# make deps       install the packages that this needs           (root)
+# make install    PREFIX=/usr/local, DESTDIR= and UNITDIR= can be given; make uninstall
+# make deb        Debian packages in build/deb; make deb-check: install, upgrade, remove and purge them  (root)
 # make demo       one command: two links, one download, a table          (root)
 # make check      all tests; SAN=1: under AddressSanitizer and UBSan; TESTS="net/early.t unit/*": only these  (root)
 # make bench      measure against others, write docs/benchmarks.md       (root)
@@ -15,6 +18,8 @@ CC = gcc
 BPF_CLANG ?= clang
 BPFTOOL ?= bpftool
 LLVM_STRIP ?= llvm-strip
+PKG_CONFIG ?= pkg-config
+export PATH := $(PATH):/usr/sbin# where bpftool is, also for who is not root
 W ?= -Wall -Wextra -Werror
 OPT ?= -O2 -g
 SAN ?=
@@ -30,8 +35,8 @@ LIBS_DAEMON := libbpf libmnl libuv jansson libseccomp libcares
 LIBS_LOADED := libmicrohttpd# when a process needs it: control/http.c
 LIBS_CTL := jansson
 # Asked only when a target needs it: a fresh machine has no pkg-config yet.
-flags = $(shell pkg-config --cflags $(1))
-libs = $(shell pkg-config --libs $(1)) -lm
+flags = $(shell $(PKG_CONFIG) --cflags $(1))
+libs = $(shell $(PKG_CONFIG) --libs $(1)) -lm
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 $(OPT) $(W) -Wmissing-prototypes -Wshadow -fno-strict-aliasing $(CFLAGS)
@@ -50,16 +55,23 @@ PRELOADS := $(patsubst tests/net/preload/%.c,$(BUILD)/tests/net/%.so,$(wildcard 
 VMTEST_TOOLS := $(BUILD)/vmtest/verify $(BUILD)/vmtest/probe
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all deps bpf unit-tests bpf-tests tools harness demo check bench vmtest vm fuzz lint coverage format clean
+.PHONY: all deps deps-tests bpf unit-tests bpf-tests tools harness demo check bench vmtest vm fuzz lint coverage format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BUILD)/mpgated $(BUILD)/mpgatectl bpf
 
+# Looked for once: a compiler tells less well what is missing.
+$(BUILD)/needed:
+	@mkdir -p $(@D)
+	@tests/needed.sh '$(CC)' '$(BPF_CLANG)' '$(BPFTOOL)' '$(LLVM_STRIP)' '$(PKG_CONFIG)' -- \
+		$(LIBS_LIB) $(LIBS_DAEMON) $(LIBS_LOADED) $(LIBS_CTL)
+	@touch $@
+
 # --- BPF: one object a program, then all linked into one, so that they share maps
 bpf: $(BPF_OBJS) $(BUILD)/bpf/mpgate.bpf.o
 
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/mpgate/*.h)
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/mpgate/*.h) | $(BUILD)/needed
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
 	$(LLVM_STRIP) -g $@.tmp -o $@ && rm -f $@.tmp
@@ -71,7 +83,7 @@ $(BUILD)/mpgate.skel.h: $(BUILD)/bpf/mpgate.bpf.o
 	$(BPFTOOL) gen skeleton $< name mpgate_bpf > $@
 
 # --- user space
-$(BUILD)/lib/%.o: user/lib/%.c
+$(BUILD)/lib/%.o: user/lib/%.c | $(BUILD)/needed
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_LIB)) -MMD -MP -c $< -o $@
 
@@ -94,7 +106,7 @@ $(BUILD)/mpgated.d/control/control.o: $(VARLINK_H)
 $(BUILD)/mpgated: $(DAEMON_OBJS) $(BUILD)/libmpgate.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_DAEMON) $(LIBS_LIB))
 
-$(BUILD)/mpgatectl.d/%.o: user/mpgatectl/%.c
+$(BUILD)/mpgatectl.d/%.o: user/mpgatectl/%.c | $(BUILD)/needed
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_CTL)) -MMD -MP -c $< -o $@
 
@@ -194,20 +206,25 @@ clean:
 	rm -rf $(BUILD)
 
 # --- one command each
+# What an operator needs, to build and to run; what tests and benchmarks need as well.
 deps:
-	DEPS=$(DEPS) tests/net/deps.sh
+	DEPS=$(DEPS) tests/net/deps.sh build
+deps-tests:
+	DEPS=$(DEPS) tests/net/deps.sh build tests
 
 # The build runs in a make of its own: packages that deps installs must be there when flags are asked for.
-demo: deps
+demo: deps-tests
 	@$(MAKE) -s all tools
 	@BUILD=$(BUILD) tests/net/demo.sh
 
-check: deps
+check: deps-tests
 	@$(MAKE) -s all unit-tests bpf-tests tools
 	@BUILD=$(BUILD) SAN=$(SAN) CHECK_KERNELS="$(CHECK_KERNELS)" tests/net/check.sh $(TESTS)
 
-bench: deps
+bench: deps-tests
 	@$(MAKE) -s all tools
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+include configs/install.mk
 
 -include $(LIB_OBJS:.o=.d) $(DAEMON_OBJS:.o=.d) $(CTL_OBJS:.o=.d)

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make deps: installs the Debian packages that tests/packages.txt names and this machine lacks, and mounts bpffs.
-# DEPS=skip: names them and goes on.
+# tests/net/deps.sh KIND...: installs the Debian packages of these kinds (build, tests, deb) that tests/packages.txt names
+# and this machine lacks, and mounts bpffs. DEPS=skip: names them and goes on.
 set -eu
 list=$(dirname "$0")/../packages.txt
 
 missing=()
-while read -r package; do
-	[ "${package#\#}" = "$package" ] || continue
+while read -r package kind; do
+	[[ $package != '#'* && " $* " == *" ${kind:-tests} "* ]] || continue
 	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=
 	[ "$status" = installed ] || missing+=("$package")
 done <"$list"
