@@ -55,7 +55,7 @@ inside() {
 
 # Each file and folder of the system, but those in which dpkg and others keep books.
 files() {
-	(cd "$ROOT" && find . -xdev | grep -vE '^\./(packages|proc|dev|tmp|var/lib/(dpkg|apt)|var/cache|var/log/(apt|dpkg.log)|etc/(passwd|group|shadow|gshadow)-|etc/\.pwd\.lock)' | sort)
+	(cd "$ROOT" && find . -xdev | grep -vE '^\./(packages|proc|dev|tmp|run/systemd|var/lib/(dpkg|apt)|var/cache|var/log/(apt|dpkg.log)|etc/(passwd|group|shadow|gshadow)-|etc/\.pwd\.lock)' | sort)
 }
 
 # The package under an older version's number.
@@ -72,7 +72,7 @@ is_gone() { [ ! -e "$ROOT$1" ]; }
 absent() { [[ $(inside dpkg-query -W -f='${db:Status-Status}' mpgate 2>&1) == *"no packages found"* ]]; }
 
 configure() {
-	inside mpgatectl key new /etc/mpgate/hub.key && inside cp /usr/share/doc/mpgate/examples/minimal-gateway.yaml /etc/mpgate/gw.yaml &&
+	inside mkdir /etc/mpgate/keys && inside mpgatectl key new /etc/mpgate/keys/hub1.key && inside cp /usr/share/doc/mpgate/examples/minimal-gateway.yaml /etc/mpgate/gw.yaml &&
 		echo '/var/lib/mpgate/gw.usage' >"$ROOT/var/lib/mpgate/gw.usage"
 }
 
@@ -92,11 +92,11 @@ try_suite() {
 	like "$(says ldconfig -p)" "libmicrohttpd.so.12" "$suite: the library for metrics is there"
 	check "$suite: a key and a configuration are made" configure
 	is "$(says mpgated -c /etc/mpgate/gw.yaml --check)" "" "$suite: which can be used"
-	is "$(says systemd-analyze verify mpgated@gw.service)" "" "$suite: systemd has nothing to say about the unit"
-	sum=$(cat "$ROOT"/etc/mpgate/* | sha256sum)
+	is "$(says systemd-analyze verify --man=no mpgated@gw.service)" "" "$suite: systemd has nothing to say about the unit"
+	sum=$(cat "$ROOT"/etc/mpgate/{gw.yaml,keys/hub1.key} | sha256sum)
 	check "$suite: the upgrade" upgrade
 	check "$suite: is to this version" has_version "$VERSION"
-	is "$(cat "$ROOT"/etc/mpgate/* | sha256sum)" "$sum" "$suite: configuration and key are as they were"
+	is "$(cat "$ROOT"/etc/mpgate/{gw.yaml,keys/hub1.key} | sha256sum)" "$sum" "$suite: configuration and key are as they were"
 	check "$suite: the documentation is installed" inside sh -c 'dpkg -i /packages/mpgate-doc_*.deb'
 	check "$suite: with pages that can be read as they are" test -s "$ROOT/usr/share/doc/mpgate-doc/docs/operations.md"
 	check "$suite: the packages are removed" inside dpkg -r mpgate mpgate-doc
@@ -105,7 +105,7 @@ try_suite() {
 	check "$suite: the packages are purged" inside dpkg -P mpgate mpgate-doc
 	check "$suite: dpkg knows nothing of them" absent
 	is "$(comm -3 <(echo "$before") <(files) | tr -d '\t')" \
-		"./etc/mpgate"$'\n'"./etc/mpgate/gw.yaml"$'\n'"./etc/mpgate/hub.key" "$suite: only what the operator made is left"
+		"$(printf './etc/mpgate%s\n' '' /gw.yaml /keys /keys/hub1.key)" "$suite: only what the operator made is left"
 }
 
 VERSION=$(dpkg-deb -f "$DIR"/mpgate_*.deb Version)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* notify SOCKET SECONDS: waits for READY=1 on a notify socket (sd_notify(3)); exit 0 when it came, else 1. */
+/* notify SOCKET SECONDS [STATE]: waits for STATE, READY=1, on a notify socket (sd_notify(3)); exit 0 when it came,
+ * else 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,11 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-static bool ready(const char *state)
+static bool says(const char *state, const char *wanted)
 {
 	for (const char *p = state; p; p = strchr(p, '\n')) {
 		p += *p == '\n';
-		if (!strncmp(p, "READY=1", 7))
+		if (!strncmp(p, wanted, strlen(wanted)))
 			return true;
 	}
 	return false;
@@ -24,8 +25,8 @@ int main(int argc, char **argv)
 	char state[1024];
 	int fd;
 
-	if (argc != 3 || strlen(argv[1]) >= sizeof(sun.sun_path)) {
-		fprintf(stderr, "usage: notify SOCKET SECONDS\n");
+	if (argc < 3 || argc > 4 || strlen(argv[1]) >= sizeof(sun.sun_path)) {
+		fprintf(stderr, "usage: notify SOCKET SECONDS [STATE]\n");
 		return 2;
 	}
 	strcpy(sun.sun_path, argv[1]);
@@ -42,7 +43,7 @@ int main(int argc, char **argv)
 		if (n < 0)
 			return 1;
 		state[n] = 0;
-		if (ready(state))
+		if (says(state, argc > 3 ? argv[3] : "READY=1"))
 			return 0;
 	}
 }

@@ -132,4 +132,10 @@ sysctls "$GATEWAY" net.mptcp.enabled=0
 output=$(on "$GATEWAY" timeout 20 "$BUILD/mpgated" -c "$TMP/gw.yaml" 2>&1)
 is $? 1 "without MPTCP the daemon does not start"
 like "$output" "net.mptcp.enabled" "and says what to set"
+sysctls "$GATEWAY" net.mptcp.enabled=1
+
+# A service manager that wants to hear that all is well (WatchdogSec=).
+DAEMON_BY=(env WATCHDOG_USEC=60000000)
+check "the gateway starts under a watchdog" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+check "which hears of it" "$TOOLS/notify" "$TMP/gw.notify" $((20 * ${MPG_SLOW:-1})) WATCHDOG=1
 done_testing

@@ -74,6 +74,8 @@ static void clock_due(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
 
+	if (getenv("WATCHDOG_USEC"))
+		notify("WATCHDOG=1");
 	sync_clock(s);
 	datapath_sweep_flows(s->dp);
 	watchdog_check(s);
