@@ -79,14 +79,23 @@ void host_check(struct supervisor *s)
 		links_serve_hosts(s, false);
 }
 
+/* By a file system that is read-only here, or since root may write to the root group (0555) by CAP_DAC_OVERRIDE only.
+ */
+static bool is_forbidden(int ret)
+{
+	return ret == -EROFS || ret == -EACCES;
+}
+
 int host_run(struct supervisor *s, pid_t pid, char *group, size_t size)
 {
+	bool forbidden = false;
 	int ret = 0;
 
 	*group = '\0';
 	if (s->run_fd < 0) {
 		ret = cgroup_open(CGROUP_RUN, s->cfg->instance, true);
 		s->run_fd = ret;
+		forbidden = is_forbidden(ret);
 		/* Said again with the group, also where all are carried. */
 		if (ret >= 0)
 			ret = set_hosts(s, wanted(s));
@@ -95,9 +104,11 @@ int host_run(struct supervisor *s, pid_t pid, char *group, size_t size)
 			s->run_fd = -1;
 		}
 	}
-	if (ret >= 0)
+	if (ret >= 0) {
 		ret = cgroup_add(s->run_fd, pid);
-	if (ret == -EROFS)
+		forbidden = is_forbidden(ret);
+	}
+	if (forbidden)
 		ret = cgroup_path(CGROUP_RUN, s->cfg->instance, group, size);
 	if (ret < 0)
 		log_error("run, process %d: %s", (int)pid, strerror(-ret));
