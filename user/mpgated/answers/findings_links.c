@@ -43,22 +43,34 @@ static const struct {
 	[WHY_UNKNOWN] = { "no-answer", "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
 };
 
+/* The interfaces that there are. From /proc, since the kernel takes no lock of links for that. */
+static void list_interfaces(char *text, size_t size)
+{
+	FILE *f = fopen("/proc/self/net/dev", "re");
+	char line[512], name[IF_NAMESIZE + 1];
+	size_t len = 0;
+
+	text[0] = '\0';
+	while (f && len < size && fgets(line, sizeof(line), f)) {
+		/* Two lines of titles have no name. */
+		if (sscanf(line, " %16[^: |]:", name) != 1 || !strchr(line, ':') || !strcmp(name, "lo") ||
+		    !strncmp(name, "mpgate", 6))
+			continue;
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", name);
+	}
+	if (f)
+		fclose(f);
+}
+
 static void add_absent(const struct cfg_link *c, struct findings *all)
 {
 	struct finding *f = finding_add(all, c->role == CFG_LAN ? SEVERITY_ERROR : SEVERITY_WARNING, "link-absent",
 					"link %s", c->name);
-	struct if_nameindex *names = if_nameindex();
-	char text[FINDING_TEXT / 2] = "";
-	size_t len = 0;
+	char names[FINDING_TEXT / 2];
 
-	for (unsigned i = 0; names && names[i].if_index && len < sizeof(text); i++)
-		if (strcmp(names[i].if_name, "lo") != 0 && strncmp(names[i].if_name, "mpgate", 6) != 0)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
-						names[i].if_name);
-	if (names)
-		if_freenameindex(names);
+	list_interfaces(names, sizeof(names));
 	finding_text(f, "absent: this machine has no interface of that name; it is used as soon as it appears");
-	finding_remedy(f, "is the name right? There are: %s", *text ? text : "none");
+	finding_remedy(f, "is the name right? There are: %s", *names ? names : "none");
 }
 
 /* Programs could not be attached, or not yet. */

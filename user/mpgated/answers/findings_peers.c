@@ -109,7 +109,7 @@ static void look_at_past(const struct supervisor *s, const struct peer *p, struc
 
 	if (!p->past_error[0] || age_s(s, p->erred) > LATELY_S)
 		return;
-	f = add(all, p, strstr(p->past_error, "not authorized") ? SEVERITY_WARNING : SEVERITY_NOTE, "peer-error", true);
+	f = add(all, p, strstr(p->past_error, "allow-") ? SEVERITY_WARNING : SEVERITY_NOTE, "peer-error", true);
 	finding_text(f, "up, but %u s ago: %s", age_s(s, p->erred), p->past_error);
 	finding_remedy(f, "%s",
 		       strstr(p->past_error, "allow-to")

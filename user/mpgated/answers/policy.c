@@ -78,12 +78,10 @@ static void add_note(const struct supervisor *s, int link, bool host, const stru
 			      "of this machine's own connections only those that mpgatectl run began are carried");
 	else if (!host && carried && !paths_way_to(&t->saddr, &back) &&
 		 back != paths_get(s->paths, (unsigned)link)->ifindex) {
-		snprintf(text, sizeof(text),
-			 "replies to %s would not leave by %s but %s%s: such a client waits in vain; does the link "
-			 "have an "
-			 "address, or a route to it?",
-			 addr, s->cfg->links[link].name, back ? "by " : "have ",
-			 back ? paths_link_name(back, name) : "no route");
+		snprintf(
+			text, sizeof(text),
+			"replies to %s have no route by %s (%s): such a client waits in vain; give the link an address",
+			addr, s->cfg->links[link].name, back ? paths_link_name(back, name) : "none at all");
 		json_set_text(o, "note", text);
 	}
 }
