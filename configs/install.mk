@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make install, uninstall: below DESTDIR; PREFIX, and UNITDIR for systemd's unit, as configure scripts have them.
+# make install, uninstall: below DESTDIR; PREFIX, and UNITDIR for systemd's unit, as configure scripts have them;
+# ZSH_COMPLETION: where zsh looks.
 # make deb: Debian packages in $(BUILD)/deb, from what git knows of the tree, with configs/debian as debian/.
 # make deb-check: tests/deb.sh.
 
@@ -10,6 +11,8 @@ INSTALL ?= install
 SHARE := $(PREFIX)/share
 EXAMPLES := $(SHARE)/doc/mpgate/examples
 COMPLETION := $(SHARE)/bash-completion/completions
+ZSH_COMPLETION ?= $(SHARE)/zsh/site-functions
+FISH_COMPLETION := $(SHARE)/fish/vendor_completions.d
 VERSION := $(shell sed -n 's/.*MPGATE_VERSION "\(.*\)"/\1/p' user/lib/version.h)
 
 .PHONY: install uninstall deb deb-check
@@ -26,6 +29,8 @@ install: all
 	$(INSTALL) -D -m 644 configs/mpgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mpgate.conf
 	$(INSTALL) -D -m 644 configs/mpgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mpgate.conf
 	$(INSTALL) -m 644 configs/mpgatectl.bash-completion $(DESTDIR)$(COMPLETION)/mpgatectl
+	$(INSTALL) -D -m 644 configs/mpgatectl.zsh-completion $(DESTDIR)$(ZSH_COMPLETION)/_mpgatectl
+	$(INSTALL) -D -m 644 configs/mpgatectl.fish-completion $(DESTDIR)$(FISH_COMPLETION)/mpgatectl.fish
 	sed 's,/usr/sbin/,$(PREFIX)/sbin/,' configs/mpgated@.service >$(DESTDIR)$(UNITDIR)/mpgated@.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/mpgated@.service
 
@@ -34,7 +39,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/mpgated sbin/mpgatectl lib/sysusers.d/mpgate.conf lib/tmpfiles.d/mpgate.conf) \
 		$(patsubst docs/%,$(DESTDIR)$(SHARE)/man/man8/%,$(wildcard docs/*.8)) \
 		$(patsubst docs/%,$(DESTDIR)$(SHARE)/man/man5/%,$(wildcard docs/*.5)) \
-		$(DESTDIR)$(COMPLETION)/mpgatectl $(DESTDIR)$(UNITDIR)/mpgated@.service
+		$(addprefix $(DESTDIR),$(COMPLETION)/mpgatectl $(ZSH_COMPLETION)/_mpgatectl $(FISH_COMPLETION)/mpgatectl.fish) \
+		$(DESTDIR)$(UNITDIR)/mpgated@.service
 	rm -rf $(DESTDIR)$(EXAMPLES)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SHARE)/doc/mpgate $(DESTDIR)/etc/mpgate
 

@@ -39,6 +39,7 @@ installed() { (cd "$TMP/root" && find . ! -type d | sort); }
 check "it is installed" make_ BUILD="$BUILD" install DESTDIR="$TMP/root" PREFIX=/opt/mpgate
 for file in sbin/mpgated sbin/mpgatectl share/man/man{8/mpgated.8,8/mpgatectl.8,5/mpgate.conf.5} lib/sysusers.d/mpgate.conf \
 	lib/tmpfiles.d/mpgate.conf lib/systemd/system/mpgated@.service share/bash-completion/completions/mpgatectl \
+	share/zsh/site-functions/_mpgatectl share/fish/vendor_completions.d/mpgatectl.fish \
 	share/doc/mpgate/examples/{gateway.yaml,dhcp/udhcpc,wireshark/mpgate-convert.lua}; do
 	check "there is $file" test -s "$TMP/root/opt/mpgate/$file"
 done
