@@ -196,7 +196,7 @@ for f in 4 6; do
 	stop "$COLLECTOR"
 done
 
-# The process that logs is a user of its own or nobody, and one that dies is replaced; what was written down meanwhile is not lost.
+# The process that logs has no rights, and one that dies is replaced; what was written down meanwhile is not lost.
 check "a file again" logs "file: maps.log"
 : >"$MAPS"
 logger() { pgrep -P "${DAEMON[hub]}" -f "mapping-log"; }

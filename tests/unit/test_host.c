@@ -13,7 +13,9 @@
 
 static char steps[256];
 static const char *failing; /* the step that fails */
+static int error = -EIO; /* what a step that fails gives */
 static bool left; /* a group of `run` is there from an earlier daemon */
+static bool empty; /* with nobody in it */
 static pid_t moved;
 static struct supervisor *s;
 static struct config cfg = { .instance = (char[]){ "a" } };
@@ -21,7 +23,7 @@ static struct config cfg = { .instance = (char[]){ "a" } };
 static int step(const char *what)
 {
 	strcat(strcat(steps, what), " ");
-	return failing && !strcmp(failing, what) ? -EIO : 0;
+	return failing && !strcmp(failing, what) ? error : 0;
 }
 
 int cgroup_open(enum cgroup_name which, const char *instance, bool make)
@@ -30,8 +32,21 @@ int cgroup_open(enum cgroup_name which, const char *instance, bool make)
 	if (which == CGROUP_RUN && !make && !left)
 		return -ENOENT;
 	if (step(which == CGROUP_RUN ? "group" : "root"))
-		return -EIO;
+		return error;
 	return dup(0);
+}
+
+int cgroup_path(enum cgroup_name which, const char *instance, char *out, size_t size)
+{
+	CU_ASSERT_EQUAL(which, CGROUP_RUN);
+	snprintf(out, size, "/groups/%s.run", instance);
+	return 0;
+}
+
+bool cgroup_has_processes(int fd)
+{
+	CU_ASSERT(fd >= 0);
+	return !empty;
 }
 
 int cgroup_add(int fd, pid_t pid)
@@ -126,15 +141,21 @@ static void test_all(void)
 	end();
 }
 
+static char group[64]; /* where run() was told to go */
+static int run(pid_t pid)
+{
+	return host_run(s, pid, group, sizeof(group));
+}
+
 static void test_run(void)
 {
 	begin(false);
 	host_settle(s);
 	expect("");
-	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	CU_ASSERT_EQUAL(run(11), 0);
 	expect("group rule on root run add ");
 	CU_ASSERT_EQUAL(moved, 11);
-	CU_ASSERT_EQUAL(host_run(s, 12), 0);
+	CU_ASSERT_EQUAL(run(12), 0);
 	expect("add ");
 	cfg.host = true;
 	host_settle(s);
@@ -153,7 +174,7 @@ static void test_run_beside_all(void)
 	begin(true);
 	host_settle(s);
 	expect("rule on root all ");
-	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	CU_ASSERT_EQUAL(run(11), 0);
 	expect("group rule on root all add ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_ALL);
 	end();
@@ -167,6 +188,47 @@ static void test_left_by_another(void)
 	expect("group rule on root run ");
 	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_RUN);
 	end();
+}
+
+/* What one left that might not remove it: nobody is in there. */
+static void test_left_empty(void)
+{
+	begin(false);
+	left = empty = true;
+	host_settle(s);
+	expect("group remove ");
+	CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+	empty = false;
+	end();
+}
+
+/* A daemon that may not make the group, or not move a process into it, says where it is. */
+static void test_forbidden(void)
+{
+	static const int errors[] = { -EROFS, -EACCES };
+
+	for (unsigned i = 0; i < 2; i++) {
+		begin(false);
+		error = errors[i];
+		failing = "group";
+		CU_ASSERT_EQUAL(run(11), 0);
+		expect("group ");
+		CU_ASSERT_STRING_EQUAL(group, "/groups/a.run");
+		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
+		/* Its caller has made and entered it. */
+		failing = "add";
+		CU_ASSERT_EQUAL(run(11), 0);
+		expect("group rule on root run add ");
+		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_RUN);
+		end();
+		/* What the kernel refuses is no matter of the group. */
+		begin(false);
+		failing = "run";
+		CU_ASSERT_EQUAL(run(11), errors[i]);
+		CU_ASSERT_STRING_EQUAL(group, "");
+		error = -EIO;
+		end();
+	}
 }
 
 static void test_failures(void)
@@ -186,7 +248,7 @@ static void test_failures(void)
 		host_settle(s);
 		expect(cases[i].settle);
 		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
-		CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+		CU_ASSERT_EQUAL(run(11), -EIO);
 		expect(cases[i].run);
 		CU_ASSERT_EQUAL(s->hosts, MPGATE_HOSTS_NONE);
 		/* It is tried again. */
@@ -197,10 +259,10 @@ static void test_failures(void)
 	}
 	begin(false);
 	failing = "group";
-	CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+	CU_ASSERT_EQUAL(run(11), -EIO);
 	expect("group ");
 	failing = "add";
-	CU_ASSERT_EQUAL(host_run(s, 11), -EIO);
+	CU_ASSERT_EQUAL(run(11), -EIO);
 	expect("group rule on root run add ");
 	end();
 }
@@ -225,12 +287,12 @@ static void test_late(void)
 
 	begin(false);
 	s->links.job.running = true;
-	CU_ASSERT_EQUAL(host_run(s, 11), -EINPROGRESS);
+	CU_ASSERT_EQUAL(run(11), -EINPROGRESS);
 	expect("group rule late remove ");
 	s->links.job.running = false;
 	host_check(s);
 	expect("off ");
-	CU_ASSERT_EQUAL(host_run(s, 11), 0);
+	CU_ASSERT_EQUAL(run(11), 0);
 	expect("group rule on root run add ");
 	end();
 }
@@ -242,6 +304,8 @@ int main(void)
 		{ "run", test_run },
 		{ "run beside all", test_run_beside_all },
 		{ "left by another", test_left_by_another },
+		{ "a group with nobody in it", test_left_empty },
+		{ "a group that the daemon may not write to", test_forbidden },
 		{ "failures", test_failures },
 		{ "late", test_late },
 		CU_TEST_INFO_NULL,
