@@ -106,12 +106,17 @@ sysctls "$GATEWAY" net.mptcp.enabled=0
 check "mptcp-off" says gw mptcp-off "sysctl -w net.mptcp.enabled=1"
 sysctls "$GATEWAY" net.mptcp.enabled=1
 ip -n "$GATEWAY" addr add 10.60.20.9/24 dev wan1
-sysctls "$GATEWAY" net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1
-check "rp-filter: somebody made it strict" says gw rp-filter "net.ipv4.conf.wan0.rp_filter"
+# What the daemon sets back is asked for right after it was changed.
+changed() { # SYSCTL=VALUE... -- NAME TEXT
+	local list=()
+	while [ "$1" != -- ]; do list+=("$1") && shift; done
+	sysctls "$GATEWAY" "${list[@]}" && says gw "$2" "$3"
+}
+check "rp-filter: somebody made it strict" wait_for 20 \
+	changed net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1 -- rp-filter net.ipv4.conf.wan0.rp_filter
 sysctls "$GATEWAY" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan0.rp_filter=2
 if on "$GATEWAY" sysctl -n net.mptcp.blackhole_timeout >"$TMP/blackhole" 2>&1; then
-	sysctls "$GATEWAY" net.mptcp.blackhole_timeout=3600
-	check "blackhole: somebody turned it on" says gw blackhole "sets it to 0"
+	check "blackhole: somebody turned it on" wait_for 20 changed net.mptcp.blackhole_timeout=3600 -- blackhole "sets it to 0"
 	sysctls "$GATEWAY" net.mptcp.blackhole_timeout=0
 else
 	skip "blackhole" "this kernel has no such detection"
@@ -178,5 +183,7 @@ load conn "$SERVER4" 7001 >"$TMP/conn.out" # it is found out
 check "peer-down: nobody listens" wait_for 40 says gw peer-down "does mpgated run there"
 ctl gw doctor >"$TMP/doctor.out"
 like "$(head -n 1 "$TMP/doctor.out")" "error" "the worst comes first"
-is "$(awk 'length > 80' "$TMP/doctor.out")" "" "and it fits 80 columns"
+script -qec "stty cols 80; env -u COLUMNS $CTL -i ${MPG_PREFIX}gw doctor" /dev/null </dev/null | tr -d '\r' >"$TMP/doctor.out"
+is "$(awk 'length > 80' "$TMP/doctor.out")" "" "and it fits a terminal of 80 columns"
+check "without a word less" grep -q "^do  " "$TMP/doctor.out"
 done_testing
