@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lib/log.h>
@@ -81,11 +82,21 @@ static void test_lines(void)
 	free(big);
 }
 
-/* Whether the text is a line with the time before that. */
+/* Whether the text is a line with the time before that: today's, or of the second before now. */
 static bool is_timed(const char *line, const char *rest)
 {
 	static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ ";
+	char today[2][11];
+	time_t now = time(NULL);
 	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		time_t at = now - (time_t)i;
+
+		strftime(today[i], sizeof(today[i]), "%Y-%m-%d", gmtime(&at));
+	}
+	if (strncmp(line, today[0], 10) != 0 && strncmp(line, today[1], 10) != 0)
+		return false;
 
 	for (i = 0; form[i]; i++)
 		if (form[i] == 'd' ? line[i] < '0' || line[i] > '9' : line[i] != form[i])

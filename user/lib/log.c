@@ -55,8 +55,6 @@ void log_setup(const char *who, enum log_level max)
 	if (journal >= 0)
 		close(journal);
 	journal = levels ? open_journal() : -1;
-	/* Or the first time stamp would open a file, which workers must not. */
-	tzset();
 }
 
 /* Or whoever is to read it stands still. Where that cannot be told the write tells. */
@@ -67,20 +65,41 @@ static bool takes_more(void)
 	return poll(&p, 1, 0) != 0;
 }
 
+/*
+ * UTC. Not by gmtime_r(): it takes a lock, and reads a file at first, and what is told of a fault is told in a signal's
+ * handler. Years begin in March here, so that a leap day is the last of one; the day 0 is that of the year 0.
+ */
+static int print_time(char *buf, size_t size)
+{
+	unsigned days, era, year, day, month;
+	struct timespec now;
+	unsigned second;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	second = (unsigned)(now.tv_sec % 86400);
+	days = (unsigned)(now.tv_sec / 86400) + 719468;
+	era = days / 146097; /* of 400 years */
+	day = days % 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	month = month < 10 ? month + 3 : month - 9;
+	return snprintf(buf, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03ldZ", era * 400 + year + (month <= 2), month,
+			day + 1, second / 3600, second / 60 % 60, second % 60, now.tv_nsec / 1000000);
+}
+
 /* What stands before the text: its length, or 0. */
 static int print_head(char *buf, size_t size, enum log_level level)
 {
 	static const char *const names[] = { [LOG_LEVEL_ERROR] = "error: ", [LOG_LEVEL_WARN] = "warning: " };
 	const char *name = level <= LOG_LEVEL_WARN ? names[level] : "";
-	struct timespec now;
-	struct tm tm;
+	int n;
 
 	if (levels)
 		return snprintf(buf, size, "<%d>%s: ", level, log_who);
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	return snprintf(buf, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s: %s", tm.tm_year + 1900, tm.tm_mon + 1,
-			tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000, log_who, name);
+	n = print_time(buf, size);
+	return n + snprintf(buf + n, size - (size_t)n, " %s: %s", log_who, name);
 }
 
 /* A field a line (the journal's native protocol), so the text has no line breaks. False: it has not taken it. */

@@ -29,26 +29,27 @@
 #define VIEW(note, ...) { (const struct section[]){ __VA_ARGS__, { NULL, NULL, NULL, NULL, false, false } }, note }
 /* clang-format on */
 
-static const struct view status_view = VIEW(
-	NULL,
-	LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
-	      AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
-	      PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
-	      PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
-	      PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"), PLAIN("peers unknown", "peers.unknown"),
-	      PLAIN("peers passive", "peers.passive"), PLAIN("takes Convert", "convert.listening"),
-	      PLAIN("  port", "convert.port"), PLAIN("  other ports", "convert.ports"),
-	      PLAIN("  waits for", "convert.waiting"), PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
-	TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
-	      PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
-	TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
-	      SPARE(PLAIN, "INDEX", "ifindex"), PLAIN("UP", "up"), SPARE(PLAIN, "STEER", "steer"),
-	      SPARE(PLAIN, "GUARD", "guard"), SPARE(PLAIN, "GATE", "gate"), PLAIN("ADDRESSES", "addresses"),
-	      PLAIN("NOTE", "note")),
-	TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("WHY", "why"),
-	      PLAIN("INSTEAD", "degraded")),
-	TABLE_IF_ANY("What is wrong (mpgatectl doctor says what to do)", "findings", PLAIN("SEVERITY", "severity"),
-		     PLAIN("ABOUT", "subject"), PLAIN("WHAT", "text")));
+static const struct view status_view =
+	VIEW(NULL,
+	     LINES(PLAIN("instance", "instance"), PLAIN("version", "version"), PLAIN("pid", "pid"),
+		   AGE("up for", "uptime_s"), PLAIN("configuration", "config"), PLAIN("own connections", "host"),
+		   PLAIN("policy", "policy.generation"), PLAIN("  rules", "policy.rules"),
+		   PLAIN("  prefixes", "policy.prefixes"), TIME("  loaded", "policy.loaded_at"),
+		   PLAIN("peers up", "peers.up"), PLAIN("peers down", "peers.down"),
+		   PLAIN("peers unknown", "peers.unknown"), PLAIN("peers passive", "peers.passive"),
+		   PLAIN("takes Convert", "convert.listening"), PLAIN("  port", "convert.port"),
+		   PLAIN("  other ports", "convert.ports"), PLAIN("  waits for", "convert.waiting"),
+		   PLAIN("  accept", "convert.accept"), PLAIN("  draining", "convert.draining")),
+	     TABLE("workers", PLAIN("WORKER", "index"), PLAIN("PID", "pid"), PLAIN("CONNECTIONS", "connections"),
+		   PLAIN("ACCEPTED", "accepted"), PLAIN("RESTARTS", "restarts"), PLAIN("KILLED", "killed")),
+	     TABLE("links", PLAIN("LINK", "name"), PLAIN("ROLE", "role"), PLAIN("PATH", "path"),
+		   SPARE(PLAIN, "INDEX", "ifindex"), PLAIN("UP", "up"), SPARE(PLAIN, "STEER", "steer"),
+		   SPARE(PLAIN, "GUARD", "guard"), SPARE(PLAIN, "GATE", "gate"), PLAIN("ADDRESSES", "addresses"),
+		   PLAIN("NOTE", "note")),
+	     TABLE("features", PLAIN("FEATURE", "name"), PLAIN("WORKS", "works"), PLAIN("WHY", "why"),
+		   PLAIN("INSTEAD", "degraded")),
+	     TABLE_IF_ANY("What is wrong (mpgatectl doctor says what to do)", "findings", PLAIN("SEVERITY", "severity"),
+			  PLAIN("ABOUT", "subject"), PLAIN("WHAT", "text")));
 
 static const struct view doctor_view =
 	VIEW("there are more findings than are shown",
