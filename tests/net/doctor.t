@@ -40,6 +40,8 @@ check "which say so" grep -q "nothing is wrong" "$TMP/doctor.out"
 check "a connection" load -n 1000 echo "$SERVER4" 7001
 counted_bytes() { [ "$(gateway .bytes_up)" -ge 1000 ] && [ "$(gateway .bytes_down)" -ge 1000 ]; }
 check "the hub knows when it saw its gateway" [ "$(gateway .seen_s)" -lt 60 ]
+is "$(ctl hub --json peers list | jq -r '.peers[0] | "\(.transport) \(.syn_data)"')" "null null" \
+	"what is never known of it is not shown"
 like "$(gateway .address)" '^(10\.60\.[12]0\.2|fd60:[12]0::2)$' "and where"
 check "and its bytes" wait_for 5 counted_bytes
 

@@ -161,8 +161,11 @@ json_t *method_peers(void *arg, const json_t *parameters, const char **error, ch
 			      !config_dials(&s->cfg->peers[i]) && !p->left_out ? "passive"
 			      : p->silent				       ? "silent"
 									       : peer_states[p->state]);
-		json_set_text(o, "transport", transport(&p->health));
-		json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
+		/* Of who dials us neither will ever be known. */
+		if (config_dials(&s->cfg->peers[i]) || p->left_out) {
+			json_set_text(o, "transport", transport(&p->health));
+			json_set_text(o, "syn_data", syn_data_name(s->shm->peers[p->slot].syn_data));
+		}
 		json_set_int(o, "fallbacks", s->shm->peers[p->slot].fallbacks);
 		add_error(s, p, o);
 		add_origin(s, p, &s->cfg->peers[i], o);
