@@ -59,8 +59,10 @@ ip -n "$GATEWAY" -6 route del default dev wan1
 everywhere gw no-gateway "path b (wan1)"
 like "$(ctl gw paths list)" "no gateway known" "no-gateway: paths list says so"
 check "no-gateway: the remedy is a route" says gw no-gateway "ip route add default via"
+like "$(ctl gw paths list)" "b +wan1 +- +- +- +-" "no-gateway: nor is there a route"
 net_use 0
 check "no-gateway: is over" wait_for 20 silent gw no-gateway
+like "$(ctl gw paths list)" "b +wan1 +10.60.20.1 +table main +fd60:20::1 +table main" "no-gateway: paths list has gateway and route"
 
 sed -i 's/^peers:/  - { name: wan7, role: path, path: c }\n&/' "$TMP/gw.yaml"
 check "a link that is not there: reload" ctl gw reload
