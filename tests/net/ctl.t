@@ -175,7 +175,7 @@ shows "s sorts by something else" "by down"
 tm send-keys s s s
 shows "and again" "by client"
 tm send-keys Down Enter
-shows "Enter opens a flow" "^subflows +2"
+shows "Enter opens a flow" "^subflows +[12]"
 tm send-keys Enter
 shows "and again closes it" "^CLIENT +SERVER"
 tm resize-window -x 60 -y 12
