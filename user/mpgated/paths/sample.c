@@ -237,6 +237,12 @@ void sample_take(struct path_set *p)
 	end(p, rtt, &counted, now);
 }
 
+void sample_forget(struct sampler *s)
+{
+	if (s->known.n > FEW)
+		nl_list_free(&s->known);
+}
+
 void sample_free(struct sampler *s)
 {
 	nl_list_free(&s->before);

@@ -32,6 +32,8 @@ struct path_set;
 
 /* In jobs. */
 void sample_take(struct path_set *p);
+/* Behind all that looks at sampler.known: many are listed anew each time, and need not be kept meanwhile. */
+void sample_forget(struct sampler *s);
 void sample_free(struct sampler *s);
 
 #endif

@@ -102,6 +102,7 @@ static void work(void *arg)
 	if (p->todo & TODO_SAMPLE) {
 		sample_take(p);
 		idle_look(p);
+		sample_forget(&p->sampler);
 	}
 	if (p->todo & TODO_OTHERS) {
 		sysctl_hold(&p->originals, BLACKHOLE_SYSCTL);
