@@ -26,6 +26,7 @@ install: all
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(EXAMPLES) configs/*.yaml
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(EXAMPLES)/dhcp configs/dhcp/*
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(EXAMPLES)/wireshark configs/wireshark/*
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(EXAMPLES)/prometheus configs/prometheus/*
 	$(INSTALL) -D -m 644 configs/mpgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mpgate.conf
 	$(INSTALL) -D -m 644 configs/mpgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mpgate.conf
 	$(INSTALL) -m 644 configs/mpgatectl.bash-completion $(DESTDIR)$(COMPLETION)/mpgatectl
