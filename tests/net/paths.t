@@ -160,7 +160,6 @@ eventually "a sysctl that somebody has changed is set again" checked
 check "and that is told" grep -q 'sysctl net/ipv4/tcp_fastopen was changed by somebody' "$DIR/log"
 check "initial state of a lan link is told" event '^link 0 lan0 present up l2 10.61.9.1 fd61:9::1 ids 0 0'
 check "initial state of a path is told" event '^link 2 wan1 present up l2 10.61.1.2 fd61:1::2 ids 104 105'
-check "forwarding that is off is warned of" grep -q 'ip_forward is 0' "$DIR/log"
 is "$(events wan0)" 1 "one event for a link that has not changed"
 kill -USR1 "$PID"
 eventually "local addresses, IPv4" event '^local 10.61.9.1$'
