@@ -11,6 +11,8 @@
 GATEWAY_MORE='host: true'
 stage
 GW=${MPG_PREFIX}gw
+# Of scenarios before, which killed daemons of these names in namespaces that are gone.
+grep -lxE "instance ${MPG_PREFIX}(gw|hub)" /run/mpgate/net-* 2>/dev/null | xargs -r rm
 sed -i 's/name: net0, role: path/&, guard: xdp-generic/' "$TMP/hub.yaml"
 
 # state NAMESPACE INSTANCE: all that a daemon sets there. Two sysctls change by themselves.
