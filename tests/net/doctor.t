@@ -120,7 +120,7 @@ check "rp-filter: somebody made it strict" wait_for 20 \
 	changed net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1 -- rp-filter net.ipv4.conf.wan0.rp_filter
 sysctls "$GATEWAY" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan0.rp_filter=2
 if on "$GATEWAY" sysctl -n net.mptcp.blackhole_timeout >"$TMP/blackhole" 2>&1; then
-	check "blackhole: somebody turned it on" wait_for 20 changed net.mptcp.blackhole_timeout=3600 -- blackhole "sets it to 0"
+	check "blackhole: somebody turned it on" wait_for 20 changed net.mptcp.blackhole_timeout=3600 -- blackhole "as mpgate does at its start"
 	sysctls "$GATEWAY" net.mptcp.blackhole_timeout=0
 else
 	skip "blackhole" "this kernel has no such detection"
