@@ -62,7 +62,7 @@ start() {
 	(exec nsenter --net="/run/netns/$CLIENT" -- "$TOOLS/tcpload" -c "$3" -n "$4" -f "$5" $action "$SERVER_IP" $port) \
 		<"$TMP/in" >"$TMP/$2.out" 2>&1 9>&- &
 	STARTED=$!
-	wait_for 20 begun $port "$3"
+	wait_for 60 begun $port "$3"
 }
 stand_still() {
 	mkfifo "$TMP/in" && exec 9<>"$TMP/in"
@@ -90,7 +90,7 @@ begin() { # down|up
 	stand_still
 	start "$1" many "$READERS" "$BYTES" "${!client}" || return
 	many=$STARTED
-	wait_for 20 quiet
+	wait_for 40 quiet
 }
 
 # goes_on down|up: bulk of another client keeps its rate beside them. What else the machine does takes from a rate and adds
