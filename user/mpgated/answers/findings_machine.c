@@ -95,8 +95,9 @@ static void look_at_mptcp(const struct supervisor *s, struct findings *all)
 		f = finding_add(all, SEVERITY_WARNING, "blackhole", "net.mptcp.blackhole_timeout");
 		finding_text(f, "%d: after an outage of seconds the kernel would make plain TCP of all new connections",
 			     value);
-		finding_remedy(f, "sysctl -w net.mptcp.blackhole_timeout=0, as mpgate does at its start and at a reload; "
-				  "find out who turned it on");
+		finding_remedy(f,
+			       "sysctl -w net.mptcp.blackhole_timeout=0, as mpgate does at its start and at a reload; "
+			       "find out who turned it on");
 	}
 }
 
