@@ -46,7 +46,7 @@ like "$(gateway .address)" '^(10\.60\.[12]0\.2|fd60:[12]0::2)$' "and where"
 check "and its bytes" wait_for 5 counted_bytes
 
 # What is opened ahead, and says nothing, is listed when it is asked for.
-spawn ahead "$GATEWAY" bash -c "while exec 9<>/dev/tcp/$HUB4/8803; do sleep 2; done"
+spawn ahead "$GATEWAY" bash -c "while exec 9<>/dev/tcp/$HUB4/8803; do read -r <&9; done"
 idle() { ctl hub --json flows list | jq -e '.idle > 0 and all(.flows[]; .state != "header")'; }
 check "an idle connection is counted" wait_for 10 idle
 listed() { ctl hub --json flows list --all | jq -e '.flows[] | select(.state == "header")'; }

@@ -18,24 +18,6 @@
 
 #define PORT_TRIES 16
 
-static struct worker_proc *worker(unsigned i)
-{
-	return &crew.s.workers[i];
-}
-
-/* A worker takes what it starts with; the sizes of the descriptors. How many there are. */
-static unsigned take_start(unsigned i, struct worker_start *m, off_t size[PACKET_FDS])
-{
-	int fds[PACKET_FDS];
-	unsigned n;
-
-	CU_ASSERT_EQUAL_FATAL(packet_receive(crew.proc[i].socket, m, sizeof(*m), fds, PACKET_FDS, &n, MSG_DONTWAIT), 1);
-	for (unsigned k = 0; k < n; k++)
-		size[k] = fd_size(fds[k]);
-	crew.s.shm->workers[i].listeners = m->listeners;
-	return n;
-}
-
 /* Worker i has a message that brings the listener that was opened as the nth. */
 static void hears_listener(unsigned i, int32_t number, unsigned n)
 {
@@ -65,14 +47,14 @@ static void test_listeners(void)
 	CU_ASSERT_EQUAL(listen_open(&crew.s), 0);
 	CU_ASSERT_EQUAL(crew.listeners, 4 * CREW);
 	for (unsigned i = 0; i < CREW; i++) {
-		CU_ASSERT_EQUAL(worker(i)->listener_count, 4);
-		CU_ASSERT_EQUAL(worker(i)->port, crew.listener[4 * i].port);
-		CU_ASSERT_EQUAL(worker(i)->port, crew.listener[4 * i + 1].port);
+		CU_ASSERT_EQUAL(crew_worker(i)->listener_count, 4);
+		CU_ASSERT_EQUAL(crew_worker(i)->port, crew.listener[4 * i].port);
+		CU_ASSERT_EQUAL(crew_worker(i)->port, crew.listener[4 * i + 1].port);
 		for (unsigned k = 0; k < 4; k++) {
 			unsigned n = 4 * i + k;
 			bool convert = k >= 2;
 
-			CU_ASSERT_EQUAL(worker(i)->listeners[k].convert, convert);
+			CU_ASSERT_EQUAL(crew_worker(i)->listeners[k].convert, convert);
 			CU_ASSERT_EQUAL(crew.listener[n].opt.transparent, !convert);
 			CU_ASSERT_EQUAL(crew.listener[n].opt.reuseport, convert);
 			CU_ASSERT_EQUAL(crew.listener[n].opt.fastopen, convert);
@@ -99,9 +81,9 @@ static void test_listeners_at_ports(void)
 	crew.cfg.convert.listening = true;
 	crew.cfg.convert.ports = (struct cfg_ports){ .port = { 443, 80 }, .count = 2 };
 	CU_ASSERT_EQUAL(listen_open(&crew.s), 0);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 8);
+	CU_ASSERT_EQUAL(crew_worker(0)->listener_count, 8);
 	for (unsigned k = 2; k < 8; k++) {
-		CU_ASSERT_TRUE(worker(0)->listeners[k].convert);
+		CU_ASSERT_TRUE(crew_worker(0)->listeners[k].convert);
 		CU_ASSERT_EQUAL(crew.listener[k].port, htons(ports[k / 2 - 1]));
 		CU_ASSERT_EQUAL(addr_is_v4(&crew.listener[k].addr), k % 2 == 0);
 	}
@@ -120,20 +102,20 @@ static void test_listeners_that_come(void)
 	crew.listen_error[2] = crew.listen_error[6] = crew.listen_error[9] = crew.listen_error[10] = EADDRNOTAVAIL;
 	crew.listen_error[11] = EADDRINUSE;
 	CU_ASSERT_EQUAL(crew_start(), 0);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 3);
+	CU_ASSERT_EQUAL(crew_worker(0)->listener_count, 3);
 	CU_ASSERT_FALSE(addr_is_v4(&crew.listener[3].addr));
 	CU_ASSERT_STRING_EQUAL(listen_waits(&crew.s, 0, text, sizeof(text)),
 			       "192.0.2.1:8803 (no interface has that address)");
 	CU_ASSERT_PTR_NULL(listen_waits(&crew.s, 1, text, sizeof(text)));
 	CU_ASSERT_PTR_NULL(listen_waits(&crew.s, 2, text, sizeof(text)));
 	for (unsigned i = 0; i < CREW; i++)
-		take_start(i, &m, sizes);
+		crew_take_start(i, &m, sizes);
 	/* It is there for the first, and gone again for the second; then somebody else has the port. */
 	for (unsigned i = 0; i < 3; i++)
 		workers_listen(&crew.s);
 	CU_ASSERT_EQUAL(crew.listeners, 12);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 4);
-	CU_ASSERT_EQUAL(worker(1)->listener_count, 3);
+	CU_ASSERT_EQUAL(crew_worker(0)->listener_count, 4);
+	CU_ASSERT_EQUAL(crew_worker(1)->listener_count, 3);
 	CU_ASSERT_STRING_EQUAL(listen_waits(&crew.s, 0, text, sizeof(text)), "192.0.2.1:8803 (Address already in use)");
 	hears_no_listener(0);
 	workers_listen(&crew.s);
@@ -149,7 +131,7 @@ static void test_listeners_that_come(void)
 	hears_no_listener(1);
 	crew_ends(1, SIGKILL);
 	loop_pass(0);
-	take_start(1, &m, sizes);
+	crew_take_start(1, &m, sizes);
 	CU_ASSERT_EQUAL(m.listeners, 4);
 	CU_ASSERT_EQUAL(m.convert, 0xc);
 	workers_listen(&crew.s);
@@ -164,9 +146,9 @@ static void test_listeners_that_fail(void)
 	crew.listen_error[1] = EADDRINUSE;
 	crew.listen_error[5] = EAFNOSUPPORT;
 	CU_ASSERT_EQUAL(listen_open(&crew.s), 0);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 2);
-	CU_ASSERT_EQUAL(worker(0)->port, crew.listener[2].port);
-	CU_ASSERT_EQUAL(worker(1)->listener_count, 1); /* IPv4 only */
+	CU_ASSERT_EQUAL(crew_worker(0)->listener_count, 2);
+	CU_ASSERT_EQUAL(crew_worker(0)->port, crew.listener[2].port);
+	CU_ASSERT_EQUAL(crew_worker(1)->listener_count, 1); /* IPv4 only */
 	CU_ASSERT_TRUE(crew_end());
 
 	crew_new();

@@ -21,24 +21,6 @@
 
 static const struct message full = { .type = MSG_FULL, .value = 1 }, not_full = { .type = MSG_FULL };
 
-static struct worker_proc *worker(unsigned i)
-{
-	return &crew.s.workers[i];
-}
-
-/* A worker takes what it starts with; the sizes of the descriptors. How many there are. */
-static unsigned take_start(unsigned i, struct worker_start *m, off_t size[PACKET_FDS])
-{
-	int fds[PACKET_FDS];
-	unsigned n;
-
-	CU_ASSERT_EQUAL_FATAL(packet_receive(crew.proc[i].socket, m, sizeof(*m), fds, PACKET_FDS, &n, MSG_DONTWAIT), 1);
-	for (unsigned k = 0; k < n; k++)
-		size[k] = fd_size(fds[k]);
-	crew.s.shm->workers[i].listeners = m->listeners;
-	return n;
-}
-
 /* Workers that run. */
 static void start(void)
 {
@@ -50,7 +32,7 @@ static void start(void)
 	/* A worker that could cut it short would end us with SIGBUS. */
 	CU_ASSERT_EQUAL(fcntl(crew.s.shm_fd, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	for (unsigned i = 0; i < CREW; i++)
-		take_start(i, &m, size);
+		crew_take_start(i, &m, size);
 }
 
 /* Seconds pass. Workers that are not told to be silent answer each ping. */
@@ -85,13 +67,13 @@ static void test_start(void)
 		CU_ASSERT_EQUAL_FATAL(crew_start(), 0);
 		CU_ASSERT_EQUAL(crew.in_cgroup, FIRST_PID + 1);
 		CU_ASSERT_TRUE(crew.steer[1].alive);
-		CU_ASSERT_EQUAL(crew.steer[1].port, worker(1)->port);
-		CU_ASSERT_EQUAL(take_start(1, &m, size), 7 + synack);
+		CU_ASSERT_EQUAL(crew.steer[1].port, crew_worker(1)->port);
+		CU_ASSERT_EQUAL(crew_take_start(1, &m, size), 7 + synack);
 		CU_ASSERT_EQUAL(m.index, 1);
 		CU_ASSERT_EQUAL(m.listeners, 3);
 		CU_ASSERT_EQUAL(m.convert, 4);
 		CU_ASSERT_EQUAL(m.synack, synack);
-		CU_ASSERT_EQUAL(m.steer_port, worker(1)->port);
+		CU_ASSERT_EQUAL(m.steer_port, crew_worker(1)->port);
 		CU_ASSERT_EQUAL(size[at++], (off_t)shared_size(1));
 		CU_ASSERT_EQUAL(size[at++], SIZE_SNAPSHOT);
 		CU_ASSERT_EQUAL(size[at++], SIZE_FLOWS);
@@ -120,14 +102,14 @@ static void test_rings(void)
 	crew.holds = true;
 	CU_ASSERT_EQUAL_FATAL(crew_start(), 0);
 	for (unsigned i = 0; i < CREW; i++) {
-		CU_ASSERT_EQUAL(take_start(i, &m, size), 4 + 2 + worker(i)->listener_count);
+		CU_ASSERT_EQUAL(crew_take_start(i, &m, size), 4 + 2 + crew_worker(i)->listener_count);
 		CU_ASSERT_EQUAL(m.holds, 1);
 		CU_ASSERT_EQUAL(size[4], SIZE_RING + (off_t)i);
 		CU_ASSERT_EQUAL(size[5], SIZE_HOLD);
 	}
 	crew_ends(0, SIGKILL);
 	loop_pass(1000);
-	take_start(0, &m, size);
+	crew_take_start(0, &m, size);
 	CU_ASSERT_EQUAL(size[4], SIZE_RING + (off_t)CREW);
 	CU_ASSERT_TRUE(crew.steer[0].alive);
 	crew.ring_fails = ENOMEM;
@@ -212,7 +194,7 @@ static void test_reports(void)
 	/* Who lies is killed, and heard no more. */
 	crew_says(0, &(struct message){ .type = MSG_PEER_FAILED, .slot = 4 }, -1);
 	CU_ASSERT_EQUAL(crew.proc[0].killed, 1);
-	CU_ASSERT_EQUAL(loop_watched(worker(0)->child.socket), 0);
+	CU_ASSERT_EQUAL(loop_watched(crew_worker(0)->child.socket), 0);
 	CU_ASSERT_TRUE(crew_end());
 }
 
@@ -224,17 +206,17 @@ static void test_flood(void)
 	start();
 	for (unsigned i = 0; i < 2 * REPORTS_MAX; i++) {
 		CU_ASSERT_EQUAL(message_send(crew.proc[0].socket, &failed, -1), 0);
-		loop_ready(worker(0)->child.socket, 0, UV_READABLE);
+		loop_ready(crew_worker(0)->child.socket, 0, UV_READABLE);
 		if (crew.suspected[0] == REPORTS_MAX)
 			break;
 	}
 	CU_ASSERT_EQUAL(crew.suspected[0], REPORTS_MAX);
 	crew_says(0, &failed, -1);
 	CU_ASSERT_EQUAL(crew.suspected[0], REPORTS_MAX);
-	CU_ASSERT_EQUAL(loop_watched(worker(0)->child.socket), 0);
-	CU_ASSERT_EQUAL(loop_watched(worker(1)->child.socket), UV_READABLE);
+	CU_ASSERT_EQUAL(loop_watched(crew_worker(0)->child.socket), 0);
+	CU_ASSERT_EQUAL(loop_watched(crew_worker(1)->child.socket), UV_READABLE);
 	pass(1, -1);
-	CU_ASSERT_TRUE(loop_ready(worker(0)->child.socket, 0, UV_READABLE));
+	CU_ASSERT_TRUE(loop_ready(crew_worker(0)->child.socket, 0, UV_READABLE));
 	CU_ASSERT_EQUAL(crew.suspected[0], REPORTS_MAX + 1);
 	CU_ASSERT_EQUAL(crew.proc[0].killed, 0);
 	CU_ASSERT_TRUE(crew_end());
@@ -267,12 +249,12 @@ static void test_flows(void)
 	CU_ASSERT_EQUAL(question.type, MSG_FLOWS);
 	answer.slot = question.slot;
 	crew_says(0, &answer, good);
-	CU_ASSERT_FALSE(worker(0)->asked);
+	CU_ASSERT_FALSE(crew_worker(0)->asked);
 	crew_says(0, &(struct message){ .type = MSG_FLOWS, .slot = question.slot }, -1); /* nobody asked again */
-	CU_ASSERT_EQUAL(worker(0)->flow_count, 2);
+	CU_ASSERT_EQUAL(crew_worker(0)->flow_count, 2);
 	answer.slot = question.slot - 1; /* late */
 	crew_says(1, &answer, good);
-	CU_ASSERT_TRUE(worker(1)->asked);
+	CU_ASSERT_TRUE(crew_worker(1)->asked);
 	CU_ASSERT_EQUAL(crew.proc[1].killed, 0);
 	answer.slot = question.slot;
 	crew_says(1, &answer, bad);
@@ -325,18 +307,18 @@ static void test_snapshot_behind(void)
 	off_t size;
 
 	start();
-	while (message_send(worker(0)->child.socket, &ping, -1) == 0)
+	while (message_send(crew_worker(0)->child.socket, &ping, -1) == 0)
 		;
 	workers_update(&crew.s);
-	CU_ASSERT_TRUE(worker(0)->behind);
-	CU_ASSERT_FALSE(worker(1)->behind);
+	CU_ASSERT_TRUE(crew_worker(0)->behind);
+	CU_ASSERT_FALSE(crew_worker(1)->behind);
 	CU_ASSERT_TRUE(crew_hears(1, &m, &size));
 	CU_ASSERT_EQUAL(m.type, MSG_SNAPSHOT);
 	CU_ASSERT_EQUAL(size, SIZE_SNAPSHOT);
 	while (crew_hears(0, &m, &size))
 		CU_ASSERT_EQUAL(m.type, MSG_PING);
 	loop_pass(WATCH_PERIOD_MS);
-	CU_ASSERT_FALSE(worker(0)->behind);
+	CU_ASSERT_FALSE(crew_worker(0)->behind);
 	CU_ASSERT_TRUE(crew_hears(0, &m, &size));
 	CU_ASSERT_EQUAL(m.type, MSG_PING);
 	CU_ASSERT_TRUE(crew_hears(0, &m, &size));
@@ -346,13 +328,13 @@ static void test_snapshot_behind(void)
 	CU_ASSERT_TRUE(crew_hears(0, &m, &size));
 	CU_ASSERT_FALSE(crew_hears(0, &m, &size));
 	/* The next process starts with it. */
-	while (message_send(worker(0)->child.socket, &ping, -1) == 0)
+	while (message_send(crew_worker(0)->child.socket, &ping, -1) == 0)
 		;
 	workers_update(&crew.s);
-	CU_ASSERT_TRUE(worker(0)->behind);
+	CU_ASSERT_TRUE(crew_worker(0)->behind);
 	crew_ends(0, SIGKILL);
 	loop_pass(0);
-	CU_ASSERT_FALSE(worker(0)->behind);
+	CU_ASSERT_FALSE(crew_worker(0)->behind);
 	CU_ASSERT_TRUE(crew_end());
 }
 
@@ -377,11 +359,11 @@ static void test_end(void)
 	CU_ASSERT_TRUE(crew.s.shm->parked[1][2] == 0 && crew.s.shm->parked[0][2] == 3);
 	CU_ASSERT_EQUAL(crew.gone, 1);
 	workers_update(&crew.s); /* the next one starts with that */
-	CU_ASSERT_FALSE(worker(1)->behind);
+	CU_ASSERT_FALSE(crew_worker(1)->behind);
 	loop_pass(0);
 	CU_ASSERT_EQUAL(crew.started, CREW + 1);
 	CU_ASSERT_TRUE(crew.steer[1].alive);
-	CU_ASSERT_EQUAL(take_start(1, &m, size), 6);
+	CU_ASSERT_EQUAL(crew_take_start(1, &m, size), 6);
 	CU_ASSERT_EQUAL(m.index, 1);
 	CU_ASSERT_EQUAL(size[4], SIZE_LISTENERS + 2);
 	CU_ASSERT_EQUAL(size[5], SIZE_LISTENERS + 3);
@@ -413,7 +395,7 @@ static void test_stop(void)
 	CU_ASSERT_EQUAL(crew.proc[1].killed, 1);
 	CU_ASSERT(uv_hrtime() / 1000000 - begun >= TERM_WAIT_MS);
 	CU_ASSERT(uv_hrtime() / 1000000 - begun < TERM_WAIT_MS + 100);
-	CU_ASSERT_EQUAL(worker(0)->listener_count, 0);
+	CU_ASSERT_EQUAL(crew_worker(0)->listener_count, 0);
 	loop_pass(2 * TERM_WAIT_MS);
 	CU_ASSERT_EQUAL(crew.started, CREW);
 	CU_ASSERT_FALSE(crew.steer[0].alive);

@@ -337,3 +337,20 @@ bool crew_hears(unsigned i, struct message *m, off_t *size)
 	*size = ret == 1 && fd >= 0 ? fd_size(fd) : 0;
 	return ret == 1;
 }
+
+struct worker_proc *crew_worker(unsigned i)
+{
+	return &crew.s.workers[i];
+}
+
+unsigned crew_take_start(unsigned i, struct worker_start *m, off_t size[PACKET_FDS])
+{
+	int fds[PACKET_FDS];
+	unsigned n;
+
+	CHECK(packet_receive(crew.proc[i].socket, m, sizeof(*m), fds, PACKET_FDS, &n, MSG_DONTWAIT) == 1);
+	for (unsigned k = 0; k < n; k++)
+		size[k] = fd_size(fds[k]);
+	crew.s.shm->workers[i].listeners = m->listeners;
+	return n;
+}

@@ -8,6 +8,7 @@
 #define TESTS_UNIT_WORKERS_SCRIPT_H
 
 #include <mpgated/ipc/message.h>
+#include <mpgated/ipc/start.h>
 #include <mpgated/net/tcp.h>
 #include <mpgated/supervisor/supervisor.h>
 
@@ -68,6 +69,9 @@ struct crew {
 
 extern struct crew crew;
 
+struct worker_proc *crew_worker(unsigned i);
+/* Worker i takes what it starts with; the sizes of the descriptors. How many there are. */
+unsigned crew_take_start(unsigned i, struct worker_start *m, off_t size[PACKET_FDS]);
 void crew_new(void);
 /* Opens the listeners and starts the workers. 0, or -errno. */
 int crew_start(void);
