@@ -159,7 +159,7 @@ shows() {
 	check "top: $1" wait_for 15 seen "$2"
 	seen "$2" || diag "$(tm capture-pane -p)"
 }
-tm new-session -d -x 80 -y 24 "$CTL -i $GW top; echo left with \$?" \; set-option -g remain-on-exit on
+tm new-session -d -x 80 -y 24 "$CTL -i $GW top; echo left with \$?; read -r _"
 PIDS+=("$(tm display-message -p '#{pid}')")
 shows "the instance, its flows and peers" "^mpgate $GW, up .*flows 3 by rate.*peers 1 up, 0 down"
 shows "all is well" "no peer is down, and all paths are used"
