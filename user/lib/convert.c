@@ -383,6 +383,11 @@ const char *convert_error_name(uint8_t code)
 	}
 }
 
+uint8_t convert_error_detail(const struct convert_msg *m)
+{
+	return m->error_value.len ? m->error_value.data[0] : 0;
+}
+
 const char *convert_error_text(uint8_t code, uint8_t refusal)
 {
 	if (code != CONVERT_E_NOT_AUTHORIZED)

@@ -115,6 +115,8 @@ void convert_put_joins(struct convert_writer *w);
 int convert_end(struct convert_writer *w);
 
 const char *convert_error_name(uint8_t code);
+/* The first byte of the error's value, which Unreachable and Not Authorized have; 0: there is none. */
+uint8_t convert_error_detail(const struct convert_msg *m);
 /* The same with the reason that a Not Authorized tells in its value, for the log of who asked. */
 const char *convert_error_text(uint8_t code, uint8_t refusal);
 

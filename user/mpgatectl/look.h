@@ -21,7 +21,5 @@ void look_free(struct look *l);
  * by their flows; link_out and link_in of paths. Of paths `state` as well, for both families.
  */
 void look_compare(const struct look *before, struct look *now);
-/* What is wrong now, a line each: an array of texts. A new reference. */
-json_t *look_problems(const struct look *l);
 
 #endif

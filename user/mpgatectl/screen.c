@@ -125,12 +125,25 @@ static unsigned count_rows(const json_t *value, const char *array, unsigned most
 	return n ? n + 1 : 0;
 }
 
+/* The worst; doctor has them all. */
+static void put_findings(struct canvas *c, const struct look *l)
+{
+	const json_t *all = json_object_get(l->status, "findings"), *worst = json_array_get(all, 0);
+	char line[SHOW_TEXT] = "nothing is wrong", which[32] = "";
+
+	if (json_array_size(all) > 1)
+		snprintf(which, sizeof(which), "1 of %zu: ", json_array_size(all));
+	if (worst)
+		snprintf(line, sizeof(line), "%s%s: %s", which,
+			 json_string_value(json_object_get(worst, "subject")) ?: "",
+			 json_string_value(json_object_get(worst, "text")) ?: "");
+	put_line(c, worst ? BOLD : "", line, strlen(line));
+}
+
 static void put_head(struct canvas *c, const struct screen *s, const struct look *l)
 {
 	static const struct field up_for = { "", "uptime_s", SHOW_AGE, false };
 	const json_t *peers = json_object_get(l->status, "peers");
-	json_t *problems = look_problems(l);
-	size_t count = json_array_size(problems);
 	char line[SHOW_TEXT], age[SHOW_TEXT];
 
 	snprintf(line, sizeof(line), "mpgate %s, up %s   flows %zu%s by %s   peers %d up, %d down%s%*s",
@@ -141,15 +154,7 @@ static void put_head(struct canvas *c, const struct screen *s, const struct look
 		 (int)json_integer_value(json_object_get(peers, "down")), s->paused ? "   PAUSED" : "", (int)c->columns,
 		 "");
 	put_line(c, BAR, line, strlen(line));
-	if (count > 1)
-		snprintf(line, sizeof(line), "%s (and %zu more)", json_string_value(json_array_get(problems, 0)),
-			 count - 1);
-	else
-		snprintf(line, sizeof(line), "%s",
-			 count ? json_string_value(json_array_get(problems, 0))
-			       : "no peer is down, and all paths are used");
-	put_line(c, count ? BOLD : "", line, strlen(line));
-	json_decref(problems);
+	put_findings(c, l);
 }
 
 static void put_flows(struct canvas *c, struct screen *s, const struct look *l)

@@ -150,8 +150,7 @@ static bool take_answer(struct probe *b)
 	}
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE && !is_stale(b, &m)) {
-		snprintf(why, sizeof(why), "it says: %s",
-			 convert_error_text(m.error, m.error_value.len ? m.error_value.data[0] : 0));
+		snprintf(why, sizeof(why), "it says: %s", convert_error_text(m.error, convert_error_detail(&m)));
 		end(b, &(struct health_result){ .error = why, .answers = true });
 		return true;
 	}

@@ -117,16 +117,10 @@ static void answer_verdict(struct conn *c, const struct convert_msg *m)
 		c->held->verdict = VERDICT_REFUSE;
 	} else if (m->error == CONVERT_E_UNREACHABLE) {
 		c->held->verdict = VERDICT_UNREACHABLE;
-		c->held->code = m->error_value.len ? m->error_value.data[0] : 0;
+		c->held->code = convert_error_detail(m);
 	} else if (m->error == CONVERT_E_NETWORK) {
 		c->held->verdict = VERDICT_SILENT;
 	}
-}
-
-/* What it says besides its code; of more than a byte that is no reason. */
-static uint8_t refusal(const struct convert_msg *m)
-{
-	return m->error_value.len ? m->error_value.data[0] : 0;
 }
 
 static void answer_exceeded(struct worker *w, struct conn *c)
@@ -176,8 +170,8 @@ static void answer_error(struct worker *w, struct conn *c, const struct convert_
 	if (c->held)
 		answer_verdict(c, m);
 	if (m->error == CONVERT_E_NOT_AUTHORIZED)
-		report_peer_refused(w, c->request.slot, m->error, refusal(m));
-	report_note(w, c, "the peer says: %s", convert_error_text(m->error, refusal(m)));
+		report_peer_refused(w, c->request.slot, m->error, convert_error_detail(m));
+	report_note(w, c, "the peer says: %s", convert_error_text(m->error, convert_error_detail(m)));
 	conn_close(w, c, true);
 }
 

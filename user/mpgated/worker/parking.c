@@ -123,7 +123,7 @@ static void answer(struct worker *w, struct conn *c, const struct snapshot_peer 
 	}
 	if (m.has & CONVERT_HAS_ERROR) {
 		request_stale(w, c, p, &m);
-		parking_failed(w, c, convert_error_text(m.error, m.error_value.len ? m.error_value.data[0] : 0));
+		parking_failed(w, c, convert_error_text(m.error, convert_error_detail(&m)));
 		return;
 	}
 	tcp_recv(c->peer.fd, w->buf, m.len);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <mpgated/worker/seen.h>
 
+#include <string.h>
+
 static uint32_t seconds(const struct worker *w)
 {
 	return (uint32_t)(w->now / 1000);
@@ -10,8 +12,11 @@ void seen_peer(struct worker *w, const struct snapshot_key *k, const struct mpga
 {
 	struct peer_shared *p = &w->shm->peers[k->slot];
 
-	p->seen = seconds(w);
-	p->seen_from = *from;
+	/* All workers have its line in their caches; it is written when something is new. */
+	if (p->seen != seconds(w))
+		p->seen = seconds(w);
+	if (memcmp(&p->seen_from, from, sizeof(*from)) != 0)
+		p->seen_from = *from;
 }
 
 void seen_refused(struct worker *w, const struct snapshot_key *k, enum convert_refusal refusal, int32_t ahead)
