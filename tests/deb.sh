@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=net/tap.sh
 . tests/net/tap.sh
+# shellcheck source-path=SCRIPTDIR source=mirror.sh
+. tests/mirror.sh
 DIR=$(readlink -f "${1:?which directory?}")
 shift
 SUITES=("$@")
@@ -25,15 +27,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
-
-# The mirror that this machine's own suite comes from.
-mirror() {
-	local codename
-	codename=$(sed -n s/^VERSION_CODENAME=//p /etc/os-release)
-	# shellcheck disable=SC2016 # apt expands $(...) of its format itself
-	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN) $(COMPONENT)' 'Identifier: Packages' |
-		awk -v c="$codename" '$2 == c && $3 == "Debian" && $4 == "main" { print $1; exit }'
-}
 
 fresh_system() { # SUITE
 	if [ ! -d "$CACHE/$1" ]; then
