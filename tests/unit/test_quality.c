@@ -304,6 +304,16 @@ static void test_bloated(void)
 	v[0].probe_us = v[1].probe_us = 900000;
 	pass(10000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	/* 2.4 kbit/s: four packets are a queue of 17 s, beside a link at rest. */
+	start();
+	v[0].sample.min_rtt_us = v[1].sample.min_rtt_us = v[0].probe_us = v[1].probe_us = 2600000;
+	pass(1000);
+	v[1].probe_us = 19700000;
+	pass(60000);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	v[1].probe_us = 60000000;
+	pass(10000);
+	CU_ASSERT_EQUAL(B.state, QUALITY_BACKUP);
 }
 
 /* A reload: the same paths in another order. */

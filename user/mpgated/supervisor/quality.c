@@ -40,6 +40,7 @@
 #define LOSS_SEGS 100U /* until loss is judged */
 #define LOSS_QUEUE_US 50000U /* more is a queue, which may be its own transfer's */
 #define BLOAT_US 500000U /* a queue that no transfer needs */
+#define BLOAT_BASES 8U /* nor one of a link on which a packet takes seconds */
 #define BLOAT_MS 3000U
 #define BLOAT_TIMES 4U /* beside another path */
 #define CALM_US 100000U /* the queue is gone */
@@ -294,8 +295,12 @@ static void judge_bloat(struct quality *q, const struct quality_view *v, unsigne
 {
 	struct quality_link *l = &q->link[i];
 	uint32_t rtt = round_trip(&v[i]);
-	bool bloated = l->base_us && rtt > l->base_us + BLOAT_US && other_is_better(q, v, n, i, false);
+	uint64_t queue = (uint64_t)l->base_us * BLOAT_BASES;
+	bool bloated;
 
+	if (queue < BLOAT_US)
+		queue = BLOAT_US;
+	bloated = l->base_us && rtt > l->base_us + queue && other_is_better(q, v, n, i, false);
 	count(&l->bloated_ms, bloated, v[i].sample.span_ms);
 	if (l->bloated_ms < BLOAT_MS)
 		return;
