@@ -12,6 +12,27 @@
 
 struct play play;
 
+/* --- paths: one, with a subflow */
+
+unsigned paths_count(const struct paths *p)
+{
+	CHECK(p);
+	return 1;
+}
+
+const struct paths_sample *paths_get_sample(const struct paths *p, unsigned index)
+{
+	CHECK(p && index == 0);
+	return &play.sample;
+}
+
+const struct paths_subflow *paths_subflows(const struct paths *p, unsigned *count, unsigned *total)
+{
+	CHECK(p);
+	*count = *total = 1;
+	return &play.subflow;
+}
+
 /* --- sockets */
 static struct sock *sock_of(int fd)
 {
@@ -149,7 +170,7 @@ static void done(struct peer *peer, unsigned address, const struct health_path *
 void play_new(void)
 {
 	static const bool v4[] = { true, false };
-	struct health_path paths[2] = { { .name = "wan0" }, { .name = "wan0", .v6 = true } };
+	static struct health_path paths[2] = { { .name = "wan0" }, { .name = "wan0", .v6 = true } };
 	struct peer *p = &play.p;
 	struct key key;
 
@@ -159,6 +180,11 @@ void play_new(void)
 	play.wall = NOW;
 	play.s.shm = calloc(1, sizeof(*play.s.shm));
 	CHECK(play.s.shm && keys_init() == 0);
+	play.s.cfg = &play.cfg;
+	play.s.paths = (struct paths *)&play; /* not to be looked into */
+	play.cfg.links = &play.link;
+	play.cfg.link_count = 1;
+	play.link.name = paths[0].name;
 	*p = (struct peer){
 		.sup = &play.s, .slot = 1, .keyed = true, .private_tlvs = true, .port = { htons(8803), htons(8803) }
 	};

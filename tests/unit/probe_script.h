@@ -36,6 +36,10 @@ struct play {
 	size_t syn_room; /* bytes that a SYN takes; 0: this kernel cannot */
 	size_t send_room; /* bytes that a connection takes */
 	uint32_t wall;
+	struct config cfg;
+	struct cfg_link link; /* that path's */
+	struct paths_sample sample; /* of it */
+	struct paths_subflow subflow; /* over it, one that carries something for another connection */
 	struct supervisor s;
 	struct peer p;
 	struct subkey hub_key;

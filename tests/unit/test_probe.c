@@ -304,6 +304,64 @@ static void test_time_out(void)
 	CU_ASSERT_TRUE(play_end());
 }
 
+/* A queue on the path, whose round trip is 4 s, and what fills it: carries, of the peer's other address. */
+static void fill_path(uint64_t carries)
+{
+	play.sample.rtt_us = 4000000;
+	play.subflow.remote = play.p.address[1];
+	play.subflow.received += carries;
+}
+
+static void test_full_path(void)
+{
+	play_start();
+	for (unsigned i = 0; i < 4; i++) {
+		fill_path(1000);
+		loop_pass(PATIENCE);
+		CU_ASSERT_EQUAL(play.ended.count, 0);
+	}
+	/* Nothing any more. */
+	loop_pass(PATIENCE);
+	CU_ASSERT_EQUAL(play.ended.count, 1);
+	CU_ASSERT_STRING_EQUAL(play.ended.error, strerror(ETIMEDOUT));
+	CU_ASSERT_TRUE(play_end());
+
+	/* For 8 of its round trips, and no longer. */
+	play_start();
+	for (unsigned i = 0; i < 16; i++) {
+		CU_ASSERT_EQUAL(play.ended.count, 0);
+		fill_path(1000);
+		loop_pass(PATIENCE);
+	}
+	CU_ASSERT_EQUAL(play.ended.count, 1);
+	CU_ASSERT_TRUE(play_end());
+
+	/* What is carried is another peer's; or there is no queue. */
+	for (unsigned i = 0; i < 2; i++) {
+		play_start();
+		fill_path(1000);
+		if (i)
+			play.sample.rtt_us = 20000;
+		else
+			addr_parse("192.0.2.99", &play.subflow.remote);
+		loop_pass(PATIENCE);
+		CU_ASSERT_EQUAL(play.ended.count, 1);
+		CU_ASSERT_TRUE(play_end());
+	}
+
+	/* The peer has no more patience. A refusal is one. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct sock *k = play_start();
+
+		fill_path(1000);
+		k->error = k->broken = i ? ECONNREFUSED : ECONNRESET;
+		loop_ready(FIRST_FD, 0, UV_READABLE);
+		CU_ASSERT_EQUAL(play.ended.count, 1);
+		CU_ASSERT_EQUAL(play.ended.r.waited, !i);
+		CU_ASSERT_TRUE(play_end());
+	}
+}
+
 /* The descriptor is closed when the loop has let go of it, and counts until then. */
 static void test_cancel(void)
 {
@@ -373,6 +431,7 @@ int main(void)
 		{ "no answer", test_no_answer },
 		{ "answers cut at every byte", test_cuts },
 		{ "time-out", test_time_out },
+		{ "a path that is full", test_full_path },
 		{ "cancelled", test_cancel },
 		{ "calls that fail", test_failing_calls },
 		{ "a message that is not taken", test_failing_send },

@@ -247,7 +247,7 @@ bool health_put_off(struct health *h, unsigned way, uint64_t now)
 
 	if (++w->put_off > HEALTH_PUT_OFF)
 		return false;
-	w->suspect = false;
+	w->probing = w->suspect = false;
 	w->last = now;
 	w->next = now + HEALTH_PAUSE_MS;
 	return true;

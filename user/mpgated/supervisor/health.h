@@ -93,6 +93,7 @@ struct health {
 struct health_result {
 	const char *error;
 	bool answers; /* by a converter: the way is good */
+	bool waited; /* for a queue of its path, until the peer had no more patience: says nothing */
 	bool plain, plain_known;
 	bool joins, joins_known; /* the answer has Joins; it is one that would have it */
 	bool unsure; /* packets were lost: it is up, and what else was found is left for the next probe, which is soon
@@ -118,7 +119,7 @@ void health_begin(struct health *h, unsigned way, uint64_t now);
 bool health_tries_syn_data(const struct health *h, unsigned way);
 /* The probe over that way has ended. */
 void health_end(struct health *h, unsigned way, const struct health_result *r, uint64_t now);
-/* The probe could not be made, which says nothing: again after a pause. False: too often by now, it may be for good. */
+/* The probe says nothing, or could not be made: again after a pause. False: too often by now, it may be for good. */
 bool health_put_off(struct health *h, unsigned way, uint64_t now);
 /* The way of this address and path, -1: it is no longer one. */
 int health_find(const struct health *h, unsigned address, const struct health_path *path);

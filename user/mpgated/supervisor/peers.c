@@ -191,7 +191,7 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 	int way = health_find(&p->health, address, path);
 	struct health_way before;
 
-	if (way >= 0) {
+	if (way >= 0 && !(r->waited && health_put_off(&p->health, (unsigned)way, now))) {
 		before = p->health.way[way];
 		health_end(&p->health, (unsigned)way, r, now);
 		note_change(p, &p->health.way[way], before.state, before.plain);

@@ -12,6 +12,8 @@
 
 #define PROBE_MESSAGE 128
 #define HELD_UP_MS 100U /* a timer that is so late says that the loop did not turn */
+#define FULL_TRIPS (2 * HEALTH_TRIPS) /* round trips over a path that is full */
+#define FULL_MOST_MS 120000U
 
 struct probe {
 	struct peer *peer; /* not to be used once ended */
@@ -23,7 +25,8 @@ struct probe {
 	int fd;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	uint64_t patience, due; /* ms; the latter of the loop's clock */
+	uint64_t patience, due, began; /* ms; the latter two of the loop's clock */
+	uint64_t carried; /* bytes: what its way had, when that was asked last */
 	unsigned handles; /* still to be closed */
 	bool tries_syn_data; /* the message was to go in the SYN */
 	bool syn_data; /* it did */
@@ -66,9 +69,54 @@ static void end(struct probe *b, const struct health_result *r)
 	b->done(p, b->address, &b->path, r);
 }
 
+static bool is_of_peer(const struct peer *p, const struct mpgate_addr *a)
+{
+	unsigned i = 0;
+
+	while (i < p->address_count && memcmp(&p->address[i], a, sizeof(*a)) != 0)
+		i++;
+	return i < p->address_count;
+}
+
+/* What the peer's subflows have carried over the probe's path, in either family, as they were seen last; bytes. */
+static uint64_t carried(const struct probe *b)
+{
+	unsigned count = 0, total;
+	const struct paths_subflow *f = b->sup->paths ? paths_subflows(b->sup->paths, &count, &total) : NULL;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (f[i].link < b->sup->cfg->link_count &&
+		    strcmp(b->sup->cfg->links[f[i].link].name, b->path.name) == 0 && is_of_peer(b->peer, &f[i].remote))
+			sum += f[i].sent + f[i].received;
+	return sum;
+}
+
+/* Its path still carries something, and has a queue in which the probe has to wait: that is not dead. */
+static bool waits_in_queue(struct probe *b, uint64_t now)
+{
+	unsigned n = b->sup->paths ? paths_count(b->sup->paths) : 0;
+	uint64_t most = 0, before = b->carried;
+
+	for (unsigned i = 0; i < n && i < b->sup->cfg->link_count; i++)
+		if (strcmp(b->sup->cfg->links[i].name, b->path.name) == 0)
+			most = FULL_TRIPS * (uint64_t)paths_get_sample(b->sup->paths, i)->rtt_us / 1000;
+	b->carried = carried(b);
+	return b->carried > before && now - b->began < (most < FULL_MOST_MS ? most : FULL_MOST_MS);
+}
+
 static void fail(struct probe *b, const char *why)
 {
 	const struct health_result r = { .error = why };
+
+	end(b, &r);
+}
+
+/* As ever, err: an errno. A peer that was there and gave up may just not have had what waits in a queue. */
+static void fail_by(struct probe *b, int err)
+{
+	const struct health_result r = { .error = strerror(err),
+					 .waited = err == ECONNRESET && waits_in_queue(b, uv_now(&b->sup->loop)) };
 
 	end(b, &r);
 }
@@ -134,8 +182,12 @@ static bool take_answer(struct probe *b)
 
 	if (n == -EAGAIN)
 		return false;
-	if (n <= 0) {
-		fail(b, n < 0 ? strerror((int)-n) : "it ended the connection without an answer");
+	if (n < 0) {
+		fail_by(b, (int)-n);
+		return true;
+	}
+	if (n == 0) {
+		fail(b, "it ended the connection without an answer");
 		return true;
 	}
 	b->answer_len += (size_t)n;
@@ -167,12 +219,12 @@ static void on_timeout(uv_timer_t *t)
 	if (b->sent && take_answer(b))
 		return;
 	/* Or it was held up in the middle, and the peer waits for us: that time does not count. */
-	if (now - b->due >= HELD_UP_MS) {
+	if (now - b->due >= HELD_UP_MS || waits_in_queue(b, now)) {
 		b->due = now + b->patience;
 		uv_timer_start(t, on_timeout, b->patience, 0);
 		return;
 	}
-	fail(b, strerror(ETIMEDOUT));
+	fail_by(b, ETIMEDOUT);
 }
 
 /* Sends the message over a connection that stands now. 0 or -errno. */
@@ -199,7 +251,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	if (!err && (events & UV_WRITABLE) && !b->sent)
 		err = -say(b);
 	if (err) {
-		fail(b, strerror(err));
+		fail_by(b, err);
 		return;
 	}
 	uv_poll_start(poll, UV_READABLE, on_event);
@@ -263,7 +315,9 @@ int probe_start(struct peer *p, unsigned way, uint64_t patience_ms, probe_done d
 	p->sup->probes++;
 	uv_poll_start(&b->poll, b->sent ? UV_READABLE : UV_WRITABLE, on_event);
 	b->patience = patience_ms;
-	b->due = uv_now(&p->sup->loop) + patience_ms;
+	b->began = uv_now(&p->sup->loop);
+	b->due = b->began + patience_ms;
+	b->carried = carried(b);
 	uv_timer_start(&b->timer, on_timeout, patience_ms, 0);
 	return 0;
 }
