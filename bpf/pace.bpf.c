@@ -12,6 +12,9 @@
  *    more, while no queue is on the way, until it brings half as much as the other, or there is no other;
  *  - that is known of the two addresses, so the next subflow between them that joins another begins so.
  *
+ * A third kind is slow by itself: a packet takes seconds. It holds next to nothing that is not sent, so that what comes
+ * next goes where there is room, until it brings as much as one that is paced does at least.
+ *
  * The others hold what they like: a fast subflow that held little was found to send beyond the receiver's window, whose
  * kernel dropped that (MPTcpExtNoDSSInWindow), while another held what was to come first.
  */
@@ -35,6 +38,8 @@
 #define FAST 2 /* no more than that any more */
 #define AHEAD 16 /* part of a second that a subflow may hold */
 #define AHEAD_LEAST 4096U /* bytes */
+#define AHEAD_SLOW 2048U
+#define SLOW_US 1000000U /* round trip without a queue, of a subflow that is slow by itself */
 #define RATE_LEAST 32768U /* bytes a second, of one that is paced */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
 #define ACKS 4U /* of a measurement, at least */
@@ -58,6 +63,7 @@ struct pace_flow {
 	__u32 acks, starved; /* in it, and how many of them found nothing more to send */
 	__u32 ahead; /* bytes not sent that it may hold */
 	__u32 idle; /* all was acknowledged: the time until it sends again says nothing */
+	__u32 slow; /* it is by itself */
 };
 
 struct pace_connection {
@@ -115,6 +121,8 @@ static __always_inline void set_ahead(struct bpf_sock_ops *ops, struct pace_flow
 	__u64 wanted = rate / AHEAD;
 	__u32 ahead = !rate ? 0 : wanted < AHEAD_LEAST ? AHEAD_LEAST : (__u32)wanted;
 
+	if (flow->slow)
+		ahead = AHEAD_SLOW;
 	flow->ahead = ahead;
 	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
 }
@@ -128,6 +136,14 @@ static __always_inline void set_pacing(struct bpf_sock_ops *ops, struct pace_flo
 		pacing = rate > RATE_LEAST ? (__u32)rate : RATE_LEAST;
 	flow->paced = pacing != NO_PACING ? pacing : 0;
 	bpf_setsockopt(ops, SOL_SOCKET, SO_MAX_PACING_RATE, &pacing, sizeof(pacing));
+}
+
+static __always_inline void set_slow(struct bpf_sock_ops *ops, struct pace_flow *flow, bool slow)
+{
+	if (slow == flow->slow)
+		return;
+	flow->slow = slow;
+	set_ahead(ops, flow, flow->paced);
 }
 
 static __always_inline void measure(struct pace_flow *flow, struct tcp_sock *tcp, __u64 now)
@@ -171,6 +187,7 @@ static __always_inline void begin(struct bpf_sock_ops *ops)
 		set_ahead(ops, flow, *rate);
 	}
 	connection->at = now;
+	set_slow(ops, flow, ops->srtt_us >> 3 >= SLOW_US);
 }
 
 /* What others begin with. */
@@ -271,6 +288,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, queued, now);
 	flow->rate = busy ? rate : 0;
 	measure(flow, tcp, now);
+	set_slow(ops, flow, ops->rtt_min >= SLOW_US && rate < RATE_LEAST);
 }
 
 SEC("sockops")

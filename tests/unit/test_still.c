@@ -122,6 +122,39 @@ static void test_proves(void)
 	each(proves);
 }
 
+/* Where a packet takes seconds little is said at a time, until that turns out to be wrong. */
+static void slow_link(void)
+{
+	struct flow f = relay(one, hub, down);
+	struct leg *l = leg_of(&f, down);
+
+	f.to->rtt_us = 2600000;
+	world_pass(60000);
+	sock_say(f.from, pattern, STILL_SLOW);
+	world_settle();
+	CU_ASSERT_EQUAL(l->ahead, 0);
+	sock_say(f.from, pattern, STILL_SLOW + 1);
+	world_settle();
+	CU_ASSERT_EQUAL(l->ahead, l->mptcp ? STILL_SLOW : 0);
+	CU_ASSERT_EQUAL(f.to->ahead, l->ahead);
+	if (!l->mptcp)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		sock_say(f.from, pattern, STILL_FIRST);
+		world_settle();
+	}
+	CU_ASSERT_EQUAL(l->ahead, STILL_SLOW);
+	/* More than 16 KiB a second since it was opened. */
+	sock_say(f.from, pattern, 2 * MIB);
+	world_settle();
+	CU_ASSERT_TRUE(l->ahead > STILL_AHEAD);
+}
+
+static void test_slow_link(void)
+{
+	each(slow_link);
+}
+
 /* Counted after a while, with all that is held on both sides; not any more once it is taken. */
 static void counted(void)
 {
@@ -254,13 +287,10 @@ static void test_one_net(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{ "a reader shows that it reads", test_proves },
-		{ "who stands still is counted", test_counted },
-		{ "who is slow is not", test_slow },
-		{ "without room for parked bytes", test_no_room },
-		{ "what they hold is bounded", test_bounded },
-		{ "an IPv6 /64 is one client", test_one_net },
-		CU_TEST_INFO_NULL,
+		{ "a reader shows that it reads", test_proves },   { "a slow link", test_slow_link },
+		{ "who stands still is counted", test_counted },   { "who is slow is not", test_slow },
+		{ "without room for parked bytes", test_no_room }, { "what they hold is bounded", test_bounded },
+		{ "an IPv6 /64 is one client", test_one_net },	   CU_TEST_INFO_NULL,
 	};
 
 	log_setup("test", LOG_LEVEL_ERROR);

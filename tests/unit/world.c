@@ -326,6 +326,11 @@ void tcp_tell_sent(int fd)
 	sock_live(fd)->ahead = 1;
 }
 
+uint32_t tcp_rtt_us(int fd)
+{
+	return sock_live(fd)->rtt_us;
+}
+
 void tcp_set_ahead(int fd, uint32_t bytes)
 {
 	sock_live(fd)->ahead = bytes;

@@ -63,6 +63,7 @@ struct sock {
 	bool unacked; /* the other side acknowledges nothing */
 	uint32_t held; /* bytes of memory for what was sent and is not acknowledged */
 	uint32_t ahead; /* as the worker set it; 0: no bound */
+	uint32_t rtt_us;
 	enum world_end end;
 	/* Held back, see world_cut(). */
 	uint8_t *late;

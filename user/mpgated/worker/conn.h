@@ -380,8 +380,14 @@ static inline bool reserve_touched(const struct worker *w)
 /* still.c */
 #define STILL_AHEAD (16U << 10) /* read at a time for a leg that has shown nothing yet */
 #define STILL_FIRST (64U << 10) /* moved towards a leg, from when on it is looked at: most connections end before */
-/* STILL_FIRST bytes or more, `moved`, went towards l, and l->ahead is below RELAY_BUF: may it get more at a time? */
-void still_ahead(struct leg *l, uint64_t moved);
+#define STILL_SLOW (2U << 10) /* the same for an MPTCP leg on which a packet takes seconds */
+/* More than STILL_SLOW bytes are to go towards l at once, for the first time: is it that slow? */
+void still_begin(struct leg *l);
+/*
+ * STILL_FIRST bytes or more, `moved`, went towards l in that time, and l->ahead is below RELAY_BUF: may it get more at
+ * a time?
+ */
+void still_ahead(struct leg *l, uint64_t moved, uint32_t seconds);
 /* Does c wait for a leg that is full? A leg that has taken what waited for it starts anew. */
 void still_full(struct worker *w, struct conn *c, struct leg *l, bool full);
 void still_end(struct worker *w, struct conn *c); /* c is closed */

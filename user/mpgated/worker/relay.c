@@ -64,13 +64,15 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 			break;
 		}
 		still_full(w, c, to, false);
+		if (!to->ahead && *bytes < STILL_AHEAD && (size_t)n > STILL_SLOW)
+			still_begin(to);
 		*bytes += (uint64_t)n;
 		c->active = w->now;
 		if ((size_t)n < want && leg_is_dry(from))
 			from->in = false;
 		ret = leg_write(w, c, to, buf, (size_t)n);
 		if (to->ahead < RELAY_BUF && *bytes >= STILL_FIRST && !ret)
-			still_ahead(to, *bytes);
+			still_ahead(to, *bytes, (uint32_t)(w->now / 1000) - c->opened);
 		to->broken |= ret < 0 && ret != -ENOBUFS && ret != -ENOMEM;
 	}
 	still_full(w, c, to, to->parked.len > 0);

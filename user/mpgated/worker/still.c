@@ -23,12 +23,28 @@
 #define STILL_MS 5000 /* a path that died is replaced within that time */
 #define LOOK_MS 1000
 #define AHEAD_SHARE 4 /* a quarter of what was acknowledged is read at a time: all after 2 MiB */
+#define SLOW_US 1000000U /* round trip */
 
-void still_ahead(struct leg *l, uint64_t moved)
+/*
+ * What is written at once goes to one subflow, and what is not sent yet when one has room goes there, too: where a
+ * packet takes seconds, a minute's load of one link, while the others rest.
+ */
+void still_begin(struct leg *l)
+{
+	if (!l->mptcp || tcp_rtt_us(l->fd) < SLOW_US)
+		return;
+	tcp_set_ahead(l->fd, STILL_SLOW);
+	l->ahead = STILL_SLOW;
+}
+
+void still_ahead(struct leg *l, uint64_t moved, uint32_t seconds)
 {
 	uint32_t ahead = l->ahead ? l->ahead * 2 : STILL_AHEAD;
 	uint64_t wanted = l->ahead ? (uint64_t)ahead * AHEAD_SHARE : STILL_FIRST;
 
+	/* It is as slow as it looked. */
+	if (l->ahead && l->ahead < STILL_AHEAD && moved < (uint64_t)ahead * seconds)
+		return;
 	if (moved < wanted || (l->ahead && moved < wanted + l->parked.len + tcp_memory(l->fd).sent))
 		return;
 	/* A larger buffer costs less, where it is read. */
