@@ -210,7 +210,7 @@ row() {
 	printf '\n## What limits the rest\n'
 	cat tests/bench/limits.md
 	if [ -s "$PROFILE" ]; then
-		printf '\n```\n%s\n```\n' "$(cat "$PROFILE")"
+		printf '\n```text\n%s\n```\n' "$(cat "$PROFILE")"
 	fi
 	cat <<-END
 
@@ -229,7 +229,7 @@ row() {
 		cat vmtest/delays.md
 	fi
 	if [ -s "$BPF" ]; then
-		printf '\n## The BPF programs, ns a packet (BPF_PROG_TEST_RUN)\n```\n%s\n```\n' "$(cat "$BPF")"
+		printf '\n## The BPF programs, ns a packet (BPF_PROG_TEST_RUN)\n```text\n%s\n```\n' "$(cat "$BPF")"
 	fi
 	plot bonded "Two shaped links, 20 and 40 Mbit/s" "shaped goodput, Mbit/s"
 	plot bulk1 "Bulk, 1 flow" "bulk 1 flows, Gbit/s"
