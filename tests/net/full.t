@@ -14,7 +14,7 @@ EM0="delay=10 rate=1 limit=$QUEUE_KIB" EM1=$EM0 GATEWAY_MORE='subflows: { join: 
 scenario
 
 both_are_long() {
-	ctl gw --json paths list | jq -e --argjson us $LONG_US '[.paths[] | select(.rtt_us > $us)] | length == 2' >/dev/null
+	ctl gw --json paths list | jq -e --argjson us "$LONG_US" '[.paths[] | select(.rtt_us > $us)] | length == 2' >/dev/null
 }
 deaths() { grep -E 'over wan.: |is down' "$TMP/gw.log" | grep -cv 'answers again'; }
 
