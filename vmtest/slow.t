@@ -11,6 +11,7 @@
 
 SLOW_MBIT=0.0024 SLOW_MS=1000 SLOW_BYTES=${SLOW_BYTES:-60000}
 SLOW_QUEUE=8 # packets, or KiB: a modem's
+CWND=${CWND-4} # empty: as the kernel likes
 AWAY_S=15 # one link after the other, with as much between
 
 slow_build() {
@@ -49,14 +50,28 @@ slow_mtu() {
 	done
 	ip -n "$CLIENT" link set eth0 mtu 1280 && ip -n "$HUB" link set net0 mtu 1280 && ip -n "$SERVER" link set eth0 mtu 1280
 }
-# slow_window: two packets at first, as what fits into such a link's queue; ten are 40 seconds of it. The daemon takes it over.
+# slow_neighbours: such a link has no neighbours to be asked for, whose answers would wait in its queue.
+slow_neighbours() {
+	local i net gateway router part
+	for i in 0 1 2 3; do
+		net=$((10 * i + (i < 2 ? 10 : 30)))
+		gateway=$(ip -n "$GATEWAY" -j link show "wan$i" | jq -r '.[0].address')
+		router=$(ip -n "$ROUTER" -j link show "acc$i" | jq -r '.[0].address')
+		for part in "10.60.$net." "fd60:$net::"; do
+			ip -n "$GATEWAY" neigh replace "${part}1" lladdr "$router" dev "wan$i" nud permanent &&
+				ip -n "$ROUTER" neigh replace "${part}2" lladdr "$gateway" dev "acc$i" nud permanent || return
+		done
+	done
+}
+# slow_window: two packets at first, and CWND at most, as what fits into such a link's queue; ten are 40 seconds of it. The daemon
+# takes it over.
 slow_window() {
 	local ns v route
 	for ns in "$GATEWAY" "$HUB"; do
 		for v in -4 -6; do
 			ip -n "$ns" "$v" route show default | while read -r route; do
 				# shellcheck disable=SC2086 # words
-				ip -n "$ns" "$v" route replace ${route%% pref *} initcwnd 2 || return
+				ip -n "$ns" "$v" route replace ${route%% pref *} initcwnd 2 ${CWND:+cwnd lock $CWND} || return
 			done || return
 		done
 	done
@@ -87,7 +102,8 @@ slow_case() {
 	local i d pid
 	check "slow: two links more" slow_build
 	check "slow: short packets" slow_mtu
-	check "slow: small first windows" slow_window
+	check "slow: no neighbours to be found" slow_neighbours
+	check "slow: small windows" slow_window
 	for i in 0 1 2 3; do check "slow: link $i" slow_set $i 0; done
 	for f in $FAMILIES; do
 		family "$f"
