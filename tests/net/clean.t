@@ -102,7 +102,7 @@ is "$(carried)" 4 "a kill of the supervisor alone: what is carried goes on"
 check "a kill leaves much" eval '! is_as "$TMP/gw.before" "$GATEWAY" "$GW"'
 like "$(cat "$TMP/differs")" '(7000|7001):.*mptcp|proto 109|rp_filter' "such as rules and sysctls"
 check "programs, too" [ -n "$(attached "${ids[@]}")" ]
-refused "$CLIENT" "$GW" "was in another network namespace" "in another network namespace"
+refused "$CLIENT" "$GW" "was in another network namespace: ip netns exec $GATEWAY mpgated --clean $GW\$" "in another network namespace"
 refused "$GATEWAY" other "is of instance $GW: mpgated --clean $GW" "another name"
 refused "$GATEWAY" a.b "the name must not be empty" "no name"
 # What somebody has set since is not ours.
@@ -119,6 +119,22 @@ for f in 4 6; do
 done
 check "again: there is nothing to do" clean "$GATEWAY" "$GW"
 put_back "again" "$TMP/gw.want" "$GATEWAY" "$GW"
+# note COOKIE: as one of that name leaves it in that namespace.
+note() {
+	NOTE=/run/mpgate/net-$1
+	printf 'end\ninstance %s\n' "$GW" >"$NOTE"
+}
+(exec unshare --net sleep 600) &
+nameless=$!
+PIDS+=("$nameless")
+wait_for 5 grep -qx sleep /proc/$nameless/comm
+note "$(nsenter --net --target $nameless python3 -c 'import socket, sys; print(int.from_bytes(socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8), sys.byteorder))')"
+refused "$GATEWAY" "$GW" "nsenter --net --target $nameless mpgated --clean $GW\$" "in one without a name"
+rm "$NOTE"
+note 18446744073709551615
+refused "$GATEWAY" "$GW" "if it is gone: rm $NOTE, and then the same again" "notes of one that is gone"
+check "what was said is done" rm "$NOTE"
+check "and then the same again" clean "$GATEWAY" "$GW"
 check "the gateway starts again" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the hub is up again" wait_for 10 peer_is up
 daemon_stop gw

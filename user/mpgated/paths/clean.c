@@ -5,11 +5,27 @@
 
 #include <lib/log.h>
 #include <mpgated/paths/internal.h>
+#include <mpgated/paths/namespace.h>
 
 struct paths_left {
 	struct path_set set;
 	bool undone;
 };
+
+static void tell_where(const char *instance, const char *path)
+{
+	uint64_t cookie = strtoull(path + strlen(ORIGINALS_NET), NULL, 10);
+	char way[96];
+
+	if (namespace_way(cookie, way, sizeof(way)))
+		log_error("instance %s was in another network namespace: %s mpgated --clean %s", instance, way,
+			  instance);
+	else
+		log_error("instance %s was in another network namespace, which no name below /run/netns and no process "
+			  "has; "
+			  "if it is gone: rm %s, and then the same again",
+			  instance, path);
+}
 
 /* -ESTALE, after a message: what is left here is another instance's, or what that one has left is elsewhere. */
 static int check_owner(const struct originals *o, const char *instance)
@@ -22,7 +38,7 @@ static int check_owner(const struct originals *o, const char *instance)
 		return -ESTALE;
 	}
 	if (!o->left_by[0] && originals_elsewhere(o, instance, path)) {
-		log_error("instance %s was in another network namespace (%s): run this in that one", instance, path);
+		tell_where(instance, path);
 		return -ESTALE;
 	}
 	return 0;

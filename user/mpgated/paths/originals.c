@@ -10,30 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
+#include <mpgated/paths/namespace.h>
+
 #define MOST_BYTES 16384 /* of the file: 64 links and a few more */
 #define END "end\n" /* behind the last line: what follows the next one is of a longer version */
 #define INSTANCE "instance " /* behind that, whose they are */
 #define TEXT_BYTES (MOST_BYTES + sizeof(END) + sizeof(INSTANCE) + ORIGINAL_INSTANCE)
-
-int originals_namespace(uint64_t *cookie)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
-	socklen_t len = sizeof(*cookie);
-
-	if (fd < 0)
-		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 /* The file at path, locked; one that its last owner removed meanwhile is no lock, and is opened anew. */
 static int open_locked(const char *path)
@@ -139,13 +124,13 @@ int originals_open(const char *instance, struct originals *out)
 {
 	struct originals o = { .fd = -1 };
 	uint64_t cookie;
-	int err = originals_namespace(&cookie);
+	int err = namespace_cookie(&cookie);
 
 	snprintf(o.instance, sizeof(o.instance), "%s", instance);
 	*out = o;
 	if (err)
 		return err;
-	snprintf(o.path, sizeof(o.path), ORIGINALS_DIR "/net-%" PRIu64, cookie);
+	snprintf(o.path, sizeof(o.path), ORIGINALS_NET "%" PRIu64, cookie);
 	if (mkdir(ORIGINALS_DIR, 0755) < 0 && errno != EEXIST)
 		err = -errno;
 	if (!err) {
@@ -163,7 +148,7 @@ bool originals_elsewhere(const struct originals *o, const char *instance, char p
 	bool found = false;
 	glob_t all;
 
-	if (glob(ORIGINALS_DIR "/net-*", GLOB_NOSORT, NULL, &all))
+	if (glob(ORIGINALS_NET "*", GLOB_NOSORT, NULL, &all))
 		return false;
 	for (size_t i = 0; i < all.gl_pathc && !found; i++) {
 		char by[ORIGINAL_INSTANCE] = "";

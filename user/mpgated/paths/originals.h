@@ -9,6 +9,7 @@
 #include <mpgated/paths/netlink.h>
 
 #define ORIGINALS_DIR "/run/mpgate"
+#define ORIGINALS_NET ORIGINALS_DIR "/net-" /* and the cookie of the namespace */
 #define ORIGINAL_INSTANCE 32 /* bytes of the name of an instance */
 #define ORIGINAL_NAME 64 /* bytes: "ipv4/conf/<interface>/rp_filter" */
 
@@ -21,15 +22,13 @@ struct original {
 
 struct originals {
 	int fd; /* -1: none */
-	char path[ORIGINAL_PATH]; /* of the file: ORIGINALS_DIR/net-<cookie of the namespace> */
+	char path[ORIGINAL_PATH]; /* of the file */
 	struct nl_list ours; /* struct original: what we have set */
 	struct nl_list left; /* the same, of a daemon that was killed, as far as it is not ours by now */
 	char instance[ORIGINAL_INSTANCE]; /* ours */
 	char left_by[ORIGINAL_INSTANCE]; /* that daemon's; empty: there was none, or it did not say */
 };
 
-/* A number that no other network namespace has or will have until the next boot. 0 or -errno. */
-int originals_namespace(uint64_t *cookie);
 /*
  * Takes the lock for an instance and reads what is left. 0; -EADDRINUSE: another daemon has it; -errno. out->path is
  * filled in as far as it is known.

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <lib/log.h>
-#include <mpgated/paths/originals.h>
+#include <mpgated/paths/namespace.h>
 #include <mpgated/supervisor/cgroup.h>
 #include <mpgated/supervisor/supervisor.h>
 
@@ -19,7 +19,7 @@
 void by_path_start(struct supervisor *s)
 {
 	struct timespec tick;
-	int fd, ret = originals_namespace(&s->by_path.netns);
+	int fd, ret = namespace_cookie(&s->by_path.netns);
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* one jiffy */
 	s->by_path.hz = tick.tv_nsec > 0 ? (unsigned)((NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec) : 0;
