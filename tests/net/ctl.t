@@ -174,8 +174,11 @@ tm send-keys s
 shows "s sorts by something else" "by down"
 tm send-keys s s s
 shows "and again" "by client"
-tm send-keys Down Enter
-shows "Enter opens a flow" "^subflows +[12]"
+tm send-keys Down Down Enter
+shows "Enter opens a flow" "^server +\[fd60:40::2\]:80"
+for path in a b; do
+	shows "with its subflow over path $path" "^$path +primary +[0-9.]+ [um]s +[0-9.]+ [KM]iB .*(10\.60\.|\[fd60:)[^ ]+:[0-9]+"
+done
 tm send-keys Enter
 shows "and again closes it" "^CLIENT +SERVER"
 tm resize-window -x 60 -y 12

@@ -4,6 +4,7 @@
 // SOURCES: user/mpgatectl/table.c user/mpgatectl/verbs.c user/mpgatectl/width.c
 // LIBS: jansson
 /* mpgatectl top: rates from two looks, what is said to be wrong, and what is drawn. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,52 @@ static void the_bar_follows_its_flow(void)
 	look_free(&other);
 }
 
+static bool is_drawn(struct screen *s, const struct look *l, const char *wanted)
+{
+	unsigned lines, widest;
+	char *text = drawn(s, l, &lines, &widest);
+	bool is = strstr(text, wanted) != NULL;
+
+	CU_ASSERT_EQUAL(lines, s->rows);
+	CU_ASSERT_TRUE(widest <= s->columns);
+	free(text);
+	return is;
+}
+
+static void an_opened_flow_has_its_subflows(void)
+{
+	struct screen s = { .rows = 24, .columns = 80, .sort = 3 /* age */ };
+	struct look l = look(1, many_flows(3), 0);
+	json_t *opened = json_array_get(json_object_get(l.flows, "flows"), 0);
+
+	look_compare(&(struct look){ 0 }, &l);
+	l.subflows = json_pack("{s:[{s:s, s:i, s:s, s:s, s:i}, {s:s, s:i, s:s, s:s, s:i}, {s:s, s:i, s:s, s:s, s:i}]}",
+			       "subflows", "path", "dsl", "token", 7, "state", "primary", "local", "10.60.10.2:5",
+			       "rtt_us", 21500, "path", "lte", "token", 7, "state", "backup", "local",
+			       "[2001:db8::2]:6", "rtt_us", 40000, "path", "other", "token", 8, "state", "primary",
+			       "local", "10.60.10.2:7", "rtt_us", 1000);
+	json_object_set_new(opened, "token", json_integer(7));
+	CU_ASSERT_FALSE(is_drawn(&s, &l, "10.60.10.2:5"));
+	s.open = true;
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\nPATH  STATE    RTT"));
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\ndsl   primary  21.5 ms"));
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "10.60.10.2:5"));
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\nlte   backup   40.0 ms"));
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "[2001:db8::2]:6"));
+	CU_ASSERT_FALSE(is_drawn(&s, &l, "\nother"));
+	/* On a small screen they come before the rest of the flow. */
+	s.rows = 8;
+	s.columns = 40;
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\nlte   backup"));
+	s.rows = 24;
+	json_object_del(opened, "token");
+	CU_ASSERT_FALSE(is_drawn(&s, &l, "\ndsl   primary"));
+	json_object_set_new(opened, "token", json_integer(9));
+	json_object_set_new(opened, "role", json_string("hub"));
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\nits subflows are listed at the gateway"));
+	look_free(&l);
+}
+
 static void a_daemon_that_is_away_is_told(void)
 {
 	struct screen s = { .rows = 24, .columns = 80 };
@@ -210,6 +257,7 @@ int main(void)
 		{ "what_is_wrong_is_said", what_is_wrong_is_said },
 		{ "the_screen_is_filled_not_more", the_screen_is_filled_not_more },
 		{ "the_bar_follows_its_flow", the_bar_follows_its_flow },
+		{ "an_opened_flow_has_its_subflows", an_opened_flow_has_its_subflows },
 		{ "a_daemon_that_is_away_is_told", a_daemon_that_is_away_is_told },
 		CU_TEST_INFO_NULL,
 	};

@@ -223,7 +223,7 @@ static void test_dial(void)
 				_exit(4);
 			(void)tcp_error(fd);
 			(void)tcp_writable(fd);
-			(void)tcp_subflows(fd);
+			(void)tcp_subflows(fd, NULL);
 			(void)tcp_multipath(fd, &(struct tcp_multipath){ 0 }, &theirs);
 			(void)tcp_all_acked(fd);
 			(void)tcp_is_closed(fd);

@@ -390,7 +390,9 @@ unsigned tcp_locals(int fd, struct mpgate_addr *out, unsigned max)
 	return max && addr_parse("192.0.2.7", out) == 0;
 }
 
-uint8_t tcp_subflows(int fd)
+uint8_t tcp_subflows(int fd, uint32_t *token)
 {
+	if (token)
+		*token = (uint32_t)fd;
 	return sock_live(fd)->is_mptcp;
 }

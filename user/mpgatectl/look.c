@@ -57,8 +57,18 @@ void look_take(const char *instance, struct look *out)
 	out->at = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+void look_at_subflows(const char *instance, struct look *l)
+{
+	char *error = NULL;
+
+	if (l->flows && !l->subflows)
+		l->subflows = client_call(instance, "Subflows", NULL, &error);
+	free(error);
+}
+
 void look_free(struct look *l)
 {
+	json_decref(l->subflows);
 	json_decref(l->status);
 	json_decref(l->peers);
 	json_decref(l->paths);

@@ -8,12 +8,15 @@
 /* Answers of the daemon; all NULL with an error. */
 struct look {
 	json_t *status, *peers, *paths, *policy, *flows;
+	json_t *subflows; /* NULL: they were not asked for */
 	double at; /* seconds, of a clock that only goes on */
 	char *error; /* why there is nothing; malloc'ed */
 };
 
 /* Asks. instance NULL: the only one that runs. */
 void look_take(const char *instance, struct look *out);
+/* Asks for subflows as well, if that was not done yet. */
+void look_at_subflows(const char *instance, struct look *l);
 void look_free(struct look *l);
 /*
  * Adds what can be told from two looks; the first one may be empty, then rates are those that the daemon has itself.

@@ -51,6 +51,10 @@ static const struct view flow_view = VIEW(SECTION(
 	FIELD(PLAIN, "state", "state"), FIELD(AGE, "age", "age_s"), FIELD(RATE, "up", "up_rate"),
 	FIELD(RATE, "down", "down_rate"), FIELD(BYTES, "sent up", "bytes_up"), FIELD(BYTES, "sent down", "bytes_down"),
 	FIELD(PLAIN, "we are the", "role"), FIELD(PLAIN, "worker", "worker")));
+static const struct view subflows_view =
+	VIEW(SECTION("subflows", FIELD(PLAIN, "PATH", "path"), FIELD(PLAIN, "STATE", "state"),
+		     FIELD(US, "RTT", "rtt_us"), FIELD(BYTES, "RECEIVED", "received"), FIELD(BYTES, "SENT", "sent"),
+		     FIELD(PLAIN, "LOCAL", "local"), { "REMOTE", "remote", SHOW_PLAIN, true }));
 
 struct canvas {
 	FILE *out;
@@ -166,6 +170,29 @@ static void put_flows(struct canvas *c, struct screen *s, const struct look *l)
 	json_decref(few);
 }
 
+/* The flow under the bar, and its subflows one by one. */
+static void put_flow(struct canvas *c, const json_t *flow, const struct look *l)
+{
+	static const char elsewhere[] = "its subflows are listed at the gateway";
+	const json_t *token = json_object_get(flow, "token");
+	json_t *one, *all = json_array(), *value = json_pack("{s:o}", "subflows", all);
+	unsigned lines, room = c->rows ? c->rows - 1 : 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(l->subflows, "subflows"), i, one)
+	{
+		if (json_equal(json_object_get(one, "token"), token))
+			json_array_append(all, one);
+	}
+	lines = json_array_size(all) ? (unsigned)json_array_size(all) + 1 : 0;
+	put_view(c, &flow_view, flow, room > lines ? room - lines : room, 0);
+	if (lines)
+		put_view(c, &subflows_view, value, c->rows ? c->rows - 1 : 0, 0);
+	else if (token && !strcmp(json_string_value(json_object_get(flow, "role")) ?: "", "hub") && c->rows > 1)
+		put_line(c, "", elsewhere, strlen(elsewhere));
+	json_decref(value);
+}
+
 static void name_flow(const json_t *flow, char *name, size_t size)
 {
 	snprintf(name, size, "%s %s %s", json_string_value(json_object_get(flow, "client")) ?: "",
@@ -214,7 +241,7 @@ void screen_draw(FILE *out, struct screen *s, const struct look *l)
 		tables = count_rows(l->paths, "paths", PATHS) + count_rows(l->peers, "peers", PEERS) +
 			 count_rows(l->policy, "rules", RULES);
 		if (s->open && json_array_size(flows)) {
-			put_view(&c, &flow_view, json_array_get(flows, s->chosen), c.rows - 1, 0);
+			put_flow(&c, json_array_get(flows, s->chosen), l);
 		} else {
 			/* On a small screen the flows come first. */
 			if (c.rows > tables + LEAST_FLOWS) {

@@ -131,6 +131,8 @@ static void watch(const char *instance)
 			left = PAUSE_MS;
 		}
 		fit(&s);
+		if (s.open)
+			look_at_subflows(instance, &last);
 		screen_draw(stdout, &s, &last);
 		if (poll(&in, 1, (int)left) <= 0)
 			continue;

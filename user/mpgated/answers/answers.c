@@ -195,6 +195,8 @@ static json_t *flow(const struct supervisor *s, unsigned worker, const struct fl
 	json_set_int(o, "bytes_up", r->bytes_up);
 	json_set_int(o, "bytes_down", r->bytes_down);
 	json_set_int(o, "subflows", r->mptcp ? r->subflows : 0);
+	if (r->mptcp)
+		json_set_int(o, "token", r->token);
 	json_object_set_new(o, "mptcp", json_boolean(r->mptcp));
 	json_object_set_new(o, "paths", flow_paths(s, r));
 	json_set_text(o, "state", r->half_closed ? "half-closed" : flow_states[r->state]);

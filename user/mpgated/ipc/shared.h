@@ -288,6 +288,7 @@ struct flow_record {
 	uint8_t half_closed;
 	uint8_t zero;
 	uint32_t age; /* seconds */
+	uint32_t token; /* of the leg towards the peer, as the kernel names it; 0: it is not MPTCP */
 	struct mpgate_addr mapped; /* hub: where the server sees it come from; port 0: not known */
 	__be16 mapped_port;
 	uint64_t bytes_up, bytes_down;

@@ -381,11 +381,15 @@ void tcp_grow(int fd, uint32_t bytes)
 	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
 }
 
-uint8_t tcp_subflows(int fd)
+uint8_t tcp_subflows(int fd, uint32_t *token)
 {
 	struct mptcp_info info;
 
-	return get_mptcp_info(fd, &info) ? (uint8_t)(info.mptcpi_subflows + 1) : 0;
+	if (!get_mptcp_info(fd, &info))
+		return 0;
+	if (token)
+		*token = info.mptcpi_token;
+	return (uint8_t)(info.mptcpi_subflows + 1);
 }
 
 unsigned tcp_locals(int fd, struct mpgate_addr *out, unsigned max)
@@ -427,5 +431,5 @@ bool tcp_is_mptcp(int fd)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_IS_MPTCP, &is, &len) == 0)
 		return is;
-	return tcp_subflows(fd) > 0;
+	return tcp_subflows(fd, NULL) > 0;
 }

@@ -133,8 +133,11 @@ struct tcp_memory tcp_memory(int fd);
 void tcp_grow(int fd, uint32_t bytes);
 /* Is an MPTCP socket still MPTCP, or has it fallen back? */
 bool tcp_is_mptcp(int fd);
-/* Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. */
-uint8_t tcp_subflows(int fd);
+/*
+ * Subflows of it, the first one included; 0: it has fallen back, or is a TCP socket. token: what names the connection
+ * then, NULL: not wanted.
+ */
+uint8_t tcp_subflows(int fd, uint32_t *token);
 
 /* Local addresses of its subflows, `max` at most; of a TCP socket: its own. Returns their number. */
 unsigned tcp_locals(int fd, struct mpgate_addr *out, unsigned max);

@@ -63,7 +63,7 @@ static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 	if (r->hub && c->local.fd >= 0)
 		tcp_local(c->local.fd, &r->mapped, &r->mapped_port);
 	if (c->peer.fd >= 0) {
-		r->subflows = tcp_subflows(c->peer.fd);
+		r->subflows = tcp_subflows(c->peer.fd, &r->token);
 		tcp_locals(c->peer.fd, r->local, FLOW_LOCALS);
 	}
 	r->mptcp = r->subflows > 0;

@@ -96,7 +96,7 @@ bool way_fits(const struct worker *w, const struct conn *c, const struct conn *r
 	if (!r || !r->link_count)
 		return true;
 	/* One whose path has died since has others now. */
-	if (tcp_local(ready->peer.fd, &from, &port) < 0 || tcp_subflows(ready->peer.fd) != 1)
+	if (tcp_local(ready->peer.fd, &from, &port) < 0 || tcp_subflows(ready->peer.fd, NULL) != 1)
 		return false;
 	count = read_ways(&w->shm->peers[c->request.slot], way);
 	for (unsigned i = 0; i < count; i++)
