@@ -255,6 +255,7 @@ done
 taken() { why_is "the rule 1001 of somebody else takes its packets to table 1, out of wan0"; }
 ctl gw reload >/dev/null
 check "others: a rule takes the path's packets" wait_for 5 taken
+check "others: doctor says what to do" finds gw foreign-rule "path b (wan1) the rule 1001 of somebody else"
 check "others: the log says so" wait_for 8 grep -q "wan1: the rule 1001 of somebody else takes its IPv6 packets to table 1, out of wan0" "$TMP/gw.log"
 check "others: and who it may be" wait_for 5 does mwan3track true "has the rule 1001, which takes IPv4 packets of wan1 to table 1"
 for f in 4 6; do gwip -$f rule del priority 1001; done

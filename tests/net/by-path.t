@@ -86,6 +86,7 @@ for f in 4 6; do
 	twin "$f"
 	check "IPv$f: two links with one address: it is said" wait_for 5 grep -q "wan1: wan0 has the same IPv$f address, so it is not used in IPv$f" "$TMP/gw.log"
 	check "IPv$f: and mpgatectl knows why" wait_for 5 why_not wan1 "wan0 has the same address"
+	check "IPv$f: doctor says what to do" finds gw same-address "in IPv$f wan0 has the same address"
 	check "IPv$f: a connection" held
 	check "IPv$f: the first one's mark is that of the address" wait_for 5 has "$GATEWAY" "${at[0]}" reno 0x11
 	check "IPv$f: it ends" let_go

@@ -72,6 +72,7 @@ done
 answers PolicyExplain -i "$GW" policy explain "$CLIENT4" "$SERVER4:80"
 answers DrainStart -i "$HUB_NAME" drain start
 is "$(jq .draining "$TMP/answer")" true "drain start: it is draining"
+check "which doctor notes" finds hub draining "drain stop"
 answers DrainStop -i "$HUB_NAME" drain stop
 is "$(jq .draining "$TMP/answer")" false "drain stop: it is not"
 answers PolicyCheck policy check "$TMP/gw.yaml"

@@ -66,6 +66,7 @@ own_resolv_conf
 check "the gateway starts without DNS" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 check "the peer has no address, and it is said" wait_for 30 error_is "gives an answer"
 is "$(peer .last_error)" "no address yet: DNS: no name server gives an answer" "that is its error, too"
+check "doctor says where to look" finds gw peer-no-address "docs/setup-information.md"
 is "$(peer .state)" unknown "it is neither up nor down"
 for f in 4 6; do
 	family $f

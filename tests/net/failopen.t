@@ -72,9 +72,11 @@ workers_stopped() {
 	local pids
 	mapfile -t pids < <(workers gw)
 	kill -STOP "${pids[@]}"
+	check "workers that hang: doctor says so" wait_for 10 finds gw worker "does not answer"
 	check "workers that hang are passed by" wait_for 40 unbonded
 	check "and replaced" wait_for 40 all_workers gw "${#pids[@]}" "${pids[0]}"
 	check "which is counted" killed_more gw 0
+	check "and noted by doctor" finds gw worker-restarts "since it hung"
 	check "and steers again" wait_for 20 steered_again
 }
 # The kernel goes on to give a hub's hung worker its share of new connections.

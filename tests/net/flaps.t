@@ -28,6 +28,7 @@ for _ in 1 2 3 4 5 6; do
 	pause 0.3
 done
 check "the path is held back" wait_for 5 held
+check "doctor says so" finds gw held-back "path b (wan1) held back"
 check "and has no endpoint" not has_endpoint
 check "connections go by the hub" greeted_by "$HUB_IP"
 check "when it stays it is used again" wait_for 30 has_endpoint

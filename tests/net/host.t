@@ -253,6 +253,7 @@ DAEMON_BY=(unshare --mount sh -c 'umount --all --lazy --types cgroup2; exec "$@"
 check "without cgroup2 the host starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 DAEMON_BY=()
 check "says that nothing is carried" grep -q "not carried.*cgroup2 is not mounted" "$TMP/gw.log"
+check "doctor says so" finds gw host-mode "cgroup2 must be mounted"
 family 4
 check "and connections go directly" seen_from 10.60.10.2
 daemon_stop gw

@@ -134,6 +134,10 @@ FAMILY=4 CONNECT=order
 check "in order: all clients have the first" all_by 1
 before=$(shares)
 dead hub0
+# Until it is down.
+wait_for 15 finds gw peer-silent "others of its group take its place" &
+SILENT=$!
 goes "dead" alive
+check "in order, dead: doctor said so" wait $SILENT
 is "$(ctl gw drain start 2>&1 | grep -c 'no hub')" 1 "a gateway cannot be drained"
 done_testing

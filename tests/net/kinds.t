@@ -24,6 +24,7 @@ addr "$GATEWAY" br0 1 1
 check "a port of a bridge is let go" wait_for 10 not_on lan0
 like "$(note lan0)" "name br0 instead" "status says why, and what to do"
 like "$(cat "$TMP/gw.log")" "link lan0 is not served: .*name br0 instead" "the log, too"
+check "doctor says what to do" finds gw link-unfit "link lan0 not served"
 like "$(ctl gw policy explain "$CLIENT4" "$SERVER4:80" --link lan0 2>&1)" "name br0 instead" "and explain"
 for f in 4 6; do
 	family $f
@@ -59,6 +60,7 @@ if ip -n "$GATEWAY" link add mv0 link lan0 type macvlan mode bridge 2>/dev/null;
 	check "a macvlan over a link that is up" ctl gw reload
 	check "it is served" wait_for 10 steers_on mv0
 	like "$(note mv0)" "macvlan over lan0, which is up" "status says that packets may arrive elsewhere"
+	check "doctor says what to do" finds gw link-caution "link mv0"
 else
 	diag "this kernel has no macvlan"
 fi

@@ -10,7 +10,7 @@
 # shellcheck disable=SC2034 # read by pair_configs
 PEER_ADDRESS='10.60.30.9, "fd60:30::9", 10.60.30.2, "fd60:30::2"'
 # shellcheck disable=SC2034
-HUB_MORE='metrics: { listen: 127.0.0.1 }'
+HUB_MORE='metrics: { listen: 127.0.0.1 }' GATEWAY_MORE='metrics: { listen: 10.60.1.9 }'
 stage
 sed -i 's/^  listen: .*/  listen: [ 10.60.30.2, "fd60:30::2", 10.60.30.9, "fd60:30::9" ]/' "$TMP/hub.yaml"
 
@@ -24,15 +24,30 @@ waits_no_more() { ! waiting | grep -qF "$1"; }
 over() { on "$HUB" ss -Htn state established "src $1 and sport = 8803" | wc -l; }
 used() { [ "$(over "$1")" -gt 0 ]; }
 workers() { ctl hub --json status | jq -r '.workers[].pid'; }
+scraped() { on "$GATEWAY" curl -sS --max-time 5 "http://$1:9803/metrics" | grep -q mpgate_findings; }
+not() { ! "$@"; }
 replaced() { [ -n "$(workers)" ] && ! workers | grep -qx "$1"; }
 
 check "the hub starts without its addresses" daemon_start hub "$HUB" "$TMP/hub.yaml"
 WORKERS=$(workers | wc -l)
-check "the gateway starts" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+for f in 4 6; do
+	[ $f = 4 ] && late=10.60.1.9 shown=$late || late=fd60:1::9 shown="[fd60:1::9]"
+	sed -i "s/^metrics: .*/metrics: { listen: \"$late\" }/" "$TMP/gw.yaml"
+	[ $f = 4 ] || daemon_stop gw
+	check "IPv$f: the gateway starts without the address of its metrics" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+	check "IPv$f: metrics: it is in the log" grep -qF "metrics: waiting to listen on $late port 9803: no interface has that address" "$TMP/gw.log"
+	check "IPv$f: metrics: doctor says so" finds gw not-listening "metrics.listen waits for $late port 9803"
+	ip -n "$GATEWAY" addr add "$late/$([ $f = 4 ] && echo 24 || echo 64)" dev lan0
+	check "IPv$f: metrics: the address comes" wait_for 10 scraped "$shown"
+	check "IPv$f: metrics: doctor has nothing to say" not finds gw not-listening
+done
 check "the hub is up, at those that it has" wait_for 20 way_is up 10.60.30.2
 is "$(waiting)" "10.60.30.9:8803 (no interface has that address) [fd60:30::9]:8803 (no interface has that address)" \
 	"status says what is waited for, and why"
 like "$(ctl hub status)" 'waits for +10\.60\.30\.9:8803 \(no interface has that address\),\[fd60:30::9\]:8803 ' "in plain words, too"
+for late in 10.60.30.9:8803 "[fd60:30::9]:8803"; do
+	check "so does doctor: $late" finds hub not-listening "convert.listen waits for $late (no interface has that address)"
+done
 is "$(metric)" 2 "a metric has their number"
 is "$(listens 10.60.30.9) $(listens '[fd60:30::9]')" "0 0" "nobody listens there"
 family 4
@@ -68,5 +83,6 @@ check "a worker is replaced" wait_for 10 replaced "$victim"
 is "$(listens 10.60.30.9) $(listens '[fd60:30::9]')" "$WORKERS $WORKERS" "its listeners are there"
 check "connections of many clients" load -c 20 -n 10000 echo "$SERVER_IP" 7001
 is "$(waiting)" "" "nothing is waited for any more"
+check "doctor has nothing to say" not finds hub not-listening
 is "$(metric)" 0 "the metric says so"
 done_testing

@@ -478,6 +478,16 @@ counter() { ctl "$1" --json stats | jq --arg n "$3" ".$2[] | select(.name == \$n
 # counted gw|hub reasons|relay NAME MORE-THAN
 counted() { [ "$(counter "$1" "$2" "$3")" -gt "$4" ]; }
 
+# finds gw|hub NAME [TEXT]: doctor has a finding of that name, with TEXT in its subject, text or remedy, and exits 1 if it is
+# more than a note.
+finds() {
+	local all status
+	all=$(ctl "$1" --json doctor)
+	status=$?
+	jq -e --arg n "$2" --arg t "${3:-}" --argjson s $status '.findings[] | select(.name == $n and (.severity == "note" or $s == 1)) |
+		[.subject, .text, .remedy] | join(" ") | select(contains($t))' <<<"$all"
+}
+
 # --- captures
 
 # capture NAME NAMESPACE IF FILTER...: starts tcpdump into $TMP/NAME.pcap; capture_end NAME flushes it.

@@ -33,6 +33,7 @@ both_are() { way_is a "$1" "$2" && [ "$(way b "$1")" = "$2" ]; }
 works() { load -n 1000 echo "$SERVER_IP" 7001; }
 download() { load -n 3000000 get "$SERVER_IP" 80; }
 first_is() { [ "$(way "$1" first)" = true ]; }
+not() { ! "$@"; }
 said() { grep -c "$1" "$TMP/gw.log"; }
 
 for f in 4 6; do
@@ -55,10 +56,12 @@ for f in 4 6; do
 	is "$(counter gw relay fallback-tcp)" "$was" "IPv$f: over MPTCP"
 	check "IPv$f: options go on both" box acc1 strip_mptcp
 	check "IPv$f: that is found as well" wait_for 20 both_are transport tcp
+	check "IPv$f: doctor says what that means" finds gw peer-plain "takes MPTCP options away"
 	check "IPv$f: downloads work unbonded" download
 	box_gone acc0
 	box_gone acc1
 	check "IPv$f: it is found that they are back" wait_for 40 both_are transport mptcp
+	check "IPv$f: and doctor no more" wait_for 10 not finds gw peer-plain
 	check "IPv$f: and the first path is taken" first_is a
 
 	for kind in strip_syn_data drop_syn_data; do

@@ -75,6 +75,7 @@ for f in 6 4; do
 	family "$f"
 	hub_without "$f"
 	check "a hub without IPv$f says so" wait_for 20 grep -q "this machine has no IPv$f address: peers go another way to IPv$f servers" "$TMP/hub.log"
+	check "so does doctor" finds hub no-family "IPv$f this hub has no address of it"
 	check "it is up by its other address" wait_for 30 peer_is up
 	before=$(counter hub relay no-family)
 	check "IPv$f: clients reach their servers, the normal way" wait_for 30 greeted_by "$CLIENT_IP"

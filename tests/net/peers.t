@@ -118,6 +118,7 @@ state() { ctl hub --json peers list | jq -r ".peers[] | select(.name == \"gw\") 
 is "$(state state)" down "the second is left out"
 like "$(state last_error)" "left out: its key has the name of a key of peer early" "and its state says why"
 check "so does the log" grep -q "peer gw is down: left out" "$TMP/hub.log"
+check "and doctor, with what to do" finds hub peer-left-out "mpgatectl key new FILE"
 like "$("$BUILD/mpgated" -c "$TMP/hub.yaml" --check 2>&1)" "peer gw is left out" "so does --check"
 sed -i "/name: early/d" "$TMP/hub.yaml"
 check "it goes" ctl hub reload

@@ -108,6 +108,9 @@ for f in 4 6; do
 	family $f
 	check "IPv$f: without the gateway the hub itself answers" wait_for 10 refused_by_hub
 done
+for name in inside inside6; do
+	check "doctor at the hub says why: $name" wait_for 10 finds hub publish "publish $name no gateway of gw has parked"
+done
 daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
 for f in 4 6; do
 	family $f

@@ -193,6 +193,13 @@ int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t po
 	return ret;
 }
 
+void scrape_again(struct scrape *s, const char *addr, uint16_t port)
+{
+	(void)s;
+	(void)addr;
+	(void)port;
+}
+
 void scrape_close(struct scrape *s)
 {
 	if (s->open)

@@ -160,6 +160,31 @@ static void metrics_refuse_what_is_no_address(void)
 	CU_ASSERT_FALSE(s.open);
 }
 
+/* An address that nobody has here (RFC 5737, RFC 3849), then one that is there. */
+static void metrics_wait_for_their_address(void)
+{
+	struct scrape s = { 0 }, given_up = { 0 };
+	int fails = 0;
+	char *text;
+
+	CU_ASSERT_EQUAL_FATAL(scrape_open(&s, &loop, "192.0.2.77", 9803, render, &fails), 0);
+	CU_ASSERT_STRING_EQUAL(scrape_waits(&s) ?: "", "no interface has that address");
+	scrape_again(&s, "2001:db8::77", 9803);
+	CU_ASSERT_PTR_NOT_NULL(scrape_waits(&s));
+	CU_ASSERT_EQUAL(s.child.pid, 0);
+	scrape_again(&s, "127.0.0.1", 0);
+	CU_ASSERT_PTR_NULL_FATAL(scrape_waits(&s));
+	text = http(AF_INET, port_of(&s), "GET /metrics HTTP/1.0\r\n\r\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, " 200 "));
+	free(text);
+	scrape_close(&s);
+	CU_ASSERT_EQUAL(scrape_open(&given_up, &loop, "2001:db8::77", 9803, render, &fails), 0);
+	scrape_reap(&given_up);
+	scrape_close(&given_up);
+	CU_ASSERT_PTR_NULL(scrape_waits(&given_up));
+	uv_run(&loop, UV_RUN_DEFAULT);
+}
+
 /* The listener stays: what came while there was no process waits for the next. */
 static void metrics_survive_their_process(void)
 {
@@ -185,6 +210,7 @@ int main(int argc, char **argv)
 		{ "metrics_are_served_over_ipv4", metrics_are_served_over_ipv4 },
 		{ "metrics_are_served_over_ipv6", metrics_are_served_over_ipv6 },
 		{ "metrics_refuse_what_is_no_address", metrics_refuse_what_is_no_address },
+		{ "metrics_wait_for_their_address", metrics_wait_for_their_address },
 		{ "metrics_survive_their_process", metrics_survive_their_process },
 		CU_TEST_INFO_NULL,
 	};

@@ -68,19 +68,19 @@ void findings_links(const struct supervisor *s, struct findings *all)
 {
 	(void)s;
 	for (unsigned i = 0; i < notes; i++)
-		finding_add(all, SEVERITY_NOTE, "feature", "%u", i);
+		finding_add(all, SEVERITY_NOTE, FINDING_FEATURE, "%u", i);
 }
 
 void findings_machine(const struct supervisor *s, struct findings *all)
 {
 	(void)s;
 	for (unsigned i = 0; i < 2; i++)
-		finding_text(finding_add(all, SEVERITY_WARNING, "other-program", "mptcpd"), "%u", i);
+		finding_text(finding_add(all, SEVERITY_WARNING, FINDING_OTHER_PROGRAM, "mptcpd"), "%u", i);
 }
 
 void findings_peers(const struct supervisor *s, struct findings *all)
 {
-	struct finding *f = finding_add(all, SEVERITY_ERROR, "peer-down", "peer %s", "one");
+	struct finding *f = finding_add(all, SEVERITY_ERROR, FINDING_PEER_DOWN, "peer %s", "one");
 
 	(void)s;
 	finding_text(f, "down: %s", "no answer");

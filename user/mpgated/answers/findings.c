@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const names[] = {
+#define X(id, name) [FINDING_##id] = name,
+	FINDINGS(X)
+#undef X
+};
+
 /* There is no room left: the place of one of the least severe, where that is less severe. */
 static struct finding *lesser(struct findings *all, enum severity severity)
 {
@@ -17,13 +23,13 @@ static struct finding *lesser(struct findings *all, enum severity severity)
 	return least->severity > severity ? least : &all->rest;
 }
 
-struct finding *finding_add(struct findings *all, enum severity severity, const char *name, const char *subject, ...)
+struct finding *finding_add(struct findings *all, enum severity severity, enum finding_id id, const char *subject, ...)
 {
 	struct finding *f = all->count < FINDINGS_MOST ? &all->list[all->count++] : lesser(all, severity);
 	va_list ap;
 
 	f->severity = severity;
-	f->name = name;
+	f->name = names[id];
 	f->told = false;
 	f->text[0] = f->remedy[0] = '\0';
 	va_start(ap, subject);

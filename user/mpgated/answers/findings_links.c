@@ -11,36 +11,39 @@
 
 /* What can be done about each reason why a path is not used. "%s" is the link. */
 static const struct {
-	const char *name, *remedy;
+	enum finding_id id;
+	const char *remedy;
 	enum severity severity;
 	bool told;
 } reasons[] = {
-	[WHY_DOWN] = { "link-down", "ip link set %s up; if it is: look at the cable, the modem, the other end",
+	[WHY_DOWN] = { FINDING_LINK_DOWN, "ip link set %s up; if it is: look at the cable, the modem, the other end",
 		       SEVERITY_WARNING, false },
-	[WHY_TENTATIVE] = { "address-not-ready",
+	[WHY_TENTATIVE] = { FINDING_ADDRESS_NOT_READY,
 			    "wait a moment; if it stays so, another machine has the address: ip addr show dev %s",
 			    SEVERITY_WARNING, false },
-	[WHY_TWIN] = { "same-address", "give %s an address of its own, or take it out of the configuration",
+	[WHY_TWIN] = { FINDING_SAME_ADDRESS, "give %s an address of its own, or take it out of the configuration",
 		       SEVERITY_WARNING, false },
-	[WHY_NO_ADDRESS] = { "no-address", "give %s an address: by DHCP, or ip addr add", SEVERITY_WARNING, false },
-	[WHY_NO_GATEWAY] = { "no-gateway",
+	[WHY_NO_ADDRESS] = { FINDING_NO_ADDRESS, "give %s an address: by DHCP, or ip addr add", SEVERITY_WARNING,
+			     false },
+	[WHY_NO_GATEWAY] = { FINDING_NO_GATEWAY,
 			     "each access link needs a default route of its own, with another metric: ip route add "
 			     "default via ADDRESS dev %s metric NUMBER (ip -6 route); or say gateway at the link in "
 			     "the "
 			     "configuration",
 			     SEVERITY_WARNING, true },
-	[WHY_FOREIGN_RULE] = { "foreign-rule",
+	[WHY_FOREIGN_RULE] = { FINDING_FOREIGN_RULE,
 			       "ip rule (ip -6 rule) shows it: exclude the hub's addresses, or packets of %s, from it",
 			       SEVERITY_WARNING, true },
-	[WHY_NO_ROUTE] = { "no-route", "ip route show dev %s: a route to the peer's addresses is missing there",
+	[WHY_NO_ROUTE] = { FINDING_NO_ROUTE, "ip route show dev %s: a route to the peer's addresses is missing there",
 			   SEVERITY_WARNING, true },
-	[WHY_HELD] = { "held-back", "look at the line, the modem or the radio of %s; it is used when it has stayed up",
+	[WHY_HELD] = { FINDING_HELD_BACK,
+		       "look at the line, the modem or the radio of %s; it is used when it has stayed up",
 		       SEVERITY_WARNING, true },
-	[WHY_DEAD] = { "path-dead",
+	[WHY_DEAD] = { FINDING_PATH_DEAD,
 		       "does this access work at all (ping -I %s), and do firewalls on the way let TCP to the peer's "
 		       "port through? peers list has the error of each way",
 		       SEVERITY_WARNING, true },
-	[WHY_UNKNOWN] = { "no-answer", "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
+	[WHY_UNKNOWN] = { FINDING_NO_ANSWER, "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
 };
 
 /* The interfaces that there are. From /proc, since the kernel takes no lock of links for that. */
@@ -64,8 +67,8 @@ static void list_interfaces(char *text, size_t size)
 
 static void add_absent(const struct cfg_link *c, struct findings *all)
 {
-	struct finding *f = finding_add(all, c->role == CFG_LAN ? SEVERITY_ERROR : SEVERITY_WARNING, "link-absent",
-					"link %s", c->name);
+	struct finding *f = finding_add(all, c->role == CFG_LAN ? SEVERITY_ERROR : SEVERITY_WARNING,
+					FINDING_LINK_ABSENT, "link %s", c->name);
 	char names[FINDING_TEXT / 2];
 
 	list_interfaces(names, sizeof(names));
@@ -87,7 +90,7 @@ static void look_at_hooks(const struct supervisor *s, unsigned i, struct finding
 		if (strcmp(v->name, c->name) != 0)
 			continue;
 		if (v->foreign_xdp) {
-			f = finding_add(all, SEVERITY_NOTE, "foreign-xdp", "link %s", c->name);
+			f = finding_add(all, SEVERITY_NOTE, FINDING_FOREIGN_XDP, "link %s", c->name);
 			finding_text(f, "the XDP program %s (id %u) is not ours, and sees all packets first",
 				     *v->foreign_name ? v->foreign_name : "without a name", v->foreign_xdp);
 			finding_remedy(f,
@@ -97,7 +100,7 @@ static void look_at_hooks(const struct supervisor *s, unsigned i, struct finding
 		}
 		if (!v->error || s->ifindex[i])
 			continue;
-		f = finding_add(all, SEVERITY_ERROR, "not-served", "link %s", c->name);
+		f = finding_add(all, SEVERITY_ERROR, FINDING_NOT_SERVED, "link %s", c->name);
 		f->told = true;
 		finding_text(f, "not served: %s cannot be attached: %s", v->attached.failed, strerror(-v->error));
 		finding_remedy(f, "%s",
@@ -121,14 +124,14 @@ static bool look_at_link(const struct supervisor *s, unsigned i, struct findings
 		return false;
 	}
 	if (link_kind_unfit(&l->kind, c->role, text, sizeof(text))) {
-		f = finding_add(all, SEVERITY_ERROR, "link-unfit", "link %s", c->name);
+		f = finding_add(all, SEVERITY_ERROR, FINDING_LINK_UNFIT, "link %s", c->name);
 		f->told = true;
 		finding_text(f, "not served: %s", text);
 		finding_remedy(f, "name another interface in the configuration");
 		return false;
 	}
 	if (link_kind_caution(&l->kind, c->role, text, sizeof(text))) {
-		f = finding_add(all, SEVERITY_WARNING, "link-caution", "link %s", c->name);
+		f = finding_add(all, SEVERITY_WARNING, FINDING_LINK_CAUTION, "link %s", c->name);
 		f->told = true;
 		finding_text(f, "%s", text);
 		finding_remedy(f, "serve its parent instead, or set that down");
@@ -150,11 +153,11 @@ static void look_at_lan(const struct supervisor *s, unsigned i, struct findings 
 	struct finding *f;
 
 	if (!l->up) {
-		f = finding_add(all, SEVERITY_WARNING, "link-down", "link %s", c->name);
+		f = finding_add(all, SEVERITY_WARNING, FINDING_LINK_DOWN, "link %s", c->name);
 		finding_text(f, "down, or without carrier: no client is there");
 		finding_remedy(f, reasons[WHY_DOWN].remedy, c->name);
 	} else if (c->role == CFG_LAN && !has_address(l) && !l->l3) {
-		f = finding_add(all, SEVERITY_ERROR, "no-address", "link %s", c->name);
+		f = finding_add(all, SEVERITY_ERROR, FINDING_NO_ADDRESS, "link %s", c->name);
 		finding_text(f, "no address: replies to its clients have no route back, so those that are steered wait "
 				"in vain");
 		finding_remedy(f, "ip addr add ADDRESS/LENGTH dev %s; it is the clients' gateway", c->name);
@@ -178,10 +181,10 @@ static void look_at_path(const struct supervisor *s, unsigned i, struct findings
 		struct finding *n;
 
 		/* A version that the link does not have is no news, where it has the other. */
-		if (why[f] >= WHY_NONE || !reasons[why[f]].name || (both && f) ||
+		if (why[f] >= WHY_NONE || !reasons[why[f]].remedy || (both && f) ||
 		    (why[f] == WHY_NO_ADDRESS && has_address(l)))
 			continue;
-		n = finding_add(all, reasons[why[f]].severity, reasons[why[f]].name, "path %s (%s)%s", c->path, c->name,
+		n = finding_add(all, reasons[why[f]].severity, reasons[why[f]].id, "path %s (%s)%s", c->path, c->name,
 				both ? ""
 				: f  ? " in IPv6"
 				     : " in IPv4");
@@ -207,7 +210,7 @@ static void look_at_all_paths(const struct supervisor *s, struct findings *all)
 	}
 	if (usable || !paths)
 		return;
-	f = finding_add(all, SEVERITY_ERROR, "no-path", "paths");
+	f = finding_add(all, SEVERITY_ERROR, FINDING_NO_PATH, "paths");
 	finding_text(f, "none of the %u can be used: nothing is bonded", paths);
 	finding_remedy(f, "what is wrong with each stands below");
 }

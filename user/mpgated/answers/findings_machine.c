@@ -5,6 +5,7 @@
 
 #include <mpgated/answers/findings.h>
 #include <mpgated/paths/sysctl.h>
+#include <mpgated/supervisor/listen.h>
 
 static bool has_role(const struct supervisor *s, enum cfg_role role)
 {
@@ -43,8 +44,9 @@ static void look_at_forwarding(const struct supervisor *s, struct findings *all)
 	for (unsigned v6 = 0; v6 < 2 && router; v6++) {
 		if (sysctl_get(names[v6], &value) < 0 || value || (has_role(s, CFG_LAN) && !has_clients(s, v6)))
 			continue;
-		f = finding_add(all, SEVERITY_ERROR, "no-forwarding", "%s", shown[v6]);
-		finding_text(f, "0: what is not bonded is not forwarded either, in IPv%u", v6 ? 6 : 4);
+		f = finding_add(all, SEVERITY_ERROR, FINDING_NO_FORWARDING, "%s", shown[v6]);
+		finding_text(f, "0: nothing is forwarded in IPv%u, and what has no normal way is not steered either",
+			     v6 ? 6 : 4);
 		finding_remedy(f, "sysctl -w %s=1, and the same in /etc/sysctl.d", shown[v6]);
 	}
 }
@@ -65,7 +67,7 @@ static void look_at_rp_filter(const struct supervisor *s, struct findings *all)
 		if (!l->ifindex || s->cfg->links[i].role == CFG_NET || sysctl_get(name, &own) < 0 ||
 		    (own > every ? own : every) != 1)
 			continue;
-		f = finding_add(all, SEVERITY_WARNING, "rp-filter", "net.ipv4.conf.%s.rp_filter", l->name);
+		f = finding_add(all, SEVERITY_WARNING, FINDING_RP_FILTER, "net.ipv4.conf.%s.rp_filter", l->name);
 		finding_text(f,
 			     "1 (strict): the kernel drops packets that come over %s when the best route back is "
 			     "another one",
@@ -81,18 +83,18 @@ static void look_at_mptcp(const struct supervisor *s, struct findings *all)
 	int value;
 
 	if (sysctl_get("mptcp/enabled", &value) == 0 && !value) {
-		f = finding_add(all, SEVERITY_ERROR, "mptcp-off", "net.mptcp.enabled");
+		f = finding_add(all, SEVERITY_ERROR, FINDING_MPTCP_OFF, "net.mptcp.enabled");
 		finding_text(f, "0: no Multipath TCP connection can be opened or accepted");
 		finding_remedy(f, "sysctl -w net.mptcp.enabled=1, and the same in /etc/sysctl.d");
 	}
 	if (paths_is_blackholed(s->paths)) {
-		f = finding_add(all, SEVERITY_ERROR, "blackhole", "net.mptcp.blackhole_timeout");
+		f = finding_add(all, SEVERITY_ERROR, FINDING_BLACKHOLE, "net.mptcp.blackhole_timeout");
 		f->told = true;
 		finding_text(f, "the kernel's blackhole detection has struck within the last hour: new connections are "
 				"plain TCP, and not bonded");
 		finding_remedy(f, "sysctl -w net.mptcp.blackhole_timeout=0; find out who turned it on");
 	} else if (dials(s) && sysctl_get("mptcp/blackhole_timeout", &value) == 0 && value) {
-		f = finding_add(all, SEVERITY_WARNING, "blackhole", "net.mptcp.blackhole_timeout");
+		f = finding_add(all, SEVERITY_WARNING, FINDING_BLACKHOLE, "net.mptcp.blackhole_timeout");
 		finding_text(f, "%d: after an outage of seconds the kernel would make plain TCP of all new connections",
 			     value);
 		finding_remedy(f,
@@ -114,7 +116,7 @@ static void look_at_features(const struct supervisor *s, struct findings *all)
 
 		if (program ? v[i].works : s->features[i - n])
 			continue;
-		f = finding_add(all, SEVERITY_NOTE, "feature", "%s", name);
+		f = finding_add(all, SEVERITY_NOTE, FINDING_FEATURE, "%s", name);
 		f->told = true;
 		finding_text(f, "not available here%s%s; instead: %s", error ? ": " : "", error ? strerror(error) : "",
 			     program ? v[i].degraded : features[i - n].degraded);
@@ -122,7 +124,7 @@ static void look_at_features(const struct supervisor *s, struct findings *all)
 	}
 	if (!s->watchdog.stopped)
 		return;
-	f = finding_add(all, SEVERITY_ERROR, "delivery", "firewall");
+	f = finding_add(all, SEVERITY_ERROR, FINDING_DELIVERY, "firewall");
 	f->told = true;
 	finding_text(f,
 		     "steered packets do not reach the workers, so nothing is steered: a firewall drops them in INPUT, "
@@ -155,12 +157,29 @@ static void look_at_others(const struct supervisor *s, struct findings *all)
 
 		if (!v[i].conflict)
 			continue;
-		f = finding_add(all, SEVERITY_WARNING, "other-program", "%s",
+		f = finding_add(all, SEVERITY_WARNING, FINDING_OTHER_PROGRAM, "%s",
 				v[i].program[0] ? v[i].program : "another program");
 		f->told = true;
 		finding_text(f, "%s", v[i].what);
 		finding_remedy(f, "%s", manager_remedy(v[i].program));
 	}
+}
+
+static void look_at_zones(const struct supervisor *s, struct findings *all)
+{
+	const char *where = paths_zones(s->paths);
+	struct finding *f;
+
+	if (!*where)
+		return;
+	f = finding_add(all, SEVERITY_WARNING, FINDING_CONNTRACK_ZONES, "conntrack zones");
+	finding_text(f,
+		     "what comes in is put in a zone (%s), and what this machine answers is in none: a firewall that "
+		     "drops invalid packets lets no connection of mpgate come about",
+		     where);
+	finding_remedy(f,
+		       "put what leaves in the same zone: ct zone set in a chain of type filter hook output priority "
+		       "raw, by oifname; or leave zones out");
 }
 
 static void look_at_workers(const struct supervisor *s, struct findings *all)
@@ -176,8 +195,8 @@ static void look_at_workers(const struct supervisor *s, struct findings *all)
 
 		if (!what && !w->child.restarts)
 			continue;
-		f = finding_add(all, what ? SEVERITY_ERROR : SEVERITY_NOTE, what ? "worker" : "worker-restarts",
-				"worker %u", i);
+		f = finding_add(all, what ? SEVERITY_ERROR : SEVERITY_NOTE,
+				what ? FINDING_WORKER : FINDING_WORKER_RESTARTS, "worker %u", i);
 		f->told = true;
 		if (what)
 			finding_text(f, "%s", what);
@@ -192,18 +211,62 @@ static void look_at_workers(const struct supervisor *s, struct findings *all)
 	}
 }
 
+/* What is pinned holds programs to links when the supervisor is gone, and new links need the place. */
+static void look_at_pins(const struct supervisor *s, struct findings *all)
+{
+	struct finding *f;
+	bool mounted;
+
+	if (datapath_is_pinned(s->dp, &mounted))
+		return;
+	f = finding_add(all, SEVERITY_WARNING, FINDING_NO_BPFFS, "/sys/fs/bpf");
+	finding_text(f, "%s: links that come are not served, and a crash cuts connections",
+		     mounted ? "what this daemon has pinned there is gone" : "no BPF file system is mounted there");
+	finding_remedy(f, "%srestart mpgated; find out who took it away",
+		       mounted ? "" : "mount -t bpf bpf /sys/fs/bpf, then ");
+}
+
+/* Addresses that are to be listened on, and that no interface has. */
+static void look_at_listening(const struct supervisor *s, struct findings *all)
+{
+	static const char remedy[] =
+		"give this machine the address (ip addr add), or correct it; it is used when it comes";
+	unsigned places = s->cfg->convert.listen_count * (1 + s->cfg->convert.ports.count), waiting = 0;
+	char text[160];
+	struct finding *f;
+
+	for (unsigned n = 0; n < places; n++)
+		waiting += listen_waits(s, n, text, sizeof(text)) != NULL;
+	for (unsigned n = 0; n < places; n++) {
+		if (!listen_waits(s, n, text, sizeof(text)))
+			continue;
+		f = finding_add(all, waiting == places ? SEVERITY_ERROR : SEVERITY_WARNING, FINDING_NOT_LISTENING,
+				"convert.listen");
+		f->told = true;
+		finding_text(f, "waits for %s%s", text, waiting == places ? ": no gateway can come" : "");
+		finding_remedy(f, "%s", remedy);
+	}
+	if (!scrape_waits(&s->scrape))
+		return;
+	f = finding_add(all, SEVERITY_WARNING, FINDING_NOT_LISTENING, "metrics.listen");
+	f->told = true;
+	finding_text(f, "waits for %s port %u (%s): nobody can read metrics", s->cfg->metrics_listen,
+		     s->cfg->metrics_port, scrape_waits(&s->scrape));
+	finding_remedy(f, "%s", remedy);
+}
+
 static void look_at_modes(const struct supervisor *s, struct findings *all)
 {
 	struct finding *f;
 
 	if (s->cfg->host && s->hosts != MPGATE_HOSTS_ALL) {
-		f = finding_add(all, SEVERITY_ERROR, "host-mode", "host mode");
+		f = finding_add(all, SEVERITY_ERROR, FINDING_HOST_MODE, "host mode");
 		f->told = true;
 		finding_text(f, "asked for, but this machine's own connections are not carried");
 		finding_remedy(f, "the log says what is missing: cgroup2 must be mounted");
 	}
 	if (s->shm->draining) {
-		f = finding_add(all, SEVERITY_NOTE, "draining", "drain");
+		f = finding_add(all, SEVERITY_NOTE, FINDING_DRAINING, "drain");
 		f->told = true;
 		finding_text(f, "new requests are told to go elsewhere%s",
 			     s->shm->draining & DRAIN_QUOTA ? ": the quotas of all paths are used up" : "");
@@ -212,7 +275,7 @@ static void look_at_modes(const struct supervisor *s, struct findings *all)
 	for (unsigned v6 = 0; v6 < 2 && s->cfg->convert.listening; v6++) {
 		if (addresses_families(s) & (v6 ? SNAPSHOT_IPV6 : SNAPSHOT_IPV4))
 			continue;
-		f = finding_add(all, SEVERITY_NOTE, "no-family", "IPv%u", v6 ? 6 : 4);
+		f = finding_add(all, SEVERITY_NOTE, FINDING_NO_FAMILY, "IPv%u", v6 ? 6 : 4);
 		f->told = true;
 		finding_text(f, "this hub has no address of it: gateways are told to go another way to IPv%u servers",
 			     v6 ? 6 : 4);
@@ -227,6 +290,9 @@ void findings_machine(const struct supervisor *s, struct findings *all)
 	look_at_forwarding(s, all);
 	look_at_rp_filter(s, all);
 	look_at_others(s, all);
+	look_at_zones(s, all);
 	look_at_workers(s, all);
+	look_at_pins(s, all);
+	look_at_listening(s, all);
 	look_at_modes(s, all);
 }

@@ -31,10 +31,10 @@ static const char *down_remedy(const char *error)
 	return "its own log, and mpgatectl doctor there, say more";
 }
 
-static struct finding *add(struct findings *all, const struct peer *p, enum severity severity, const char *name,
+static struct finding *add(struct findings *all, const struct peer *p, enum severity severity, enum finding_id id,
 			   bool told)
 {
-	struct finding *f = finding_add(all, severity, name, "peer %s", p->name);
+	struct finding *f = finding_add(all, severity, id, "peer %s", p->name);
 
 	f->told = told;
 	return f;
@@ -52,22 +52,22 @@ static bool look_at_state(const struct supervisor *s, const struct peer *p, stru
 	struct finding *f;
 
 	if (p->left_out) {
-		f = add(all, p, SEVERITY_ERROR, "peer-left-out", true);
+		f = add(all, p, SEVERITY_ERROR, FINDING_PEER_LEFT_OUT, true);
 		finding_text(f, "%s", p->last_error);
 		finding_remedy(f, "make another key for one of both: mpgatectl key new FILE");
 	} else if (d && !d->count) {
 		const char *error = discover_error(&s->discover, d);
 
-		f = add(all, p, SEVERITY_ERROR, "peer-no-address", true);
+		f = add(all, p, SEVERITY_ERROR, FINDING_PEER_NO_ADDRESS, true);
 		finding_text(f, "no address yet: %s", *error ? error : "DNS is being asked");
 		finding_remedy(f, "docs/setup-information.md says what must be in DNS, or come by DHCP");
 	} else if (p->state == PEER_DOWN) {
-		f = add(all, p, SEVERITY_ERROR, "peer-down", true);
+		f = add(all, p, SEVERITY_ERROR, FINDING_PEER_DOWN, true);
 		finding_text(f, "down: %s; rules that name it alone do as if-down says",
 			     *p->last_error ? p->last_error : "no answer");
 		finding_remedy(f, "%s", down_remedy(p->last_error));
 	} else if (p->silent) {
-		f = add(all, p, SEVERITY_WARNING, "peer-silent", true);
+		f = add(all, p, SEVERITY_WARNING, FINDING_PEER_SILENT, true);
 		finding_text(f, "connections and probes have no answer: others of its group take its place");
 		finding_remedy(f, "%s", down_remedy(""));
 	} else {
@@ -83,7 +83,7 @@ static void look_at_plain(const struct peer *p, struct findings *all)
 
 	if (first < 0 || !p->health.way[first].plain)
 		return;
-	f = add(all, p, SEVERITY_WARNING, "peer-plain", true);
+	f = add(all, p, SEVERITY_WARNING, FINDING_PEER_PLAIN, true);
 	finding_text(f, "it answers in plain TCP only: nothing is bonded that goes there");
 	finding_remedy(f,
 		       "something on the way takes MPTCP options away, or net.mptcp.enabled is 0 there; another port "
@@ -96,7 +96,7 @@ static void look_at_clock(int32_t ahead, const struct peer *p, struct findings *
 
 	if (ahead > -CLOCK_S && ahead < CLOCK_S)
 		return;
-	f = add(all, p, SEVERITY_WARNING, "clock", true);
+	f = add(all, p, SEVERITY_WARNING, FINDING_CLOCK, true);
 	finding_text(f, "its clock is %u s %s ours; connections go on, by the hub's",
 		     ahead < 0 ? -(unsigned)ahead : (unsigned)ahead, ahead < 0 ? "behind" : "ahead of");
 	finding_remedy(f, "set both by NTP: chronyc tracking, timedatectl");
@@ -109,7 +109,7 @@ static void look_at_past(const struct supervisor *s, const struct peer *p, struc
 
 	if (!p->past_error[0] || age_s(s, p->erred) > LATELY_S)
 		return;
-	f = add(all, p, strstr(p->past_error, "allow-") ? SEVERITY_WARNING : SEVERITY_NOTE, "peer-error", true);
+	f = add(all, p, strstr(p->past_error, "allow-") ? SEVERITY_WARNING : SEVERITY_NOTE, FINDING_PEER_ERROR, true);
 	finding_text(f, "up, but %u s ago: %s", age_s(s, p->erred), p->past_error);
 	finding_remedy(f, "%s",
 		       strstr(p->past_error, "allow-to")
@@ -162,7 +162,7 @@ static void look_at_refused(const struct supervisor *s, const struct peer *p, st
 		return;
 	}
 	why = why < sizeof(reasons) / sizeof(reasons[0]) ? why : CONVERT_REFUSED;
-	f = add(all, p, SEVERITY_WARNING, "gateway-refused", true);
+	f = add(all, p, SEVERITY_WARNING, FINDING_GATEWAY_REFUSED, true);
 	finding_text(f, "%u s ago %s", ago, reasons[why].text);
 	finding_remedy(f, "%s", reasons[why].remedy);
 }
@@ -175,7 +175,7 @@ static bool look_at_seen(const struct supervisor *s, const struct peer *p, struc
 
 	if (h->seen && now_s(s) - h->seen <= SEEN_S)
 		return false;
-	f = add(all, p, SEVERITY_NOTE, "gateway-unseen", true);
+	f = add(all, p, SEVERITY_NOTE, FINDING_GATEWAY_UNSEEN, true);
 	if (h->seen)
 		finding_text(f, "nothing was heard of it for %u minutes", (now_s(s) - h->seen) / 60);
 	else
@@ -195,7 +195,7 @@ static void look_at_unknown(const struct supervisor *s, unsigned unseen, struct 
 
 	if (!u->at || ago > LATELY_S)
 		return;
-	f = finding_add(all, unseen ? SEVERITY_WARNING : SEVERITY_NOTE, "unknown-key", "requests");
+	f = finding_add(all, unseen ? SEVERITY_WARNING : SEVERITY_NOTE, FINDING_UNKNOWN_KEY, "requests");
 	f->told = true;
 	finding_text(f, "%u so far with a key that is none of ours, the last %u s ago from %s", u->count, ago,
 		     addr_print(&u->from, text));
@@ -220,7 +220,7 @@ static void look_at_published(const struct supervisor *s, struct findings *all)
 		}
 		if (reached)
 			continue;
-		f = finding_add(all, SEVERITY_ERROR, "publish", "publish %s", r->name);
+		f = finding_add(all, SEVERITY_ERROR, FINDING_PUBLISH, "publish %s", r->name);
 		f->told = true;
 		finding_text(f, "no gateway of %s has parked a connection: nobody reaches the service", g->name);
 		finding_remedy(

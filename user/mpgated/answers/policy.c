@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <mpgated/answers/answers.h>
+#include <mpgated/paths/sysctl.h>
 
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why)
 {
@@ -59,6 +60,16 @@ static bool is_ours(const struct supervisor *s, const struct mpgate_addr *a)
 	return false;
 }
 
+static const char *forwarding_off(bool v4)
+{
+	int value;
+
+	if (sysctl_get(v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding", &value) < 0 || value)
+		return NULL;
+	return v4 ? "net.ipv4.ip_forward is 0: nothing is forwarded"
+		  : "net.ipv6.conf.all.forwarding is 0: nothing is forwarded";
+}
+
 /*
  * What the classifier does not see: packets of this machine itself never come in on a link, and clients to whom no
  * route leads back hear nothing of what is steered.
@@ -83,6 +94,8 @@ static void add_note(const struct supervisor *s, int link, bool host, const stru
 			"replies to %s have no route by %s (%s): such a client waits in vain; give the link an address",
 			addr, s->cfg->links[link].name, back ? paths_link_name(back, name) : "none at all");
 		json_set_text(o, "note", text);
+	} else if (!host && !carried && reason != MPGATE_R_LOCAL && forwarding_off(addr_is_v4(&t->saddr))) {
+		json_set_text(o, "note", forwarding_off(addr_is_v4(&t->saddr)));
 	}
 }
 
@@ -120,6 +133,8 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 	if (!host &&
 	    link_kind_unfit(&paths_get(s->paths, (unsigned)i)->kind, s->cfg->links[i].role, unfit, sizeof(unfit)))
 		return method_fail(error, why, unfit);
+	if (!host && !s->ifindex[i])
+		return method_fail(error, why, "that link is not served: mpgatectl doctor says why");
 	t.sport = htons((uint16_t)(sport ? sport : 49152));
 	t.dport = htons((uint16_t)dport);
 	if (datapath_explain(s->dp, host ? MPGATE_HOST_IFINDEX : s->ifindex[i], &t, (uint8_t)dscp, mptcp, &e) < 0)

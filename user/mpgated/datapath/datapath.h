@@ -29,6 +29,8 @@ struct datapath_attached {
 int datapath_open(const char *instance, unsigned replay_buckets, struct datapath **out);
 /* Can an instance of that name be here? -ENOTSUP: there is no BPF file system; -EINVAL: the name is none. */
 int datapath_check(const char *instance);
+/* Are the pins of this one still there? mounted: there is a BPF file system. */
+bool datapath_is_pinned(const struct datapath *dp, bool *mounted);
 /* Removes what a killed daemon of this instance left, as datapath_open() does. */
 int datapath_clean(const char *instance);
 /* Detaches, unpins, frees. Traffic goes the normal way afterwards. */

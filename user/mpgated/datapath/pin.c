@@ -61,16 +61,27 @@ int dp_pin_fd(int fd, const char *path)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-/* -ENOTSUP when bpffs is not mounted, -EINVAL for a name that cannot be a folder there. */
-int dp_pin_check(const char *instance)
+static bool has_bpffs(void)
 {
 	struct statfs fs;
 
+	return !statfs(BPFFS, &fs) && fs.f_type == (__typeof__(fs.f_type))BPF_FS_MAGIC;
+}
+
+bool datapath_is_pinned(const struct datapath *dp, bool *mounted)
+{
+	*mounted = has_bpffs();
+	return *mounted && access(dp->dir, F_OK) == 0;
+}
+
+/* -ENOTSUP when bpffs is not mounted, -EINVAL for a name that cannot be a folder there. */
+int dp_pin_check(const char *instance)
+{
 	if (!*instance || strpbrk(instance, "./")) {
 		log_error("instance '%s': the name must not be empty nor contain '.' or '/'", instance);
 		return -EINVAL;
 	}
-	if (statfs(BPFFS, &fs) || fs.f_type != (__typeof__(fs.f_type))BPF_FS_MAGIC) {
+	if (!has_bpffs()) {
 		log_error("no BPF file system at " BPFFS ": mount it with `mount -t bpf bpf " BPFFS "`");
 		return -ENOTSUP;
 	}

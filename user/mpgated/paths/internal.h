@@ -147,6 +147,7 @@ struct path_set {
 	struct mnl_socket *events; /* of the path manager; read by the loop. NULL: it tells none */
 	struct joins joins;
 	struct others others;
+	char zones[PATHS_WHAT]; /* see paths_zones() */
 	struct path_removed removed;
 	struct originals originals; /* and the lock: nobody else sets paths in this network namespace */
 	struct path_link links[MPGATE_MAX_LINKS];
@@ -196,6 +197,7 @@ struct paths {
 	unsigned rows_total;
 	bool manages; /* as of the last job */
 	struct others others; /* likewise */
+	char zones[PATHS_WHAT]; /* likewise */
 	struct path_removed removed;
 	struct job job;
 	struct path_set set;
@@ -334,6 +336,8 @@ void reach_look(struct path_set *p, unsigned f);
 /* others.c */
 /* Finds out what others do, and says what is new of it. */
 void others_look(struct path_set *p);
+/* zones.c */
+void zones_look(struct path_set *p);
 /* The program in this network namespace whose netlink socket has that port; false, and an empty name: not known. */
 bool others_name(uint32_t port, char name[PATHS_PROGRAM]);
 

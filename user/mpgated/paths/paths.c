@@ -404,6 +404,11 @@ const struct paths_other *paths_others(const struct paths *p, unsigned *count)
 	return p->others.list;
 }
 
+const char *paths_zones(const struct paths *p)
+{
+	return p->zones;
+}
+
 bool paths_is_blackholed(const struct paths *p)
 {
 	return p->blackhole.struck && uv_hrtime() - p->blackhole.struck < BLACKHOLE_NS;

@@ -227,6 +227,10 @@ void paths_join(struct paths *p, const struct paths_join *join);
 /* What others do, as it was found at the start and every minute since, and after they have done something. */
 const struct paths_other *paths_others(const struct paths *p, unsigned *count);
 
+/* Which rules put what comes in into a zone of connection tracking, while none does so with what is sent; empty: none.
+ */
+const char *paths_zones(const struct paths *p);
+
 /* Has the kernel's blackhole detection struck lately, so that new connections are plain TCP? */
 bool paths_is_blackholed(const struct paths *p);
 

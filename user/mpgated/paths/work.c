@@ -108,8 +108,10 @@ static void work(void *arg)
 		sysctl_hold(&p->originals, BLACKHOLE_SYSCTL);
 		set_limits(p);
 	}
-	if ((p->todo & (TODO_OTHERS | TODO_SETTINGS)) || p->stray_news)
+	if ((p->todo & (TODO_OTHERS | TODO_SETTINGS)) || p->stray_news) {
 		others_look(p);
+		zones_look(p);
+	}
 	p->stray_news = false;
 }
 
@@ -186,6 +188,7 @@ static void on_done(void *arg)
 		paths_take_over(p);
 	p->manages = p->set.joins.managed;
 	p->others = p->set.others;
+	memcpy(p->zones, p->set.zones, sizeof(p->zones));
 	if (p->set.joins.look_ms)
 		paths_look_after(p, p->set.joins.look_ms);
 	if (p->set.joins.retry_ms)

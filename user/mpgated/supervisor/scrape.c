@@ -109,25 +109,66 @@ static void on_end(struct child *c, int status, unsigned delay)
 
 static const struct child_kind kind = { .name = START_METRICS, .begin = begin, .readable = readable, .ended = on_end };
 
+const char *scrape_waits(const struct scrape *s)
+{
+	return !s->open || !s->waiting	     ? NULL
+	       : s->waiting == EADDRNOTAVAIL ? "no interface has that address"
+					     : strerror(s->waiting);
+}
+
+static void wait_for(struct scrape *s, const char *addr, uint16_t port, int err)
+{
+	bool news = s->waiting != err;
+
+	s->waiting = err;
+	if (news)
+		log_warn("metrics: waiting to listen on %s port %u: %s", addr, port, scrape_waits(s));
+}
+
+static int start(struct scrape *s, int fd)
+{
+	int ret;
+
+	s->listener = fd;
+	s->waiting = 0;
+	ret = child_start(&s->child);
+	if (ret)
+		log_error("metrics: %s", strerror(-ret));
+	return ret;
+}
+
 int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg)
 {
-	int fd = listen_on(addr, port), ret;
+	int fd = listen_on(addr, port);
 
-	if (fd < 0) {
+	if (fd < 0 && fd != -EADDRNOTAVAIL) {
 		log_error("metrics: cannot listen on %s port %u: %s", addr, port, strerror(-fd));
 		return fd;
 	}
-	s->listener = fd;
+	s->listener = -1;
 	s->render = render;
 	s->arg = arg;
 	s->open = true;
 	child_init(&s->child, loop, &kind, 0);
 	uv_timer_init(loop, &s->pause);
 	s->pause.data = &s->child;
-	ret = child_start(&s->child);
-	if (ret)
-		log_error("metrics: %s", strerror(-ret));
-	return ret;
+	if (fd >= 0)
+		return start(s, fd);
+	wait_for(s, addr, port, -fd);
+	return 0;
+}
+
+void scrape_again(struct scrape *s, const char *addr, uint16_t port)
+{
+	int fd;
+
+	if (!s->open || !s->waiting)
+		return;
+	fd = listen_on(addr, port);
+	if (fd < 0)
+		wait_for(s, addr, port, -fd);
+	else if (start(s, fd) == 0)
+		log_info("metrics: listening on %s port %u", addr, port);
 }
 
 void scrape_reap(struct scrape *s)
@@ -149,6 +190,7 @@ void scrape_close(struct scrape *s)
 		poll(NULL, 0, 1);
 	}
 	uv_close((uv_handle_t *)&s->pause, NULL);
-	close(s->listener);
+	if (s->listener >= 0)
+		close(s->listener);
 	s->open = false;
 }

@@ -9,6 +9,7 @@
 struct scrape {
 	struct child child; /* keep it first */
 	int listener;
+	int waiting; /* errno: nobody listens yet, which is tried again; 0: it does */
 	uv_timer_t pause; /* until the next question is looked at */
 	metrics_render render;
 	void *arg;
@@ -16,10 +17,15 @@ struct scrape {
 };
 
 /*
- * Listens on addr (an IPv4 or IPv6 address) and port, and starts the process. 0, or -errno after a message that names
- * both. s starts as zero, and must stay where it is until the loop has ended.
+ * Listens on addr (an IPv4 or IPv6 address) and port, and starts the process; an address that no interface has yet is
+ * waited for, which is logged. 0, or -errno after a message that names both. s starts as zero, and must stay where it
+ * is until the loop has ended.
  */
 int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg);
+/* Listens there when it is waited for and the address has come; without effect otherwise. */
+void scrape_again(struct scrape *s, const char *addr, uint16_t port);
+/* Why nobody listens yet; NULL: somebody does, or it was not opened. */
+const char *scrape_waits(const struct scrape *s);
 /* Ends the process; without effect when it was not opened. The loop must run on until nothing is left in it. */
 void scrape_close(struct scrape *s);
 void scrape_reap(struct scrape *s); /* after SIGCHLD */

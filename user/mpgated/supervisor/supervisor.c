@@ -70,6 +70,13 @@ static void look(struct supervisor *s)
 		s->answers->look(s);
 }
 
+/* On addresses that were not there before. */
+static void listen_late(struct supervisor *s)
+{
+	workers_listen(s);
+	scrape_again(&s->scrape, s->cfg->metrics_listen, s->cfg->metrics_port);
+}
+
 static void clock_due(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
@@ -82,7 +89,7 @@ static void clock_due(uv_timer_t *t)
 	paths_check(s->paths);
 	links_check(s);
 	host_check(s);
-	workers_listen(s);
+	listen_late(s);
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
 	look(s);
@@ -154,10 +161,10 @@ static void sampled(void *arg)
 	stall_sampled(arg);
 }
 
-/* One that Convert is to listen on may be among them. */
+/* One that is waited for may be among them. */
 static void addressed(void *arg)
 {
-	workers_listen(arg);
+	listen_late(arg);
 }
 
 static int start(struct supervisor *s, const struct supervisor_answers *answers)
