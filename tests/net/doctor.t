@@ -173,22 +173,33 @@ on "$GATEWAY" ip mptcp endpoint delete id 9
 ip -n "$GATEWAY" addr del 10.60.20.9/24 dev wan1
 ctl gw reload >"$TMP/reload.out"
 
-# What comes in is of a zone that answers are not of; then they are, too.
-for chain in "pre prerouting iifname" "out output oifname"; do
-	read -r name hook link <<<"$chain"
+# What comes in from the LAN is of a zone that answers are not of, so for the firewall they are of no connection.
+zones() { # RULES...
 	on "$GATEWAY" nft -f - <<-END
 		table inet zones {
-			chain $name { type filter hook $hook priority raw; $link { "lan0", "wan0", "wan1" } ct zone set 7; }
+			chain pre { type filter hook prerouting priority raw; iifname "lan0" ct zone set 7; }
+			chain in { type filter hook input priority 0; ct state invalid drop; }
+			$*
 		}
 	END
-	ctl gw reload >"$TMP/reload.out"
-	if [ "$name" = pre ]; then
-		everywhere gw conntrack-zones "table zones, chain pre"
-		check "conntrack-zones: the log says so" wait_for 10 logged gw "conntrack zones: what comes in is put in a zone"
-	else
-		check "conntrack-zones: is over" wait_for 10 silent gw conntrack-zones
-	fi
+	ctl gw reload
+}
+greets() { [ "$(timeout 2 nsenter --net="/run/netns/$CLIENT" -- "$TOOLS/tcpload" greet "$SERVER_IP" 7003 2>&1 | head -n 1)" = "hello $1" ]; }
+check "conntrack-zones: in one direction" zones
+everywhere gw conntrack-zones "table zones, chain pre"
+check "conntrack-zones: the log says so" wait_for 10 logged gw "conntrack zones: what comes in is put in a zone"
+for f in 4 6; do
+	family $f
+	check "conntrack-zones: IPv$f: clients are served, unbonded" wait_for 40 greets "$CLIENT_IP"
 done
+check "conntrack-zones: which the log says" logged gw "is it the conntrack zones? New connections go unbonded"
+check "conntrack-zones: and doctor" finds gw delivery "see conntrack zones"
+check "conntrack-zones: in both directions" zones 'chain out { type filter hook output priority raw; oifname "lan0" ct zone set 7; }'
+for f in 4 6; do
+	family $f
+	check "conntrack-zones: IPv$f: clients are served" wait_for 20 greets "$HUB_IP"
+done
+check "conntrack-zones: is over" wait_for 10 silent gw conntrack-zones
 on "$GATEWAY" nft delete table inet zones
 
 # --- three reasons for a refusal, three texts at either end

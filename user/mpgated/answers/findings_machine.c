@@ -126,6 +126,11 @@ static void look_at_features(const struct supervisor *s, struct findings *all)
 		return;
 	f = finding_add(all, SEVERITY_ERROR, FINDING_DELIVERY, "firewall");
 	f->told = true;
+	if (s->watchdog.zoned) {
+		finding_text(f, "steered SYNs reach the workers and become no connections, so nothing is steered");
+		finding_remedy(f, "see conntrack zones");
+		return;
+	}
 	finding_text(f,
 		     "steered packets do not reach the workers, so nothing is steered: a firewall drops them in INPUT, "
 		     "or writes marks in PREROUTING");

@@ -104,6 +104,9 @@ struct watchdog {
 	unsigned tested[MPGATE_MAX_LINKS]; /* the interface that a test was made on, by index in cfg->links */
 	bool failed; /* the last test */
 	bool confirmed, refuted; /* by what became of clients when a test failed */
+	uint64_t steered; /* SYNs given to workers, when all was well last */
+	unsigned mute; /* checks in a row since then that saw some, and no connection */
+	bool zoned; /* it is stopped for that */
 };
 
 struct supervisor_answers;

@@ -9,6 +9,10 @@
  * treat that one in its own way, though. So when it fails, nothing is steered for the first pause only. Then clients
  * try: if they fail, too, tests are believed, and clients wait for one that works; if not, tests are not believed any
  * more.
+ *
+ * A SYN may arrive, and what the client says next not, where packets that come in are of another conntrack zone than
+ * those that answer (paths/zones.c). Who looks at SYNs alone cannot tell that from clients that went away, so it is
+ * believed only where there are such zones; when they go it is tried again at once.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,6 +25,7 @@
 
 #define SYNS_LOST                                                                                                      \
 	2 /* said again since all was well last: the second and third try of one client, 3 s after its first */
+#define MUTE_CHECKS 2 /* in which no SYN becomes a connection */
 #define PAUSE_FIRST_S 30
 #define PAUSE_MOST_S 600
 #define NETSTAT_LINE 8192
@@ -82,15 +87,15 @@ static bool test_fails(struct supervisor *s, bool fresh)
 	return fails;
 }
 
-/* why: for the log, which says it once until it works again. */
+#define FIREWALL ": does a firewall write marks in PREROUTING, or drop in INPUT"
+
+/* why: a question for the log, which says it once until it works again. */
 static void stop(struct supervisor *s, const char *why)
 {
 	struct watchdog *w = &s->watchdog;
 
 	if (!w->pause_s)
-		log_error("%s: does a firewall write marks in PREROUTING, or drop in INPUT? New connections go "
-			  "unbonded, or are reset where the rule says so",
-			  why);
+		log_error("%s? New connections go unbonded, or are reset where the rule says so", why);
 	w->pause_s = !w->pause_s ? PAUSE_FIRST_S : w->pause_s * 2 < PAUSE_MOST_S ? w->pause_s * 2 : PAUSE_MOST_S;
 	w->retry = uv_now(&s->loop) + w->pause_s * 1000ULL;
 	w->stopped = datapath_set_undelivered(s->dp, true) == 0;
@@ -99,46 +104,65 @@ static void stop(struct supervisor *s, const char *why)
 /* SYNs of clients came again. */
 static void stop_for_clients(struct supervisor *s, uint64_t lost)
 {
-	char why[80];
+	char why[160];
 
-	snprintf(why, sizeof(why), "%" PRIu64 " steered SYNs came again and no worker got them", lost);
+	snprintf(why, sizeof(why), "%" PRIu64 " steered SYNs came again and no worker got them" FIREWALL, lost);
 	s->watchdog.confirmed = test_fails(s, false);
 	s->watchdog.refuted &= !s->watchdog.confirmed;
 	stop(s, why);
 }
 
-static void resume(struct supervisor *s, uint64_t again)
+static void resume(struct supervisor *s, uint64_t again, uint64_t steered)
 {
 	s->watchdog.again = again;
+	s->watchdog.steered = steered;
+	s->watchdog.zoned = false;
 	s->watchdog.stopped = datapath_set_undelivered(s->dp, false) != 0;
 }
 
-static void stopped_check(struct supervisor *s, uint64_t again)
+static void stopped_check(struct supervisor *s, uint64_t again, uint64_t steered)
 {
 	struct watchdog *w = &s->watchdog;
+	bool mended = w->zoned && !*paths_zones(s->paths);
 
-	if (uv_now(&s->loop) < w->retry)
+	if (!mended && uv_now(&s->loop) < w->retry)
 		return;
 	if (test_fails(s, false) && w->confirmed)
 		stop(s, "");
 	else
-		resume(s, again);
+		resume(s, again, steered);
+}
+
+static bool is_mute(struct supervisor *s, uint64_t steered, uint64_t taken)
+{
+	struct watchdog *w = &s->watchdog;
+
+	if (taken != w->accepted || !*paths_zones(s->paths))
+		w->steered = steered;
+	w->mute = steered - w->steered >= SYNS_LOST ? w->mute + 1 : 0;
+	return w->mute >= MUTE_CHECKS;
 }
 
 void watchdog_check(struct supervisor *s)
 {
 	struct watchdog *w = &s->watchdog;
-	uint64_t counters[MPGATE_REASON_COUNT], taken = accepted(s), ended, again;
+	uint64_t counters[MPGATE_REASON_COUNT], taken = accepted(s), ended, again, steered;
 
 	if (datapath_counters(s->dp, counters) < 0)
 		return;
 	again = counters[MPGATE_R_STEERED_AGAIN];
+	steered = counters[MPGATE_R_STEERED] + counters[MPGATE_R_APPROVED];
 	if (w->stopped) {
-		stopped_check(s, again);
+		stopped_check(s, again, steered);
 		return;
 	}
 	if (!w->refuted && test_fails(s, true)) {
-		stop(s, "a test packet that was steered did not reach its socket");
+		stop(s, "a test packet that was steered did not reach its socket" FIREWALL);
+		return;
+	}
+	if (is_mute(s, steered, taken)) {
+		w->zoned = true;
+		stop(s, "steered SYNs reach the workers and become no connections: is it the conntrack zones");
 		return;
 	}
 	if (again == w->again && taken == w->accepted)
