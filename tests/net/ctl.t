@@ -65,6 +65,7 @@ for side in "$GW" "$HUB_NAME"; do
 	answers Paths -i "$side" paths list
 	answers Subflows -i "$side" paths subflows
 	answers Peers -i "$side" peers list
+	answers History -i "$side" history
 	answers PolicyShow -i "$side" policy show
 	answers Stats -i "$side" stats
 	answers Reload -i "$side" reload

@@ -92,6 +92,11 @@ static const struct view subflows_view =
 		   SPARE(US, "LEAST", "min_rtt_us"), BYTES("RECEIVED", "received"), BYTES("SENT", "sent"),
 		   SPARE(PLAIN, "SEGMENTS", "segments"), SPARE(PLAIN, "SENT AGAIN", "retransmitted")));
 
+static const struct view history_view =
+	VIEW(NULL, TABLE("failures", TIME("SINCE", "began"), AGE("FOR", "seconds"), PLAIN("STILL", "lasts"),
+			 PLAIN("WHAT", "about"), PLAIN("NAME", "name"), SPARE(PLAIN, "LINK", "link"),
+			 PLAIN("STATE", "state"), PLAIN("TO", "to"), PLAIN("WHY", "why")));
+
 static const struct view peers_view =
 	VIEW(NULL,
 	     TABLE("peers", PLAIN("PEER", "name"), PLAIN("STATE", "state"), PLAIN("OVER", "transport"),
@@ -178,6 +183,10 @@ const struct verb verbs[] = {
 	  .help = "subflows of a gateway's connections",
 	  .method = "Subflows",
 	  .view = &subflows_view },
+	{ .noun = "history",
+	  .help = "what failed, from when on and for how long",
+	  .method = "History",
+	  .view = &history_view },
 	{ .noun = "peers", .verb = "list", .help = "gateways and hubs", .method = "Peers", .view = &peers_view },
 	{ .noun = "policy",
 	  .verb = "show",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the control socket's methods answer (io.mpgate.varlink): state. peers.c, policy.c and counters.c have the rest.
+/* What the control socket's methods answer (io.mpgate.varlink): state. flows.c, peers.c, policy.c,
+ * counters.c and history_look.c have the rest.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,12 +21,6 @@ static const char *const use_names[] = {
 static const char *const accept_names[] = {
 	[CFG_ACCEPT_KEYED] = "keyed", [CFG_ACCEPT_ISSUED] = "issued", [CFG_ACCEPT_OPEN] = "open"
 };
-static const char *const flow_states[] = {
-	[GW_FIRST] = "connecting",    [GW_DIAL] = "connecting", [GW_ANSWER] = "connecting", [GW_DIRECT] = "connecting",
-	[GW_APPROVED] = "connecting", [HUB_HEADER] = "header",	[HUB_DIAL] = "connecting",  [TR_DIAL] = "connecting",
-	[HUB_LINGER] = "closing",     [RELAY] = "relaying",	[CLOSED] = "closing"
-};
-
 static json_t *status_workers(const struct supervisor *s)
 {
 	json_t *all = json_array();
@@ -177,94 +172,6 @@ static json_t *status(void *arg, const json_t *parameters, const char **error, c
 	return o;
 }
 
-static json_t *flow(const struct supervisor *s, unsigned worker, const struct flow_record *r)
-{
-	char text[ADDR_TEXT];
-	json_t *o = json_object();
-
-	json_set_text(o, "client", addr_print_port(&r->tuple.saddr, r->tuple.sport, text));
-	json_set_text(o, "server", addr_print_port(&r->tuple.daddr, r->tuple.dport, text));
-	if (r->mapped_port)
-		json_set_text(o, "mapped", addr_print_port(&r->mapped, r->mapped_port, text));
-	if (r->peer < s->peer_slots)
-		json_set_text(o, "peer", s->peers[r->peer].name);
-	if (r->rule_id && r->rule_id <= s->rule_count)
-		json_set_text(o, "rule", s->rules[r->rule_id - 1]);
-	json_set_int(o, "worker", worker);
-	json_set_int(o, "age_s", r->age);
-	json_set_int(o, "bytes_up", r->bytes_up);
-	json_set_int(o, "bytes_down", r->bytes_down);
-	json_set_int(o, "subflows", r->mptcp ? r->subflows : 0);
-	if (r->mptcp)
-		json_set_int(o, "token", r->token);
-	json_object_set_new(o, "mptcp", json_boolean(r->mptcp));
-	json_object_set_new(o, "paths", flow_paths(s, r));
-	json_set_text(o, "state", r->half_closed ? "half-closed" : flow_states[r->state]);
-	json_set_text(o, "role", r->hub ? "hub" : "gateway");
-	return o;
-}
-
-static int oldest_first(const void *a, const void *b)
-{
-	uint32_t x = ((const struct flow_record *)a)->age, y = ((const struct flow_record *)b)->age;
-
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* The call that waits for a list. */
-struct flows_call {
-	const struct supervisor *s;
-	struct control_call *call;
-	bool all; /* also those that have asked for nothing yet */
-};
-
-static void flows_reply(void *arg)
-{
-	struct flows_call *f = arg;
-	const struct supervisor *s = f->s;
-	json_t *o = json_object(), *all = json_array();
-	bool truncated = false;
-	unsigned idle = 0;
-
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		const struct worker_proc *p = &s->workers[i];
-
-		if (p->flows)
-			qsort(p->flows, p->flow_count, sizeof(*p->flows), oldest_first);
-		for (unsigned k = 0; k < p->flow_count; k++) {
-			bool asks = p->flows[k].state != HUB_HEADER;
-
-			idle += !asks;
-			if (!asks && !f->all)
-				continue;
-			if (json_array_size(all) < FLOWS_MAX)
-				json_array_append_new(all, flow(s, i, &p->flows[k]));
-			else
-				truncated = true;
-		}
-		truncated |= p->more_flows;
-	}
-	json_object_set_new(o, "flows", all);
-	json_set_int(o, "idle", idle);
-	json_object_set_new(o, "truncated", json_boolean(truncated));
-	control_reply(f->call, o, NULL, NULL);
-	free(f);
-}
-
-static int flows(void *arg, const json_t *parameters, struct control_call *call)
-{
-	struct flows_call *f = malloc(sizeof(*f));
-	int ret = -ENOMEM;
-
-	if (f) {
-		*f = (struct flows_call){ arg, call, json_is_true(json_object_get(parameters, "all")) };
-		ret = flows_ask(arg, flows_reply, f);
-	}
-	if (ret)
-		free(f);
-	return ret;
-}
-
 /* Byte counters of an interface. From /proc: that is our network namespace's, which a mounted /sys need not be. */
 static void set_link_bytes(json_t *o, const char *link)
 {
@@ -396,7 +303,7 @@ static json_t *run(void *arg, pid_t caller, const char **error, char **why)
 
 static const struct control_method methods[] = {
 	{ "io.mpgate.Status", .call = status },
-	{ "io.mpgate.Flows", .start = flows },
+	{ "io.mpgate.Flows", .start = method_flows },
 	{ "io.mpgate.Paths", .call = paths },
 	{ "io.mpgate.Subflows", .call = method_subflows },
 	{ "io.mpgate.Peers", .call = method_peers },
@@ -407,8 +314,14 @@ static const struct control_method methods[] = {
 	{ "io.mpgate.DrainStop", .call = drain_stop },
 	{ "io.mpgate.Run", .about = run },
 	{ "io.mpgate.Doctor", .call = method_doctor },
+	{ "io.mpgate.History", .call = method_history },
 	{ "io.mpgate.Stats", .call = method_stats },
 	{ 0 },
 };
 
-const struct supervisor_answers answers = { .methods = methods, .metrics = answers_metrics, .look = findings_look };
+const struct supervisor_answers answers = {
+	.methods = methods,
+	.metrics = answers_metrics,
+	.look = findings_look,
+	.second = history_look,
+};

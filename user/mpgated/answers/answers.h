@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
- * /metrics. answers.c: state; peers.c: peers; policy.c: the policy; counters.c: counters; quality.c: paths and
- * subflows; flow_paths.c: flows; findings.h: what is wrong. Below: what these files share.
+ * /metrics. answers.c: state; flows.c, flow_paths.c: flows; peers.c: peers; policy.c: the policy; counters.c: counters;
+ * quality.c: paths and subflows; findings.h: what is wrong; history.h: what was. Below: what these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H
@@ -28,6 +28,13 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 json_t *method_subflows(void *arg, const json_t *parameters, const char **error, char **why);
 /* Adds by that name the silence after which a NAT on the path forgets connections of that family, where it is known. */
 void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const char *name, json_t *o);
+int method_flows(void *arg, const json_t *parameters, struct control_call *call);
+/*
+ * The answer of Flows, from inside of what was given to flows_ask(): at most so many, in that order. with_idle: also
+ * connections that have asked for nothing yet.
+ */
+enum flows_order { FLOWS_OLDEST, FLOWS_LARGEST };
+json_t *flows_told(const struct supervisor *s, enum flows_order order, bool with_idle, unsigned most);
 /* An array of the labels of the paths that a flow is over. */
 json_t *flow_paths(const struct supervisor *s, const struct flow_record *r);
 void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */
@@ -35,6 +42,9 @@ void metrics_paths(const struct supervisor *s, struct metrics_text *t);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);
 json_t *answers_usage(const struct supervisor *s); /* an array of what paths and rules were used for */
 void answers_usage_metrics(const struct supervisor *s, struct metrics_text *t);
+/* history_look.c: to be called once a second, and what came of it. */
+void history_look(void *supervisor);
+json_t *method_history(void *arg, const json_t *parameters, const char **error, char **why);
 json_t *method_stats(void *arg, const json_t *parameters, const char **error, char **why);
 
 #endif

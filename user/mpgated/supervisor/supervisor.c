@@ -31,6 +31,7 @@
 #define NOTIFY_S 1 /* that the service manager's queue may stay full */
 #define LINKS_MS 5000 /* that the start waits for them */
 #define CLOCK_PERIOD_MS 5000 /* guard's clock; half of what it needs */
+#define SECOND_MS 1000
 
 /* Tells the service manager, if there is one (sd_notify(3)); one that does not read is not waited for long. */
 static void notify(const char *text)
@@ -93,6 +94,13 @@ static void clock_due(uv_timer_t *t)
 	if (supervisor_local(s) || s->snapshot_due)
 		supervisor_publish(s);
 	look(s);
+}
+
+static void second_due(uv_timer_t *t)
+{
+	struct supervisor *s = t->data;
+
+	s->answers->second(s);
 }
 
 static void on_signal(uv_signal_t *h, int signum)
@@ -349,6 +357,11 @@ int supervisor_run(const char *path, const struct supervisor_answers *answers)
 	cost_open(s);
 	log_info("instance %s: %u workers, %u rules", s->cfg->instance, s->worker_count, s->cfg->rule_count);
 	look(s);
+	if (answers->second) {
+		uv_timer_init(&s->loop, &s->second);
+		s->second.data = s;
+		uv_timer_start(&s->second, second_due, SECOND_MS, SECOND_MS);
+	}
 	notify("READY=1");
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	log_info("stopping");

@@ -114,7 +114,7 @@ struct supervisor_answers;
 struct supervisor {
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup, sigchld;
-	uv_timer_t clock, watch;
+	uv_timer_t clock, second, watch;
 	char *path; /* of the configuration file */
 	struct config *cfg;
 	uint32_t link_bitmap[MPGATE_MAX_LINKS]; /* of the policy in force, by index in cfg->links */
@@ -180,6 +180,7 @@ struct supervisor_answers {
 	const struct control_method *methods;
 	metrics_render metrics;
 	void (*look)(void *supervisor); /* every few seconds: the log says what is wrong; NULL: nothing does */
+	void (*second)(void *supervisor); /* once a second: what was is kept; NULL: it is not */
 };
 
 /* supervisor.c: runs until a signal ends it. The process's exit code. */
