@@ -95,13 +95,20 @@ $(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_DAEMON) $(LIBS_LOADED)) -MMD -MP -c $< -o $@
 
-# Descriptions of the control interfaces, as C strings.
+# Texts as C strings: descriptions of the control interfaces, the status page.
+text_h = { echo 'static const char $(subst .,_,$(1))[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
 $(BUILD)/%.varlink.h: user/mpgated/control/%.varlink
 	@mkdir -p $(@D)
-	{ echo 'static const char $(subst .,_,$*)[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
+	$(call text_h,$*)
+$(BUILD)/page.%.h: user/mpgated/control/page/page.%
+	@mkdir -p $(@D)
+	$(call text_h,page.$*)
 
 VARLINK_H := $(patsubst user/mpgated/control/%,$(BUILD)/%.h,$(wildcard user/mpgated/control/*.varlink))
+PAGE_H := $(patsubst user/mpgated/control/page/%,$(BUILD)/%.h,$(wildcard user/mpgated/control/page/page.*))
+TEXT_H := $(VARLINK_H) $(PAGE_H)
 $(BUILD)/mpgated.d/control/control.o: $(VARLINK_H)
+$(BUILD)/mpgated.d/control/page.o: $(PAGE_H)
 
 $(BUILD)/mpgated: $(DAEMON_OBJS) $(BUILD)/libmpgate.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(call libs,$(LIBS_DAEMON) $(LIBS_LIB))
@@ -117,7 +124,7 @@ $(BUILD)/mpgatectl: $(CTL_OBJS) $(BUILD)/libmpgate.a
 # A test says in its head what it needs besides the library: "// SOURCES: user/x/y.c" and "// LIBS: pkg-config-package".
 head = $(shell sed -n 's,^// $(2): *,,p' $(1))
 unit-tests: $(UNIT_TESTS)
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(VARLINK_H) \
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libmpgate.a $(TEXT_H) \
 		$(wildcard tests/*.h tests/unit/*.h tests/unit/*_script.c tests/unit/loop.c tests/unit/nl_list.c) \
 		$(wildcard user/mpgated/*/*.[ch] user/mpgatectl/*.[ch])
 	@mkdir -p $(@D)
@@ -188,7 +195,7 @@ vm: all unit-tests bpf-tests tools
 # What the other targets leave to clang's fuzzer or to coverage.sh: compiled only, for lint.
 HARNESS_OBJS := $(patsubst tests/%.c,$(BUILD)/harness/%.o,$(wildcard tests/*.c tests/fuzz/*.c))
 harness: $(HARNESS_OBJS)
-$(BUILD)/harness/%.o: tests/%.c $(VARLINK_H)
+$(BUILD)/harness/%.o: tests/%.c $(TEXT_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call flags,$(LIBS_LIB) $(LIBS_DAEMON)) -c $< -o $@
 

@@ -5,8 +5,8 @@
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 
-# The text itself; seeds, plots, JSON and what Debian's tools read, which have no place for it; what becomes a part of docs/benchmarks.md.
-EXEMPT='^(LICENSE|tests/fuzz/corpus/.*|docs/img/.*\.svg|tests/bench/limits\.md|vmtest/(delays|setup)\.md|configs/debian/(changelog|source/format)|configs/prometheus/.*\.json)$'
+# The text itself; seeds, plots and pictures, JSON and what Debian's tools read, which have no place for it; what becomes a part of docs/benchmarks.md.
+EXEMPT='^(LICENSE|tests/fuzz/corpus/.*|docs/img/.*\.(svg|png)|tests/bench/limits\.md|vmtest/(delays|setup)\.md|configs/debian/(changelog|source/format)|configs/prometheus/.*\.json)$'
 HEAD_LINES=3
 
 status=0

@@ -36,7 +36,7 @@ $(FUZZ_BUILD)/lib/%.o: user/lib/%.c
 $(FUZZ_BUILD)/fuzz_conn: ROOM = $(WORLD) $(WORKER_OBJS:$(BUILD)/mpgated.d/%.o=user/mpgated/%.c)
 
 # SOURCES may name any source outside the library, so all are prerequisites.
-$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(VARLINK_H) \
+$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB_OBJS) $(TEXT_H) \
 		$(wildcard tests/fuzz/*.h tests/unit/world* include/mpgate/*.h user/*/*.[ch] user/*/*/*.[ch] bpf/*.h)
 	@mkdir -p $(@D)
 	$(fuzz_compile) -fsanitize=fuzzer $< $(call head,$<,SOURCES) $(ROOM) $(FUZZ_LIB_OBJS) -o $@ \

@@ -181,14 +181,15 @@ void control_close(struct control *c)
 	uv_close((uv_handle_t *)&control_handle, NULL);
 }
 
-int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg)
+int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, const char *token_file,
+		const struct http_source *source, void *arg)
 {
 	int ret = stage_open("scrape");
 
 	(void)loop;
-	(void)render;
+	(void)source;
 	(void)arg;
-	CHECK(addr && port);
+	CHECK(addr && port && !token_file);
 	s->open = ret == 0;
 	return ret;
 }

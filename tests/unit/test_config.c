@@ -134,7 +134,7 @@ static const char full[] =
 	"timeouts: { first-bytes-ms: 0, peer: 6, connect: 2, header: 3, idle: 4, half-closed: 5, keepalive: 0 }\n"
 	"subflows: { join: at-once, setup: duplicate, demote: no, pace: no }\n"
 	"limits: { connections: 100, request-rate: 70, buffer-mib: 2, kernel-mib: 3 }\n"
-	"metrics: { listen: \"::1\", port: 1234 }\n"
+	"metrics: { listen: \"::1\", port: 1234, token-file: a.key }\n"
 	"mark: { value: 0x100, mask: 0xff00 }\n"
 	"mapping-log: { log: true, file: maps.log, collector: \"2001:db8::99\", port: 2055, transport: tcp, domain: 7 "
 	"}\n";
@@ -203,6 +203,7 @@ static void test_everything(void)
 	CU_ASSERT_EQUAL(cfg->timeouts.first_bytes_ms, 0);
 	CU_ASSERT_EQUAL(cfg->limits.kernel_mib, 3);
 	CU_ASSERT_EQUAL(cfg->metrics_port, 1234);
+	CU_ASSERT_STRING_EQUAL(cfg->metrics_token_file, "a.key");
 	CU_ASSERT_EQUAL(cfg->mark.value, 0x100);
 	CU_ASSERT_EQUAL(cfg->mark.mask, 0xff00);
 	config_free(cfg);
@@ -351,7 +352,8 @@ static bool same_config(const struct config *a, const struct config *b)
 	       memcmp(&a->subflows, &b->subflows, sizeof(a->subflows)) == 0 &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       same_text(a->metrics_listen, b->metrics_listen) && a->metrics_port == b->metrics_port &&
-	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
+	       same_text(a->metrics_token_file, b->metrics_token_file) && a->mark.value == b->mark.value &&
+	       a->mark.mask == b->mark.mask;
 }
 
 static void round_trip(const char *text)

@@ -151,6 +151,7 @@ static void test_needs_restart(void)
 		{ ALL CONVERT(""), "metrics" },
 		{ ALL CONVERT("") "metrics: { listen: 127.0.0.1, port: 9804 }\n", "metrics" },
 		{ ALL CONVERT("") "metrics: { listen: 127.0.0.2, port: 9803 }\n", "metrics" },
+		{ ALL CONVERT("") "metrics: { listen: 127.0.0.1, port: 9803, token-file: a.key }\n", "metrics" },
 	};
 
 	start(ALL CONVERT("") METRICS);

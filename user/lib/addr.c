@@ -113,16 +113,21 @@ int addr_from_sockaddr(const struct sockaddr *sa, struct mpgate_addr *a, __be16 
 	return -EAFNOSUPPORT;
 }
 
+bool addr_is_loopback(const struct mpgate_addr *a)
+{
+	return addr_is_v4(a) ? a->b[V4_OFFSET] == 127 : memcmp(a->b, &in6addr_loopback, sizeof(a->b)) == 0;
+}
+
 bool addr_is_special(const struct mpgate_addr *a)
 {
 	if (addr_is_v4(a)) {
 		const uint8_t *v4 = a->b + V4_OFFSET;
 
 		/* "This network", loopback, multicast, and the broadcast address of any network we can know. */
-		return v4[0] == 0 || v4[0] == 127 || (v4[0] & 0xf0) == 0xe0 || memcmp(v4, "\xff\xff\xff\xff", 4) == 0;
+		return v4[0] == 0 || addr_is_loopback(a) || (v4[0] & 0xf0) == 0xe0 ||
+		       memcmp(v4, "\xff\xff\xff\xff", 4) == 0;
 	}
-	return a->b[0] == 0xff || memcmp(a->b, &in6addr_any, sizeof(a->b)) == 0 ||
-	       memcmp(a->b, &in6addr_loopback, sizeof(a->b)) == 0;
+	return a->b[0] == 0xff || memcmp(a->b, &in6addr_any, sizeof(a->b)) == 0 || addr_is_loopback(a);
 }
 
 bool addr_is_link_local(const struct mpgate_addr *a)

@@ -35,6 +35,8 @@ int addr_from_sockaddr(const struct sockaddr *sa, struct mpgate_addr *a, __be16 
 struct mpgate_addr addr_client(const struct mpgate_addr *a);
 uint32_t addr_client_hash(const struct mpgate_addr *client); /* of what that gave */
 
+/* This machine alone can send to it. */
+bool addr_is_loopback(const struct mpgate_addr *a);
 /* Multicast, broadcast, loopback, unspecified: never a Connect destination (RFC 8803, 6.2.5). */
 bool addr_is_special(const struct mpgate_addr *a);
 /* An IPv6 address of one link alone (RFC 4291, 2.5.6). It names no link, so it can be neither dialed nor bound. */

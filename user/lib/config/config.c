@@ -207,6 +207,7 @@ void config_free(struct config *cfg)
 	free(cfg->sets);
 	free_rules(cfg);
 	free(cfg->metrics_listen);
+	free(cfg->metrics_token_file);
 	free(cfg->instance);
 	free(cfg->path);
 	free(cfg);

@@ -237,6 +237,7 @@ struct config {
 	} limits;
 	char *metrics_listen; /* NULL: no metrics */
 	uint16_t metrics_port;
+	char *metrics_token_file; /* who has what is in it gets the status page; as peers[].key_file */
 	struct {
 		unsigned value, mask; /* value lies inside mask, and neither is 0 */
 	} mark; /* on packets that steer gives to local sockets */

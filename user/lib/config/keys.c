@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The key files of the peers: that they can be read, and that each key has a name of its own. */
+/* Key files, of the peers and of the status page: that they can be read, and that each peer's key has a name of its
+ * own. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,20 +16,26 @@ struct key_use {
 	unsigned peer;
 };
 
-static int load_key(struct build *b, unsigned i, bool previous, struct key_use *use)
+static int read_key(struct build *b, const char *place, const char *path, struct key *key)
 {
-	const struct cfg_peer *peer = &b->cfg->peers[i];
-	const char *path = previous ? peer->previous_key_file : peer->key_file;
-	const char *place = cfg_at(b, "peers[%u].%s", i, previous ? "previous-key-file" : "key-file");
-	struct key key;
-	int r = key_file_load(path, &key);
+	int r = key_file_load(path, key);
 
 	if (r == -EACCES && access(path, R_OK) == 0)
 		return cfg_fail(b, place, "key file '%s' can be read by others: its mode must be 0600", path);
 	if (r == -EINVAL)
 		return cfg_fail(b, place, "'%s' holds no key", path);
+	return r ? cfg_fail(b, place, "key file '%s': %s", path, strerror(-r)) : 0;
+}
+
+static int load_key(struct build *b, unsigned i, bool previous, struct key_use *use)
+{
+	const struct cfg_peer *peer = &b->cfg->peers[i];
+	struct key key;
+	int r = read_key(b, cfg_at(b, "peers[%u].%s", i, previous ? "previous-key-file" : "key-file"),
+			 previous ? peer->previous_key_file : peer->key_file, &key);
+
 	if (r)
-		return cfg_fail(b, place, "key file '%s': %s", path, strerror(-r));
+		return r;
 	*use = (struct key_use){ key_id(&key), i };
 	key_wipe(&key, sizeof(key));
 	return 0;
@@ -43,6 +50,18 @@ static int compare_key_uses(const void *a, const void *b)
 	return x->peer < y->peer ? -1 : x->peer > y->peer;
 }
 
+static int check_token(struct build *b)
+{
+	struct key key;
+	int r = 0;
+
+	if (b->cfg->metrics_token_file) {
+		r = read_key(b, "metrics.token-file", b->cfg->metrics_token_file, &key);
+		key_wipe(&key, sizeof(key));
+	}
+	return r;
+}
+
 int cfg_check_keys(struct build *b)
 {
 	struct key_use *uses = calloc(b->cfg->peer_count * 2 + 1, sizeof(*uses));
@@ -55,6 +74,8 @@ int cfg_check_keys(struct build *b)
 		if (!r && b->cfg->peers[i].previous_key_file)
 			r = load_key(b, i, true, &uses[n++]);
 	}
+	if (!r)
+		r = check_token(b);
 	if (!r)
 		qsort(uses, n, sizeof(*uses), compare_key_uses);
 	for (i = 1; i < n && !r; i++)

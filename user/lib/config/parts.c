@@ -46,6 +46,8 @@ static int build_metrics(struct build *b)
 	unsigned port;
 	int r;
 
+	if (!raw->metrics.listen && raw->metrics.token_file)
+		return cfg_fail(b, "metrics.token-file", "metrics: a token-file needs a listen address");
 	if (!raw->metrics.listen)
 		return raw->metrics.port ? cfg_fail(b, "metrics.port", "metrics: a port needs a listen address") : 0;
 	if (addr_parse(raw->metrics.listen, &addr) < 0)
@@ -55,7 +57,8 @@ static int build_metrics(struct build *b)
 	if (r)
 		return r;
 	b->cfg->metrics_port = (uint16_t)port;
-	return cfg_copy_text(&b->cfg->metrics_listen, raw->metrics.listen);
+	r = raw->metrics.token_file ? cfg_copy_path(b, &b->cfg->metrics_token_file, raw->metrics.token_file) : 0;
+	return r ? r : cfg_copy_text(&b->cfg->metrics_listen, raw->metrics.listen);
 }
 
 static int build_mark(struct build *b)

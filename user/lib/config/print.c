@@ -478,6 +478,7 @@ static void print_config(struct printer *p, const struct config *cfg)
 		open_map(p, "metrics");
 		pair(p, "listen", cfg->metrics_listen);
 		number(p, "port", cfg->metrics_port);
+		pair(p, "token-file", cfg->metrics_token_file);
 		close_map(p);
 	}
 	close_map(p);

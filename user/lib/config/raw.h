@@ -140,7 +140,7 @@ struct raw_config {
 		uint32_t *connections, *request_rate, *buffer_mib, *kernel_mib;
 	} limits;
 	struct {
-		char *listen;
+		char *listen, *token_file;
 		uint32_t *port;
 	} metrics;
 	struct {

@@ -245,6 +245,7 @@ static const cyaml_schema_field_t limit_fields[] = {
 static const cyaml_schema_field_t metrics_fields[] = {
 	TEXT("listen", OPT, struct raw_config, metrics.listen),
 	NUMBER("port", struct raw_config, metrics.port),
+	TEXT("token-file", OPT, struct raw_config, metrics.token_file),
 	CYAML_FIELD_END,
 };
 

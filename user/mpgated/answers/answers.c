@@ -321,7 +321,7 @@ static const struct control_method methods[] = {
 
 const struct supervisor_answers answers = {
 	.methods = methods,
-	.metrics = answers_metrics,
+	.texts = { .metrics = answers_metrics, .page = answers_page },
 	.look = findings_look,
 	.second = history_look,
 };

@@ -2,7 +2,8 @@
 /*
  * What the operator is told of the running daemon: the control socket's methods (io.mpgate.varlink) and the text of
  * /metrics. answers.c: state; flows.c, flow_paths.c: flows; peers.c: peers; policy.c: the policy; counters.c: counters;
- * quality.c: paths and subflows; findings.h: what is wrong; history.h: what was. Below: what these files share.
+ * quality.c: paths and subflows; findings.h: what is wrong; history.h: what was; page.c: all of it, for the status
+ * page. Below: what these files share.
  */
 #ifndef MPGATED_ANSWERS_H
 #define MPGATED_ANSWERS_H
@@ -40,6 +41,8 @@ json_t *flow_paths(const struct supervisor *s, const struct flow_record *r);
 void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */
 void metrics_paths(const struct supervisor *s, struct metrics_text *t);
 char *answers_metrics(void *supervisor, bool openmetrics, size_t *len);
+/* A text of the status page, as JSON: see http.h. */
+void answers_page(void *supervisor, enum http_text which, http_done done, void *arg);
 json_t *answers_usage(const struct supervisor *s); /* an array of what paths and rules were used for */
 void answers_usage_metrics(const struct supervisor *s, struct metrics_text *t);
 /* history_look.c: to be called once a second, and what came of it. */

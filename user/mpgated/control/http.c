@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <mpgated/control/http.h>
+#include <mpgated/control/page.h>
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,6 +26,7 @@
 #define ANSWER_MS 5000 /* for the supervisor to give the text; other requests wait meanwhile */
 
 #define TYPE_PLAIN "text/plain; charset=utf-8"
+#define TYPE_JSON "application/json"
 #define TYPE_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS "application/openmetrics-text"
 
@@ -64,7 +65,9 @@ static int load_library(void)
 	return all ? 0 : -ELIBACC;
 }
 
-/* --- the text, from the supervisor */
+static struct http_start how;
+
+/* --- the texts, from the supervisor */
 
 /* What a memfd holds, malloc'ed; NULL when that is not len bytes. */
 static char *read_text(int fd, size_t len)
@@ -80,10 +83,10 @@ static char *read_text(int fd, size_t len)
 }
 
 /* A new text, malloc'ed, or NULL: there is none, or not in time. */
-static char *ask(bool openmetrics, size_t *len)
+static char *ask(enum http_text which, size_t *len)
 {
 	static uint32_t number;
-	struct message m = { .type = MSG_METRICS, .slot = ++number, .value = openmetrics };
+	struct message m = { .type = MSG_METRICS, .slot = ++number, .value = (int32_t)which };
 	struct pollfd p = { .fd = START_SOCKET, .events = POLLIN };
 	char *text = NULL;
 	int ret, fd;
@@ -109,6 +112,18 @@ static char *ask(bool openmetrics, size_t *len)
 
 /* --- requests */
 
+/* All that it needs comes from here, nobody else's page may hold or read it, and nothing of it is kept. */
+static const struct {
+	const char *name, *value;
+} headers[] = {
+	{ "Cache-Control", "no-store" },
+	{ "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+				     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "X-Content-Type-Options", "nosniff" },
+};
+
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
 			       size_t len, enum MHD_ResponseMemoryMode mode)
 {
@@ -121,8 +136,12 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
 		return MHD_NO;
 	}
 	mhd.MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		mhd.MHD_add_response_header(response, headers[i].name, headers[i].value);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		mhd.MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		mhd.MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"mpgate\"");
 	result = mhd.MHD_queue_response(connection, status, response);
 	mhd.MHD_destroy_response(response);
 	return result;
@@ -133,15 +152,67 @@ static enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned 
 	return respond(connection, status, TYPE_PLAIN, (char *)(uintptr_t)text, strlen(text), MHD_RESPMEM_PERSISTENT);
 }
 
+static enum MHD_Result respond_asked(struct MHD_Connection *connection, enum http_text which, const char *type)
+{
+	size_t len = 0;
+	char *body = ask(which, &len);
+
+	if (!body)
+		return respond_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the daemon does not answer\n");
+	return respond(connection, MHD_HTTP_OK, type, body, len, MHD_RESPMEM_MUST_FREE);
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+	return mhd.MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result respond_metrics(struct MHD_Connection *connection)
+{
+	const char *accept = header(connection, MHD_HTTP_HEADER_ACCEPT);
+
+	if (accept && strcasestr(accept, OPENMETRICS))
+		return respond_asked(connection, HTTP_OPENMETRICS, OPENMETRICS "; version=1.0.0; charset=utf-8");
+	return respond_asked(connection, HTTP_METRICS, TYPE_TEXT);
+}
+
+/* The page, or else why not. */
+static enum MHD_Result respond_page(struct MHD_Connection *connection, const char *url)
+{
+	const struct page_file *file = page_find(url);
+	bool status = !strcmp(url, "/status.json"), history = !strcmp(url, "/history.json");
+
+	if (!file && !status && !history)
+		return respond_text(connection, MHD_HTTP_NOT_FOUND,
+				    "only /, /status.json, /history.json and /metrics are here\n");
+	switch (page_admit(&how, header(connection, MHD_HTTP_HEADER_HOST),
+			   header(connection, MHD_HTTP_HEADER_AUTHORIZATION))) {
+	case PAGE_WELCOME:
+		break;
+	case PAGE_NO_TOKEN:
+		return respond_text(connection, MHD_HTTP_UNAUTHORIZED,
+				    "this takes the token of metrics.token-file: as the password, with any name, or in "
+				    "Authorization: Bearer\n");
+	case PAGE_FOREIGN_NAME:
+		return respond_text(connection, MHD_HTTP_FORBIDDEN,
+				    "ask for it by address or as localhost: other names may be led here by others; "
+				    "with metrics.token-file any name will do\n");
+	default:
+		return respond_text(connection, MHD_HTTP_FORBIDDEN,
+				    "metrics.listen is not on loopback, so the status page takes a token: set "
+				    "metrics.token-file to a file that mpgatectl key new has made\n");
+	}
+	if (file)
+		return respond(connection, MHD_HTTP_OK, file->type, (char *)(uintptr_t)file->text, file->len,
+			       MHD_RESPMEM_PERSISTENT);
+	return respond_asked(connection, status ? HTTP_STATUS : HTTP_HISTORY, TYPE_JSON);
+}
+
 /* Called with the headers, then again for each piece of a body, and once at its end: the answer is for the end. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
 				  const char *version, const char *data, size_t *data_len, void **state)
 {
 	static char seen;
-	const char *accept;
-	bool openmetrics;
-	size_t len = 0;
-	char *body;
 
 	(void)arg;
 	(void)version;
@@ -156,15 +227,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	}
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-	if (strcmp(url, "/metrics") != 0)
-		return respond_text(connection, MHD_HTTP_NOT_FOUND, "only /metrics is here\n");
-	accept = mhd.MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	openmetrics = accept && strcasestr(accept, OPENMETRICS);
-	body = ask(openmetrics, &len);
-	if (!body)
-		return respond_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the daemon does not answer\n");
-	return respond(connection, MHD_HTTP_OK, openmetrics ? OPENMETRICS "; version=1.0.0; charset=utf-8" : TYPE_TEXT,
-		       body, len, MHD_RESPMEM_MUST_FREE);
+	return strcmp(url, "/metrics") ? respond_page(connection, url) : respond_metrics(connection);
 }
 
 /* --- the process */
@@ -209,9 +272,8 @@ static int take_listener(void)
 {
 	int fd, ret;
 	unsigned n;
-	char byte;
 
-	ret = packet_receive(START_SOCKET, &byte, sizeof(byte), &fd, 1, &n, 0);
+	ret = packet_receive(START_SOCKET, &how, sizeof(how), &fd, 1, &n, 0);
 	if (ret == 0)
 		_exit(0);
 	return ret < 0 ? ret : n == 1 ? fd : -EPROTO;

@@ -249,7 +249,7 @@ enum message_type {
 	 */
 	MSG_COPY,
 	/*
-	 * From the metrics process: give me the text, question `slot`, `value` 1: as OpenMetrics. The same back, with a
+	 * From the metrics process: give me the text `value` (control/http.h), question `slot`. The same back, with a
 	 * memfd of `value` bytes; without: there is none now.
 	 */
 	MSG_METRICS,

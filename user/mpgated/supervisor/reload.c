@@ -166,7 +166,9 @@ static int needs_restart(const struct config *a, const struct config *b, struct 
 	else if (shared_accepts(a) != shared_accepts(b))
 		what = "the first peers.park";
 	else if (a->metrics_port != b->metrics_port || !a->metrics_listen != !b->metrics_listen ||
-		 (a->metrics_listen && strcmp(a->metrics_listen, b->metrics_listen) != 0))
+		 (a->metrics_listen && strcmp(a->metrics_listen, b->metrics_listen) != 0) ||
+		 !a->metrics_token_file != !b->metrics_token_file ||
+		 (a->metrics_token_file && strcmp(a->metrics_token_file, b->metrics_token_file) != 0))
 		what = "metrics";
 	if (!what)
 		return 0;

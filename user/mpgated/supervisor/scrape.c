@@ -12,11 +12,11 @@
 
 #include <lib/addr.h>
 #include <lib/log.h>
-#include <mpgated/ipc/message.h>
 #include <mpgated/ipc/start.h>
 
 #define BACKLOG 16
 #define PAUSE_MS 20 /* from question to question: whoever can ask cannot keep us busy */
+#define PAGE_PAUSE_MS 200 /* the same behind a text of the page, which takes longer to make */
 
 static int listen_on(const char *text, uint16_t port)
 {
@@ -44,20 +44,18 @@ static int begin(struct child *c)
 {
 	const struct scrape *s = (struct scrape *)(void *)c;
 
-	return packet_send(c->socket, "", 1, &s->listener, 1);
+	return packet_send(c->socket, &s->how, sizeof(s->how), &s->listener, 1);
 }
 
-/* A memfd with a new text, its length in *len; -1: none. */
-static int text_fd(const struct scrape *s, bool openmetrics, size_t *len)
+/* A memfd with a text, -1: none. */
+static int text_fd(const char *text, size_t len)
 {
-	char *text = s->render(s->arg, openmetrics, len);
 	int fd = text ? memfd_create("metrics", MFD_CLOEXEC) : -1;
 
-	if (fd >= 0 && write(fd, text, *len) != (ssize_t)*len) {
+	if (fd >= 0 && write(fd, text, len) != (ssize_t)len) {
 		close(fd);
 		fd = -1;
 	}
-	free(text);
 	return fd;
 }
 
@@ -66,17 +64,48 @@ static void pause_over(uv_timer_t *t)
 	child_listen(t->data, true);
 }
 
-static void answer(struct scrape *s, const struct message *question)
+/* The answer to s->question; text is freed. */
+static void give(struct scrape *s, char *text, size_t len)
 {
-	struct message m = *question;
-	size_t len = 0;
-	int fd = text_fd(s, question->value, &len);
+	struct message m = s->question;
+	int fd = text_fd(text, len);
 
+	free(text);
 	m.value = fd < 0 ? 0 : (int32_t)len;
 	message_send(s->child.socket, &m, fd);
 	if (fd >= 0)
 		close(fd);
-	uv_timer_start(&s->pause, pause_over, PAUSE_MS, 0);
+	uv_timer_start(&s->pause, pause_over, s->question.value < HTTP_STATUS ? PAUSE_MS : PAGE_PAUSE_MS, 0);
+}
+
+/* Who asked may have ended; the next one asks anew, and an answer to the one before is as good. */
+static void page_done(void *arg, char *text, size_t len)
+{
+	struct scrape *s = arg;
+
+	if (!s->due) {
+		free(text);
+		return;
+	}
+	s->due = false;
+	give(s, text, len);
+}
+
+static void answer(struct scrape *s, const struct message *question)
+{
+	enum http_text which = (enum http_text)question->value;
+	char *text = NULL;
+	size_t len = 0;
+
+	s->question = *question;
+	if (which >= HTTP_STATUS && s->source->page) {
+		s->due = true;
+		s->source->page(s->arg, which, page_done, s);
+		return;
+	}
+	if (which < HTTP_STATUS)
+		text = s->source->metrics(s->arg, which == HTTP_OPENMETRICS, &len);
+	give(s, text, len);
 }
 
 static void readable(struct child *c)
@@ -84,7 +113,7 @@ static void readable(struct child *c)
 	struct message m;
 	int fd, ret = message_receive(c->socket, &m, &fd);
 	bool wrong = ret == -EPROTO ||
-		     (ret == 1 && (fd >= 0 || m.type != MSG_METRICS || m.value < 0 || m.value > 1 || m.more));
+		     (ret == 1 && (fd >= 0 || m.type != MSG_METRICS || m.value < 0 || m.value >= HTTP_TEXTS || m.more));
 
 	if (ret == -EAGAIN || ret == -EINTR)
 		return;
@@ -102,6 +131,7 @@ static void on_end(struct child *c, int status, unsigned delay)
 	struct scrape *s = (struct scrape *)(void *)c;
 
 	uv_timer_stop(&s->pause);
+	s->due = false;
 	if (!c->stopping)
 		log_error("the metrics process ended (wait status %#x); a new one starts in %u ms", (unsigned)status,
 			  delay);
@@ -137,16 +167,35 @@ static int start(struct scrape *s, int fd)
 	return ret;
 }
 
-int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, metrics_render render, void *arg)
+/* Who gets the status page. 0 or -errno. */
+static int guard(struct http_start *how, const char *addr, const char *token_file)
 {
-	int fd = listen_on(addr, port);
+	struct mpgate_addr a;
 
+	if (token_file) {
+		how->guard = HTTP_TOKEN;
+		return key_file_load(token_file, &how->token);
+	}
+	how->guard = addr_parse(addr, &a) == 0 && addr_is_loopback(&a) ? HTTP_LOCAL : HTTP_CLOSED;
+	return 0;
+}
+
+int scrape_open(struct scrape *s, uv_loop_t *loop, const char *addr, uint16_t port, const char *token_file,
+		const struct http_source *source, void *arg)
+{
+	int fd, ret = guard(&s->how, addr, token_file);
+
+	if (ret) {
+		log_error("metrics: token file %s: %s", token_file, strerror(-ret));
+		return ret;
+	}
+	fd = listen_on(addr, port);
 	if (fd < 0 && fd != -EADDRNOTAVAIL) {
 		log_error("metrics: cannot listen on %s port %u: %s", addr, port, strerror(-fd));
 		return fd;
 	}
 	s->listener = -1;
-	s->render = render;
+	s->source = source;
 	s->arg = arg;
 	s->open = true;
 	child_init(&s->child, loop, &kind, 0);
@@ -192,5 +241,6 @@ void scrape_close(struct scrape *s)
 	uv_close((uv_handle_t *)&s->pause, NULL);
 	if (s->listener >= 0)
 		close(s->listener);
+	key_wipe(&s->how, sizeof(s->how));
 	s->open = false;
 }

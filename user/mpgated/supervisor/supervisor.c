@@ -199,8 +199,8 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (!ret)
 		ret = control_open(&s->loop, s->cfg->instance, answers->methods, s, &s->control);
 	if (!ret && s->cfg->metrics_listen)
-		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port, answers->metrics,
-				  s);
+		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port,
+				  s->cfg->metrics_token_file, &answers->texts, s);
 	if (!ret)
 		ret = datapath_open(s->cfg->instance, s->replay_buckets, &s->dp);
 	if (!ret)

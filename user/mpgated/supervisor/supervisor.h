@@ -175,10 +175,10 @@ struct supervisor {
 	bool stopping;
 };
 
-/* What the operator is told, of the supervisor given as arg: the control socket's methods, and the text of /metrics. */
+/* What the operator is told, of the supervisor given as arg: the control socket's methods, and what HTTP serves. */
 struct supervisor_answers {
 	const struct control_method *methods;
-	metrics_render metrics;
+	struct http_source texts;
 	void (*look)(void *supervisor); /* every few seconds: the log says what is wrong; NULL: nothing does */
 	void (*second)(void *supervisor); /* once a second: what was is kept; NULL: it is not */
 };
