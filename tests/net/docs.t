@@ -27,7 +27,7 @@ check "that is not much" [ "$(wc -l <"$STEPS/left")" -le $LEFT_MOST ]
 while IFS=$'\t' read -r where file; do
 	while read -r _ key; do
 		[ -e "$ETC/$key" ] || "$CTL" key new "$ETC/$key" >/dev/null
-	done < <(grep -oE 'key-file: *[^ ,}]+' "$file")
+	done < <(grep -oE '(key|token)-file: *[^ ,}]+' "$file")
 	check "$where: the configuration is right" "$BUILD/mpgated" -c "$file" --check
 done <"$STEPS/yaml"
 cp "$ETC/gw.yaml" "$ETC/cpe1.yaml"

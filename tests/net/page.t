@@ -117,7 +117,8 @@ like "$(cell rules)" "^\"all\|proxy\|hub\|[1-9][0-9]*\|.*MiB" "the rule, with hi
 check "the flow, over both paths, with its rate" browser until 20 "/10.60.1.2:.*10.60.40.2:80huballa, b.*Mbit/.test(document.querySelector('#flows tbody')?.textContent)"
 graph() { browser eval "[...document.querySelectorAll('#graphs article:nth-child($1) svg')].map((s) => s.getAttribute('aria-label')).join(' / ')"; }
 like "$(graph 1)" "Rate: down [0-9.]+ Mbit/s \(line\), up .*Round trip: .* ms; most.*Lost on the way out: .*State: (never down|down for)" "graphs say in words what they show"
-like "$(graph 2)" "State: down for [0-9]+s" "also how long a path was down"
+# What is known of a path is there when ten seconds of it are over.
+check "also how long a path was down" browser until 40 "/State: down for [0-9]+s/.test([...document.querySelectorAll('#graphs article:nth-child(2) svg')].map((s) => s.getAttribute('aria-label')).join())"
 check "graphs are there as tables" browser eval "document.querySelectorAll('#graphs details table tbody tr').length >= 2"
 check "what is wrong: nothing, or what doctor says" browser eval \
 	"fetch('status.json').then((r) => r.json()).then((s) => s.doctor.findings.every((f) => document.getElementById('doctor').textContent.includes(f.text)) && (s.doctor.wrong || document.getElementById('doctor').textContent.startsWith('Nothing is wrong')))"
