@@ -333,4 +333,15 @@ if vlan; then
 else
 	diag "this kernel has no VLAN devices"
 fi
+
+# --- with the unit's rights: the namespace of who may do more is not to be read, but he has a socket here
+daemon_stop gw
+DAEMON_BY=(setpriv --bounding-set "-all$(sed -n 's/^CapabilityBoundingSet=//; T; s/ *CAP_/,+/gp' "$TOP/configs/mpgated@.service" | tr '[:upper:]' '[:lower:]')")
+for name in ModemManager pppd; do cp "$(command -v ip)" "$TMP/$name"; done
+spawn mm "$GATEWAY" "$TMP/ModemManager" monitor
+spawn pppd "$CLIENT" "$TMP/pppd" monitor
+check "rights: it starts with the unit's" daemon_start gw "$GATEWAY" "$TMP/gw.yaml"
+check "rights: it has them alone" grep -q '^CapBnd:[[:space:]]*000000c0000034e0$' "/proc/${DAEMON[gw]}/status"
+check "rights: others are named" wait_for 10 does ModemManager false "sets up modems"
+check "rights: who runs elsewhere is not" not does pppd false .
 done_testing

@@ -56,13 +56,52 @@ static bool read_name(long pid, char name[PATHS_PROGRAM])
 	return ok;
 }
 
+struct netlink_socket {
+	uint64_t protocol, port, groups;
+};
+
+/* The next one of this network namespace. */
+static bool next_socket(FILE *f, struct netlink_socket *s)
+{
+	char line[256], *field[4];
+
+	while (f && fgets(line, sizeof(line), f))
+		/* Behind the socket's address. */
+		if (fields_split(line, " \n", field, 4) >= 4 && fields_number(field[1], 10, INT32_MAX, &s->protocol) &&
+		    fields_number(field[2], 10, UINT32_MAX, &s->port) &&
+		    fields_number(field[3], 16, UINT32_MAX, &s->groups))
+			return true;
+	return false;
+}
+
+static bool has_socket(long pid)
+{
+	FILE *f = fopen(FILE_NETLINK, "re");
+	struct netlink_socket s;
+	bool has = false;
+
+	while (!has && next_socket(f, &s))
+		has = s.port == (uint64_t)pid;
+	if (f)
+		fclose(f);
+	return has;
+}
+
+/*
+ * The namespace of a process that may do what we may not, or is another user's, cannot be read. Most of those that are
+ * known have a netlink socket, and the first one has the number of its process.
+ */
 static bool is_here(long pid)
 {
 	char path[40];
 	struct stat own, other;
 
 	snprintf(path, sizeof(path), "/proc/%ld/ns/net", pid);
-	return !stat(FILE_OWN, &own) && !stat(path, &other) && own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+	if (stat(FILE_OWN, &own))
+		return false;
+	if (stat(path, &other))
+		return errno == EACCES && has_socket(pid);
+	return own.st_ino == other.st_ino && own.st_dev == other.st_dev;
 }
 
 bool others_name(uint32_t port, char name[PATHS_PROGRAM])
@@ -163,19 +202,15 @@ static void find_listeners(struct path_set *p, struct others *o)
 {
 	unsigned own = p->events ? mnl_socket_get_portid(p->events) : 0;
 	FILE *f = p->pm.events && p->pm.events <= 32 ? fopen(FILE_NETLINK, "re") : NULL;
-	char line[256], name[PATHS_PROGRAM], *field[4];
-	uint64_t bus, port, groups;
+	struct netlink_socket s;
+	char name[PATHS_PROGRAM];
 
-	while (f && fgets(line, sizeof(line), f)) {
-		/* Behind the socket's address. */
-		if (fields_split(line, " \n", field, 4) < 4 || !fields_number(field[1], 10, INT32_MAX, &bus) ||
-		    !fields_number(field[2], 10, UINT32_MAX, &port) ||
-		    !fields_number(field[3], 16, UINT32_MAX, &groups) || bus != NETLINK_GENERIC || port == own ||
-		    !(groups & (1U << (p->pm.events - 1))))
+	while (next_socket(f, &s)) {
+		if (s.protocol != NETLINK_GENERIC || s.port == own || !(s.groups & (1U << (p->pm.events - 1))))
 			continue;
-		others_name((unsigned)port, name);
+		others_name((unsigned)s.port, name);
 		if (!*name || !find(o, name))
-			snprintf(add(o, name, *name ? (int)port : 0, false)->what, PATHS_WHAT,
+			snprintf(add(o, name, *name ? (int)s.port : 0, false)->what, PATHS_WHAT,
 				 "listens to what happens to MPTCP connections");
 	}
 	if (f)
