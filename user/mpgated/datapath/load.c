@@ -6,7 +6,7 @@
  * would carry for ever.
  */
 #include <fcntl.h>
-#include <malloc.h>
+#include <lib/trim.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -251,7 +251,7 @@ int dp_load(struct datapath *dp)
 	for (unsigned i = 0; i < DP_PROG_COUNT; i++)
 		dp_feature(dp, (enum dp_prog)i, why[i]);
 	/* The allocator keeps what libbpf has freed; give it back. */
-	malloc_trim(0);
+	trim_memory();
 	forget_object();
 	return 0;
 }

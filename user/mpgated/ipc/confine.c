@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <malloc.h>
+#include <lib/trim.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +81,7 @@ static int filter_calls(const struct confine_call *calls, size_t n)
 		ret = seccomp_load(ctx);
 	seccomp_release(ctx);
 	/* Making it took more memory than anything that follows. */
-	malloc_trim(0);
+	trim_memory();
 	return ret;
 }
 #else

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <mpgated/ipc/start.h>
@@ -67,7 +67,7 @@ static int find(struct nl_list *out)
 
 		if (pid <= 0 || !is_of_ours(d->d_name))
 			continue;
-		p.fd = pidfd_open(pid, 0);
+		p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
 		if (p.fd < 0)
 			continue;
 		if (is_of_ours(d->d_name) && is_here(d->d_name, &here))
@@ -85,7 +85,7 @@ static void tell(const struct nl_list *l, int signum)
 	const struct pollfd *p = l->v;
 
 	for (unsigned i = 0; i < l->n; i++)
-		pidfd_send_signal(p[i].fd, signum, NULL, 0);
+		syscall(SYS_pidfd_send_signal, p[i].fd, signum, NULL, 0);
 }
 
 /* Until the last has ended. */

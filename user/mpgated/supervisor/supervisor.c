@@ -9,7 +9,7 @@
 #include <mpgated/supervisor/supervisor.h>
 
 #include <errno.h>
-#include <malloc.h>
+#include <lib/trim.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,7 +246,7 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	if (!ret)
 		ret = workers_start(s);
 	/* Loading took more memory than anything that follows. */
-	malloc_trim(0);
+	trim_memory();
 	return ret;
 }
 
