@@ -40,8 +40,8 @@ libs = $(shell $(PKG_CONFIG) --libs $(1)) -lm
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 $(OPT) $(W) -Wmissing-prototypes -Wshadow -fno-strict-aliasing $(CFLAGS)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 $(W) -Iinclude -Ibpf \
-	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_INCLUDES ?= -idirafter $(shell $(CC) -print-sysroot 2>/dev/null)/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 $(W) -Iinclude -Ibpf $(BPF_INCLUDES)
 
 LIB_OBJS := $(patsubst user/lib/%.c,$(BUILD)/lib/%.o,$(wildcard user/lib/*.c user/lib/*/*.c))
 DAEMON_OBJS := $(patsubst user/mpgated/%.c,$(BUILD)/mpgated.d/%.o,$(wildcard user/mpgated/*.c user/mpgated/*/*.c))
@@ -89,7 +89,7 @@ $(BUILD)/lib/%.o: user/lib/%.c | $(BUILD)/needed
 
 $(BUILD)/libmpgate.a: $(LIB_OBJS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 
 $(BUILD)/mpgated.d/%.o: user/mpgated/%.c | $(BUILD)/mpgate.skel.h
 	@mkdir -p $(@D)
