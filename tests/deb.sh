@@ -3,48 +3,26 @@
 #
 # tests/deb.sh DIR [SUITE...]: the packages that `make deb` left in DIR. What lintian says of them, how systemd rates the unit,
 # and, in a fresh Debian of each suite (bookworm and trixie), what installing, upgrading, removing and purging do. TAP.
-#
-# The fresh systems are made once, by debootstrap from the mirror in this machine's own sources, and kept in MPGATE_CACHE.
 set -u
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=net/tap.sh
 . tests/net/tap.sh
-# shellcheck source-path=SCRIPTDIR source=mirror.sh
-. tests/mirror.sh
 DIR=$(readlink -f "${1:?which directory?}")
 shift
 SUITES=("$@")
 [ $# -gt 0 ] || SUITES=(bookworm trixie)
-CACHE=${MPGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mpgate}/suites
 WORST=25 # tenths, of `systemd-analyze security`
 OLD=0.0.9
 WORK=$(mktemp -d)
-ROOT=$WORK/root
+# shellcheck source-path=SCRIPTDIR source=fresh.sh
+. tests/fresh.sh
 
 cleanup() {
-	umount -R "$ROOT" 2>/dev/null
+	leave_system
 	rm -rf "$WORK"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
-
-fresh_system() { # SUITE
-	if [ ! -d "$CACHE/$1" ]; then
-		rm -rf "$CACHE/$1.new"
-		mkdir -p "$CACHE"
-		debootstrap --variant=minbase "$1" "$CACHE/$1.new" "$(mirror)" && mv "$CACHE/$1.new" "$CACHE/$1" || return
-	fi
-	umount -R "$ROOT" 2>/dev/null
-	rm -rf "$WORK/upper" "$WORK/work"
-	mkdir -p "$ROOT" "$WORK/upper" "$WORK/work"
-	mount -t overlay -o "lowerdir=$CACHE/$1,upperdir=$WORK/upper,workdir=$WORK/work" overlay "$ROOT" &&
-		mount -t proc proc "$ROOT/proc" && mount --bind /dev "$ROOT/dev" && cp /etc/resolv.conf "$ROOT/etc/" &&
-		mkdir "$ROOT/packages" && cp "$DIR"/*.deb "$WORK"/*.deb "$ROOT/packages/" && inside apt-get update -q
-}
-
-inside() {
-	chroot "$ROOT" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" </dev/null
-}
 
 # Each file and folder of the system, but those in which dpkg and others keep books.
 files() {

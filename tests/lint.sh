@@ -14,7 +14,7 @@ FAILED=0
 mapfile -t C_FILES < <(git ls-files '*.c' | grep -v '\.bpf\.c$')
 mapfile -t ALL_C < <(git ls-files '*.c' '*.h')
 mapfile -t USER_C < <(git ls-files 'user/*.c')
-mapfile -t SHELL_FILES < <(git ls-files '*.sh' '*.t' '.ci/run' | sort -u)
+mapfile -t SHELL_FILES < <(git ls-files '*.sh' '*.t' '*.init' '.ci/run' | sort -u)
 while IFS= read -r file; do
 	head -n 1 "$file" | grep -q '^#!.*sh$' && SHELL_FILES+=("$file")
 done < <(git ls-files vmtest tests/bench configs | grep -v '\.')

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/state.sh
+. "$(dirname "$0")/state.sh"
 
 # shellcheck disable=SC2034 # read by pair_configs
 GATEWAY_MORE='host: true'
@@ -15,26 +17,6 @@ GW=${MPG_PREFIX}gw
 grep -lxE "instance ${MPG_PREFIX}(gw|hub)" /run/mpgate/net-* 2>/dev/null | xargs -r rm
 sed -i 's/name: net0, role: path/&, guard: xdp-generic/' "$TMP/hub.yaml"
 
-# state NAMESPACE INSTANCE: all that a daemon sets there. Two sysctls change by themselves.
-state() {
-	local dev
-	for f in -4 -6; do
-		ip -n "$1" $f rule
-		ip -n "$1" $f route show table all | sort
-	done
-	ip -n "$1" mptcp endpoint
-	ip -n "$1" mptcp limits
-	ip -n "$1" -o link | sed 's/ qlen.*//'
-	tc -n "$1" qdisc
-	for dev in $(ip -n "$1" -j link | jq -r '.[].ifname'); do
-		tc -n "$1" filter show dev "$dev" ingress
-		tc -n "$1" filter show dev "$dev" egress
-	done 2>/dev/null
-	on "$1" sysctl -ea --pattern '^net\.' 2>/dev/null | grep -v 'tcp_fastopen_key\|nf_conntrack_count' | sort
-	find /sys/fs/bpf/mpgate "/run/mpgate/$2.sock" -path "*/$2*" 2>/dev/null
-	find /sys/fs/cgroup -name "mpgate-$2*" -type d 2>/dev/null
-	for dev in $(ip netns pids "$1"); do cat "/proc/$dev/comm"; done | grep -x mpgated
-}
 # is_as FILE NAMESPACE INSTANCE: the state there is as the file has it. What differs is in $TMP/differs.
 is_as() { state "$2" "$3" | diff "$1" - >"$TMP/differs"; }
 put_back() { # NAME FILE NAMESPACE INSTANCE
