@@ -59,18 +59,17 @@ static uint32_t count_descriptors(void)
 
 static void tell(const char *number)
 {
-	struct told t = { .code = (uintptr_t)&tell,
-			  .index = (uint32_t)atoi(number),
-			  .descriptors = count_descriptors() };
+	struct told t = { .code = (uintptr_t)&tell, .index = (uint32_t)atoi(number) };
 	struct sigaction act;
 	sigset_t mask;
 
+	start_begin();
+	t.descriptors = count_descriptors();
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		t.blocked += sigismember(&mask, sig) == 1;
 		t.ignored += sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN;
 	}
-	start_begin();
 	prctl(PR_GET_NAME, t.name);
 	packet_send(START_SOCKET, &t, sizeof(t), NULL, 0);
 }

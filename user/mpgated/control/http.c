@@ -257,7 +257,7 @@ static const struct confine_call calls[] = {
 	CALL1(newfstatat, 3, SCMP_CMP_EQ, AT_EMPTY_PATH, 0), /* fstat() */
 	CONFINE_CALL(poll),
 	CONFINE_CALL(ppoll),
-	CONFINE_CALL(pread64),
+	{ .call = SCMP_SYS(pread64) }, /* a macro of musl's, which must not be replaced */
 	CONFINE_CALL(read),
 	CONFINE_CALL(recvfrom),
 	CONFINE_CALL(recvmsg),

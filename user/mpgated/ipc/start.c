@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int set_up(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr, int socket)
@@ -17,8 +18,6 @@ static int set_up(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr, in
 	sigfillset(&all);
 	/* A descriptor that stays the same number only loses its close-on-exec flag. */
 	ret = posix_spawn_file_actions_adddup2(files, socket, START_SOCKET);
-	if (!ret)
-		ret = posix_spawn_file_actions_addclosefrom_np(files, START_SOCKET + 1);
 	if (!ret)
 		ret = posix_spawnattr_setsigdefault(attr, &all);
 	/* A signal must not find the new process before it has its handlers. */
@@ -51,7 +50,8 @@ pid_t start_process(const char *name, unsigned number, int socket)
 
 int start_begin(void)
 {
-	if (prctl(PR_SET_NAME, "mpgated") < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+	if (syscall(SYS_close_range, START_SOCKET + 1, ~0U, 0) < 0 || prctl(PR_SET_NAME, "mpgated") < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
 	return 0;
 }

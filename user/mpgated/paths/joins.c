@@ -51,14 +51,18 @@ struct joined *joins_know(struct joins *j, uint32_t token)
 	return n;
 }
 
-static void note_gone(const void *node, VISIT visit, void *arg)
+/* twalk() has no argument, and twalk_r() is glibc's alone. */
+static _Thread_local struct nl_list *noted;
+
+static void note_gone(const void *node, VISIT visit, int depth)
 {
 	struct joined *n = *(struct joined *const *)node;
 
+	(void)depth;
 	if (visit != postorder && visit != leaf)
 		return;
 	if (!n->seen)
-		nl_list_add(arg, &n, sizeof(struct joined *));
+		nl_list_add(noted, &n, sizeof(struct joined *));
 	n->seen = false;
 }
 
@@ -67,7 +71,8 @@ void joins_forget(struct joins *j)
 	struct nl_list gone = { 0 };
 	struct joined **v;
 
-	twalk_r(j->known, note_gone, &gone);
+	noted = &gone;
+	twalk(j->known, note_gone);
 	v = gone.v;
 	for (unsigned i = 0; i < gone.n; i++) {
 		tdelete(v[i], &j->known, compare);
