@@ -33,6 +33,10 @@ FASTER=(norandmaps spectre_v2=off init_on_alloc=0)
 # An emulated CPU is no sign of a kernel that hangs.
 PATIENT=(rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 hung_task_timeout_secs=600)
 
+# What in a kernel log means that the kernel is not well. Anchored, for "Spectre V2 : WARNING" is advice.
+UNWELL='\] (WARNING: |BUG: |Oops|general protection|INFO: (rcu|task)|rcu: INFO|watchdog: BUG|UBSAN: |KASAN: )'
+UNWELL+='|Kernel panic|blocked for more than|unregister_netdevice: waiting'
+
 # vm LIMIT VERSION DIR COMMAND: the command in a VM of that kernel, with DIR at /mnt and nothing on standard input. The
 # machine's files are there to be read. vng's exit status; 124 when LIMIT seconds are over. To be run in the background: it
 # takes the place of the shell, so that whoever ends that ends the VM.
