@@ -9,7 +9,7 @@
 # make bench      measure against others, write docs/benchmarks.md       (root)
 # make vmtest     the tests in VMs over a kernel matrix; KERNELS="6.1 6.12"; RECORD=1: more of them, delays, insns.txt
 # make vm         one shell command in a VM, with this tree: KERNEL=6.1, 6.12 or 7; CMD='tests/net/early.t' ($$ for a $)
-# make systemd    the Debian package under systemd, in VMs                                        (root)
+# make systemd    the Debian package under systemd, in VMs; make arm64, musl: build/arm64, build/musl; RECORD=1: a VM of arm64  (root)
 # make fuzz lint coverage
 #
 # CC, BPF_CLANG, BUILD, W (warnings) and DEPS=skip can be given.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tests/net/deps.sh KIND...: installs the Debian packages of these kinds (build, tests, deb) that tests/packages.txt names
+# tests/net/deps.sh KIND...: installs the Debian packages of these kinds (build, tests, deb, arm64, musl) that tests/packages.txt names
 # and this machine lacks, and mounts bpffs. DEPS=skip: names them and goes on.
 set -eu
 list=$(dirname "$0")/../packages.txt

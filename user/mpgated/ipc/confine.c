@@ -72,6 +72,8 @@ static int filter_calls(const struct confine_call *calls, size_t n)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls_of_all[i], 0);
 	if (!ret)
 		ret = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &own);
+	if (!ret) /* by musl; there is one thread */
+		ret = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tkill), 1, &own);
 	for (size_t i = 0; !ret && i < n; i++)
 		ret = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, calls[i].call, calls[i].args, calls[i].arg);
 	/* A tree in place of a list: calls whose arguments are looked at are made for every connection. */
