@@ -23,8 +23,8 @@
 pid_t start_process(const char *name, unsigned number, int socket);
 
 /*
- * New process, first of all: no other descriptors, its own name again, which the kernel took from "/proc/self/exe", and no
- * dumps. 0 or -errno.
+ * New process, first of all: no other descriptors, its own name again, which the kernel took from "/proc/self/exe", and
+ * no dumps. 0 or -errno.
  */
 int start_begin(void);
 /* New process, when its handlers stand: takes signals, but for those that are the supervisor's. */
