@@ -144,6 +144,12 @@ static void slow_link(void)
 		world_settle();
 	}
 	CU_ASSERT_EQUAL(l->ahead, STILL_SLOW);
+	/* It is not any more. */
+	f.to->rtt_us = 20000;
+	sock_say(f.from, pattern, STILL_SLOW);
+	world_settle();
+	CU_ASSERT_EQUAL(l->ahead, 2 * STILL_SLOW);
+	f.to->rtt_us = 2600000;
 	/* More than 16 KiB a second since it was opened. */
 	sock_say(f.from, pattern, 2 * MIB);
 	world_settle();

@@ -43,7 +43,7 @@ void still_ahead(struct leg *l, uint64_t moved, uint32_t seconds)
 	uint64_t wanted = l->ahead ? (uint64_t)ahead * AHEAD_SHARE : STILL_FIRST;
 
 	/* It is as slow as it looked. */
-	if (l->ahead && l->ahead < STILL_AHEAD && moved < (uint64_t)ahead * seconds)
+	if (l->ahead && l->ahead < STILL_AHEAD && moved < (uint64_t)ahead * seconds && tcp_rtt_us(l->fd) >= SLOW_US)
 		return;
 	if (moved < wanted || (l->ahead && moved < wanted + l->parked.len + tcp_memory(l->fd).sent))
 		return;
