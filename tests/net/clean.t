@@ -106,12 +106,14 @@ note() {
 	NOTE=/run/mpgate/net-$1
 	printf 'end\ninstance %s\n' "$GW" >"$NOTE"
 }
-(exec unshare --net sleep 600) &
+# It lasts as long as what it reads from is open here.
+exec {held}> >(exec unshare --net cat >/dev/null)
 nameless=$!
 PIDS+=("$nameless")
-wait_for 5 grep -qx sleep /proc/$nameless/comm
+wait_for 5 grep -qx cat /proc/$nameless/comm
 note "$(nsenter --net --target $nameless python3 -c 'import socket, sys; print(int.from_bytes(socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8), sys.byteorder))')"
 refused "$GATEWAY" "$GW" "nsenter --net --target $nameless mpgated --clean $GW\$" "in one without a name"
+exec {held}>&-
 rm "$NOTE"
 note 18446744073709551615
 refused "$GATEWAY" "$GW" "if it is gone: rm $NOTE, and then the same again" "notes of one that is gone"

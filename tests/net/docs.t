@@ -160,7 +160,7 @@ what_is_published_is_used() {
 	daemon_stop gw
 	daemon_stop hub
 	daemons gw-publish hub-publish && wait_for 10 counted hub relay parked 0
-	spawn sender "$SERVER" bash -c "exec 9<>/dev/tcp/198.51.100.25/25; echo >&9; read -r _ <&9; exec sleep 300"
+	spawn sender "$SERVER" bash -c "exec 9<>/dev/tcp/198.51.100.25/25; echo >&9; exec cat <&9"
 }
 
 # --- commands
