@@ -112,7 +112,7 @@ static void fail(struct probe *b, const char *why)
 	end(b, &r);
 }
 
-/* As ever, err: an errno. A peer that was there and gave up may just not have had what waits in a queue. */
+/* The same, by an errno. A peer that was there and gave up may just not have had what waits in a queue. */
 static void fail_by(struct probe *b, int err)
 {
 	const struct health_result r = { .error = strerror(err),
