@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SOURCES: user/mpgated/supervisor/quality.c
+// SOURCES: user/mpgated/supervisor/quality.c user/mpgated/supervisor/order.c
 /* Which paths are made backups, and when they come back, by samples of two paths as they would be at those speeds. */
 #include <stdlib.h>
 #include <string.h>
@@ -317,6 +317,75 @@ static void test_bloated(void)
 }
 
 /* A reload: the same paths in another order. */
+/* Over which of them connections are to begin. A's figures are for a path with plenty of room. */
+static void test_slow(void)
+{
+	start();
+	for (unsigned i = 0; i < 8; i++) {
+		carries(0, 38, 25);
+		carries(1, 2, i % 4 ? 20 : 29); /* paced: no queue to speak of */
+		pass(1000);
+	}
+	CU_ASSERT_FALSE(quality_is_later(&B)); /* nothing says that it could not bring more */
+	for (unsigned i = 0; i < 8; i++) {
+		carries(0, 38, 25);
+		carries(1, 2, i % 4 ? 20 : 31); /* it fills up now and then */
+		pass(SPAN);
+	}
+	CU_ASSERT_TRUE(quality_is_later(&B));
+	CU_ASSERT_FALSE(quality_is_later(&A));
+	/* An application that needs no more says nothing; nor does rest. */
+	carries(0, 2, 20);
+	carries(1, 2, 20);
+	pass(5000);
+	CU_ASSERT_TRUE(quality_is_later(&B));
+	carries(0, 0, 0);
+	carries(1, 0, 0);
+	pass(60000);
+	CU_ASSERT_TRUE(quality_is_later(&B));
+	carries(0, 30, 25);
+	carries(1, 18, 25);
+	pass(5000);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+}
+
+/* What was found out is of that path: away and back, it is another. */
+static void test_slow_gone(void)
+{
+	start();
+	for (unsigned i = 0; i < 16; i++) {
+		carries(0, 38, 25);
+		carries(1, 2, i % 4 ? 20 : 31);
+		pass(SPAN);
+	}
+	CU_ASSERT_TRUE(quality_is_later(&B));
+	v[1].candidate = false;
+	pass(1000);
+	v[1].candidate = true;
+	pass(SPAN);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+}
+
+static void test_far(void)
+{
+	start();
+	v[1].sample.min_rtt_us = 560000;
+	pass(2 * SPAN);
+	CU_ASSERT_FALSE(quality_is_later(&B)); /* the first ones may have waited */
+	pass(SPAN);
+	CU_ASSERT_TRUE(quality_is_later(&B));
+	CU_ASSERT_FALSE(quality_is_later(&A));
+	start();
+	v[1].sample.min_rtt_us = 110000; /* five times, but who notices */
+	pass(4 * SPAN);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+	start();
+	v[0].sample.min_rtt_us = 200000;
+	v[1].sample.min_rtt_us = 350000; /* not even twice */
+	pass(4 * SPAN);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+}
+
 static void test_reload(void)
 {
 	struct quality_view other;
@@ -345,6 +414,9 @@ int main(void)
 		{ "a slow path that is paced", test_paced },
 		{ "queues", test_bloated },
 		{ "looks that are rare", test_long_span },
+		{ "a path that is slow is no place to begin", test_slow },
+		{ "it is another one when it comes back", test_slow_gone },
+		{ "a path that is far", test_far },
 		{ "another configuration", test_reload },
 		CU_TEST_INFO_NULL,
 	};

@@ -155,7 +155,8 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 
 		/* It comes back as another one, perhaps. */
 		if (v[i].candidate && !l->was_candidate) {
-			l->base_us = l->pause_ms = 0;
+			l->base_us = l->pause_ms = l->less_ms = l->far_looks = 0;
+			l->slow = l->far = false;
 			l->until = now;
 		}
 		l->was_candidate = v[i].candidate;
@@ -384,6 +385,7 @@ void quality_step(struct quality *q, const struct quality_view *v, unsigned n, u
 	if (!n || !v[0].sample.span_ms)
 		return;
 	look(q, v, n, now);
+	quality_order(q, v, n);
 	if (q->tested)
 		go_on(q, v, n, now);
 	for (unsigned i = 0; i < n; i++) {

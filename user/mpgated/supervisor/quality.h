@@ -48,6 +48,12 @@ struct quality_link {
 	uint64_t until; /* ms. GOOD: not suspected before; BACKUP: no trial, or none as a primary, before */
 	uint64_t least; /* BACKUP: bytes a second without it; with half of that another trial is due */
 	uint64_t ended; /* ms: the last trial or proof */
+	/* Of quality_order(): */
+	uint32_t less_ms, more_ms; /* it brings little beside another, or as much, for that long */
+	bool held; /* in less_ms: it had a queue, or lost something */
+	uint64_t brought; /* bytes a second, when it was found slow */
+	uint32_t far_looks; /* in a row that it looked so */
+	bool slow, far;
 };
 
 struct quality {
@@ -69,5 +75,13 @@ struct quality {
 void quality_step(struct quality *q, const struct quality_view *v, unsigned n, uint64_t now);
 /* Is it to be a backup? */
 bool quality_demoted(const struct quality_link *l);
+/* Are connections to begin over others, if there are some for which this is false? */
+static inline bool quality_is_later(const struct quality_link *l)
+{
+	return l->slow || l->far;
+}
+
+/* order.c, a part of quality_step(): finds out slow and far. */
+void quality_order(struct quality *q, const struct quality_view *v, unsigned n);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <lib/log.h>
+
 /* The least round trip of the probes over a link. */
 static uint32_t probed(const struct supervisor *s, const char *link)
 {
@@ -23,11 +25,36 @@ static uint32_t probed(const struct supervisor *s, const char *link)
 	return rtt;
 }
 
+/* Which of the first 64 links are later ones in the order. */
+static uint64_t later(const struct quality *q)
+{
+	uint64_t these = 0;
+
+	for (unsigned i = 0; i < q->count; i++)
+		these |= (uint64_t)quality_is_later(&q->link[i]) << i;
+	return these;
+}
+
+static void tell_order(struct supervisor *s, uint64_t before)
+{
+	uint64_t now = later(&s->quality), changed = now ^ before;
+
+	for (unsigned i = 0; i < s->quality.count && changed; i++)
+		if (changed >> i & 1)
+			log_info("path %s: connections begin %s", s->cfg->links[i].path,
+				 now >> i & 1 ? s->quality.link[i].slow ? "over others first, it is slow beside them"
+									: "over others first, it is far beside them"
+					      : "as the default routes prefer it");
+	if (changed)
+		peers_paths_changed(s);
+}
+
 /* Called when the paths have a sample. */
 void quality_sampled(void *arg)
 {
 	struct quality_view v[MPGATE_MAX_LINKS];
 	struct supervisor *s = arg;
+	uint64_t before = later(&s->quality);
 	unsigned n = s->cfg->link_count;
 
 	/* Not at the start, nor during a reload. */
@@ -37,6 +64,7 @@ void quality_sampled(void *arg)
 		memset(&s->quality, 0, sizeof(s->quality));
 		for (unsigned i = 0; i < n; i++)
 			rank_set(s, i, RANK_QUALITY, PATHS_RANK_USE, "");
+		tell_order(s, before);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -54,4 +82,5 @@ void quality_sampled(void *arg)
 		if (s->cfg->links[i].role == CFG_PATH)
 			rank_set(s, i, RANK_QUALITY, quality_demoted(l) ? PATHS_RANK_BACKUP : PATHS_RANK_USE, l->why);
 	}
+	tell_order(s, before);
 }

@@ -6,13 +6,25 @@
 
 #define FRESH_MS 15000U /* a probe of then says how a path is now */
 
-/* A link is before another: primary ones first, then as the main table prefers them, then in their order. */
+/* Of quality.h; what is known of links has their names, and a reload may be under way. */
+static bool is_later(const struct supervisor *s, unsigned link)
+{
+	const struct quality_link *l = &s->quality.link[link];
+
+	return link < s->quality.count && !strcmp(l->link, s->cfg->links[link].name) && quality_is_later(l);
+}
+
+/* A link is before another: primary ones first, slow ones last, then as the main table prefers them, then in their
+ * order. */
 static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
 {
 	bool a_spare = paths_get(s->paths, a)->backup, b_spare = paths_get(s->paths, b)->backup;
+	bool a_later = is_later(s, a), b_later = is_later(s, b);
 	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
 
-	return a_spare != b_spare ? b_spare : a_metric < b_metric;
+	if (a_spare != b_spare)
+		return b_spare;
+	return a_later != b_later ? b_later : a_metric < b_metric;
 }
 
 static bool is_way(const struct supervisor *s, unsigned link, unsigned f)
