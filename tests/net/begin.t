@@ -42,10 +42,17 @@ both_begin "as the main table prefers it" 0
 family 4
 check "a transfer over both" load -n 16000000 get "$SERVER_IP" 80
 both_begin "over the faster link" 1
-check "the log says so" grep -q "path a: connections begin over others first, it is slow beside them" "$TMP/gw.log"
+check "the log says so" grep -q "link wan0: connections begin over others first, it is slow beside them" "$TMP/gw.log"
 check "a reload" ctl gw reload
 both_begin "over it after a reload as well" 1
 shape 0 30
 check "the slow link is as fast: a transfer" load -n 40000000 get "$SERVER_IP" 80
 both_begin "as the main table prefers it, again" 0
+# What was found out goes when nothing is to be.
+shape 0 8
+check "slow again: a transfer" load -n 16000000 get "$SERVER_IP" 80
+both_begin "over the faster link, again" 1
+sed -i "\$a subflows: { demote: no }" "$TMP/gw.yaml"
+check "demote: no" ctl gw reload
+both_begin "as the main table prefers it, by configuration" 0
 done_testing

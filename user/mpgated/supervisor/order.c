@@ -7,21 +7,13 @@
  */
 #include <mpgated/supervisor/quality.h>
 
-#define TRANSFER 62500U /* bytes a second, of another: there is something to judge by */
-#define RISE_MS 2000U /* until both bring what they can */
 #define SURE_MS 450U /* slow is what brings less than a third for so long, */
 #define SLOW 3U
 #define EVEN 2U /* and no longer what brings half as much, and twice what it brought then */
-#define QUEUE_US 10000U
 #define FAR 3U /* times the round trip of another, without queues, and more than that by */
 #define FARTHER_US 100000U
 #define FAR_LOOKS 3U /* in a row: the first round trip may have a queue in it */
 #define NEAR 2U /* no more than that any more */
-
-static bool is_used(const struct quality *q, const struct quality_view *v, unsigned i)
-{
-	return v[i].candidate && !quality_demoted(&q->link[i]);
-}
 
 /* The most that another brings, which has had the time to. */
 static uint64_t most_of_others(const struct quality *q, const struct quality_view *v, unsigned n, unsigned i)
@@ -29,7 +21,8 @@ static uint64_t most_of_others(const struct quality *q, const struct quality_vie
 	uint64_t most = 0;
 
 	for (unsigned k = 0; k < n; k++)
-		if (k != i && is_used(q, v, k) && q->link[k].carried_ms >= RISE_MS && q->link[k].rate > most)
+		if (k != i && quality_in_use(q, v, k) && q->link[k].carried_ms >= QUALITY_RISE_MS &&
+		    q->link[k].rate > most)
 			most = q->link[k].rate;
 	return most;
 }
@@ -39,19 +32,19 @@ static uint32_t nearest_of_others(const struct quality *q, const struct quality_
 	uint32_t least = 0;
 
 	for (unsigned k = 0; k < n; k++)
-		if (k != i && is_used(q, v, k) && q->link[k].base_us && (!least || q->link[k].base_us < least))
+		if (k != i && quality_in_use(q, v, k) && q->link[k].base_us && (!least || q->link[k].base_us < least))
 			least = q->link[k].base_us;
 	return least;
 }
 
 static bool is_held(const struct quality_link *l, const struct paths_sample *m)
 {
-	return (l->base_us && m->rtt_us >= l->base_us + QUEUE_US) || m->span_retrans || m->span_out_of_order;
+	return (l->base_us && m->rtt_us >= l->base_us + QUALITY_QUEUE_US) || m->span_retrans || m->span_out_of_order;
 }
 
 static void find_slow(struct quality_link *l, const struct paths_sample *m, uint64_t most)
 {
-	bool judged = l->carried_ms >= RISE_MS && most >= TRANSFER;
+	bool judged = l->carried_ms >= QUALITY_RISE_MS && most >= QUALITY_TRANSFER;
 
 	if (judged && l->rate * SLOW < most) {
 		l->less_ms += m->span_ms;
@@ -82,7 +75,7 @@ static void find_far(struct quality_link *l, uint32_t nearest)
 void quality_order(struct quality *q, const struct quality_view *v, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!is_used(q, v, i))
+		if (!quality_in_use(q, v, i))
 			continue;
 		find_slow(&q->link[i], &v[i].sample, most_of_others(q, v, n, i));
 		find_far(&q->link[i], nearest_of_others(q, v, n, i));

@@ -5,19 +5,16 @@
 #include <string.h>
 
 #define SMOOTH_MS 1000U
-#define TRANSFER 62500U /* bytes a second: there is something to judge by */
 #define STEADY_MS 2000U /* so long it lasts before something is tried out */
 /* Suspect: beside another path it takes so many times as long and so much more, or brings one part of so many; and it
  * has a queue, or loses something. */
 #define TIMES_LONGER 3U
 #define LONGER_US 20000U
 #define LESSER 4U
-#define QUEUE_US 10000U
 #define MOST                                                                                                           \
 	75U /* per cent of all: what brings that holds up nothing, though its queue may be long beside one that is     \
 	       paced */
 #define SUSPECT_MS 450U
-#define RISE_MS 2000U /* until it brings what it can */
 /* Of a test: what was on its way is waited for; then it is measured. */
 #define SETTLE_MS 1000U
 #define TRIAL_SETTLE_MS 500U /* what is slow shows at once */
@@ -44,11 +41,6 @@
 #define BLOAT_MS 3000U
 #define BLOAT_TIMES 4U /* beside another path */
 #define CALM_US 100000U /* the queue is gone */
-
-bool quality_demoted(const struct quality_link *l)
-{
-	return l->state == QUALITY_PROOF || l->state == QUALITY_BACKUP;
-}
 
 /* --- what is seen */
 
@@ -93,17 +85,12 @@ static uint32_t round_trip(const struct quality_view *v)
 	return rtt > v->probe_us ? rtt : v->probe_us;
 }
 
-static bool in_use(const struct quality *q, const struct quality_view *v, unsigned i)
-{
-	return v[i].candidate && !quality_demoted(&q->link[i]);
-}
-
 static unsigned used(const struct quality *q, const struct quality_view *v, unsigned n)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		count += in_use(q, v, i);
+		count += quality_in_use(q, v, i);
 	return count;
 }
 
@@ -164,13 +151,13 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 		l->rate = smooth(l->rate, moved(&v[i]), span);
 		count(&l->carried_ms, moved(&v[i]), span);
 		/* What a transfer loses may be its own doing, and what it brings counts. */
-		if (l->rate >= TRANSFER)
+		if (l->rate >= QUALITY_TRANSFER)
 			continue;
 		l->segs += v[i].sample.span_segs;
 		l->retrans += v[i].sample.span_retrans;
 	}
-	count(&q->busy_ms, all * 1000 >= (uint64_t)TRANSFER * span, span);
-	if (all * 1000 >= (uint64_t)TRANSFER * span && is_near(all * 1000 / span, q->rate))
+	count(&q->busy_ms, all * 1000 >= (uint64_t)QUALITY_TRANSFER * span, span);
+	if (all * 1000 >= (uint64_t)QUALITY_TRANSFER * span && is_near(all * 1000 / span, q->rate))
 		q->steady_ms += span;
 	else
 		q->steady_ms = 0;
@@ -221,14 +208,15 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 
 	if (l->rate * 100 >= q->rate * MOST)
 		return false;
-	if (l->carried_ms <= 1 || (queue_us(l, &v[i]) < QUEUE_US && !m->span_retrans && !m->span_out_of_order))
+	if (l->carried_ms <= 1 || (queue_us(l, &v[i]) < QUALITY_QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
 	for (unsigned k = 0; k < n; k++) {
 		/* Where rules have but one path carry something nothing is bonded. */
-		if (k == i || !in_use(q, v, k) || q->link[k].rate < TRANSFER || q->link[k].carried_ms <= 1)
+		if (k == i || !quality_in_use(q, v, k) || q->link[k].rate < QUALITY_TRANSFER ||
+		    q->link[k].carried_ms <= 1)
 			continue;
 		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
-		bad |= l->carried_ms >= RISE_MS && l->rate * LESSER < q->link[k].rate;
+		bad |= l->carried_ms >= QUALITY_RISE_MS && l->rate * LESSER < q->link[k].rate;
 	}
 	return bad;
 }
@@ -259,7 +247,7 @@ static bool other_is_better(const struct quality *q, const struct quality_view *
 
 	for (unsigned k = 0; k < n; k++) {
 		o = &q->link[k];
-		if (k == i || !in_use(q, v, k))
+		if (k == i || !quality_in_use(q, v, k))
 			continue;
 		if (loss)
 			better |= (uint64_t)o->retrans * l->segs * 2 <= (uint64_t)l->retrans * o->segs;

@@ -16,6 +16,9 @@
 #include <mpgated/paths/paths.h>
 
 #define QUALITY_WHY 96
+#define QUALITY_TRANSFER 62500U /* bytes a second: there is something to judge by */
+#define QUALITY_QUEUE_US 10000U /* so much longer than the least round trip: it has a queue */
+#define QUALITY_RISE_MS 2000U /* until a path brings what it can */
 
 /* A path, as of this sample. */
 struct quality_view {
@@ -54,6 +57,7 @@ struct quality_link {
 	uint64_t brought; /* bytes a second, when it was found slow */
 	uint32_t far_looks; /* in a row that it looked so */
 	bool slow, far;
+	bool told; /* that it is */
 };
 
 struct quality {
@@ -74,11 +78,21 @@ struct quality {
 /* Takes a sample of n paths, all of the same time. now: ms. */
 void quality_step(struct quality *q, const struct quality_view *v, unsigned n, uint64_t now);
 /* Is it to be a backup? */
-bool quality_demoted(const struct quality_link *l);
+static inline bool quality_demoted(const struct quality_link *l)
+{
+	return l->state == QUALITY_PROOF || l->state == QUALITY_BACKUP;
+}
+
 /* Are connections to begin over others, if there are some for which this is false? */
 static inline bool quality_is_later(const struct quality_link *l)
 {
 	return l->slow || l->far;
+}
+
+/* Does it carry what is bonded, and may it? */
+static inline bool quality_in_use(const struct quality *q, const struct quality_view *v, unsigned i)
+{
+	return v[i].candidate && !quality_demoted(&q->link[i]);
 }
 
 /* order.c, a part of quality_step(): finds out slow and far. */

@@ -25,26 +25,23 @@ static uint32_t probed(const struct supervisor *s, const char *link)
 	return rtt;
 }
 
-/* Which of the first 64 links are later ones in the order. */
-static uint64_t later(const struct quality *q)
+/* Where connections begin, if that is elsewhere now. */
+static void tell_order(struct supervisor *s)
 {
-	uint64_t these = 0;
+	bool changed = false;
 
-	for (unsigned i = 0; i < q->count; i++)
-		these |= (uint64_t)quality_is_later(&q->link[i]) << i;
-	return these;
-}
+	for (unsigned i = 0; i < s->quality.count; i++) {
+		struct quality_link *l = &s->quality.link[i];
 
-static void tell_order(struct supervisor *s, uint64_t before)
-{
-	uint64_t now = later(&s->quality), changed = now ^ before;
-
-	for (unsigned i = 0; i < s->quality.count && changed; i++)
-		if (changed >> i & 1)
-			log_info("path %s: connections begin %s", s->cfg->links[i].path,
-				 now >> i & 1 ? s->quality.link[i].slow ? "over others first, it is slow beside them"
-									: "over others first, it is far beside them"
-					      : "as the default routes prefer it");
+		if (quality_is_later(l) == l->told)
+			continue;
+		l->told = !l->told;
+		changed = true;
+		log_info("link %s: connections begin %s", l->link,
+			 !l->told  ? "as the default routes prefer it"
+			 : l->slow ? "over others first, it is slow beside them"
+				   : "over others first, it is far beside them");
+	}
 	if (changed)
 		peers_paths_changed(s);
 }
@@ -54,17 +51,18 @@ void quality_sampled(void *arg)
 {
 	struct quality_view v[MPGATE_MAX_LINKS];
 	struct supervisor *s = arg;
-	uint64_t before = later(&s->quality);
 	unsigned n = s->cfg->link_count;
 
 	/* Not at the start, nor during a reload. */
 	if (!s->paths || paths_count(s->paths) != n)
 		return;
 	if (s->cfg->subflows.no_demotion) {
+		for (unsigned i = 0; i < s->quality.count; i++)
+			s->quality.link[i].slow = s->quality.link[i].far = false;
+		tell_order(s);
 		memset(&s->quality, 0, sizeof(s->quality));
 		for (unsigned i = 0; i < n; i++)
 			rank_set(s, i, RANK_QUALITY, PATHS_RANK_USE, "");
-		tell_order(s, before);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -82,5 +80,5 @@ void quality_sampled(void *arg)
 		if (s->cfg->links[i].role == CFG_PATH)
 			rank_set(s, i, RANK_QUALITY, quality_demoted(l) ? PATHS_RANK_BACKUP : PATHS_RANK_USE, l->why);
 	}
-	tell_order(s, before);
+	tell_order(s);
 }
