@@ -366,15 +366,42 @@ static void test_slow_gone(void)
 	CU_ASSERT_FALSE(quality_is_later(&B));
 }
 
+/* A path that was a backup carries little at first, after its trickle of then. */
+static void test_rises(void)
+{
+	start();
+	v[1].candidate = false;
+	for (unsigned i = 0; i < 12; i++) {
+		carries(0, 20, 25);
+		carries(1, 0.1, 31);
+		pass(SPAN);
+	}
+	v[1].candidate = true;
+	pass(2000);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+	carries(1, 18, 31);
+	pass(4000);
+	CU_ASSERT_FALSE(quality_is_later(&B));
+}
+
 static void test_far(void)
 {
 	start();
 	v[1].sample.min_rtt_us = 560000;
-	pass(2 * SPAN);
+	pass(SPAN);
 	CU_ASSERT_FALSE(quality_is_later(&B)); /* the first ones may have waited */
 	pass(SPAN);
 	CU_ASSERT_TRUE(quality_is_later(&B));
 	CU_ASSERT_FALSE(quality_is_later(&A));
+	/* Back in the middle of a transfer, with all of its queue. */
+	start();
+	v[1].sample.min_rtt_us = 560000;
+	for (unsigned i = 0; i < 12; i++) {
+		carries(0, 20, 25);
+		carries(1, 20, 560);
+		pass(SPAN);
+	}
+	CU_ASSERT_FALSE(quality_is_later(&B));
 	start();
 	v[1].sample.min_rtt_us = 110000; /* five times, but who notices */
 	pass(4 * SPAN);
@@ -416,6 +443,7 @@ int main(void)
 		{ "looks that are rare", test_long_span },
 		{ "a path that is slow is no place to begin", test_slow },
 		{ "it is another one when it comes back", test_slow_gone },
+		{ "a path that was a backup", test_rises },
 		{ "a path that is far", test_far },
 		{ "another configuration", test_reload },
 		CU_TEST_INFO_NULL,

@@ -7,12 +7,12 @@
  */
 #include <mpgated/supervisor/quality.h>
 
-#define SURE_MS 450U /* slow is what brings less than a third for so long, */
+#define SURE_MS 1000U /* slow is what brings less than a third for so long, */
 #define SLOW 3U
 #define EVEN 2U /* and no longer what brings half as much, and twice what it brought then */
 #define FAR 3U /* times the round trip of another, without queues, and more than that by */
 #define FARTHER_US 100000U
-#define FAR_LOOKS 3U /* in a row: the first round trip may have a queue in it */
+#define FAR_LOOKS 2U /* in a row, while it carries nothing: what it carries has a queue */
 #define NEAR 2U /* no more than that any more */
 
 /* The most that another brings, which has had the time to. */
@@ -67,7 +67,7 @@ static void find_far(struct quality_link *l, uint32_t nearest)
 		return;
 	if (l->base_us < nearest * FAR || l->base_us < nearest + FARTHER_US)
 		l->far_looks = 0;
-	else if (l->far_looks < FAR_LOOKS)
+	else if (!l->carried_ms && l->far_looks < FAR_LOOKS)
 		l->far_looks++;
 	l->far = l->far ? l->base_us >= nearest * NEAR : l->far_looks == FAR_LOOKS;
 }

@@ -142,7 +142,7 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 
 		/* It comes back as another one, perhaps. */
 		if (v[i].candidate && !l->was_candidate) {
-			l->base_us = l->pause_ms = l->less_ms = l->far_looks = 0;
+			l->base_us = l->pause_ms = l->carried_ms = l->less_ms = l->far_looks = 0;
 			l->slow = l->far = false;
 			l->until = now;
 		}
