@@ -166,6 +166,16 @@ static void test_ends(void)
 	/* It is not coming back: nothing was proven. */
 	pass(500);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	/* Nor is the next test put off by more than it was. */
+	for (unsigned i = 0; i < 4; i++) {
+		pass(10000);
+		unequal(2500);
+		CU_ASSERT_EQUAL(B.state, QUALITY_PROOF);
+		carries(0, 0, 0);
+		carries(1, 0, 0);
+		pass(1000);
+		CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	}
 	/* Short ones are never the reason for a test. */
 	start();
 	for (unsigned i = 0; i < 20; i++) {

@@ -153,11 +153,11 @@ static void end(struct path_set *p, const struct weighed *rtt, struct nl_list *c
 			p->links[i].sample.rtt_us = (uint32_t)(rtt[i].sum / rtt[i].weight);
 		moved += rtt[i].weight;
 	}
+	s->next_ms = !s->total && !s->before.n ? SAMPLE_IDLE_MS : SAMPLE_MS;
 	if (counted->n)
 		qsort(counted->v, counted->n, sizeof(struct counted), by_cookie);
 	nl_list_free(&s->before);
 	s->before = *counted;
-	s->next_ms = !s->total ? SAMPLE_IDLE_MS : SAMPLE_MS;
 	if (s->at && moved * 1000 / MUCH > (now - s->at) / NS_PER_MS)
 		s->next_ms = SAMPLE_SOON_MS;
 	s->at = now;

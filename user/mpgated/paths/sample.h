@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SAMPLE_SOON_MS 250U /* while they carry much, and when one asks to be joined */
-#define SAMPLE_MS 1000U /* while there are any */
+#define SAMPLE_MS 1000U /* while there are any, or were at the last look: what ended shows */
 #define SAMPLE_IDLE_MS 5000U
 
 struct sampler {

@@ -166,15 +166,20 @@ static void look(struct quality *q, const struct quality_view *v, unsigned n, ui
 
 /* --- what is made of it */
 
+static void rest(struct quality_link *l, uint64_t now, uint32_t ms)
+{
+	l->until = now + ms;
+	l->ended = now;
+	l->suspect_ms = l->bloated_ms = l->segs = l->retrans = 0;
+}
+
 static void pause_longer(struct quality_link *l, uint64_t now, uint32_t first)
 {
 	if (l->pause_ms < first || now - l->ended > FORGET_MS)
 		l->pause_ms = first;
 	else
 		l->pause_ms = l->pause_ms < PAUSE_MOST_MS / 2 ? 2 * l->pause_ms : PAUSE_MOST_MS;
-	l->until = now + l->pause_ms;
-	l->ended = now;
-	l->suspect_ms = l->bloated_ms = l->segs = l->retrans = 0;
+	rest(l, now, l->pause_ms);
 }
 
 static void begin(struct quality *q, unsigned i, enum quality_state state, uint64_t before, uint64_t now)
@@ -327,10 +332,10 @@ static void go_on(struct quality *q, const struct quality_view *v, unsigned n, u
 	uint32_t span = v[0].sample.span_ms;
 	uint64_t all = total(v, n), rate;
 
-	/* The others have gone, or the transfer has: it says nothing. */
+	/* The others have gone, or the transfer has: it says nothing, and the next one is no later for it. */
 	if (!v[q->tested - 1].candidate || used(q, v, n) < (trial ? 2U : 1U) || now - q->began > WAIT_MS ||
 	    (!trial && now - q->lasted > END_MS)) {
-		pause_longer(l, now, PAUSE_MS);
+		rest(l, now, trial && l->pause_ms > PAUSE_MS ? l->pause_ms : PAUSE_MS);
 		l->state = trial ? QUALITY_BACKUP : QUALITY_GOOD;
 		q->tested = 0;
 		return;
