@@ -33,6 +33,7 @@
 #define NS_PER_US 1000ULL
 #define SPAN (NS_PER_S / 10) /* of a measurement, at least; and a round trip */
 #define PAUSE (10 * SPAN)
+#define PAUSED 4 /* round trips without a look */
 #define BEST_LASTS (5 * NS_PER_S)
 #define SLOW 3 /* times less than another */
 #define FAST 2 /* no more than that any more */
@@ -59,6 +60,7 @@ struct pace_flow {
 	__u64 rate; /* bytes a second: what the last one said, when it had enough to send; else 0 */
 	__u64 paced; /* bytes a second; 0: it is not */
 	__u64 grown; /* ns: that did; later than now: it may not yet */
+	__u64 last; /* ns: it was looked at, once a round trip while it sends */
 	__u32 delivered; /* segments, then */
 	__u32 acks, starved; /* in it, and how many of them found nothing more to send */
 	__u32 ahead; /* bytes not sent that it may hold */
@@ -254,7 +256,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	struct mptcp_sock *msk;
 	struct pace_flow *flow;
 	struct tcp_sock *tcp;
-	bool idle, waits, queued, busy;
+	bool rested, waits, queued, busy;
 
 	if (!sk)
 		return;
@@ -267,10 +269,13 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	queued = ops->srtt_us >> 3 > ops->rtt_min + QUEUE_US;
 	if (flow->paced && waits && !queued)
 		grow(ops, flow, now);
-	idle = flow->idle;
-	flow->idle = tcp->write_seq == ops->snd_una;
 	/* One that is paced has nothing to send between what pacing lets go, for a moment. */
-	if (idle && !(flow->paced && now - flow->since < PAUSE)) {
+	rested = flow->idle && !(flow->paced && now - flow->since < PAUSE);
+	/* One that was a backup meanwhile did not say that it had sent all. */
+	rested |= now - flow->last > PAUSED * round_trip + SPAN;
+	flow->idle = tcp->write_seq == ops->snd_una;
+	flow->last = now;
+	if (rested) {
 		measure(flow, tcp, now);
 		return;
 	}
