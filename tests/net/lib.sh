@@ -222,6 +222,9 @@ default_via() {
 	ip -n "$1" -6 route replace default via "fd60:$2::$3"
 }
 
+# The machine has less than half a GiB.
+is_small() { [ "$(cut -f2 /proc/sys/net/ipv4/tcp_mem)" -lt 8192 ]; }
+
 # Each access link is a veth pair, or emulated when EM0 or EM1 holds linkem options. EM_SRV: the router's link to the
 # server (with WITH_ROUTER only).
 net_build() {
@@ -229,6 +232,12 @@ net_build() {
 	if [ -n "${WITH_ROUTER:-}" ]; then ROUTER=${MPG_PREFIX}router; else ROUTER=$SERVER; fi
 	ns_add "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"
 	[ "$ROUTER" = "$SERVER" ] || ns_add "$ROUTER"
+	# What the kernel has for TCP all of them share here, and each its own elsewhere.
+	if is_small; then
+		for i in "$CLIENT" "$SERVER"; do
+			sysctls "$i" net.ipv4.tcp_wmem="4096 16384 262144" net.ipv4.tcp_rmem="4096 131072 262144"
+		done
+	fi
 	sysctls "$GATEWAY" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	sysctls "$ROUTER" net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 

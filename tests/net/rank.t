@@ -32,7 +32,7 @@ joined() {
 # paced: a subflow of the sender's has a most that it is paced at.
 paced() {
 	local ns=$GATEWAY
-	[ $direction = sink ] || ns=$HUB
+	[ "$direction" = sink ] || ns=$HUB
 	on "$ns" ss -HOtni '( sport = 8803 or dport = 8803 )' | grep -Eq 'pacing_rate [0-9]+bps/[0-9]+bps'
 }
 hub_of() {
