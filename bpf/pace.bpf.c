@@ -33,7 +33,7 @@
 #define NS_PER_US 1000ULL
 #define SPAN (NS_PER_S / 10) /* of a measurement, at least; and a round trip */
 #define PAUSE (10 * SPAN)
-#define PAUSED 4 /* round trips without a look */
+#define RESTED 4 /* round trips, and a span, without a look: it sent nothing */
 #define BEST_LASTS (5 * NS_PER_S)
 #define SLOW 3 /* times less than another */
 #define FAST 2 /* no more than that any more */
@@ -272,7 +272,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	/* One that is paced has nothing to send between what pacing lets go, for a moment. */
 	rested = flow->idle && !(flow->paced && now - flow->since < PAUSE);
 	/* One that was a backup meanwhile did not say that it had sent all. */
-	rested |= now - flow->last > PAUSED * round_trip + SPAN;
+	rested |= now - flow->last > RESTED * round_trip + SPAN;
 	flow->idle = tcp->write_seq == ops->snd_una;
 	flow->last = now;
 	if (rested) {
