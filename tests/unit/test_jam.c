@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A receive buffer that is full of what came out of order is made larger, and what is missing is read. */
+/* A receive buffer that is full of what came out of order is made larger: what is missing is read, and a young
+ * connection does not wait for its slow path. */
 #include <string.h>
 
 #include <mpgated/worker/jam.h>
@@ -118,6 +119,65 @@ static void behind(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
+/* What a young one holds out of order is much of its buffer: it is made larger, as often as it has brought something.
+ */
+static void young(void)
+{
+	struct sock *c, *peer = relayed(&c, 1000);
+	uint32_t limit = JAM_LEAST;
+
+	peer->limit = limit;
+	peer->jam = limit / 8;
+	for (int i = 0; i < 3; i++) {
+		sock_say(peer, pattern, JAM_STEP);
+		world_settle();
+		CU_ASSERT_EQUAL(peer->limit, limit);
+		peer->jam = limit / 4;
+		sock_say(peer, pattern, JAM_STEP / 2);
+		world_settle();
+		CU_ASSERT_EQUAL(peer->limit, limit);
+		sock_say(peer, pattern, JAM_STEP / 2);
+		world_settle();
+		CU_ASSERT_TRUE(peer->limit > limit);
+		peer->jam = peer->limit / 8;
+		limit = peer->limit;
+	}
+	/* Its reader stands still. */
+	sock_take(c, 0);
+	peer->jam = limit / 2;
+	sock_say(peer, pattern, JAM_LEAST);
+	world_settle();
+	CU_ASSERT_EQUAL(peer->limit, limit);
+	CU_ASSERT_TRUE(world_end());
+}
+
+/* The kernel knows better what has brought much. */
+static void grown_up(void)
+{
+	struct sock *c, *peer = relayed(&c, 1000);
+
+	for (size_t n = 0; n < JAM_YOUNG; n += JAM_LEAST) {
+		sock_say(peer, pattern, JAM_LEAST);
+		world_settle();
+	}
+	peer->limit = JAM_LEAST;
+	peer->jam = JAM_LEAST / 2;
+	sock_say(peer, pattern, JAM_LEAST);
+	world_settle();
+	CU_ASSERT_EQUAL(peer->limit, JAM_LEAST);
+	CU_ASSERT_TRUE(world_end());
+}
+
+static void test_young(void)
+{
+	each_family(young);
+}
+
+static void test_grown_up(void)
+{
+	each_family(grown_up);
+}
+
 static void test_behind(void)
 {
 	each_family(behind);
@@ -145,6 +205,8 @@ int main(void)
 		{ "within bounds", test_bounded },
 		{ "not for readers that stand still", test_still },
 		{ "what comes behind the window", test_behind },
+		{ "out of order, when young", test_young },
+		{ "and not later", test_grown_up },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -158,6 +158,7 @@ struct conn_jam {
 	struct list list; /* in worker.moving, or empty */
 	uint64_t seen; /* bytes that the peer had brought when it was looked at last */
 	uint32_t dropped; /* packets, then */
+	uint32_t young; /* bytes, as seen: when a young one was looked at */
 };
 
 /*

@@ -35,6 +35,20 @@ static bool look_at(struct worker *w, struct conn *c, bool stands)
 	return !stands || m.received > 0;
 }
 
+void jam_look_young(struct conn *c)
+{
+	struct leg *l = &c->peer;
+	struct tcp_memory m;
+
+	c->jam.young = (uint32_t)jam_brought(c);
+	/* As above. */
+	if (l->eof || l->broken || l->fd < 0 || l->in || c->local.parked.len)
+		return;
+	m = tcp_memory(l->fd);
+	if (m.received > m.receive_limit / 8)
+		tcp_grow(l->fd, 2 * m.receive_limit);
+}
+
 int64_t jam_look(struct worker *w)
 {
 	struct list *l, *next;

@@ -8,6 +8,10 @@
  * And buffers whose window the other side does not keep: Linux drops what comes behind it, although the subflow has
  * acknowledged it, and MPTCP itself sends that again, 32 KiB each time-out. All that follows has the same fate, so that
  * of 40 Mbit/s half a Mbit/s was left. A buffer that holds what the other side may have under way is the way out.
+ *
+ * And young connections that are given a faster path: what comes there waits for what is under way on the slow one, and
+ * fills the small buffer of the beginning. Linux makes it larger by what is read, so that the fast path stands still
+ * until the queue of the slow one is through.
  */
 #ifndef MPGATED_JAM_H
 #define MPGATED_JAM_H
@@ -15,6 +19,8 @@
 #include <mpgated/worker/conn.h>
 
 #define JAM_LEAST (128U << 10) /* bytes: what a buffer holds in the beginning */
+#define JAM_YOUNG (4U << 20) /* bytes brought: from there on buffers are what the kernel makes of them */
+#define JAM_STEP (32U << 10) /* bytes brought between two looks at a young one */
 
 /* What the other proxy has sent and we have read. */
 static inline uint64_t jam_brought(const struct conn *c)
@@ -22,10 +28,19 @@ static inline uint64_t jam_brought(const struct conn *c)
 	return c->opener == LEG_PEER ? c->bytes_up : c->bytes_down;
 }
 
+/* Of a young one that has brought something: is what waits out of order much of what its buffer holds? */
+void jam_look_young(struct conn *c);
+
 /* c has moved something: from now on it is looked at, until it rests. */
 static inline void jam_moved(struct worker *w, struct conn *c)
 {
-	if (list_empty(&c->jam.list) && c->peer.mptcp && jam_brought(c) >= c->jam.seen + JAM_LEAST)
+	uint64_t brought = jam_brought(c);
+
+	if (!c->peer.mptcp)
+		return;
+	if (brought >= c->jam.young + JAM_STEP && brought < JAM_YOUNG)
+		jam_look_young(c);
+	if (list_empty(&c->jam.list) && brought >= c->jam.seen + JAM_LEAST)
 		list_add_tail(&w->moving, &c->jam.list);
 }
 
