@@ -87,6 +87,7 @@ check "programs, too" [ -n "$(attached "${ids[@]}")" ]
 refused "$CLIENT" "$GW" "was in another network namespace: ip netns exec $GATEWAY mpgated --clean $GW\$" "in another network namespace"
 refused "$GATEWAY" other "is of instance $GW: mpgated --clean $GW" "another name"
 refused "$GATEWAY" a.b "the name must not be empty" "no name"
+like "$(ctl gw status 2>&1)" "no daemon runs as instance $GW, and one that was killed .*mpgated --clean $GW " "mpgatectl says so"
 # What somebody has set since is not ours.
 sysctls "$GATEWAY" net.ipv4.conf.wan1.rp_filter=0
 sed 's/^\(net.ipv4.conf.wan1.rp_filter\) = 1$/\1 = 0/' "$TMP/gw.before" >"$TMP/gw.want"
@@ -99,6 +100,7 @@ for f in 4 6; do
 	family $f
 	check "IPv$f: connections go the normal way" greeted_by "$CLIENT_IP"
 done
+is "$(ctl gw status 2>&1 | grep -c clean)" 0 "and no more when it is"
 check "again: there is nothing to do" clean "$GATEWAY" "$GW"
 put_back "again" "$TMP/gw.want" "$GATEWAY" "$GW"
 # note COOKIE: as one of that name leaves it in that namespace.

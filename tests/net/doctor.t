@@ -69,6 +69,11 @@ link_veth "$GATEWAY" wan7 "$ROUTER" acc7
 check "link-absent: it has come" wait_for 10 silent gw link-absent
 check "link-absent: which the log says" wait_for 15 logged gw "link wan7: no longer: absent"
 check "link-down: it is down" finds gw link-down "path c (wan7)"
+sed 's/^instance:.*/instance: other/' "$TMP/gw.yaml" >"$TMP/other.yaml"
+on "$GATEWAY" timeout 10 "$BUILD/mpgated" -c "$TMP/other.yaml" 2>"$TMP/other.log"
+is $? 1 "a second daemon does not start"
+check "and says why, not which port is taken" grep -q "another mpgated runs in this network namespace" "$TMP/other.log" ||
+	diag "$(cat "$TMP/other.log")"
 # Peers have time to answer after a start.
 old() { [ "$(ctl gw --json status | jq .uptime_s)" -gt 20 ]; }
 wait_for 30 old
@@ -102,6 +107,22 @@ for f in 4 6; do
 done
 addr "$GATEWAY" lan0 1 1
 check "no-address: is over" wait_for 10 silent gw no-address
+ip -n "$GATEWAY" -4 addr flush dev lan0
+everywhere gw no-address "no IPv4 address"
+addr "$GATEWAY" lan0 1 1 2>/dev/null
+check "no-address: IPv4 is back" wait_for 10 silent gw no-address
+ip -n "$GATEWAY" -6 addr flush scope global dev lan0
+check "no-address: none in IPv6 may be meant" wait_for 10 finds gw no-address "no IPv6 address"
+ctl gw doctor >/dev/null
+is $? 0 "no-address: it is a note"
+addr "$GATEWAY" lan0 1 1 2>/dev/null
+check "no-address: IPv6 is back" wait_for 10 silent gw no-address
+ip -n "$GATEWAY" link set lan0 down
+explained_down() { ctl gw policy explain "$CLIENT4" "$SERVER4:80" 2>&1 | grep -q "no link with rules is up"; }
+check "link-down: explain says so" wait_for 5 explained_down
+like "$(ctl gw policy explain "$CLIENT4" "$SERVER4:80" --link lan0)" "lan0 is down" "link-down: and of this link"
+ip -n "$GATEWAY" link set lan0 up
+addr "$GATEWAY" lan0 1 1 2>/dev/null
 
 # Somebody else has the address: the kernel does not let us use it.
 ip -n "$ROUTER" addr add fd60:20::77/64 dev acc1 nodad
@@ -221,6 +242,10 @@ check "another key" ctl gw reload
 everywhere gw peer-down "it has another key"
 check "another key: what to do" finds gw peer-down "key show-id"
 check "another key: the hub knows of somebody" wait_for 10 finds hub unknown-key "key show-id"
+warned() { ctl hub --json status | jq -e '.findings[] | select(.name == "unknown-key")'; }
+check "another key: who misses a gateway is warned" wait_for 50 warned
+everywhere hub unknown-key "key show-id"
+like "$(ctl hub peers list)" "With a key that is none of ours" "another key: peers list of the hub says so"
 like "$(finds hub unknown-key)" '(10\.60\.[12]0\.2|fd60:[12]0::2)' "another key: and where"
 check "another key: its log says who, and no server" grep -qE ':[0-9]+: not authorized: the cookie is of no key that we have' "$TMP/hub.log"
 check "which nobody has asked for" eval '! grep -F "[::]:0" "$TMP/hub.log"'

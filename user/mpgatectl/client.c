@@ -16,6 +16,7 @@
 
 #define SOCKET_DIR "/run/mpgate/"
 #define SOCKET_END ".sock"
+#define LEFT_BY "instance "
 #define REPLY_MAX (16UL * 1024UL * 1024UL) /* bytes; the daemon bounds its lists far below */
 #define REPLY_TIMEOUT 30 /* seconds without a byte of the reply */
 
@@ -51,6 +52,31 @@ static int connect_to(const char *path)
 	return err;
 }
 
+/* Has a daemon of that instance been killed, and has left its settings? Its file says so (mpgated/paths/originals.h).
+ */
+static bool has_left(const char *instance)
+{
+	char line[256 + sizeof(LEFT_BY)], *end;
+	bool found = false;
+	glob_t g = { 0 };
+
+	glob(SOCKET_DIR "net-*", 0, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc && !found; i++) {
+		FILE *f = fopen(g.gl_pathv[i], "re");
+
+		while (f && !found && fgets(line, sizeof(line), f)) {
+			end = strchr(line, '\n');
+			if (end)
+				*end = '\0';
+			found = !strncmp(line, LEFT_BY, strlen(LEFT_BY)) && !strcmp(line + strlen(LEFT_BY), instance);
+		}
+		if (f)
+			fclose(f);
+	}
+	globfree(&g);
+	return found;
+}
+
 static int connect_instance(const char *instance, char **error)
 {
 	char path[sizeof(SOCKET_DIR) + sizeof(SOCKET_END) + 256];
@@ -58,9 +84,14 @@ static int connect_instance(const char *instance, char **error)
 
 	snprintf(path, sizeof(path), SOCKET_DIR "%s" SOCKET_END, instance);
 	fd = connect_to(path);
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return fail(error, "no daemon runs as instance %s", instance);
-	return fd < 0 ? fail(error, "%s: %s", path, strerror(-fd)) : fd;
+	if (fd != -ENOENT && fd != -ECONNREFUSED)
+		return fd < 0 ? fail(error, "%s: %s", path, strerror(-fd)) : fd;
+	if (has_left(instance))
+		return fail(error,
+			    "no daemon runs as instance %s, and one that was killed left its settings: mpgated --clean "
+			    "%s puts them back",
+			    instance, instance);
+	return fail(error, "no daemon runs as instance %s", instance);
 }
 
 void client_instances(FILE *out)

@@ -111,7 +111,9 @@ static const struct view peers_view =
 		   SPARE(MS, "FORGETS", "forgets_ms"), PLAIN("LAST ERROR", "last_error")),
 	     TABLE_IF_ANY("Those that dial us", "gateways", PLAIN("PEER", "name"), AGE("SEEN", "seen_s"),
 			  PLAIN("FROM", "address"), PLAIN("CONNECTIONS", "connections"), BYTES("UP", "bytes_up"),
-			  BYTES("DOWN", "bytes_down"), AGE("REFUSED", "refused_s"), PLAIN("WHY", "refused")));
+			  BYTES("DOWN", "bytes_down"), AGE("REFUSED", "refused_s"), PLAIN("WHY", "refused")),
+	     TABLE_IF_ANY("With a key that is none of ours", "strangers", PLAIN("REQUESTS", "requests"),
+			  AGE("LAST", "last_s"), PLAIN("FROM", "address")));
 
 /* Can be loaded again as it is: the counts are comments. */
 static const struct view policy_show_view = VIEW(NULL, TEXT("text"),

@@ -145,6 +145,42 @@ static bool has_address(const struct paths_link *l)
 	return addr_is_set(&l->addr[0]) || addr_is_set(&l->addr[1]);
 }
 
+static bool has_path(const struct supervisor *s, unsigned v6)
+{
+	for (unsigned i = 0; i < s->cfg->link_count; i++)
+		if (s->cfg->links[i].role == CFG_PATH && addr_is_set(&paths_get(s->paths, i)->addr[v6]))
+			return true;
+	return false;
+}
+
+/* A LAN without IPv6 is a usual one; without IPv4, where this machine has it, hardly. */
+static void look_at_lan_address(const struct supervisor *s, unsigned i, struct findings *all)
+{
+	const struct paths_link *l = paths_get(s->paths, i);
+	const char *name = s->cfg->links[i].name;
+	bool none = !has_address(l);
+
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct finding *f;
+
+		if (addr_is_set(&l->addr[v6]) || (none ? v6 : !has_path(s, v6)))
+			continue;
+		f = finding_add(all,
+				none ? SEVERITY_ERROR
+				: v6 ? SEVERITY_NOTE
+				     : SEVERITY_WARNING,
+				FINDING_NO_ADDRESS, "link %s", name);
+		finding_text(f,
+			     "no %saddress: replies to its clients have no route back, so those that are steered wait "
+			     "in vain",
+			     none ? ""
+			     : v6 ? "IPv6 "
+				  : "IPv4 ");
+		finding_remedy(f, "ip addr add ADDRESS/LENGTH dev %s; it is the clients' gateway%s", name,
+			       none ? "" : ", if there are any with this version");
+	}
+}
+
 /* Clients are there, or will be. */
 static void look_at_lan(const struct supervisor *s, unsigned i, struct findings *all)
 {
@@ -156,11 +192,8 @@ static void look_at_lan(const struct supervisor *s, unsigned i, struct findings 
 		f = finding_add(all, SEVERITY_WARNING, FINDING_LINK_DOWN, "link %s", c->name);
 		finding_text(f, "down, or without carrier: no client is there");
 		finding_remedy(f, reasons[WHY_DOWN].remedy, c->name);
-	} else if (c->role == CFG_LAN && !has_address(l) && !l->l3) {
-		f = finding_add(all, SEVERITY_ERROR, FINDING_NO_ADDRESS, "link %s", c->name);
-		finding_text(f, "no address: replies to its clients have no route back, so those that are steered wait "
-				"in vain");
-		finding_remedy(f, "ip addr add ADDRESS/LENGTH dev %s; it is the clients' gateway", c->name);
+	} else if (c->role == CFG_LAN && !l->l3) {
+		look_at_lan_address(s, i, all);
 	}
 }
 

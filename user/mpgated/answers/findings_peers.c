@@ -10,6 +10,7 @@
 
 #define LATELY_S 600U /* so long ago an error still says something */
 #define SEEN_S 300U /* a peer that dials us is heard of twice a minute, when it is well */
+#define MISSED_S 40U /* not heard of for so long, and somebody asks with another key: it may be that one */
 #define CLOCK_S 5 /* that clocks may differ by without a word */
 
 /* What can be done about the error of a peer that is down. */
@@ -26,8 +27,9 @@ static const char *down_remedy(const char *error)
 		       "peers list has the error of each way";
 	if (strstr(error, strerror(ENETUNREACH)) || strstr(error, strerror(EHOSTUNREACH)))
 		return "paths list says what is wrong with the paths; ip route get ADDRESS";
-	if (strstr(error, "no Convert message") || strstr(error, "without an answer"))
-		return "something else than a converter answers there: is this its port?";
+	if (strstr(error, "no Convert message") || strstr(error, "without an answer") ||
+	    strstr(error, "does not answer"))
+		return "is something else than a converter there: is this its port?";
 	return "its own log, and mpgatectl doctor there, say more";
 }
 
@@ -92,13 +94,13 @@ static void look_at_plain(const struct peer *p, struct findings *all)
 
 static void look_at_clock(int32_t ahead, const struct peer *p, struct findings *all)
 {
+	char text[CLOCK_TEXT];
 	struct finding *f;
 
 	if (ahead > -CLOCK_S && ahead < CLOCK_S)
 		return;
 	f = add(all, p, SEVERITY_WARNING, FINDING_CLOCK, true);
-	finding_text(f, "its clock is %u s %s ours; connections go on, by the hub's",
-		     ahead < 0 ? -(unsigned)ahead : (unsigned)ahead, ahead < 0 ? "behind" : "ahead of");
+	finding_text(f, "its clock is %s; connections go on, by the hub's", clock_print(ahead, text));
 	finding_remedy(f, "set both by NTP: chronyc tracking, timedatectl");
 }
 
@@ -174,7 +176,7 @@ static bool look_at_seen(const struct supervisor *s, const struct peer *p, struc
 	struct finding *f;
 
 	if (h->seen && now_s(s) - h->seen <= SEEN_S)
-		return false;
+		return now_s(s) - h->seen > MISSED_S;
 	f = add(all, p, SEVERITY_NOTE, FINDING_GATEWAY_UNSEEN, true);
 	if (h->seen)
 		finding_text(f, "nothing was heard of it for %u minutes", (now_s(s) - h->seen) / 60);
@@ -185,8 +187,8 @@ static bool look_at_seen(const struct supervisor *s, const struct peer *p, struc
 	return true;
 }
 
-/* unseen: peers that we miss. Then it may be one of them, with a wrong key; else it is anybody. */
-static void look_at_unknown(const struct supervisor *s, unsigned unseen, struct findings *all)
+/* missed: peers that it may be; else it is anybody. */
+static void look_at_unknown(const struct supervisor *s, unsigned missed, struct findings *all)
 {
 	const struct unknown_shared *u = &s->shm->unknown;
 	uint32_t ago = now_s(s) - u->at;
@@ -195,7 +197,7 @@ static void look_at_unknown(const struct supervisor *s, unsigned unseen, struct 
 
 	if (!u->at || ago > LATELY_S)
 		return;
-	f = finding_add(all, unseen ? SEVERITY_WARNING : SEVERITY_NOTE, FINDING_UNKNOWN_KEY, "requests");
+	f = finding_add(all, missed ? SEVERITY_WARNING : SEVERITY_NOTE, FINDING_UNKNOWN_KEY, "requests");
 	f->told = true;
 	finding_text(f, "%u so far with a key that is none of ours, the last %u s ago from %s", u->count, ago,
 		     addr_print(&u->from, text));
@@ -230,7 +232,7 @@ static void look_at_published(const struct supervisor *s, struct findings *all)
 
 void findings_peers(const struct supervisor *s, struct findings *all)
 {
-	unsigned unseen = 0;
+	unsigned missed = 0;
 
 	for (unsigned i = 0; i < s->cfg->peer_count; i++) {
 		const struct cfg_peer *c = &s->cfg->peers[i];
@@ -243,10 +245,11 @@ void findings_peers(const struct supervisor *s, struct findings *all)
 		if (!c->key_file)
 			continue;
 		look_at_refused(s, p, all);
-		if (s->cfg->convert.listening)
-			unseen += look_at_seen(s, p, all);
+		if (!s->cfg->convert.listening)
+			continue;
+		missed += look_at_seen(s, p, all);
 	}
 	if (s->cfg->convert.listening)
-		look_at_unknown(s, unseen, all);
+		look_at_unknown(s, missed, all);
 	look_at_published(s, all);
 }

@@ -138,6 +138,24 @@ static json_t *gateway(const struct supervisor *s, const struct peer *p)
 	return o;
 }
 
+/* Requests of who has none of our keys, if there were any. */
+static json_t *strangers(const struct supervisor *s)
+{
+	const struct unknown_shared *u = &s->shm->unknown;
+	uint32_t now = (uint32_t)(uv_now(&s->loop) / 1000);
+	json_t *all = json_array(), *o;
+	char text[ADDR_TEXT];
+
+	if (!u->at)
+		return all;
+	o = json_object();
+	json_set_int(o, "requests", u->count);
+	json_set_int(o, "last_s", now > u->at ? now - u->at : 0);
+	json_set_text(o, "address", addr_print(&u->from, text));
+	json_array_append_new(all, o);
+	return all;
+}
+
 json_t *method_peers(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -190,5 +208,6 @@ json_t *method_peers(void *arg, const json_t *parameters, const char **error, ch
 		if (!config_dials(&s->cfg->peers[i]) && s->cfg->peers[i].key_file && shared_accepts(s->cfg))
 			json_array_append_new(all, gateway(s, &s->peers[s->peer_slot[i]]));
 	json_object_set_new(reply, "gateways", all);
+	json_object_set_new(reply, "strangers", strangers(s));
 	return reply;
 }

@@ -37,19 +37,30 @@ json_t *method_policy_show(void *arg, const json_t *parameters, const char **err
 	return o;
 }
 
+static bool has_rules(const struct supervisor *s, unsigned link)
+{
+	return s->cfg->links[link].role == CFG_LAN || s->link_bitmap[link];
+}
+
 /* The link a question is about: the named one, or the first that is up and has rules. -1: none. */
 static int explain_link(const struct supervisor *s, const char *name)
 {
 	for (unsigned i = 0; i < s->cfg->link_count; i++) {
 		const struct paths_link *l = paths_get(s->paths, i);
 
-		bool asked = name ? !strcmp(l->name, name)
-				  : l->up && (s->cfg->links[i].role == CFG_LAN || s->link_bitmap[i]);
-
-		if (l->ifindex && asked)
+		if (l->ifindex && (name ? !strcmp(l->name, name) : l->up && has_rules(s, i)))
 			return (int)i;
 	}
 	return -1;
+}
+
+/* Is there nobody but this machine itself whose connections rules are for? */
+static bool is_alone(const struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->cfg->link_count; i++)
+		if (has_rules(s, i))
+			return false;
+	return s->hosts;
 }
 
 static bool is_ours(const struct supervisor *s, const struct mpgate_addr *a)
@@ -87,8 +98,12 @@ static void add_note(const struct supervisor *s, int link, bool host, const stru
 	else if (host && s->hosts == MPGATE_HOSTS_RUN)
 		json_set_text(o, "note",
 			      "of this machine's own connections only those that mpgatectl run began are carried");
-	else if (!host && carried && !paths_way_to(&t->saddr, &back) &&
-		 back != paths_get(s->paths, (unsigned)link)->ifindex) {
+	else if (!host && !paths_get(s->paths, (unsigned)link)->up) {
+		snprintf(text, sizeof(text), "%s is down, or without carrier: no such packet comes in there",
+			 s->cfg->links[link].name);
+		json_set_text(o, "note", text);
+	} else if (!host && carried && !paths_way_to(&t->saddr, &back) &&
+		   back != paths_get(s->paths, (unsigned)link)->ifindex) {
 		snprintf(
 			text, sizeof(text),
 			"replies to %s have no route by %s (%s): such a client waits in vain; give the link an address",
@@ -122,7 +137,7 @@ json_t *method_policy_explain(void *arg, const json_t *parameters, const char **
 		return method_fail(error, why, "source and destination are of different families");
 	i = explain_link(s, link);
 	/* What this machine opens itself comes in on no link. */
-	host = link ? !strcmp(link, CFG_HOST) : (i < 0 && s->hosts) || is_ours(s, &t.saddr);
+	host = link ? !strcmp(link, CFG_HOST) : is_alone(s) || is_ours(s, &t.saddr);
 	if (!host && is_ours(s, &t.saddr))
 		return method_fail(
 			error, why,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The clocks of peers, as far as our cookies have to go by them (docs/protocol.md, "A clock that is wrong"). */
+#include <stdio.h>
+
 #include <mpgated/ipc/shared.h>
 
 uint32_t peer_time(const struct peer_shared *p, uint32_t ours)
@@ -17,4 +19,12 @@ bool peer_told_time(struct peer_shared *p, const struct subkey *key, uint32_t st
 	*differs = (int32_t)(theirs - ours);
 	__atomic_store_n(&p->clock, theirs - ours, __ATOMIC_RELAXED);
 	return true;
+}
+
+const char *clock_print(int32_t ahead, char text[CLOCK_TEXT])
+{
+	uint32_t differs = ahead < 0 ? -(uint32_t)ahead : (uint32_t)ahead;
+
+	snprintf(text, CLOCK_TEXT, "%u s %s ours", differs, ahead < 0 ? "behind" : "ahead of");
+	return text;
 }

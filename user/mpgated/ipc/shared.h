@@ -408,6 +408,9 @@ uint32_t peer_time(const struct peer_shared *p, uint32_t ours);
  */
 bool peer_told_time(struct peer_shared *p, const struct subkey *key, uint32_t stamp, const uint8_t nonce[8],
 		    const struct convert_msg *answer, uint32_t ours, int32_t *differs);
+#define CLOCK_TEXT 32
+/* By how much a clock differs: "3600 s behind ours". Returns text. */
+const char *clock_print(int32_t ahead, char text[CLOCK_TEXT]);
 
 static inline const void *snapshot_at(const struct snapshot *s, struct snapshot_array a)
 {

@@ -162,13 +162,14 @@ static void succeed(struct probe *b, const struct convert_msg *m)
 static bool is_stale(struct probe *b, const struct convert_msg *m)
 {
 	struct peer *p = b->peer;
+	char text[CLOCK_TEXT];
 	int32_t differs;
 
 	if (!p->keyed || !peer_told_time(&b->sup->shm->peers[p->slot], &p->send, b->stamp, (const uint8_t *)&b->nonce,
 					 m, io_wall_clock(), &differs))
 		return false;
-	log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }),
-		 "peer %s: its clock is %d s ahead of ours; our cookies go by it", p->name, differs);
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PEER, p->name }), "peer %s: its clock is %s; our cookies go by it",
+		 p->name, clock_print(differs, text));
 	return true;
 }
 
@@ -224,7 +225,10 @@ static void on_timeout(uv_timer_t *t)
 		uv_timer_start(t, on_timeout, b->patience, 0);
 		return;
 	}
-	fail_by(b, ETIMEDOUT);
+	if (b->sent && (!b->syn_data || tcp_syn_data_acked(b->fd)))
+		fail(b, "it took the connection, and does not answer");
+	else
+		fail_by(b, ETIMEDOUT);
 }
 
 /* Sends the message over a connection that stands now. 0 or -errno. */

@@ -198,9 +198,6 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 	ret = need_mptcp();
 	if (!ret)
 		ret = control_open(&s->loop, s->cfg->instance, answers->methods, s, &s->control);
-	if (!ret && s->cfg->metrics_listen)
-		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port,
-				  s->cfg->metrics_token_file, &answers->texts, s);
 	if (!ret)
 		ret = datapath_open(s->cfg->instance, s->replay_buckets, &s->dp);
 	if (!ret)
@@ -217,6 +214,10 @@ static int start(struct supervisor *s, const struct supervisor_answers *answers)
 		ret = links_open(s);
 	if (!ret)
 		ret = paths_open(&s->loop, s->cfg, &events, &s->paths);
+	/* That took the lock: a second daemon says that it is one, and not which port is taken. */
+	if (!ret && s->cfg->metrics_listen)
+		ret = scrape_open(&s->scrape, &s->loop, s->cfg->metrics_listen, s->cfg->metrics_port,
+				  s->cfg->metrics_token_file, &answers->texts, s);
 	if (ret)
 		return ret;
 	supervisor_tell_rules(s);

@@ -74,13 +74,14 @@ static void hub_stale(struct worker *w, struct conn *c, const struct request *r,
 	const struct snapshot_key *k = r->key;
 	uint8_t clock[CONVERT_CLOCK_LEN];
 	struct convert_cookie cookie;
+	char text[CLOCK_TEXT];
 	int32_t ahead;
 
 	memcpy(&cookie, r->msg.cookie.data, sizeof(cookie));
 	ahead = (int32_t)(ntohl(cookie.timestamp) - now);
 	w->stats->stale++;
 	seen_refused(w, k, CONVERT_REFUSED_CLOCK, ahead);
-	report_note(w, c, "stale cookie: the peer's clock is %d s ahead of ours", ahead);
+	report_note(w, c, "stale cookie: the peer's clock is %s", clock_print(ahead, text));
 	if (k->private_tlvs)
 		clock_make(&k->key, &r->msg.cookie, now, clock);
 	hub_fail_clock(w, c, CONVERT_E_NOT_AUTHORIZED, "", 1, k->private_tlvs ? clock : NULL);

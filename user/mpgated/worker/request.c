@@ -69,12 +69,13 @@ bool request_other_cookie(struct worker *w, struct conn *c, const struct convert
 bool request_stale(struct worker *w, struct conn *c, const struct snapshot_peer *p, const struct convert_msg *m)
 {
 	struct conn_request *r = &c->request;
+	char text[CLOCK_TEXT];
 	int32_t differs;
 
 	if (!r->keyed || !peer_told_time(&w->shm->peers[r->slot], &p->send, r->stamp, (const uint8_t *)&r->nonce, m,
 					 io_wall_clock(), &differs))
 		return false;
-	report_note(w, c, "the peer's clock is %d s ahead of ours: from now on cookies go by it", differs);
+	report_note(w, c, "the peer's clock is %s: from now on cookies go by it", clock_print(differs, text));
 	return true;
 }
 
