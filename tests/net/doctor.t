@@ -236,6 +236,20 @@ everywhere gw peer-error "allow-to"
 everywhere hub gateway-refused "a server that it may not have"
 is "$(gateway .refused)" "destination not allowed" "not allowed: peers list of the hub says so"
 
+# --- another port: nobody is there, then somebody who says nothing
+sed -i 's/port: 8803/port: 7999/' "$TMP/gw.yaml"
+check "another port" ctl gw reload
+check "another port: it is refused" wait_for 15 finds gw peer-down "does mpgated run there"
+check "another port: which is not the paths' fault" silent gw no-path
+check "another port: nor that of one" silent gw path-dead
+like "$(ctl gw paths list)" "peers refuse what comes over it" "another port: says paths list"
+spawn mute "$HUB" "$TOOLS/tcpserve" sink:7999
+check "another port: somebody who says nothing" wait_for 30 finds gw peer-down "is this its port"
+stop "$SPAWNED"
+sed -i 's/port: 7999/port: 8803/' "$TMP/gw.yaml"
+check "the right port" ctl gw reload
+check "the right port: the hub is up" wait_for 20 peer_is up
+
 mv "$TMP/pair.key" "$TMP/right.key"
 "$CTL" key new "$TMP/pair.key" >"$TMP/key.out"
 check "another key" ctl gw reload
@@ -284,6 +298,11 @@ fi
 daemon_stop hub
 load conn "$SERVER4" 7001 >"$TMP/conn.out" # it is found out
 check "peer-down: nobody listens" wait_for 40 finds gw peer-down "does mpgated run there"
+on "$HUB" nft -f - <<-'END'
+	table inet firewall {
+		chain input { type filter hook input priority 0; tcp dport 8803 drop; }
+	}
+END
 check "no-path: nor does any path lead there" wait_for 40 finds gw no-path "nothing is bonded"
 inside() { nsenter --mount --target "${DAEMON[gw]}" "$@"; }
 inside umount --lazy /sys/fs/bpf

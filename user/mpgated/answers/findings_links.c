@@ -239,7 +239,7 @@ static void look_at_all_paths(const struct supervisor *s, struct findings *all)
 			continue;
 		paths++;
 		for (unsigned v6 = 0; v6 < 2; v6++)
-			usable += why_find(s, i, v6, text, sizeof(text)) >= WHY_DEPRECATED;
+			usable += why_find(s, i, v6, text, sizeof(text)) >= WHY_REFUSED;
 	}
 	if (usable || !paths)
 		return;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,22 @@ static bool is_probed(const struct supervisor *s, unsigned f)
 		for (unsigned k = 0; k < s->cfg->peers[i].address_count; k++)
 			if (config_dials(&s->cfg->peers[i]) && addr_is_v4(&s->cfg->peers[i].address[k]) == !f)
 				return true;
+	return false;
+}
+
+/* Has somebody refused a probe over that link? Then it is not what is wrong. */
+static bool is_refused(const struct supervisor *s, unsigned i, unsigned f)
+{
+	const char *name = s->cfg->links[i].name;
+
+	for (unsigned k = 0; k < s->cfg->peer_count; k++) {
+		const struct health *h = &s->peers[s->peer_slot[k]].health;
+
+		for (unsigned n = 0; n < h->count; n++)
+			if (!strcmp(h->way[n].path.name, name) && h->way[n].path.v6 == f &&
+			    !strcmp(h->way[n].error, strerror(ECONNREFUSED)))
+				return true;
+	}
 	return false;
 }
 
@@ -42,7 +59,7 @@ static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 		return WHY_HELD;
 	switch (peers_path_health(s, i, f)) {
 	case HEALTH_DOWN:
-		return WHY_DEAD;
+		return is_refused(s, i, f) ? WHY_REFUSED : WHY_DEAD;
 	case HEALTH_UP:
 		return l->deprecated[f] ? WHY_DEPRECATED : WHY_NONE;
 	default:
@@ -61,6 +78,7 @@ enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text
 		[WHY_NO_ROUTE] = "its routes do not lead to a peer",
 		[WHY_HELD] = "held back: it comes and goes",
 		[WHY_DEAD] = "no peer answers over it",
+		[WHY_REFUSED] = "peers refuse what comes over it",
 		[WHY_DEPRECATED] = "used, from a deprecated address: it has no other",
 		[WHY_UNKNOWN] = "no answer of a peer yet",
 		[WHY_NONE] = "",

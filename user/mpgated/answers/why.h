@@ -17,6 +17,7 @@ enum why {
 	WHY_NO_ROUTE,
 	WHY_HELD,
 	WHY_DEAD,
+	WHY_REFUSED, /* the path is well, its peers are not */
 	WHY_DEPRECATED,
 	WHY_UNKNOWN, /* no probe has been answered yet */
 	WHY_NONE, /* it is used */
