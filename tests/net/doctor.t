@@ -96,6 +96,12 @@ for f in 4 6; do
 	ctl gw policy explain "$GATEWAY_IP" "$to:80" --link lan0 >"$TMP/explain.out" 2>&1
 	is $? 1 "IPv$f: nor does it come in on a link"
 done
+sed -i '/name: wan1/d' "$TMP/gw.yaml"
+check "one path: reload" ctl gw reload
+check "one-path: a note" wait_for 10 finds gw one-path "nothing to bond"
+sed -i 's/^  - { name: wan0.*/&\n  - { name: wan1, role: path, path: b }/' "$TMP/gw.yaml"
+check "two paths: reload" ctl gw reload
+check "one-path: is over" wait_for 10 silent gw one-path
 ip -n "$GATEWAY" addr flush dev lan0
 everywhere gw no-address "link lan0"
 check "no-address: the log says so" wait_for 10 logged gw "link lan0: no address"

@@ -17,6 +17,7 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE, SEVERITIES };
  */
 #define FINDINGS(X)                                                                                                    \
 	X(NO_PATH, "no-path")                                                                                          \
+	X(ONE_PATH, "one-path")                                                                                        \
 	X(LINK_ABSENT, "link-absent")                                                                                  \
 	X(LINK_DOWN, "link-down")                                                                                      \
 	X(LINK_UNFIT, "link-unfit")                                                                                    \

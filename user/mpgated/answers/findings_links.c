@@ -230,7 +230,7 @@ static void look_at_path(const struct supervisor *s, unsigned i, struct findings
 /* Does nothing lead to any peer? Else what is wrong with single paths does less harm. */
 static void look_at_all_paths(const struct supervisor *s, struct findings *all)
 {
-	unsigned usable = 0, paths = 0;
+	unsigned usable = 0, paths = 0, peers = 0;
 	char text[160];
 	struct finding *f;
 
@@ -240,6 +240,13 @@ static void look_at_all_paths(const struct supervisor *s, struct findings *all)
 		paths++;
 		for (unsigned v6 = 0; v6 < 2; v6++)
 			usable += why_find(s, i, v6, text, sizeof(text)) >= WHY_REFUSED;
+	}
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		peers += config_dials(&s->cfg->peers[i]);
+	if (paths == 1 && peers) {
+		f = finding_add(all, SEVERITY_NOTE, FINDING_ONE_PATH, "paths");
+		finding_text(f, "there is one: with no second there is nothing to bond, and none that takes over");
+		finding_remedy(f, "say role: path and a path at each link that leads to the peers");
 	}
 	if (usable || !paths)
 		return;
