@@ -43,6 +43,8 @@ void log_with(enum log_level level, const struct log_field *fields, const char *
 	va_end(ap);
 }
 
+/* Headers differ in whether it is an array. */
+#pragma GCC diagnostic ignored "-Warray-parameter"
 char *if_indextoname(unsigned ifindex, char name[IF_NAMESIZE])
 {
 	if (ifindex == OTHER)
