@@ -43,8 +43,10 @@ void log_with(enum log_level level, const struct log_field *fields, const char *
 	va_end(ap);
 }
 
-/* Headers differ in whether it is an array. */
+/* Headers differ in whether it is an array, which GCC minds. */
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Warray-parameter"
+#endif
 char *if_indextoname(unsigned ifindex, char name[IF_NAMESIZE])
 {
 	if (ifindex == OTHER)
