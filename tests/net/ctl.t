@@ -92,10 +92,13 @@ on_terminal() {
 }
 too_wide() { on_terminal "$@" | grep -nE ".{$(($1 + 1))}"; }
 for columns in 80 60; do
-	for command in status "flows list" "paths list" "paths subflows" "peers list" stats "stats --all"; do
+	for command in status "flows list" "paths list" "paths subflows" "peers list" stats "stats --all" doctor history "policy show" \
+		"policy explain $CLIENT4 $SERVER4:7004"; do
 		check "$command fits $columns columns" eval "! too_wide $columns -i $GW $command"
 	done
 done
+on_terminal 60 -i "$GW" policy show >"$TMP/shown.yaml"
+is "$("$CTL" --json policy check "$TMP/shown.yaml" | jq .rules)" 3 "the policy loads again from a terminal, too"
 check "help fits 80 columns" eval "! too_wide 80 --help"
 check "what is not a terminal gets it all" eval "ctl gw flows list | grep -E 'CLIENT .* STATE .* MAPPED .* WORKER'"
 check "a narrow one says what is missing" eval "on_terminal 80 -i $GW flows list | grep -E 'more in a wider terminal: .*WORKER'"

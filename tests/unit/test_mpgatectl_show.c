@@ -134,6 +134,20 @@ static void what_is_too_wide_is_made_narrow(void)
 	}
 }
 
+/* What loads again still does, and means the same: a line goes on where it has a blank, and indented more. */
+static void text_goes_on_in_further_lines(void)
+{
+	static const struct args none;
+	char *text = shown("policy", &none,
+			   "{\"text\":\"a:\\n  to: [10.0.0.0/8, 10.1.0.0/16, 10.2.0.0/16]\\n  key-file: "
+			   "/a/file/of/a/long/name\\nshort: 1\\n\",\"rules\":[]}",
+			   26);
+
+	CU_ASSERT_STRING_EQUAL(text, "a:\n  to: [10.0.0.0/8,\n      10.1.0.0/16,\n      10.2.0.0/16]\n"
+				     "  key-file:\n      /a/file/of/a/long/na\n      me\nshort: 1\n");
+	free(text);
+}
+
 static void characters_are_counted_not_bytes(void)
 {
 	CU_ASSERT_EQUAL(width_text("caf\xc3\xa9"), 4);
@@ -267,6 +281,7 @@ int main(void)
 	static CU_TestInfo tests[] = {
 		{ "tables_line_up", tables_line_up },
 		{ "what_is_too_wide_is_made_narrow", what_is_too_wide_is_made_narrow },
+		{ "text_goes_on_in_further_lines", text_goes_on_in_further_lines },
 		{ "characters_are_counted_not_bytes", characters_are_counted_not_bytes },
 		{ "flows_are_chosen_and_sorted", flows_are_chosen_and_sorted },
 		{ "what_is_called_and_shown_is_in_the_interface", what_is_called_and_shown_is_in_the_interface },

@@ -223,8 +223,10 @@ void show(FILE *out, unsigned width, const struct view *view, const json_t *valu
 		first = false;
 		if (s->heading)
 			fprintf(out, "%s\n", s->heading);
-		if (!s->fields)
-			fputs(json_string_value(part) ? json_string_value(part) : "", out);
+		if (!s->fields && width)
+			table_wrap(out, json_string_value(part) ?: "", width);
+		else if (!s->fields)
+			fputs(json_string_value(part) ?: "", out);
 		else if (s->records)
 			show_records(out, width, s->fields, part);
 		else if (s->array)

@@ -29,7 +29,7 @@ struct field {
 struct section {
 	const char *heading; /* NULL: none */
 	const char *array; /* member that is the array: a table. NULL: one field a line */
-	const struct field *fields; /* ends with a NULL key. NULL: the string `array` is printed as it is */
+	const struct field *fields; /* ends with a NULL key. NULL: the string `array` is printed as text */
 	const char *mark; /* before each line of a table; NULL: nothing */
 	bool optional; /* an empty array is not shown at all */
 	bool records; /* no table: a field a line */
@@ -40,7 +40,7 @@ struct view {
 	const char *truncated; /* said when the member "truncated" is true; NULL: nothing */
 };
 
-/* width: columns that there are, 0: no bound. Text that can be loaded again is left as it is. */
+/* width: columns that there are, 0: no bound. Text that can be loaded again still can be where its lines go on. */
 void show(FILE *out, unsigned width, const struct view *view, const json_t *value);
 /* What stands in a field of value, into text (SHOW_TEXT bytes; more is cut); "-" for what is absent or empty. */
 #define SHOW_TEXT 512

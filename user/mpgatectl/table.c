@@ -9,6 +9,7 @@
 
 #define GAP 2U /* columns between two of the table's */
 #define NARROW 8U /* no column is made narrower */
+#define FURTHER 4U /* columns by which what a line goes on in is indented more */
 #define PROSE 24U /* the last one not before the others */
 
 struct layout {
@@ -120,6 +121,35 @@ static void put_line(FILE *out, const struct layout *l, const char *line)
 	while (n && line[n - 1] == ' ')
 		n--;
 	fprintf(out, "%.*s\n", (int)n, line);
+}
+
+/* A line of text, and what it goes on in, indented more. */
+static void wrap_line(FILE *out, const char *line, unsigned width)
+{
+	unsigned indent = (unsigned)strspn(line, " ");
+	size_t n = indent + next_line(line + indent, width - indent);
+
+	fprintf(out, "%.*s\n", (int)n, line);
+	indent += FURTHER;
+	for (line += n + strspn(line + n, " "); *line; line += n + strspn(line + n, " ")) {
+		n = next_line(line, width - indent);
+		fprintf(out, "%*s%.*s\n", (int)indent, "", (int)n, line);
+	}
+}
+
+void table_wrap(FILE *out, const char *text, unsigned width)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+		char *line = strndup(text, n);
+
+		if (line && width_text(line) > width && strspn(line, " ") + FURTHER < width)
+			wrap_line(out, line, width);
+		else
+			fprintf(out, "%.*s\n", (int)n, text);
+		free(line);
+		text += n + (text[n] == '\n');
+	}
 }
 
 static void put_padded(FILE *f, const char *text, size_t n, unsigned width)

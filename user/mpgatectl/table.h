@@ -23,5 +23,10 @@ struct table {
  * cells are cut, with a ~ at their end. Where that does not do the rows are printed one below the other, a cell a line.
  */
 void table_print(FILE *out, const struct table *t, unsigned width);
+/*
+ * Lines of text; those that are wider than width (not 0) go on in further ones, indented more, from a blank on where
+ * there is one: YAML means the same then.
+ */
+void table_wrap(FILE *out, const char *text, unsigned width);
 
 #endif
