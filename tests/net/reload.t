@@ -77,6 +77,8 @@ done
 is "$("$BUILD/mpgated" -c "$TMP/gw.yaml" --check 2>/dev/null; echo $?)" 1 "--check of the bad file exits 1"
 keep_key policy
 check "--check of a good file exits 0" "$BUILD/mpgated" -c "$TMP/gw.yaml" --check
+like "$("$BUILD/mpgated" 2>&1)" "mpgated: -c FILE is missing.*usage" "a command line without a file is told so"
+like "$("$BUILD/mpgated" f.yaml 2>&1)" "'f.yaml' is too much; a configuration is given as -c f.yaml" "and one without -c"
 # A hub that no longer takes the key refuses the first connections; the next do without it.
 peer_refuses() {
 	load greet "$SERVER_IP" 7003

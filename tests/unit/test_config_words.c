@@ -17,6 +17,17 @@
 #define KNOWN_OF_PEERS                                                                                                 \
 	"; known: name, address, port, ports, domain, from, mode, key-file, previous-key-file, dialect, ready, "       \
 	"allow-source, park, accept-to"
+#define KNOWN_OF_LINKS                                                                                                 \
+	"; known: name, role, path, use, guard, early-classify, detour, up-mbit, down-mbit, quota-mib, "               \
+	"quota-reset-day, congestion, mark, gateway"
+#define KNOWN_AT_TOP                                                                                                   \
+	"; known: instance, workers, host, links, convert, transparent, peers, groups, prefix-sets, policy, publish, " \
+	"dhcp, subflows, timeouts, limits, metrics, mark, mapping-log"
+#define PORT "is an address with a port: a port goes into `port`"
+#define BRACKETS "is an address in brackets: leave them out"
+#define NO_RANGE "is no port or range of ports (1 to 65535)"
+#define BLANK "which is no blank here: use plain ones"
+#define MISSING "a quote is missing, in this line or the next ones"
 #define ACTIONS "is not one of direct, proxy, terminate"
 
 struct fault {
@@ -54,6 +65,15 @@ static void test_syntax(void)
 		{ "links:\n- { name: a, role: lan\npeers: []\n", "2: a '{' that is not closed: ',' or '}' is missing" },
 		{ "convert:\n  listen: [ 192.0.2.1\n  port: 1\n",
 		  "2: a list that is not closed: ',' or ']' is missing" },
+		{ RULE "to-port: [ \"80, \"443\" ] }\n", "3: " MISSING },
+		{ "links:\n- { name: \"a, role: lan }\n- { name: \"b\", role: lan }\n", "2: " MISSING },
+		{ "links:\n  - name: a\n  \xc2\xa0 role: lan\n", "3: no-break space U+00A0, " BLANK },
+		{ "# '\xc2\xa0 b\nlinks:\n\xe3\x80\x80- name: a\n  role: lan\n",
+		  "3: ideographic space U+3000, " BLANK },
+		{ "# a\xc2\xa0"
+		  "b\ninstance: 'c\xc2\xa0"
+		  "d'\nworkers\n",
+		  "3: a key without a ': ' behind it" },
 		{ "instance a\nworkers: 1\n", "2: " COLON },
 		{ "workers:1\ninstance: a\n", "2: " COLON },
 		{ "instance: a: b\n", "1: " COLON },
@@ -124,6 +144,59 @@ static void test_near(void)
 	expect(faults, COUNT(faults));
 }
 
+/* Keys of another level, and those without a blank behind their ':'. */
+static void test_places(void)
+{
+	static const struct fault faults[] = {
+		{ "rules: []\n", "1: 'rules' is not known here, but below policy" KNOWN_AT_TOP },
+		{ "via: hub\n", "1: 'via' is not known here, but below policy.rules, below publish" KNOWN_AT_TOP },
+		{ "links:\n- { name: a, role: lan, peers: [] }\n",
+		  "2: 'peers' is not known here, but at the top level, below groups" KNOWN_OF_LINKS },
+		{ "links:\n- { name: a, role: path, mbit: 10 }\n",
+		  "2: 'mbit' is not known here; did you mean 'up-mbit' or 'down-mbit'?" KNOWN_OF_LINKS },
+		{ RULE "port: [ 80 ] }\n", "3: 'port' is not known here; did you mean 'to-port'?" KNOWN_OF_RULES },
+		{ "links:\n- { name:lan0, role: lan }\n", "2: 'name:lan0': a blank is missing behind 'name:'" },
+		{ "links:\n- { name: a, role\xc2\xa0: lan }\n",
+		  "2: 'role<no-break space U+00A0>' is not known here" KNOWN_OF_LINKS },
+	};
+
+	expect(faults, COUNT(faults));
+}
+
+/* Addresses, prefixes and ports: what was meant. */
+static void test_meant(void)
+{
+	static const struct fault faults[] = {
+		{ "peers:\n- { name: a, dialect: rfc8803, address: [ 192.0.2.1:88 ] }\n", "2: '192.0.2.1:88' " PORT },
+		{ "peers:\n- { name: a, dialect: rfc8803, address: [ \"[2001:db8::1]:88\" ] }\n",
+		  "2: '[2001:db8::1]:88' " PORT },
+		{ "peers:\n- { name: a, dialect: rfc8803, address: [ \"[2001:db8::1]\" ] }\n",
+		  "2: '[2001:db8::1]' " BRACKETS },
+		{ "metrics: { listen: \"0.0.0.0:9\" }\n", "1: '0.0.0.0:9' " PORT },
+		{ "metrics: { listen: \"[1]\" }\n", "1: '[1]' is no address" },
+		{ RULE "to: [ \"[2001:db8::/32]\" ] }\n", "3: '[2001:db8::/32]' " BRACKETS },
+		{ RULE "to: [ 10.0.0.1:80 ] }\n",
+		  "3: '10.0.0.1:80' is an address with a port: in a rule a port goes into `to-port`" },
+		{ RULE "to: [ any ] }\n",
+		  "3: 'any' is no prefix: all are 0.0.0.0/0 and \"::/0\", and a rule without this "
+		  "key takes all, too" },
+		{ RULE "to: [ 10.1.2.3/15 ] }\n",
+		  "3: '10.1.2.3/15' has bits set past its length; did you mean 10.0.0.0/15?" },
+		{ RULE "to: [ \"2001:db8:ff::1/36\" ] }\n",
+		  "3: '2001:db8:ff::1/36' has bits set past its length; did you mean 2001:db8::/36?" },
+		{ RULE "to: [ 10.0.0.1/0 ] }\n",
+		  "3: '10.0.0.1/0' has bits set past its length; did you mean 0.0.0.0/0?" },
+		{ RULE "to-port: [ 80:90 ] }\n", "3: '80:90' " NO_RANGE "; did you mean 80-90?" },
+		{ RULE "to-port: [ \"80 - 90\" ] }\n", "3: '80 - 90' " NO_RANGE "; did you mean 80-90?" },
+		{ RULE "to-port: [ 80..90 ] }\n", "3: '80..90' " NO_RANGE "; did you mean 80-90?" },
+		{ RULE "to-port: [ 90:80 ] }\n", "3: '90:80' " NO_RANGE },
+		{ RULE "to-port: [ \"80,90\" ] }\n", "3: '80,90' " NO_RANGE },
+		{ RULE "to-port: [ 123456:7 ] }\n", "3: '123456:7' " NO_RANGE },
+	};
+
+	expect(faults, COUNT(faults));
+}
+
 /* A value of another kind: what belongs there. */
 static void test_kinds(void)
 {
@@ -152,10 +225,9 @@ static void test_kinds(void)
 int main(void)
 {
 	static CU_TestInfo tests[] = {
-		{ "what is no YAML", test_syntax },
-		{ "a word that is nearly right", test_near },
-		{ "a value of another kind", test_kinds },
-		CU_TEST_INFO_NULL,
+		{ "what is no YAML", test_syntax },	   { "a word that is nearly right", test_near },
+		{ "a key at another place", test_places }, { "an address that is nearly one", test_meant },
+		{ "a value of another kind", test_kinds }, CU_TEST_INFO_NULL,
 	};
 
 	return config_test_run("config words", tests);

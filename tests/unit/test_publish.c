@@ -20,9 +20,10 @@ static const struct {
 } faults[] = {
 	{ "publish: yes\n",
 	  "1: publish must be a list, as in [ { name: ..., address: ..., port: ..., to: ..., via: ... } ]" },
-	{ SAID(WHERE ", " THERE ", mptcp: pass"), "7: 'mptcp' is not known here; known: name, address, port, to, "
-						  "to-port, via, link, from, from-set, dscp, connect, "
-						  "if-down" },
+	{ SAID(WHERE ", " THERE ", mptcp: pass"),
+	  "7: 'mptcp' is not known here, but below policy.rules; known: name, address, port, to, "
+	  "to-port, via, link, from, from-set, dscp, connect, "
+	  "if-down" },
 	{ HUB "- { " WHERE ", " THERE " }\n", "7: 'name' is missing" },
 	{ HUB "- { name: a b, " WHERE ", " THERE " }\n",
 	  "7: publish 'a b': a name is made of letters, digits, '-', '_' and '.'" },
@@ -103,7 +104,7 @@ static const struct {
 	{ "peers:\n- name: a\n  dialect: rfc8803\n  accept-to: [ 10.0.0.0/8 ]\n",
 	  "4: peer 'a': accept-to needs a key-file" },
 	{ "peers:\n- name: a\n  key-file: a.key\n  accept-to: [ 10.0.0.1/8 ]\n",
-	  "4: '10.0.0.1/8' has bits set past its length" },
+	  "4: '10.0.0.1/8' has bits set past its length; did you mean 10.0.0.0/8?" },
 	{ "peers:\n- name: a\n  key-file: a.key\n  accept-to: []\n", "4: accept-to: the list is empty" },
 	{ "convert: { listen: [ \"::\" ], source: preserve }\npeers:\n- name: a\n  key-file: a.key\n"
 	  "  address: [ 192.0.2.1 ]\n  accept-to: [ 10.0.0.0/8 ]\n  park: 1\n",

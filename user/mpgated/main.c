@@ -36,6 +36,19 @@ static int usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
+/* What is missing, or too much. */
+static int wrong_usage(const char *path, const char *left, const char *more)
+{
+	if (more)
+		fprintf(stderr, "mpgated: '%s' is too much%s%s\n", more,
+			path || left ? "" : "; a configuration is given as -c ", path || left ? "" : more);
+	else if (!path && !left)
+		fputs("mpgated: -c FILE is missing\n", stderr);
+	else
+		fprintf(stderr, "mpgated: --clean goes without %s\n", path ? "-c" : "--check");
+	return usage(stderr);
+}
+
 /* In Mbit/s; 0: absent, or it does not say. */
 static unsigned link_speed(const char *name)
 {
@@ -116,7 +129,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!path == !left || (left && only_check) || optind != argc)
-		return usage(stderr);
+		return wrong_usage(path, left, argv[optind]);
 	log_setup("mpgated", LOG_LEVEL_INFO);
 	if (left)
 		return supervisor_clean(left);

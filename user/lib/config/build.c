@@ -74,24 +74,6 @@ int cfg_take_number(struct build *b, const char *place, const uint32_t *given, u
 	return 0;
 }
 
-bool cfg_is_host_name(const char *text)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	static const char others[] = "0123456789-_.";
-	const char *c = text;
-
-	while (*c && (strchr(letters, *c) || strchr(others, *c)))
-		c++;
-	return !*c && strpbrk(text, letters);
-}
-
-const char *cfg_address_fault(const char *text, const char *otherwise)
-{
-	return cfg_is_host_name(text)
-		       ? "is a host name: only addresses are taken here, which `getent ahosts` tells of a name"
-		       : otherwise;
-}
-
 int cfg_check_list(struct build *b, const char *place)
 {
 	const char *key = strrchr(place, '.');

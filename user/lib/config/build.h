@@ -80,9 +80,6 @@ int cfg_check_versions(struct build *b, unsigned i);
 /* A port, or "port-port". */
 int cfg_build_range(struct build *b, const char *place, const char *text, struct cfg_port_range *out);
 
-/* What is wrong with a text that is no address: it is a host name, or `otherwise`. Goes behind the text. */
-const char *cfg_address_fault(const char *text, const char *otherwise);
-bool cfg_is_host_name(const char *text); /* one of DNS or of /etc/hosts, by its letters */
 /*
  * A list of addresses at the place "<place>[i]". unicast: why a loopback address is none of them; NULL: the list may
  * have all kinds.
@@ -97,8 +94,6 @@ int cfg_read_file(const char *path, bool regular, char **out, size_t *len);
 int cfg_build_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
 /* The same behind what out holds already; does not tidy, and an empty list is none. */
 int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out);
-/* Words for an error of prefix_parse(text). */
-const char *cfg_prefix_fault(const char *text, int err);
 /* Sorts, drops what lies inside another. */
 void cfg_prefixes_tidy(struct cfg_prefixes *list);
 /* Whether one prefix of a tidy list covers p. */

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include <lib/config/near.h>
+#include <lib/config/raw.h>
 
 #define LIST_BYTES 192 /* of the words that stand in a message */
-#define MEANT_BYTES 64 /* of what may have been meant */
 
 static int check_value(const struct where *w, const char *key, const yaml_node_t *node,
 		       const cyaml_schema_value_t *schema, struct cfg_error *err);
@@ -25,12 +25,42 @@ static void add_word(char list[LIST_BYTES], const char *word)
 		snprintf(list + len, LIST_BYTES - len, ", ...");
 }
 
-static const char *meant(const struct near *n, char text[MEANT_BYTES])
+/* Where in the schema, from path on, a key is known: "at the top level", "below policy.rules". */
+static void find_key(const cyaml_schema_value_t *schema, const char *path, const char *key, char list[LIST_BYTES])
 {
-	text[0] = '\0';
-	if (n->word)
-		snprintf(text, MEANT_BYTES, "; did you mean '%s'?", n->word);
-	return text;
+	const cyaml_schema_field_t *f;
+	char place[64];
+
+	while (schema->type == CYAML_SEQUENCE)
+		schema = schema->sequence.entry;
+	for (f = schema->type == CYAML_MAPPING ? schema->mapping.fields : NULL; f && f->key; f++) {
+		snprintf(place, sizeof(place), "%s%s", *path ? "below " : "at the top level", path);
+		if (!strcmp(f->key, key))
+			add_word(list, place);
+		snprintf(place, sizeof(place), "%s%s%s", path, *path ? "." : "", f->key);
+		find_key(&f->value, place, key, list);
+	}
+}
+
+/* Of one that is not known here. */
+static int unknown_key(const struct where *w, const cyaml_schema_field_t *fields, const yaml_node_t *key,
+		       struct cfg_error *err)
+{
+	struct near near = { .text = where_text(key) };
+	char known[LIST_BYTES] = "", text[NEAR_TEXT], places[LIST_BYTES] = "";
+	size_t len = strcspn(near.text, ":");
+
+	for (const cyaml_schema_field_t *f = fields; f->key; f++) {
+		if (near.text[len] && strlen(f->key) == len && !strncmp(f->key, near.text, len))
+			return where_fail(err, w->name, where_node_line(key),
+					  "'%.64s': a blank is missing behind '%s:'", near.text, f->key);
+		add_word(known, f->key);
+		near_offer(&near, f->key);
+	}
+	if (!near.word)
+		find_key(&raw_schema, "", near.text, places);
+	return where_fail(err, w->name, where_node_line(key), "'%.64s' is not known here%s%s%s; known: %s", near.text,
+			  *places ? ", but " : "", places, near_text(&near, text), known);
 }
 
 static int check_key(const struct where *w, const cyaml_schema_field_t *fields, const yaml_node_pair_t *pair,
@@ -38,19 +68,12 @@ static int check_key(const struct where *w, const cyaml_schema_field_t *fields, 
 {
 	const yaml_node_t *key = where_node(w, pair->key);
 	const cyaml_schema_field_t *f = fields;
-	struct near near = { .text = where_text(key) };
-	char known[LIST_BYTES] = "", text[MEANT_BYTES];
 
 	while (f->key && strcmp(f->key, where_text(key)) != 0)
 		f++;
 	if (f->key)
 		return check_value(w, f->key, where_node(w, pair->value), &f->value, err);
-	for (f = fields; f->key; f++) {
-		add_word(known, f->key);
-		near_offer(&near, f->key);
-	}
-	return where_fail(err, w->name, where_node_line(key), "'%.64s' is not known here%s; known: %s", where_text(key),
-			  meant(&near, text), known);
+	return unknown_key(w, fields, key, err);
 }
 
 /* libcyaml reads as far as it understands and drops the rest: 2h would be 2 seconds, and 010 eight. */
@@ -74,7 +97,7 @@ static int check_word(const struct where *w, const char *key, const yaml_node_t 
 {
 	const cyaml_strval_t *words = schema->enumeration.strings;
 	struct near near = { .text = where_text(node) };
-	char allowed[LIST_BYTES] = "", text[MEANT_BYTES];
+	char allowed[LIST_BYTES] = "", text[NEAR_TEXT];
 
 	for (uint32_t i = 0; i < schema->enumeration.count; i++)
 		if (!strcmp(words[i].str, where_text(node)))
@@ -84,7 +107,7 @@ static int check_word(const struct where *w, const char *key, const yaml_node_t 
 		near_offer(&near, words[i].str);
 	}
 	return where_fail(err, w->name, where_node_line(node), "%s: '%.64s' is not one of %s%s", key, where_text(node),
-			  allowed, meant(&near, text));
+			  allowed, near_text(&near, text));
 }
 
 static int check_text(const struct where *w, const char *key, const yaml_node_t *node,
@@ -215,7 +238,7 @@ static int check_value(const struct where *w, const char *key, const yaml_node_t
 	}
 }
 
-int check_document(const struct where *w, const cyaml_schema_value_t *schema, struct cfg_error *err)
+int check_document(const struct where *w, struct cfg_error *err)
 {
-	return check_value(w, "the configuration", w->doc.nodes.start, schema, err);
+	return check_value(w, "the configuration", w->doc.nodes.start, &raw_schema, err);
 }

@@ -42,7 +42,7 @@ static int load_raw(struct build *b, const char *text, size_t len, struct raw_co
 	cyaml_err_t e;
 	int r;
 
-	r = check_document(&b->where, &raw_schema, b->err);
+	r = check_document(&b->where, b->err);
 	if (r)
 		return r;
 	config.log_ctx = &line;

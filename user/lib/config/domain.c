@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 #include <lib/dns.h>
 
 #define LABEL_MAX 63 /* RFC 1035, 2.3.4 */
@@ -29,7 +30,7 @@ static int check_addresses(struct build *b, unsigned i)
 	const struct raw_peer *raw = &b->raw->peers[i];
 
 	for (unsigned k = 0; k < raw->address_count; k++)
-		if (cfg_is_host_name(raw->address[k]))
+		if (meant_host(raw->address[k]))
 			return cfg_fail(b, cfg_at(b, "peers[%u].address[%u]", i, k),
 					"peer '%s': '%.64s' is a host name: write its addresses, which `getent ahosts` "
 					"tells of it, or `domain` instead, if DNS has SRV records for it",

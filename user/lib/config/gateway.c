@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The gateways of a path link: one address of each IP version, or that there is none. */
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 
 #include <string.h>
 
@@ -22,7 +23,7 @@ static int add_gateway(struct build *b, unsigned i, unsigned k, struct cfg_link 
 	}
 	if (addr_parse(text, &a) < 0 || addr_is_special(&a))
 		return cfg_fail(b, place, "'%s' %s", text,
-				cfg_address_fault(text, "is no unicast address, nor '" LINK "'"));
+				meant_address(text, "is no unicast address, nor '" LINK "'"));
 	place_of = &out->gateway[!addr_is_v4(&a)];
 	if (memcmp(place_of, &none, sizeof(none)) != 0)
 		return cfg_fail(b, place, "link '%s': one gateway of an IP version is all there can be", name);

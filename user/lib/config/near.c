@@ -3,9 +3,11 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LONGEST 40U /* letters; there is no longer word to be meant */
+#define PART (LONGEST + 1) /* as a distance: farther than all that is near by its letters */
 #define SHARE 4U /* of the letters, one in so many may differ */
 
 static bool same(char a, char b)
@@ -39,6 +41,18 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
 	return d[a_len][b_len];
 }
 
+static bool is_part(const char *text, const char *word)
+{
+	size_t len = strlen(text), n;
+
+	for (; *word; word += n + (word[n] == '-')) {
+		n = strcspn(word, "-");
+		if (n == len && !strncmp(word, text, n))
+			return true;
+	}
+	return false;
+}
+
 void near_offer(struct near *n, const char *word)
 {
 	size_t len = strlen(n->text), word_len = strlen(word), most = len > word_len ? len : word_len;
@@ -47,8 +61,23 @@ void near_offer(struct near *n, const char *word)
 	if (!len || most > LONGEST)
 		return;
 	d = distance(n->text, len, word, word_len);
-	if (d > most / SHARE || (n->word && d >= n->distance))
+	if (d > most / SHARE)
+		d = is_part(n->text, word) ? PART : PART + 1;
+	if (d == PART && n->word && n->distance == PART && !n->other)
+		n->other = word;
+	if (d > PART || (n->word && d >= n->distance))
 		return;
 	n->word = word;
 	n->distance = d;
+}
+
+const char *near_text(const struct near *n, char text[NEAR_TEXT])
+{
+	bool both = n->other && n->distance == PART;
+
+	text[0] = '\0';
+	if (n->word)
+		snprintf(text, NEAR_TEXT, "; did you mean '%s'%s%s%s?", n->word, both ? " or '" : "",
+			 both ? n->other : "", both ? "'" : "");
+	return text;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 
 #define DEFAULT_METRICS_PORT 9803
 #define DEFAULT_WINDOW 30 /* seconds */
@@ -52,7 +53,7 @@ static int build_metrics(struct build *b)
 		return raw->metrics.port ? cfg_fail(b, "metrics.port", "metrics: a port needs a listen address") : 0;
 	if (addr_parse(raw->metrics.listen, &addr) < 0)
 		return cfg_fail(b, "metrics.listen", "'%s' %s", raw->metrics.listen,
-				cfg_address_fault(raw->metrics.listen, "is no address"));
+				meant_address(raw->metrics.listen, "is no address"));
 	r = cfg_take_number(b, "metrics.port", raw->metrics.port, DEFAULT_METRICS_PORT, 1, MAX_PORT, &port);
 	if (r)
 		return r;
@@ -171,7 +172,7 @@ int cfg_build_addresses(struct build *b, const char *place, char **texts, unsign
 			r = cfg_fail(b, item, "'%s' is a loopback address: %s", texts[i], unicast);
 		else if (addr_parse(texts[i], &list[i]) < 0 || (unicast && addr_is_special(&list[i])))
 			r = cfg_fail(b, item, "'%s' %s", texts[i],
-				     cfg_address_fault(texts[i], unicast ? "is no unicast address" : "is no address"));
+				     meant_address(texts[i], unicast ? "is no unicast address" : "is no address"));
 		else if (addr_is_link_local(&list[i]))
 			r = cfg_fail(b, item, "'%s' is link-local: such addresses are not taken here", texts[i]);
 		for (k = 0; k < i && !r; k++)

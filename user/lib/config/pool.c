@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 
 #define MAX_PER_SUBSCRIBER 32767 /* as they are counted, see worker/subscriber.c */
 #define DEFAULT_COLLECTOR_PORT 4739 /* ipfix (RFC 7011, 10.3.4) */
@@ -139,7 +140,7 @@ int cfg_build_mapping_log(struct build *b)
 	m->exports = raw->collector;
 	if (raw->collector && addr_parse(raw->collector, &m->collector) < 0)
 		return cfg_fail(b, "mapping-log.collector", "'%s' %s", raw->collector,
-				cfg_address_fault(raw->collector, "is no address of a collector"));
+				meant_address(raw->collector, "is no address of a collector"));
 	if (!m->exports && (raw->port || raw->domain || raw->transport != CFG_UDP))
 		return cfg_fail(b, "mapping-log", "mapping-log: port, transport and domain need a collector");
 	if (!config_logs_mappings(b->cfg))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 
 static int compare_prefixes(const void *a, const void *b)
 {
@@ -48,15 +49,10 @@ bool cfg_prefixes_cover(const struct cfg_prefixes *list, const struct prefix *p)
 	return low > 0 && prefix_covers(&list->p[low - 1], p);
 }
 
-const char *cfg_prefix_fault(const char *text, int r)
-{
-	return r == -ERANGE ? "has bits set past its length" : cfg_address_fault(text, "is no prefix");
-}
-
 int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsigned count, struct cfg_prefixes *out)
 {
 	struct prefix *p;
-	char item[160];
+	char item[160], words[MEANT_TEXT];
 	unsigned i;
 
 	if (count > CFG_MAX_PREFIXES - out->count)
@@ -70,7 +66,7 @@ int cfg_append_prefixes(struct build *b, const char *place, char **texts, unsign
 
 		if (r) {
 			snprintf(item, sizeof(item), "%s[%u]", place, i);
-			return cfg_fail(b, item, "'%s' %s", texts[i], cfg_prefix_fault(texts[i], r));
+			return cfg_fail(b, item, "'%s' %s", texts[i], meant_prefix(texts[i], r, words));
 		}
 		out->count++;
 	}

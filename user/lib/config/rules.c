@@ -9,6 +9,7 @@
 #include <lib/config/dscp.h>
 
 #define MAX_PORT 65535U
+#define RANGE_TEXT 32 /* bytes of what may have been meant */
 #define MAX_RANGES 4096 /* port ranges of a rule: more cannot be disjoint for a purpose */
 
 /* Decimal digits at *text; moves past them. */
@@ -44,12 +45,29 @@ static int parse_range(const char *text, struct cfg_port_range *out)
 	return to < from ? -ERANGE : 0;
 }
 
+/* "; did you mean 80-90?" for "80:90" and the like, or nothing. */
+static const char *meant_range(const char *text, char meant[RANGE_TEXT])
+{
+	size_t from = strspn(text, "0123456789"), between = strspn(text + from, ":.- \xe2\x80\x93");
+	struct cfg_port_range range;
+
+	snprintf(meant, RANGE_TEXT, "%.*s-%.6s", (int)(from < 6 ? from : 6), text, text + from + between);
+	if (!between || parse_range(meant, &range) < 0)
+		meant[0] = '\0';
+	else
+		snprintf(meant, RANGE_TEXT, "; did you mean %u-%u?", range.from, range.to);
+	return meant;
+}
+
 int cfg_build_range(struct build *b, const char *place, const char *text, struct cfg_port_range *out)
 {
 	int r = parse_range(text, out);
+	char meant[RANGE_TEXT];
 
-	return r ? cfg_fail(b, place, "'%s' is %s", text,
-			    r == -ERANGE ? "an empty range" : "no port or range of ports (1 to 65535)")
+	if (r == -ERANGE)
+		return cfg_fail(b, place, "'%s' is an empty range", text);
+	return r ? cfg_fail(b, place, "'%s' is no port or range of ports (1 to 65535)%s", text,
+			    meant_range(text, meant))
 		 : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <lib/config/build.h>
+#include <lib/config/meant.h>
 
 #define WEIGHT_MAX 256
 
@@ -28,7 +29,7 @@ static int parse_file(struct build *b, const char *path, char *text, size_t len,
 	unsigned number = 0, cap = 0;
 
 	while (line < end) {
-		char *newline = memchr(line, '\n', (size_t)(end - line)), *word;
+		char *newline = memchr(line, '\n', (size_t)(end - line)), *word, words[MEANT_TEXT];
 		int r;
 
 		number++;
@@ -49,7 +50,7 @@ static int parse_file(struct build *b, const char *path, char *text, size_t len,
 		}
 		r = prefix_parse(word, &out->p[out->count]);
 		if (r)
-			return where_fail(b->err, path, number, "'%.64s' %s", word, cfg_prefix_fault(word, r));
+			return where_fail(b->err, path, number, "'%.64s' %s", word, meant_prefix(word, r, words));
 		out->count++;
 	}
 	return 0;

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <lib/config/blank.h>
 #include <lib/config/where.h>
 
 #define TAB "a tab at the beginning of a line: indent with spaces"
 #define QUOTE "a quote that is not closed"
+#define MISSING "a quote is missing, in this line or the next ones"
 #define SPECIAL "has a meaning of its own at the beginning of a word: put the word in quotes"
 
 /*
@@ -83,24 +85,60 @@ static bool is_tabbed(const char *text, size_t len, size_t line)
 	return false;
 }
 
+/* The lines from first to last have an odd number of double quotes. */
+static bool lacks_quote(const char *text, size_t len, size_t first, size_t last)
+{
+	bool odd = false;
+	size_t line = 0;
+
+	for (size_t i = 0; i < len && line <= last; i++) {
+		line += text[i] == '\n';
+		odd ^= text[i] == '"' && line >= first;
+	}
+	return odd;
+}
+
+/* What looks like a blank in front of the end of that line, but for comments and quotes: its line and name, or NULL. */
+static const char *find_blank(const char *text, size_t len, size_t last, size_t *line)
+{
+	bool quoted = false;
+	size_t bytes;
+
+	*line = 0;
+	for (size_t i = 0; i < len && *line <= last; i++) {
+		const char *name = quoted ? NULL : blank_name(text + i, len - i, &bytes);
+
+		if (name)
+			return name;
+		quoted = text[i] != '\n' && (quoted || strchr("#\"'", text[i]));
+		*line += text[i] == '\n';
+	}
+	return NULL;
+}
+
 int syntax_fault(const yaml_parser_t *parser, const char *text, size_t len, const char *name, struct cfg_error *err)
 {
 	const char *problem = parser->problem ? parser->problem : "", *words = "this is no YAML";
-	size_t line = parser->problem_mark.line;
+	size_t line = parser->problem_mark.line, begun;
+	const char *blank;
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	/* Faults of the encoding come with an offset and no line. */
 	if (parser->error == YAML_READER_ERROR)
 		line = line_of_offset(text, parser->problem_offset < len ? parser->problem_offset : len);
-	if (parser->error != YAML_READER_ERROR && is_tabbed(text, len, line))
+	else if (is_tabbed(text, len, line))
 		return where_fail(err, name, (unsigned)line + 1, TAB);
+	else if ((blank = find_blank(text, len, line, &begun)))
+		return where_fail(err, name, (unsigned)begun + 1, "%s, which is no blank here: use plain ones", blank);
 	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (!strstr(problem, faults[i].part))
 			continue;
 		words = faults[i].words;
-		if (faults[i].begun && parser->context)
-			line = parser->context_mark.line;
+		begun = faults[i].begun && parser->context ? parser->context_mark.line : line;
+		if (strstr(problem, "expected ',' or") && lacks_quote(text, len, begun, line))
+			words = MISSING;
+		line = begun;
 		break;
 	}
 	return where_fail(err, name, (unsigned)line + 1, "%s", words);
