@@ -36,7 +36,9 @@ for f in 4 6; do
 done
 check "by port alone" flows_are 2 --server :80
 check "by peer and rule" flows_are 1 --peer hub --rule all
-check "by a path that is none" flows_are 0 --path c
+output=$(ctl gw flows list --path c 2>&1)
+is "$? $output" "1 mpgatectl: --path: there is no path 'c'" "by a path that is none"
+is "$("$CTL" -i "$GW" --json flows list --peer hubb | jq -r .error)" "--peer: there is no peer 'hubb'; did you mean 'hub'?" "by a peer that is nearly one"
 is "$(ctl gw --json flows list --sort down | jq -r '.flows[-1].rule')" all "sorted by bytes: what carries least is last"
 like "$(ctl gw flows list --sort size 2>&1)" "--sort: 'size' is none of age, client" "a wrong word is told"
 ctl gw flows list --client 10.60.1 >/dev/null 2>&1

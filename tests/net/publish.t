@@ -51,6 +51,8 @@ if ! daemon_start hub "$HUB" "$TMP/hub.yaml" || ! daemon_start gw "$GATEWAY" "$T
 fi
 
 check "the gateway parks connections with the hub" wait_for 10 parked 2
+check "where SYNs to the published addresses come in is offered as a link" \
+	eval '"$CTL" --complete -i "${MPG_PREFIX}hub" policy explain --link "" | grep -qx net0'
 for f in 4 6; do
 	family $f
 	check "IPv$f: the inside server sees the real source" greeted 7003 "$SERVER_IP"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 // SOURCES: user/mpgatectl/args.c user/mpgatectl/client.c user/mpgatectl/complete.c user/mpgatectl/explain.c
-// SOURCES: user/mpgatectl/flows.c user/mpgatectl/help.c user/mpgatectl/local.c user/mpgatectl/verbs.c
+// SOURCES: user/mpgatectl/flows.c user/mpgatectl/help.c user/mpgatectl/local.c user/mpgatectl/names.c
+// SOURCES: user/mpgatectl/verbs.c
 // LIBS: jansson
 /* mpgatectl: its command line, and what needs no daemon. */
 #include <errno.h>
@@ -85,7 +86,12 @@ static void wrong_command_lines_are_told(void)
 		{ { "mpgatectl", NULL }, "what to do?", false },
 		{ ARGV("drain", "--json"), "drain what? start, stop", true },
 		{ ARGV("policy"), "policy what? show, check, explain", false },
-		{ ARGV("polcy"), "unknown command: polcy", false },
+		{ ARGV("polcy"), "unknown command: polcy; did you mean 'policy'?", false },
+		{ ARGV("peer", "list"), "unknown command: peer list; did you mean 'peers list'?", false },
+		{ ARGV("peers", "lst"), "unknown command: peers lst; did you mean 'peers list'?", false },
+		{ ARGV("key", "show"), "unknown command: key show; did you mean 'key show-id'?", false },
+		{ ARGV("stauts"), "unknown command: stauts; did you mean 'status'?", false },
+		{ ARGV("frobnicate"), "unknown command: frobnicate", false },
 		{ ARGV("policy", "apply"), "unknown command: policy apply", false },
 		{ ARGV("policy", "check"), "policy check: FILE is missing", false },
 		{ ARGV("policy", "explain", "10.0.0.1"), "policy explain: DST:PORT is missing", false },
@@ -94,7 +100,7 @@ static void wrong_command_lines_are_told(void)
 		{ ARGV("run", "--"), "run: COMMAND is missing: run -- COMMAND", false },
 		{ ARGV("run", "curl", "--", "x"), "too many words: curl", false },
 		{ ARGV("status", "--", "x"), "too many words: --", false },
-		{ ARGV("--jsn", "status", "--json"), "unknown option: --jsn", true },
+		{ ARGV("--jsn", "status", "--json"), "unknown option: --jsn; did you mean '--json'?", true },
 		{ ARGV("status", "-i"), "--instance wants a value: INSTANCE", false },
 		{ ARGV("-i", "../x", "status"), "'../x' is not the name of an instance", false },
 		{ ARGV("status", "--link", "l"), "--link is not for status", false },
@@ -245,6 +251,32 @@ static void explain_makes_parameters(void)
 	}
 }
 
+static void wrong_endpoints_are_told(void)
+{
+	static const struct {
+		const char *source, *destination, *error;
+	} cases[] = {
+		{ "host.example", "192.0.2.1:80", "'host.example' is a host name: " },
+		{ "10.0.0.1", "www.example.org:80", "'www.example.org:80' is a host name: " },
+		{ "10.0.0.1", "192.0.2.1", "'192.0.2.1' lacks its port, as in " },
+		{ "10.0.0.1", "[2001:db8::2]", "'[2001:db8::2]' lacks its port, as in " },
+		{ "10.0.0.1", "2001:db8::2:443", "'2001:db8::2:443' needs brackets in front of its port, " },
+		{ "10.0.0.1", "192.0.2.1:http", "'192.0.2.1:http' needs a number for its port: 1 to 65535" },
+		{ "10.0.0.1", "192.0.2.1:0", "'192.0.2.1:0' needs a number for its port: 1 to 65535" },
+		{ "10.0.0.1:x", "192.0.2.1:1", "'10.0.0.1:x' needs a number for its port: 1 to 65535" },
+		{ "10.0.0", "192.0.2.1:80", "'10.0.0' is not SRC[:PORT]" },
+		{ "10.0.0.1", "", "'' is not DST:PORT" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct args args = { .operands = { cases[i].source, cases[i].destination }, .dscp = -1 };
+		char error[256] = "";
+
+		CU_ASSERT_PTR_NULL(explain_ask(&args, error, sizeof(error)));
+		CU_ASSERT_EQUAL(strncmp(error, cases[i].error, strlen(cases[i].error)), 0);
+	}
+}
+
 static void words_are_completed(void)
 {
 	static const struct {
@@ -358,7 +390,7 @@ static void keys_are_made_and_named_but_not_shown(void)
 
 	refuses(find("key", "new"), &args, "never replaced");
 	CU_ASSERT_EQUAL(chmod(file, 0644), 0);
-	refuses(find("key", "show-id"), &args, "0600");
+	refuses(find("key", "show-id"), &args, "can be read by others: its mode must be 0600");
 	json_decref(made);
 	json_decref(shown_id);
 	unlink(file);
@@ -404,6 +436,7 @@ int main(void)
 		{ "help_is_of_what_was_named", help_is_of_what_was_named },
 		{ "endpoints_are_understood", endpoints_are_understood },
 		{ "explain_makes_parameters", explain_makes_parameters },
+		{ "wrong_endpoints_are_told", wrong_endpoints_are_told },
 		{ "commands_are_left_alone", commands_are_left_alone },
 		{ "words_are_completed", words_are_completed },
 		{ "keys_are_made_and_named_but_not_shown", keys_are_made_and_named_but_not_shown },

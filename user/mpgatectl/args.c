@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <lib/config/dscp.h>
+#include <lib/config/near.h>
 #include <mpgatectl/args.h>
 
 const struct option_info args_options[ARGS_OPTIONS] = {
@@ -117,6 +118,33 @@ static void ask_for_verb(const char *noun, char *error, size_t size)
 		}
 }
 
+/* Behind a message: the command that may have been meant, or nothing. */
+static void add_near(const char *noun, const char *verb, char *error, size_t size)
+{
+	struct near nouns = { .text = noun }, all = { .text = verb };
+	size_t len = strlen(error);
+
+	for (const struct verb *v = verbs; v->noun; v++)
+		near_offer(&nouns, v->noun);
+	for (const struct verb *v = verbs; v->noun && nouns.word; v++)
+		if (v->verb && !strcmp(v->noun, nouns.word))
+			near_offer(&all, v->verb);
+	/* A noun that is right was not what is wrong. */
+	if (all.word || (nouns.word && strcmp(nouns.word, noun) != 0))
+		snprintf(error + len, size - len, "; did you mean '%s%s%s'?", nouns.word, all.word ? " " : "",
+			 all.word ? all.word : "");
+}
+
+static void unknown_option(const char *word, char *error, size_t size)
+{
+	struct near near = { .text = word };
+	char text[NEAR_TEXT];
+
+	for (int i = 0; i < ARGS_OPTIONS; i++)
+		near_offer(&near, args_options[i].name);
+	snprintf(error, size, "unknown option: %s%s", word, near_text(&near, text));
+}
+
 static int take_words(struct args *args, const char *const *words, int count, char *error, size_t size)
 {
 	const struct verb *v;
@@ -129,11 +157,13 @@ static int take_words(struct args *args, const char *const *words, int count, ch
 	v = find_verb(words, count, &used);
 	if (!v) {
 		args->noun = find_noun(words[0]);
-		if (args->noun && count == 1)
+		if (args->noun && count == 1) {
 			ask_for_verb(words[0], error, size);
-		else
-			snprintf(error, size, "unknown command: %s%s%s", words[0], count > 1 ? " " : "",
-				 count > 1 ? words[1] : "");
+			return -EINVAL;
+		}
+		snprintf(error, size, "unknown command: %.32s%s%.32s", words[0], count > 1 ? " " : "",
+			 count > 1 ? words[1] : "");
+		add_near(words[0], count > 1 ? words[1] : "", error, size);
 		return -EINVAL;
 	}
 	args->verb = v;
@@ -187,7 +217,7 @@ int args_parse(int argc, char *const *argv, struct args *args, char *error, size
 		} else if (option == ARGS_JSON) {
 			args->json = true;
 		} else if (option < 0 && *argv[i] == '-' && !err) {
-			snprintf(error, size, "unknown option: %s", argv[i]);
+			unknown_option(argv[i], error, size);
 			err = -EINVAL;
 		} else if (option < 0 && count < WORDS) {
 			words[count++] = argv[i];

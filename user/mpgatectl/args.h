@@ -74,6 +74,9 @@ struct verb {
 	/* Changes the answer as the options ask for; NULL: it stays as it is. */
 	void (*shape)(const struct args *args, json_t *value);
 	const struct view *view; /* how the value is shown as text */
+	/* The array of the value that options choose of: where it is empty the names in them are looked up. NULL: none.
+	 */
+	const char *chosen;
 	const char *fails; /* the exit status is 1 when that member of the value is true; NULL: there is none */
 	bool takes_command; /* the words behind it are another program's: args.command */
 	bool is_live; /* it has the terminal for itself: nothing is shown, and there is no JSON */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <mpgatectl/complete.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <lib/config/dscp.h>
 #include <mpgatectl/client.h>
 #include <mpgatectl/flows.h>
+#include <mpgatectl/names.h>
 
 /* What the words before the last one say. */
 struct said {
@@ -100,30 +100,24 @@ enum args_want complete_words(int count, char *const *words, const char **instan
 	return ARGS_WANT_NOTHING;
 }
 
-/* The names in an array of a method's answer; role: only of elements with that one. */
-static void put_names(FILE *out, const char *instance, const char *method, const char *array, const char *role)
+static void put_names(FILE *out, const char *instance, enum args_want want)
 {
-	char *error = NULL;
-	json_t *answer = client_call(instance, method, NULL, &error);
+	json_t *names = names_known(instance, want);
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, array), i, one)
-	{
-		const char *is = json_string_value(json_object_get(one, "role"));
-
-		if (!role || (is && !strcmp(is, role)))
-			fprintf(out, "%s\n", json_string_value(json_object_get(one, "name")) ?: "");
-	}
-	json_decref(answer);
-	free(error);
+	json_array_foreach(names, i, one) fprintf(out, "%s\n", json_string_value(one));
+	json_decref(names);
+	if (want == ARGS_WANT_LINK)
+		put(out, "host", "this machine itself");
 }
 
 void complete(int count, char *const *words, FILE *out)
 {
 	const char *instance, *word;
+	enum args_want want = complete_words(count, words, &instance, out);
 
-	switch (complete_words(count, words, &instance, out)) {
+	switch (want) {
 	case ARGS_WANT_NOTHING:
 		break;
 	case ARGS_WANT_FILE:
@@ -136,17 +130,10 @@ void complete(int count, char *const *words, FILE *out)
 		client_instances(out);
 		break;
 	case ARGS_WANT_LINK:
-		put_names(out, instance, "Status", "links", "lan");
-		put(out, "host", "this machine itself");
-		break;
 	case ARGS_WANT_PEER:
-		put_names(out, instance, "Peers", "peers", NULL);
-		break;
 	case ARGS_WANT_RULE:
-		put_names(out, instance, "PolicyShow", "rules", NULL);
-		break;
 	case ARGS_WANT_PATH:
-		put_names(out, instance, "Paths", "paths", NULL);
+		put_names(out, instance, want);
 		break;
 	case ARGS_WANT_DSCP:
 		for (unsigned i = 0; (word = dscp_name(i)); i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/config/meant.h>
 #include <mpgatectl/explain.h>
 
 #define PORT_MAX 65535
@@ -61,20 +62,45 @@ int explain_endpoint(const char *text, char *addr, int *port)
 	return 0;
 }
 
+/* What is wrong with an operand; NULL: nothing. with_port: it needs one. */
+static const char *fault(const char *text, bool with_port)
+{
+	char host[EXPLAIN_ADDRESS + 2], addr[EXPLAIN_ADDRESS];
+	const char *colon = strchr(text, ':'), *last = strrchr(text, ':');
+	int port;
+
+	if (!explain_endpoint(text, addr, &port)) {
+		if (!with_port || port > 0)
+			return NULL;
+		if (port < 0)
+			return colon && *text != '[' ? "needs brackets in front of its port, as in [2001:db8::1]:443"
+						     : "lacks its port, as in 192.0.2.1:443";
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)(last ? last - text : 0), text);
+	if (last && !explain_endpoint(host, addr, &port) && port < 0)
+		return "needs a number for its port: 1 to 65535";
+	snprintf(host, sizeof(host), "%s", text);
+	if (colon == last && colon)
+		snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	return meant_host(host) ? meant_address(host, NULL) : with_port ? "is not DST:PORT" : "is not SRC[:PORT]";
+}
+
 json_t *explain_ask(const struct args *args, char *error, size_t size)
 {
 	char source[EXPLAIN_ADDRESS], destination[EXPLAIN_ADDRESS];
 	int source_port, destination_port;
 	json_t *parameters;
 
-	if (explain_endpoint(args->operands[0], source, &source_port)) {
-		snprintf(error, size, "'%s' is not SRC[:PORT]", args->operands[0]);
-		return NULL;
+	for (int i = 0; i < ARGS_OPERANDS; i++) {
+		const char *why = fault(args->operands[i], i == 1);
+
+		if (why) {
+			snprintf(error, size, "'%.100s' %s", args->operands[i], why);
+			return NULL;
+		}
 	}
-	if (explain_endpoint(args->operands[1], destination, &destination_port) || destination_port <= 0) {
-		snprintf(error, size, "'%s' is not DST:PORT", args->operands[1]);
-		return NULL;
-	}
+	explain_endpoint(args->operands[0], source, &source_port);
+	explain_endpoint(args->operands[1], destination, &destination_port);
 	if (endpoint_family(source) != endpoint_family(destination)) {
 		snprintf(error, size, "'%s' and '%s' are not of one address family", source, destination);
 		return NULL;

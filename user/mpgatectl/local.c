@@ -32,8 +32,8 @@ static json_t *key_failed(const char *file, int err, char **error)
 {
 	const char *why = strerror(-err);
 
-	if (err == -EACCES)
-		why = "not readable, or readable by others (its mode must be 0600)";
+	if (err == -EACCES && !access(file, R_OK))
+		why = "can be read by others: its mode must be 0600";
 	else if (err == -EINVAL)
 		why = "holds no key";
 	else if (err == -EEXIST)

@@ -9,6 +9,7 @@
 #include <mpgatectl/command.h>
 #include <mpgatectl/complete.h>
 #include <mpgatectl/help.h>
+#include <mpgatectl/names.h>
 #include <mpgatectl/show.h>
 #include <mpgatectl/top.h>
 #include <mpgatectl/width.h>
@@ -66,6 +67,10 @@ static int run(const struct args *args)
 	value = v->run ? v->run(args, &error) : client_call(args->instance, v->method, parameters, &error);
 	if (value && v->shape)
 		v->shape(args, value);
+	if (value && v->chosen && !json_array_size(json_object_get(value, v->chosen)) && names_wrong(args, &error)) {
+		json_decref(value);
+		value = NULL;
+	}
 	if (!value)
 		status = report(args, error ? error : "out of memory", EXIT_FAILED);
 	else if (args->json)

@@ -178,6 +178,7 @@ const struct verb verbs[] = {
 	  .method = "Flows",
 	  .ask = flows_ask,
 	  .shape = flows_shape,
+	  .chosen = "flows",
 	  .view = &flows_view },
 	{ .noun = "paths", .verb = "list", .help = "access links", .method = "Paths", .view = &paths_view },
 	{ .noun = "paths",

@@ -72,6 +72,7 @@ static json_t *status_links(const struct supervisor *s)
 			json_set_text(o, "note", text);
 		else if (!l->ifindex)
 			json_set_text(o, "note", "absent: no such link");
+		json_object_set_new(o, "rules", json_boolean(c->role == CFG_LAN || s->link_bitmap[i]));
 		json_set_text(o, "steer", datapath_hook_name(s->attached[i].steer));
 		json_set_text(o, "guard", datapath_hook_name(s->attached[i].guard));
 		json_set_text(o, "gate", datapath_hook_name(s->attached[i].gate));
