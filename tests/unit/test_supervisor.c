@@ -25,8 +25,8 @@
 
 /* The whole of a start: of a hub with metrics, whose kernel needs the window corrected. */
 #define START                                                                                                          \
-	"descriptors flows memory identity mptcp control scrape datapath mark cgroup synack listen load sync links "   \
-	"paths serve served local features window unscale publish watchdog host workers clock-start settle "
+	"descriptors flows memory identity mptcp control datapath mark cgroup synack listen load sync links "          \
+	"paths scrape serve served local features window unscale publish watchdog host workers clock-start settle "
 #define STOP                                                                                                           \
 	"unsteer unsteer workers-stop flows-close peers-close control-close scrape-close links-close host-close "      \
 	"paths-close datapath-close timewait cgroup-remove keyring-free "
