@@ -44,6 +44,10 @@ like "$(ctl gw flows list --sort size 2>&1)" "--sort: 'size' is none of age, cli
 ctl gw flows list --client 10.60.1 >/dev/null 2>&1
 is $? 2 "and a wrong address is a wrong command line"
 
+# --- what a hub knows of its gateway counts what still runs
+running() { [ "$(ctl hub --json peers list | jq '.gateways[0].bytes_down')" -gt 100000 ]; }
+check "bytes of connections that go on" wait_for 10 running
+
 # --- words
 output=$("$CTL" policy 2>&1)
 is $? 2 "a noun alone is a wrong command line"

@@ -34,6 +34,9 @@ static void script_relay(void)
 	CU_ASSERT_EQUAL(w->shm->relayed[0][0], 1);
 	CU_ASSERT_EQUAL(w->stats->bytes_up, strlen(GET) + 4);
 	CU_ASSERT_EQUAL(w->stats->bytes_down, strlen(REPLY));
+	/* Each byte once, also what was carried before the answer. */
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][0], strlen(GET) + 4);
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][1], strlen(REPLY));
 	finish(c, p);
 }
 

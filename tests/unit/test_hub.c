@@ -39,6 +39,9 @@ static void script_relay(void)
 	CU_ASSERT_EQUAL(w->stats->bytes_up, strlen(GET) + 4);
 	CU_ASSERT_EQUAL(w->stats->bytes_down, strlen(REPLY));
 	CU_ASSERT_EQUAL(w->shm->relayed[0][0], 1);
+	/* Each byte once, while it goes on and when it has ended. */
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][0], strlen(GET) + 4);
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][1], strlen(REPLY));
 	sock_fin(s);
 	world_settle();
 	CU_ASSERT_TRUE(p->shut);
@@ -47,6 +50,8 @@ static void script_relay(void)
 	CU_ASSERT_EQUAL(p->end, CLOSED_IN_ORDER);
 	CU_ASSERT_EQUAL(s->end, CLOSED_IN_ORDER);
 	CU_ASSERT_EQUAL(w->stats->closed, 1);
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][0], strlen(GET) + 4);
+	CU_ASSERT_EQUAL(w->shm->peer_bytes[0][0][1], strlen(REPLY));
 	CU_ASSERT_TRUE(world_end());
 }
 

@@ -5,10 +5,10 @@
  * workers run on.
  *
  * Who writes what: a worker writes its own struct worker_stats and rows of
- * `relayed`, `parked` and `subscribers` (the supervisor clears these after a crash), its rows of `rule_bytes`, its ring
- * of mappings and the replay table; both write peers. All fields are aligned words, so a reader sees an old or a new
- * value, never a mix. The supervisor takes nothing for granted of what workers can write: what it reads may be any
- * value, and the memory cannot shrink under it (the memfd is sealed).
+ * `relayed`, `parked` and `subscribers` (the supervisor clears these after a crash), its rows of `rule_bytes` and
+ * `peer_bytes`, its ring of mappings and the replay table; both write peers. All fields are aligned words, so a reader
+ * sees an old or a new value, never a mix. The supervisor takes nothing for granted of what workers can write: what it
+ * reads may be any value, and the memory cannot shrink under it (the memfd is sealed).
  */
 #ifndef MPGATED_SHARED_H
 #define MPGATED_SHARED_H
@@ -189,8 +189,7 @@ struct shared_memory {
 	uint32_t relayed[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* now, by worker and peer */
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t rule_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_RULES][2]; /* up, down; by id - 1; workers write them */
-	uint64_t peer_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]
-			   [2]; /* up, down, of its requests whose relay has ended */
+	uint64_t peer_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS][2]; /* up, down, of what is or was relayed */
 	struct unknown_shared unknown;
 	uint32_t draining; /* DRAIN_*, not 0: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */

@@ -273,11 +273,8 @@ void conn_close(struct worker *w, struct conn *c, bool reset)
 	list_del(&c->jam.list);
 	if (c->request.first.data)
 		unpark(w, &c->request.first);
-	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS) {
+	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]--;
-		w->shm->peer_bytes[w->index][c->request.slot][0] += c->bytes_up;
-		w->shm->peer_bytes[w->index][c->request.slot][1] += c->bytes_down;
-	}
 	conn_known(c);
 	if (c->lent)
 		conn_unlend(w, c);

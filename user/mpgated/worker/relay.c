@@ -93,6 +93,13 @@ static int pump(struct worker *w, struct conn *c, struct leg *from, struct leg *
 	return ret;
 }
 
+/* Before it is relayed, that is not yet sure to be of that peer: relay_start() adds what there is by then. */
+static void count_peer(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes)
+{
+	if (c->state == RELAY && c->request.slot < MPGATE_MAX_PEERS)
+		w->shm->peer_bytes[w->index][c->request.slot][down] += bytes;
+}
+
 void relay_count(struct worker *w, const struct conn *c, unsigned down, uint64_t bytes)
 {
 	uint64_t *stat = down ? &w->stats->bytes_down : &w->stats->bytes_up;
@@ -100,6 +107,7 @@ void relay_count(struct worker *w, const struct conn *c, unsigned down, uint64_t
 	*stat += bytes;
 	if (c->request.rule_id - 1 < MPGATE_MAX_RULES)
 		w->shm->rule_bytes[w->index][c->request.rule_id - 1][down] += bytes;
+	count_peer(w, c, down, bytes);
 }
 
 int relay_up(struct worker *w, struct conn *c)
@@ -286,6 +294,8 @@ void relay_start(struct worker *w, struct conn *c)
 	w->stats->relayed++;
 	if (c->request.slot < MPGATE_MAX_PEERS)
 		w->shm->relayed[w->index][c->request.slot]++;
+	count_peer(w, c, 0, c->bytes_up);
+	count_peer(w, c, 1, c->bytes_down);
 	conn_timer(w, c, TIMER_YOUNG);
 	join_start(w, c);
 	relay_event(w, c);
