@@ -39,6 +39,7 @@ check "by peer and rule" flows_are 1 --peer hub --rule all
 output=$(ctl gw flows list --path c 2>&1)
 is "$? $output" "1 mpgatectl: --path: there is no path 'c'" "by a path that is none"
 is "$("$CTL" -i "$GW" --json flows list --peer hubb | jq -r .error)" "--peer: there is no peer 'hubb'; did you mean 'hub'?" "by a peer that is nearly one"
+check "by a path they use" flows_are 2 --path b --rule web
 is "$(ctl gw --json flows list --sort down | jq -r '.flows[-1].rule')" all "sorted by bytes: what carries least is last"
 like "$(ctl gw flows list --sort size 2>&1)" "--sort: 'size' is none of age, client" "a wrong word is told"
 ctl gw flows list --client 10.60.1 >/dev/null 2>&1

@@ -59,12 +59,12 @@ SCRIPT json_t *big(void *arg, const json_t *parameters, const char **error, char
 
 SCRIPT struct control_call *waiting;
 
-/* Answers when the test says so; with parameters it fails at once. */
+/* Answers when the test says so; with parameters it fails at once, and says that they are wrong if there are any. */
 SCRIPT int later(void *arg, const json_t *parameters, struct control_call *call)
 {
 	(void)arg;
 	if (parameters)
-		return -EBUSY;
+		return json_object_size(parameters) ? -EINVAL : -EBUSY;
 	waiting = call;
 	return 0;
 }

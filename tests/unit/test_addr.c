@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lib/addr.h>
+#include <lib/addr_match.h>
 
 #include "cunit.h"
 
@@ -180,6 +180,53 @@ static void test_contains(void)
 	}
 }
 
+static void test_matches(void)
+{
+	static const struct {
+		const char *text; /* of which ends */
+		const char *addr;
+		uint16_t port;
+		bool is, wrong;
+	} cases[] = {
+		{ "10.0.1.9", "10.0.1.9", 5, true, false },
+		{ "10.0.1.9", "10.0.1.10", 5, false, false },
+		{ "10.0.1.0/24", "10.0.1.10", 5, true, false },
+		{ "10.0.1.9:5", "10.0.1.9", 5, true, false },
+		{ "10.0.1.9:6", "10.0.1.9", 5, false, false },
+		{ "192.0.2.0/24:4", "192.0.2.2", 4, true, false },
+		{ "0.0.0.0/0", "2001:db8::1", 4, false, false },
+		{ "fd00::/8", "fd00::1", 5, true, false },
+		{ "fd00::1", "fd00::1", 5, true, false },
+		{ "[fd00::1]:5", "fd00::1", 5, true, false },
+		{ "[fd00::1]", "fd00::1", 6, true, false },
+		{ "[2001:db8::/32]:3", "2001:db8::1", 3, true, false },
+		{ "[2001:db8::/32]:3", "2001:db8::1", 4, false, false },
+		{ ":2", "192.0.2.1", 2, true, false },
+		{ ":2", "2001:db8::1", 2, true, false },
+		{ ":2", "2001:db8::1", 3, false, false },
+		{ .text = "10.0.1", .wrong = true },
+		{ .text = "10.0.1.9/24", .wrong = true },
+		{ .text = "10.0.1.9:x", .wrong = true },
+		{ .text = "10.0.1.9:0", .wrong = true },
+		{ .text = ":65536", .wrong = true },
+		{ .text = ":", .wrong = true },
+		{ .text = "[::1", .wrong = true },
+		{ .text = "[::1]80", .wrong = true },
+		{ .text = "[]:80", .wrong = true },
+		{ .text = "", .wrong = true },
+	};
+	struct addr_match m, none = { .prefix = { 4, 200, { 10 } } };
+	struct mpgate_addr a;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		CU_ASSERT_EQUAL(addr_match_parse(cases[i].text, &m), cases[i].wrong ? -EINVAL : 0);
+		if (cases[i].wrong || addr_parse(cases[i].addr, &a) < 0)
+			continue;
+		CU_ASSERT_EQUAL(addr_match_has(&m, &a, htons(cases[i].port)), cases[i].is);
+		CU_ASSERT_FALSE(addr_match_has(&none, &a, htons(cases[i].port)));
+	}
+}
+
 int main(void)
 {
 	static CU_TestInfo tests[] = {
@@ -188,6 +235,7 @@ int main(void)
 		{ "prefixes", test_prefixes },
 		{ "clients", test_clients },
 		{ "prefix contains address", test_contains },
+		{ "ends of connections", test_matches },
 		CU_TEST_INFO_NULL,
 	};
 

@@ -68,39 +68,103 @@ static void test_table(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
-/* The list of flows has a bound: it has the oldest then, and says that there are more. */
-static void list(unsigned count, unsigned want, uint32_t youngest)
+/* What the worker lists: n records, and whether it says that there are more. */
+static struct flow_record listed[FLOWS_MAX + 1];
+
+static size_t list(const struct flows_wanted *wanted, bool *more)
 {
-	static struct flow_record r[FLOWS_MAX + 1];
 	ssize_t n;
 
-	start();
-	for (unsigned i = 0; i < count; i++) {
-		/* Not in the order of age. */
-		make((uint16_t)i, "2001:db8::5")->opened = i * 7919U % count;
-	}
+	w->shm->flows = *wanted;
 	world.message = (struct message){ .type = MSG_FLOWS, .slot = 5 };
 	world.message_waits = true;
 	world.message_fd = world.told_fd = -1;
+	world.told_count = 0;
 	worker_message(w);
-	CU_ASSERT_FATAL(world.told_fd >= 0);
-	n = pread(world.told_fd, r, sizeof(r), 0);
+	CU_ASSERT_FATAL(world.told_count > 0); /* that it is full may come behind */
+	CU_ASSERT_TRUE(world.told[0].type == MSG_FLOWS && world.told[0].slot == 5);
+	*more = world.told[0].more;
+	if (world.told_fd < 0)
+		return 0;
+	n = pread(world.told_fd, listed, sizeof(listed), 0);
 	close(world.told_fd);
-	CU_ASSERT_EQUAL(n, (ssize_t)(want * sizeof(r[0])));
-	for (unsigned i = 0; i < want; i++)
-		CU_ASSERT((uint32_t)(w->now / 1000) - r[i].age < youngest);
-	for (unsigned i = 0; i < world.told_count; i++)
-		if (world.told[i].type == MSG_FLOWS)
-			CU_ASSERT(world.told[i].slot == 5 && world.told[i].value == (int32_t)want &&
-				  world.told[i].more == (count > want));
+	CU_ASSERT_EQUAL(n, (ssize_t)((unsigned)world.told[0].value * sizeof(listed[0])));
+	return (size_t)n / sizeof(listed[0]);
+}
+
+/* The list of flows has a bound: then it has the first in the order that is asked for, and says that there are more. */
+static void list_bounded(unsigned count, enum flows_order order, bool same)
+{
+	const struct flows_wanted wanted = { .order = order };
+	bool more;
+	size_t n;
+
+	start();
+	for (unsigned i = 0; i < count; i++) {
+		/* Not in the order that they are made in. Half a step between the sums: no two are the same. */
+		uint32_t place = same ? 0 : i * 7919U % count;
+		struct conn *c = make((uint16_t)i, "2001:db8::5");
+
+		c->opened = place;
+		c->active = w->now - place;
+		c->bytes_up = order == FLOWS_DOWN ? place : (uint64_t)(count - place) << 30;
+		c->bytes_down = order == FLOWS_UP ? place : (uint64_t)(count - place) << 30;
+	}
+	n = list(&wanted, &more);
+	CU_ASSERT_EQUAL(n, count < FLOWS_MAX ? count : FLOWS_MAX);
+	CU_ASSERT_EQUAL(more, count > FLOWS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		CU_ASSERT_TRUE((uint32_t)(w->now / 1000) - listed[i].age < n);
+		CU_ASSERT_TRUE(listed[i].quiet_ms < n);
+	}
 	CU_ASSERT_TRUE(world_end());
 }
 
 static void test_flows(void)
 {
-	list(10, 10, 10);
-	list(FLOWS_MAX, FLOWS_MAX, FLOWS_MAX);
-	list(MANY, FLOWS_MAX, FLOWS_MAX);
+	for (unsigned order = FLOWS_OLDEST; order <= FLOWS_ACTIVE; order++) {
+		list_bounded(10, order, false);
+		list_bounded(FLOWS_MAX, order, false);
+		list_bounded(MANY, order, false);
+		list_bounded(MANY, order, true);
+	}
+}
+
+/* What is not wanted takes no place of the list. */
+static void test_flows_wanted(void)
+{
+	static const struct {
+		struct flows_wanted wanted;
+		size_t n;
+	} cases[] = {
+		{ { 0 }, FLOWS_MAX },
+		{ { .peer = 4 + 1 }, MANY / 10 },
+		{ { .peer = UINT32_MAX }, 0 },
+		{ { .rule = 8 }, MANY / 100 },
+		{ { .rule = 8, .peer = 7 + 1 }, MANY / 100 },
+		{ { .rule = 8, .peer = 4 + 1 }, 0 },
+		{ { .client = { .port = 39999 } }, 1 },
+		{ { .client = { .port = 39999 }, .server = { .port = 81 } }, 0 },
+		{ { .server = { .prefix = { 4, 24, { 198, 51, 100 } } }, .client = { .port = 3 } }, 1 },
+		{ { .server = { .prefix = { 4, 24, { 198, 51, 101 } } } }, 0 },
+		{ { .server = { .prefix = { 4, 255, { 198, 51, 100 } } } }, 0 },
+		{ { .order = FLOWS_ACTIVE + 1, .client = { .prefix = { 6, 128, { 0x20, 1, 0xd, 0xb8, [15] = 5 } } } },
+		  FLOWS_MAX },
+	};
+	bool more;
+
+	start();
+	for (unsigned i = 0; i < MANY; i++) {
+		struct conn *c = make((uint16_t)i, "2001:db8::5");
+
+		c->request.slot = (uint16_t)(i % 10);
+		c->request.rule_id = i % 100 + 1;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CU_ASSERT_EQUAL(list(&cases[i].wanted, &more), cases[i].n);
+		CU_ASSERT_EQUAL(more, cases[i].n == FLOWS_MAX);
+	}
+	CU_ASSERT_TRUE(world_end());
 }
 
 static void hear_listener(unsigned number, int fd)
@@ -272,6 +336,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{ "found by tuple", test_table },
 		{ "flows", test_flows },
+		{ "list of flows that are wanted", test_flows_wanted },
 		{ "one tuple twice", test_same_tuple },
 		{ "memory", test_memory },
 		{ "requests of a client", test_count },

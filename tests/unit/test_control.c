@@ -43,6 +43,8 @@ static void an_answer_may_come_later(void)
 	snprintf(busy, sizeof(busy), "{\"error\":\"io.mpgate.Failed\",\"parameters\":{\"reason\":\"%s\"}}",
 		 strerror(EBUSY));
 	expect(fd, "{\"method\":\"io.mpgate.Later\",\"parameters\":{}}", busy);
+	expect(fd, "{\"method\":\"io.mpgate.Later\",\"parameters\":{\"n\":1}}",
+	       "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"\"}}");
 	close(fd);
 	close(other);
 	close_socket(c);

@@ -16,6 +16,7 @@
 #define WAIT_MS 3000
 
 static struct supervisor s;
+static struct shared_memory shm;
 static struct message sent[WORKERS]; /* the last one to each */
 static unsigned sent_count;
 static int send_fails[WORKERS]; /* errno */
@@ -26,6 +27,7 @@ struct asker {
 	unsigned count[WORKERS];
 	bool more[WORKERS];
 	struct asker *then; /* asks when that has come */
+	struct flows_wanted wanted;
 };
 
 int message_send(int socket, const struct message *m, int fd)
@@ -51,7 +53,7 @@ static void done(void *arg)
 		CU_ASSERT_EQUAL(!s.workers[i].flows, !a->count[i]);
 	}
 	if (a->then)
-		CU_ASSERT_EQUAL(flows_ask(&s, done, a->then), 0);
+		CU_ASSERT_EQUAL(flows_ask(&s, &a->then->wanted, done, a->then), 0);
 }
 
 static void new_supervisor(void)
@@ -61,6 +63,7 @@ static void new_supervisor(void)
 	memset(send_fails, 0, sizeof(send_fails));
 	sent_count = 0;
 	s.worker_count = WORKERS;
+	s.shm = &shm;
 	for (unsigned i = 0; i < WORKERS; i++)
 		s.workers[i] = (struct worker_proc){
 			.sup = &s,
@@ -80,8 +83,8 @@ static void free_supervisor(void)
 
 static void ask(struct asker *a)
 {
-	*a = (struct asker){ .then = a->then };
-	CU_ASSERT_EQUAL(flows_ask(&s, done, a), 0);
+	*a = (struct asker){ .then = a->then, .wanted = a->wanted };
+	CU_ASSERT_EQUAL(flows_ask(&s, &a->wanted, done, a), 0);
 	CU_ASSERT_EQUAL(a->done, 0);
 }
 
@@ -222,6 +225,40 @@ static void test_asked_meanwhile(void)
 	free_supervisor();
 }
 
+/* Who wants other flows meanwhile has a question of its own behind that, which others may share. */
+static void test_others_wanted(void)
+{
+	struct asker a = { 0 }, b = { .wanted = { .order = FLOWS_LARGEST } }, c = { 0 }, d = b;
+	uint32_t question;
+
+	new_supervisor();
+	ask(&a);
+	question = sent[0].slot;
+	CU_ASSERT_EQUAL(shm.flows.order, FLOWS_OLDEST);
+	ask(&b);
+	ask(&c);
+	ask(&d);
+	CU_ASSERT_EQUAL(sent_count, WORKERS);
+	CU_ASSERT_EQUAL(shm.flows.order, FLOWS_OLDEST);
+	for (unsigned i = 0; i < WORKERS; i++)
+		answers(i, 1, true);
+	loop_pass(0);
+	CU_ASSERT_TRUE(a.done == 1 && c.done == 1 && !b.done && !d.done);
+	CU_ASSERT_EQUAL(sent_count, 2 * WORKERS);
+	CU_ASSERT_NOT_EQUAL(sent[0].slot, question);
+	CU_ASSERT_EQUAL(shm.flows.order, FLOWS_LARGEST);
+	for (unsigned i = 0; i < WORKERS; i++)
+		answers(i, 2, false);
+	loop_pass(0);
+	CU_ASSERT_TRUE(b.done == 1 && d.done == 1);
+	CU_ASSERT_EQUAL(b.count[0], 2);
+	CU_ASSERT_FALSE(d.more[0]);
+	/* Nobody waits: what all want is asked at once again. */
+	ask(&a);
+	CU_ASSERT_EQUAL(sent_count, 3 * WORKERS);
+	free_supervisor();
+}
+
 /* Who has the list asks again at once: that is a question of its own, with answers of its own. */
 static void test_asked_by_the_answer(void)
 {
@@ -274,6 +311,7 @@ int main(void)
 		{ "one is lost", test_lost },
 		{ "nobody to ask", test_nobody_to_ask },
 		{ "asked meanwhile", test_asked_meanwhile },
+		{ "other ones are wanted", test_others_wanted },
 		{ "asked again by who has the answer", test_asked_by_the_answer },
 		{ "closed", test_close },
 		CU_TEST_INFO_NULL,

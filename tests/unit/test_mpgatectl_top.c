@@ -46,6 +46,14 @@ static json_int_t member(const json_t *value, const char *array, size_t i, const
 	return json_integer_value(json_object_get(json_array_get(json_object_get(value, array), i), key));
 }
 
+static void carried(json_t *value, const char *array, size_t i, int up, int down)
+{
+	json_t *one = json_array_get(json_object_get(value, array), i);
+
+	json_object_set_new(one, "bytes_up", json_integer(up));
+	json_object_set_new(one, "bytes_down", json_integer(down));
+}
+
 static void rates_are_of_what_came_between(void)
 {
 	json_t *was = json_pack("[o, o]", flow("10.0.0.1:1", "192.0.2.1:80", "web", 50, 100, 1000),
@@ -57,7 +65,13 @@ static void rates_are_of_what_came_between(void)
 				flow("10.0.0.1:3", "192.0.2.1:80", "bulk", 900, 7000, 7000));
 	struct look before = look(10, was, 5000), now = look(10 + SECONDS, are, 9000), none = { 0 };
 
+	/* Counters of peers and rules have what the list of flows leaves out, too. */
+	carried(before.peers, "peers", 0, 500, 6000);
+	carried(now.peers, "peers", 0, 740, 8480);
+	carried(before.policy, "rules", 0, 300, 3000);
+	carried(now.policy, "rules", 0, 440, 5080);
 	look_compare(&none, &before);
+	CU_ASSERT_EQUAL(member(before.peers, "peers", 0, "rate"), 0);
 	CU_ASSERT_EQUAL(member(before.flows, "flows", 0, "rate"), 0);
 	look_compare(&before, &now);
 	CU_ASSERT_EQUAL(member(now.flows, "flows", 0, "up_rate"), 100 * 8 / SECONDS);
@@ -66,8 +80,11 @@ static void rates_are_of_what_came_between(void)
 	CU_ASSERT_EQUAL(member(now.flows, "flows", 1, "rate"), 0);
 	CU_ASSERT_EQUAL(member(now.flows, "flows", 2, "up_rate"), 40 * 8 / SECONDS);
 	CU_ASSERT_EQUAL(member(now.flows, "flows", 3, "rate"), 0);
-	CU_ASSERT_EQUAL(member(now.peers, "peers", 0, "flows"), 4);
-	CU_ASSERT_EQUAL(member(now.peers, "peers", 0, "down_rate"), 2080 * 8 / SECONDS);
+	CU_ASSERT_EQUAL(member(now.peers, "peers", 0, "up_rate"), 240 * 8 / SECONDS);
+	CU_ASSERT_EQUAL(member(now.peers, "peers", 0, "down_rate"), 2480 * 8 / SECONDS);
+	CU_ASSERT_EQUAL(member(now.peers, "peers", 1, "rate"), 0);
+	CU_ASSERT_EQUAL(member(now.policy, "rules", 0, "up_rate"), 140 * 8 / SECONDS);
+	CU_ASSERT_EQUAL(member(now.policy, "rules", 0, "down_rate"), 2080 * 8 / SECONDS);
 	CU_ASSERT_EQUAL(member(now.policy, "rules", 0, "flows"), 3);
 	CU_ASSERT_EQUAL(member(now.policy, "rules", 1, "flows"), 1);
 	CU_ASSERT_EQUAL(member(now.paths, "paths", 0, "link_in"), 4000 * 8 / SECONDS);
@@ -203,6 +220,25 @@ static bool is_drawn(struct screen *s, const struct look *l, const char *wanted)
 	return is;
 }
 
+/* Where flows are left out it is said which, and a part of a rule's is not given for all. */
+static void a_part_is_said_to_be_one(void)
+{
+	struct screen s = { .rows = 24, .columns = 80 };
+	struct look l = look(1, many_flows(9), 0);
+
+	look_compare(&(struct look){ 0 }, &l);
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "flows 9 by rate"));
+	look_free(&l);
+	l = look(1, many_flows(9), 0);
+	json_object_set_new(l.flows, "truncated", json_true());
+	look_compare(&(struct look){ 0 }, &l);
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "flows the last active 9 by rate"));
+	CU_ASSERT_PTR_NULL(json_object_get(json_array_get(json_object_get(l.policy, "rules"), 0), "flows"));
+	s.sort = 1;
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "flows the first 9 by down"));
+	look_free(&l);
+}
+
 static void an_opened_flow_has_its_subflows(void)
 {
 	struct screen s = { .rows = 24, .columns = 80, .sort = 3 /* age */ };
@@ -256,6 +292,7 @@ int main(void)
 		{ "rates_are_of_what_came_between", rates_are_of_what_came_between },
 		{ "what_is_wrong_is_said", what_is_wrong_is_said },
 		{ "the_screen_is_filled_not_more", the_screen_is_filled_not_more },
+		{ "a_part_is_said_to_be_one", a_part_is_said_to_be_one },
 		{ "the_bar_follows_its_flow", the_bar_follows_its_flow },
 		{ "an_opened_flow_has_its_subflows", an_opened_flow_has_its_subflows },
 		{ "a_daemon_that_is_away_is_told", a_daemon_that_is_away_is_told },

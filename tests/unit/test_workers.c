@@ -236,6 +236,7 @@ static void listed(void *arg)
 
 static void test_flows(void)
 {
+	static const struct flows_wanted wanted = { 0 };
 	struct message question, answer = { .type = MSG_FLOWS, .value = 2 };
 	int good, bad;
 	off_t size;
@@ -244,7 +245,7 @@ static void test_flows(void)
 	good = sized_fd(2 * sizeof(struct flow_record));
 	bad = sized_fd(5);
 	lists = 0;
-	CU_ASSERT_EQUAL(flows_ask(&crew.s, listed, &crew.s), 0);
+	CU_ASSERT_EQUAL(flows_ask(&crew.s, &wanted, listed, &crew.s), 0);
 	CU_ASSERT_TRUE(crew_hears(0, &question, &size));
 	CU_ASSERT_EQUAL(question.type, MSG_FLOWS);
 	answer.slot = question.slot;
@@ -263,7 +264,7 @@ static void test_flows(void)
 	CU_ASSERT_EQUAL(lists, 1);
 	CU_ASSERT_EQUAL(flows_listed, 2);
 	/* One that ends is not waited for either. */
-	CU_ASSERT_EQUAL(flows_ask(&crew.s, listed, &crew.s), 0);
+	CU_ASSERT_EQUAL(flows_ask(&crew.s, &wanted, listed, &crew.s), 0);
 	workers_reap(&crew.s);
 	crew_ends(0, SIGSEGV);
 	loop_pass(0);

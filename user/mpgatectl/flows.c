@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lib/addr.h>
+#include <lib/addr_match.h>
 #include <mpgatectl/explain.h>
 
 /* What sorts by a number has the most first. */
@@ -15,7 +15,7 @@ static const struct sort_word {
 	const char *and_key; /* added to it; NULL: none */
 	enum { BY_NUMBER, BY_TEXT, BY_ENDPOINT } by;
 } words[] = {
-	{ "rate", "rate", NULL, BY_NUMBER }, /* which only who looks twice can tell */
+	{ "rate", "rate", NULL, BY_NUMBER }, /* which only who looks twice can tell: keep it first */
 	{ "age", "age_s", NULL, BY_NUMBER },
 	{ "client", "client", NULL, BY_ENDPOINT },
 	{ "server", "server", NULL, BY_ENDPOINT },
@@ -41,49 +41,6 @@ static const struct sort_word *find_word(const char *word)
 	return NULL;
 }
 
-/* --- which */
-
-/* An address or prefix, a port, or both. */
-struct wanted {
-	bool any_address;
-	struct prefix prefix;
-	int port; /* -1: any */
-};
-
-static int read_port(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	return *text < '0' || *text > '9' || *end || n > 65535 ? -1 : (int)n;
-}
-
-/* "192.0.2.0/24", "192.0.2.1:80", "2001:db8::/32", "[2001:db8::1]:80", ":80". False: it is none of these. */
-static bool read_wanted(const char *text, struct wanted *out)
-{
-	const char *first = strchr(text, ':');
-	const char *colon = *text == '[' ? strchr(text, ']') : first && !strchr(first + 1, ':') ? first : NULL;
-	char host[ADDR_TEXT];
-	size_t len;
-
-	*out = (struct wanted){ .port = -1 };
-	if (!colon)
-		return prefix_parse(text, &out->prefix) == 0;
-	len = (size_t)(colon - text) - (*text == '[');
-	if (len >= sizeof(host))
-		return false;
-	memcpy(host, text + (*text == '['), len);
-	host[len] = 0;
-	colon += *colon == ']';
-	if (*colon) {
-		out->port = *colon == ':' ? read_port(colon + 1) : -1;
-		if (out->port < 0)
-			return false;
-	}
-	out->any_address = colon == text;
-	return out->any_address || prefix_parse(host, &out->prefix) == 0;
-}
-
 /* An endpoint of a flow: "192.0.2.1:80", "[2001:db8::1]:80". */
 static bool read_endpoint(const json_t *flow, const char *key, struct mpgate_addr *addr, int *port)
 {
@@ -92,31 +49,6 @@ static bool read_endpoint(const json_t *flow, const char *key, struct mpgate_add
 
 	return text && explain_endpoint(text, host, port) == 0 && addr_parse(host, addr) == 0;
 }
-
-static bool is_wanted(const json_t *flow, const char *key, const char *option)
-{
-	struct mpgate_addr addr;
-	struct wanted w;
-	int port;
-
-	if (!option)
-		return true;
-	return read_wanted(option, &w) && read_endpoint(flow, key, &addr, &port) &&
-	       (w.any_address || prefix_contains(&w.prefix, &addr)) && (w.port < 0 || w.port == port);
-}
-
-static bool is_named(const json_t *flow, const char *key, const char *option)
-{
-	const json_t *value = json_object_get(flow, key), *one;
-	size_t i;
-
-	if (!option)
-		return true;
-	json_array_foreach(value, i, one) if (!strcmp(json_string_value(one) ?: "", option)) return true;
-	return json_is_string(value) && !strcmp(json_string_value(value), option);
-}
-
-/* --- in which order */
 
 struct sorted {
 	json_t *flow;
@@ -175,46 +107,54 @@ void flows_sort(json_t *flows, const char *word)
 
 void flows_shape(const struct args *args, json_t *value)
 {
-	json_t *all = json_object_get(value, "flows");
-
-	for (size_t i = json_array_size(all); i-- > 0;) {
-		const json_t *flow = json_array_get(all, i);
-
-		if (!is_wanted(flow, "client", args->option[ARGS_CLIENT]) ||
-		    !is_wanted(flow, "server", args->option[ARGS_SERVER]) ||
-		    !is_named(flow, "peer", args->option[ARGS_PEER]) ||
-		    !is_named(flow, "rule", args->option[ARGS_RULE]) ||
-		    !is_named(flow, "paths", args->option[ARGS_PATH]))
-			json_array_remove(all, i);
-	}
 	if (args->option[ARGS_SORT])
-		flows_sort(all, args->option[ARGS_SORT]);
+		flows_sort(json_object_get(value, "flows"), args->option[ARGS_SORT]);
+}
+
+const char *flows_order(const char *word)
+{
+	const struct sort_word *w = word ? find_word(word) : NULL;
+
+	return !w || w->by != BY_NUMBER ? NULL : w == words ? "active" : word;
 }
 
 json_t *flows_ask(const struct args *args, char *error, size_t size)
 {
 	static const struct {
 		enum args_option option;
-		const char *name;
-	} ends[] = { { ARGS_CLIENT, "--client" }, { ARGS_SERVER, "--server" } };
+		const char *key; /* of the method */
+		bool is_end;
+	} which[] = { { ARGS_CLIENT, "client", true },
+		      { ARGS_SERVER, "server", true },
+		      { ARGS_PEER, "peer", false },
+		      { ARGS_RULE, "rule", false },
+		      { ARGS_PATH, "path", false } };
 	const char *sort = args->option[ARGS_SORT], *word;
-	struct wanted w;
+	json_t *parameters;
 	size_t len;
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		const char *text = args->option[ends[i].option];
+	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++) {
+		const char *text = args->option[which[i].option];
+		struct addr_match match;
 
-		if (text && !read_wanted(text, &w)) {
-			snprintf(error, size, "%s: '%s' is not ADDRESS, PREFIX/BITS, ADDRESS:PORT or :PORT",
-				 ends[i].name, text);
+		if (text && which[i].is_end && addr_match_parse(text, &match) < 0) {
+			snprintf(error, size, "--%s: '%s' is not ADDRESS, PREFIX/BITS, ADDRESS:PORT or :PORT",
+				 which[i].key, text);
 			return NULL;
 		}
 	}
 	/* The first one is not for the command line. */
-	if (!sort || (find_word(sort) && find_word(sort) != words))
-		return json_pack("{s:b}", "all", args->option[ARGS_ALL] != NULL);
-	len = (size_t)snprintf(error, size, "--sort: '%s' is none of", sort);
-	for (unsigned i = 0; len < size && (word = flows_sort_word(i)); i++)
-		len += (size_t)snprintf(error + len, size - len, "%s%s", i ? ", " : " ", word);
-	return NULL;
+	if (sort && (!find_word(sort) || find_word(sort) == words)) {
+		len = (size_t)snprintf(error, size, "--sort: '%s' is none of", sort);
+		for (unsigned i = 0; len < size && (word = flows_sort_word(i)); i++)
+			len += (size_t)snprintf(error + len, size - len, "%s%s", i ? ", " : " ", word);
+		return NULL;
+	}
+	parameters = json_pack("{s:b}", "all", args->option[ARGS_ALL] != NULL);
+	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++)
+		if (args->option[which[i].option])
+			json_object_set_new(parameters, which[i].key, json_string(args->option[which[i].option]));
+	if (flows_order(sort))
+		json_object_set_new(parameters, "order", json_string(flows_order(sort)));
+	return parameters;
 }

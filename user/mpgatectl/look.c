@@ -29,7 +29,7 @@ static void add(json_t *o, const char *key, json_int_t n)
 	json_object_set_new(o, key, json_integer(number_of(o, key) + n));
 }
 
-void look_take(const char *instance, struct look *out)
+void look_take(const char *instance, const char *order, struct look *out)
 {
 	struct timespec now;
 	struct {
@@ -42,7 +42,9 @@ void look_take(const char *instance, struct look *out)
 
 	*out = (struct look){ 0 };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		*all[i].value = client_call(instance, all[i].method, NULL, &out->error);
+		json_t *parameters = all[i].value == &out->flows ? json_pack("{s:s}", "order", order) : NULL;
+
+		*all[i].value = client_call(instance, all[i].method, parameters, &out->error);
 		if (*all[i].value)
 			continue;
 		for (size_t k = 0; k < i; k++) {
@@ -106,55 +108,22 @@ static json_int_t rate(const json_t *before, const json_t *now, const char *key,
 	return seconds > 0 && n > 0 ? (json_int_t)((double)n * 8 / seconds) : 0;
 }
 
-static void rate_flow(const json_t *before, json_t *flow, double seconds)
+/* counts: what was not there before has carried all of its bytes since then. */
+static void add_rates(const json_t *before, json_t *one, bool counts, double seconds)
 {
-	/* What was carried before it was seen first is not of now. */
-	bool counts = before || (double)number_of(flow, "age_s") <= seconds + NEW_S;
-	json_int_t up = counts ? rate(before, flow, "bytes_up", seconds) : 0;
-	json_int_t down = counts ? rate(before, flow, "bytes_down", seconds) : 0;
+	json_int_t up = before || counts ? rate(before, one, "bytes_up", seconds) : 0;
+	json_int_t down = before || counts ? rate(before, one, "bytes_down", seconds) : 0;
 
-	json_object_set_new(flow, "up_rate", json_integer(up));
-	json_object_set_new(flow, "down_rate", json_integer(down));
-	json_object_set_new(flow, "rate", json_integer(up + down));
-}
-
-/* Adds a flow to what it belongs to. */
-static void count_flow(json_t *owners, const char *name, const json_t *flow)
-{
-	static const char *const rates[] = { "up_rate", "down_rate", "rate" };
-	json_t *owner = json_object_get(owners, name);
-
-	if (!owner)
-		return;
-	add(owner, "flows", 1);
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
-		add(owner, rates[i], number_of(flow, rates[i]));
-}
-
-/* Those without a flow have 0, not nothing. */
-static json_t *owners_of(const json_t *array)
-{
-	static const char *const keys[] = { "name" };
-	json_t *index = by_name(array, keys, 1), *one;
-	size_t i;
-
-	json_array_foreach(array, i, one)
-	{
-		add(one, "flows", 0);
-		add(one, "up_rate", 0);
-		add(one, "down_rate", 0);
-		add(one, "rate", 0);
-	}
-	return index;
+	json_object_set_new(one, "up_rate", json_integer(up));
+	json_object_set_new(one, "down_rate", json_integer(down));
+	json_object_set_new(one, "rate", json_integer(up + down));
 }
 
 static void compare_flows(const struct look *before, struct look *now, double seconds)
 {
 	static const char *const names[] = { "client", "server", "role" };
 	const size_t count = sizeof(names) / sizeof(names[0]);
-	json_t *known = by_name(json_object_get(before->flows, "flows"), names, count);
-	json_t *peers = owners_of(json_object_get(now->peers, "peers"));
-	json_t *rules = owners_of(json_object_get(now->policy, "rules")), *flow;
+	json_t *known = by_name(json_object_get(before->flows, "flows"), names, count), *flow;
 	size_t i;
 
 	json_array_foreach(json_object_get(now->flows, "flows"), i, flow)
@@ -163,13 +132,39 @@ static void compare_flows(const struct look *before, struct look *now, double se
 
 		snprintf(name, sizeof(name), "%s %s %s", text_of(flow, names[0]), text_of(flow, names[1]),
 			 text_of(flow, names[2]));
-		rate_flow(json_object_get(known, name), flow, seconds);
-		count_flow(peers, text_of(flow, "peer"), flow);
-		count_flow(rules, text_of(flow, "rule"), flow);
+		add_rates(json_object_get(known, name), flow, (double)number_of(flow, "age_s") <= seconds + NEW_S,
+			  seconds);
 	}
 	json_decref(known);
-	json_decref(peers);
-	json_decref(rules);
+}
+
+/* Peers and rules have counters of their own, of all connections: those that the list of flows leaves out, too. */
+static void compare_owners(const json_t *before, const json_t *now, double seconds)
+{
+	static const char *const names[] = { "name" };
+	json_t *known = by_name(before, names, 1), *one;
+	size_t i;
+
+	json_array_foreach(now, i, one) add_rates(json_object_get(known, text_of(one, "name")), one, false, seconds);
+	json_decref(known);
+}
+
+/* Not where some are left out: a part of their number would pass for all. */
+static void count_flows(const struct look *l)
+{
+	static const char *const names[] = { "name" };
+	json_t *rules = json_object_get(l->policy, "rules"), *index = by_name(rules, names, 1), *one;
+	size_t i;
+
+	json_array_foreach(rules, i, one) add(one, "flows", 0);
+	json_array_foreach(json_object_get(l->flows, "flows"), i, one)
+	{
+		json_t *rule = json_object_get(index, text_of(one, "rule"));
+
+		if (rule)
+			add(rule, "flows", 1);
+	}
+	json_decref(index);
 }
 
 static const char *path_state(const json_t *path)
@@ -211,5 +206,9 @@ void look_compare(const struct look *before, struct look *now)
 	double seconds = before->flows ? now->at - before->at : 0;
 
 	compare_flows(before, now, seconds);
+	compare_owners(json_object_get(before->peers, "peers"), json_object_get(now->peers, "peers"), seconds);
+	compare_owners(json_object_get(before->policy, "rules"), json_object_get(now->policy, "rules"), seconds);
+	if (!json_is_true(json_object_get(now->flows, "truncated")))
+		count_flows(now);
 	compare_paths(before, now, seconds);
 }

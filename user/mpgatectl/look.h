@@ -13,15 +13,15 @@ struct look {
 	char *error; /* why there is nothing; malloc'ed */
 };
 
-/* Asks. instance NULL: the only one that runs. */
-void look_take(const char *instance, struct look *out);
+/* Asks. instance NULL: the only one that runs; order: of Flows. */
+void look_take(const char *instance, const char *order, struct look *out);
 /* Asks for subflows as well, if that was not done yet. */
 void look_at_subflows(const char *instance, struct look *l);
 void look_free(struct look *l);
 /*
  * Adds what can be told from two looks; the first one may be empty, then rates are those that the daemon has itself.
- * Bits a second: up_rate, down_rate and rate (both) of flows; the same and `flows`, their number, of peers and rules,
- * by their flows; link_out and link_in of paths. Of paths `state` as well, for both families.
+ * Bits a second: up_rate, down_rate and rate (both) of flows, peers and rules; `flows`, their number, of rules, where
+ * the list has all of them; link_out and link_in of paths. Of paths `state` as well, for both families.
  */
 void look_compare(const struct look *before, struct look *now);
 

@@ -36,7 +36,7 @@ static const struct view paths_view = VIEW(
 		FIELD(RATE, "LINK OUT", "link_out"), FIELD(RATE, "LINK IN", "link_in")));
 static const struct view peers_view = VIEW(SECTION(
 	"peers", FIELD(PLAIN, "PEER", "name"), FIELD(PLAIN, "STATE", "state"), FIELD(PLAIN, "OVER", "transport"),
-	FIELD(PLAIN, "FLOWS", "flows"), FIELD(RATE, "UP", "up_rate"), FIELD(RATE, "DOWN", "down_rate")));
+	FIELD(PLAIN, "FLOWS", "connections"), FIELD(RATE, "UP", "up_rate"), FIELD(RATE, "DOWN", "down_rate")));
 static const struct view rules_view =
 	VIEW(SECTION("rules", FIELD(PLAIN, "RULE", "name"), FIELD(PLAIN, "HITS", "hits"),
 		     FIELD(PLAIN, "FLOWS", "flows"), FIELD(RATE, "UP", "up_rate"), FIELD(RATE, "DOWN", "down_rate")));
@@ -148,12 +148,14 @@ static void put_head(struct canvas *c, const struct screen *s, const struct look
 {
 	static const struct field up_for = { "", "uptime_s", SHOW_AGE, false };
 	const json_t *peers = json_object_get(l->status, "peers");
+	const char *order = flows_order(screen_sorts[s->sort]), *which = "";
 	char line[SHOW_TEXT], age[SHOW_TEXT];
 
-	snprintf(line, sizeof(line), "mpgate %s, up %s   flows %zu%s by %s   peers %d up, %d down%s%*s",
+	if (json_is_true(json_object_get(l->flows, "truncated")))
+		which = order && strcmp(order, "active") != 0 ? "the first " : "the last active ";
+	snprintf(line, sizeof(line), "mpgate %s, up %s   flows %s%zu by %s   peers %d up, %d down%s%*s",
 		 json_string_value(json_object_get(l->status, "instance")) ?: "", show_field(age, l->status, &up_for),
-		 json_array_size(json_object_get(l->flows, "flows")),
-		 json_is_true(json_object_get(l->flows, "truncated")) ? "+" : "", screen_sorts[s->sort],
+		 which, json_array_size(json_object_get(l->flows, "flows")), screen_sorts[s->sort],
 		 (int)json_integer_value(json_object_get(peers, "up")),
 		 (int)json_integer_value(json_object_get(peers, "down")), s->paused ? "   PAUSED" : "", (int)c->columns,
 		 "");

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <mpgatectl/flows.h>
 #include <mpgatectl/look.h>
 #include <mpgatectl/screen.h>
 
@@ -121,7 +122,7 @@ static void watch(const char *instance)
 
 		if (left <= 0) {
 			if (!s.paused || !last.flows) {
-				look_take(instance, &next);
+				look_take(instance, flows_order(screen_sorts[s.sort]) ?: "active", &next);
 				if (next.flows)
 					look_compare(&last, &next);
 				look_free(&last);

@@ -31,11 +31,12 @@ json_t *method_subflows(void *arg, const json_t *parameters, const char **error,
 void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const char *name, json_t *o);
 int method_flows(void *arg, const json_t *parameters, struct control_call *call);
 /*
- * The answer of Flows, from inside of what was given to flows_ask(): at most so many, in that order. with_idle: also
- * connections that have asked for nothing yet.
+ * The answer of Flows, from inside of what was given to flows_ask() with that order: at most so many. with_idle: also
+ * connections that have asked for nothing yet; path: with a subflow over it, NULL: any.
  */
-enum flows_order { FLOWS_OLDEST, FLOWS_LARGEST };
-json_t *flows_told(const struct supervisor *s, enum flows_order order, bool with_idle, unsigned most);
+json_t *flows_told(const struct supervisor *s, enum flows_order order, bool with_idle, const char *path, unsigned most);
+/* Is a flow over a path of that label? */
+bool flow_is_over(const struct supervisor *s, const struct flow_record *r, const char *label);
 /* An array of the labels of the paths that a flow is over. */
 json_t *flow_paths(const struct supervisor *s, const struct flow_record *r);
 void path_quality(const struct supervisor *s, unsigned link, json_t *o); /* fields of a path */

@@ -23,6 +23,17 @@ static bool has(const json_t *all, const char *label)
 	return false;
 }
 
+bool flow_is_over(const struct supervisor *s, const struct flow_record *r, const char *label)
+{
+	for (unsigned i = 0; i < s->cfg->link_count; i++) {
+		const struct cfg_link *c = &s->cfg->links[i];
+
+		if (c->role == CFG_PATH && !strcmp(c->path, label) && leaves_from(paths_get(s->paths, i), r))
+			return true;
+	}
+	return false;
+}
+
 json_t *flow_paths(const struct supervisor *s, const struct flow_record *r)
 {
 	json_t *all = json_array();

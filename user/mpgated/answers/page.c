@@ -59,13 +59,14 @@ static void flows_there(void *arg)
 	json_object_set_new(o, "paths", answer(s, "io.mpgate.Paths"));
 	json_object_set_new(o, "peers", answer(s, "io.mpgate.Peers"));
 	json_object_set_new(o, "rules", rules(s));
-	json_object_set_new(o, "flows", flows_told(s, FLOWS_LARGEST, false, FLOWS_MOST));
+	json_object_set_new(o, "flows", flows_told(s, FLOWS_LARGEST, false, NULL, FLOWS_MOST));
 	give(a, o);
 	free(a);
 }
 
 void answers_page(void *supervisor, enum http_text which, http_done done, void *arg)
 {
+	static const struct flows_wanted wanted = { .order = FLOWS_LARGEST };
 	const struct asked now = { supervisor, done, arg };
 	struct asked *a;
 
@@ -76,7 +77,7 @@ void answers_page(void *supervisor, enum http_text which, http_done done, void *
 	a = malloc(sizeof(*a));
 	if (a)
 		*a = now;
-	if (!a || flows_ask(supervisor, flows_there, a)) {
+	if (!a || flows_ask(supervisor, &wanted, flows_there, a)) {
 		free(a);
 		done(arg, NULL, 0);
 	}

@@ -102,27 +102,34 @@ static void add_error(const struct supervisor *s, const struct peer *p, json_t *
 		json_set_int(o, "last_error_age_s", (uv_now(&s->loop) - p->erred) / 1000);
 }
 
-/* What workers noted of a peer that dials us. They can write that, so it may be anything. */
-static json_t *gateway(const struct supervisor *s, const struct peer *p)
+/* That of its connections, also of those that go on. */
+static void add_bytes(const struct supervisor *s, const struct peer *p, json_t *o)
 {
-	const struct peer_shared *h = &s->shm->peers[p->slot];
-	uint32_t now = (uint32_t)(uv_now(&s->loop) / 1000);
 	uint64_t up = 0, down = 0;
-	json_t *o = json_object();
-	char text[ADDR_TEXT];
 
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		up += s->shm->peer_bytes[i][p->slot][0];
 		down += s->shm->peer_bytes[i][p->slot][1];
 	}
+	json_set_int(o, "bytes_up", up);
+	json_set_int(o, "bytes_down", down);
+}
+
+/* What workers noted of a peer that dials us. They can write that, so it may be anything. */
+static json_t *gateway(const struct supervisor *s, const struct peer *p)
+{
+	const struct peer_shared *h = &s->shm->peers[p->slot];
+	uint32_t now = (uint32_t)(uv_now(&s->loop) / 1000);
+	json_t *o = json_object();
+	char text[ADDR_TEXT];
+
 	json_set_text(o, "name", p->name);
 	if (h->seen) {
 		json_set_int(o, "seen_s", now > h->seen ? now - h->seen : 0);
 		json_set_text(o, "address", addr_print(&h->seen_from, text));
 	}
 	json_set_int(o, "connections", peer_sum(s, s->shm->relayed, p->slot));
-	json_set_int(o, "bytes_up", up);
-	json_set_int(o, "bytes_down", down);
+	add_bytes(s, p, o);
 	if (!h->refused)
 		return o;
 	if (h->refusal == CONVERT_REFUSED_CLOCK)
@@ -191,6 +198,7 @@ json_t *method_peers(void *arg, const json_t *parameters, const char **error, ch
 		if (p->state == PEER_DOWN && p->next_try != UINT64_MAX)
 			json_set_int(o, "next_try_s", p->next_try > now ? (p->next_try - now + 999) / 1000 : 0);
 		json_set_int(o, "connections", peer_sum(s, s->shm->relayed, p->slot));
+		add_bytes(s, p, o);
 		json_set_int(o, "parked", peer_sum(s, s->shm->parked, p->slot));
 		if (p->keyed) {
 			snprintf(text, sizeof(text), "%08x", p->send.id);

@@ -6,6 +6,17 @@
 #include <mpgated/answers/answers.h>
 #include <mpgated/paths/sysctl.h>
 
+static void add_bytes(const struct supervisor *s, uint32_t id, json_t *o)
+{
+	uint64_t bytes[2] = { 0 };
+
+	for (unsigned w = 0; w < s->worker_count && id - 1 < MPGATE_MAX_RULES; w++)
+		for (unsigned d = 0; d < 2; d++)
+			bytes[d] += s->shm->rule_bytes[w][id - 1][d];
+	json_set_int(o, "bytes_up", bytes[0]);
+	json_set_int(o, "bytes_down", bytes[1]);
+}
+
 json_t *method_policy_show(void *arg, const json_t *parameters, const char **error, char **why)
 {
 	struct supervisor *s = arg;
@@ -26,6 +37,7 @@ json_t *method_policy_show(void *arg, const json_t *parameters, const char **err
 
 		json_set_text(r, "name", c->name);
 		json_set_int(r, "hits", hits[i]);
+		add_bytes(s, s->rule_id[i], r);
 		json_set_text(r, "action", c->terminate ? "terminate" : c->proxy ? "proxy" : "direct");
 		if (c->proxy)
 			json_set_text(r, "via", s->cfg->groups[c->group].name);

@@ -123,7 +123,8 @@ static json_t *start_method(const struct control_method *m, void *arg, const jso
 	}
 	if (err) {
 		free(call);
-		return method_reply(NULL, CONTROL_FAILED, strdup(strerror(-err)));
+		return err == -EINVAL ? method_reply(NULL, CONTROL_INVALID_PARAMETER, NULL)
+				      : method_reply(NULL, CONTROL_FAILED, strdup(strerror(-err)));
 	}
 	cl->call = call;
 	return NULL;

@@ -27,7 +27,7 @@ struct control_method {
 	json_t *(*call)(void *arg, const json_t *parameters, const char **error, char **why);
 	/*
 	 * In place of call, for what takes time: 0, and control_reply() follows after it has returned, exactly once;
-	 * -errno: it failed, and call is gone.
+	 * -errno: it failed, and call is gone; -EINVAL: a parameter is wrong.
 	 */
 	int (*start)(void *arg, const json_t *parameters, struct control_call *call);
 	/* In place of call, for what is about the caller: its process. */

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include <lib/addr.h>
+#include <lib/addr_match.h>
 #include <lib/config/config.h>
 #include <lib/keys.h>
 #include <lib/mapping.h>
@@ -180,6 +181,17 @@ struct logger_stats {
 #undef X
 };
 
+/* What comes first in a list of flows, and is in it when there are more than FLOWS_MAX. */
+enum flows_order { FLOWS_OLDEST, FLOWS_LARGEST, FLOWS_UP, FLOWS_DOWN, FLOWS_ACTIVE /* that carried something last */ };
+
+/* Which flows are asked for. */
+struct flows_wanted {
+	uint32_t order; /* enum flows_order */
+	uint32_t rule; /* its id; 0: any */
+	uint32_t peer; /* its slot + 1; 0: any */
+	struct addr_match client, server;
+};
+
 #define DRAIN_ASKED 1U /* mpgatectl drain */
 #define DRAIN_QUOTA 2U /* the quotas of all paths are used up */
 
@@ -190,6 +202,11 @@ struct shared_memory {
 	uint32_t parked[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS]; /* connections that the peer keeps open for us, now */
 	uint64_t rule_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_RULES][2]; /* up, down; by id - 1; workers write them */
 	uint64_t peer_bytes[MPGATE_MAX_WORKERS][MPGATE_MAX_PEERS][2]; /* up, down, of what is or was relayed */
+	/*
+	 * Written by the supervisor before it sends MSG_FLOWS. It has one such question at a time: who reads a mix of
+	 * two of them was asked the older one, whose answer nobody takes any more.
+	 */
+	struct flows_wanted flows;
 	struct unknown_shared unknown;
 	uint32_t draining; /* DRAIN_*, not 0: requests are told to go elsewhere; written by the supervisor */
 	uint64_t wall_offset; /* ns, as in struct mpgate_settings; written by the supervisor */
@@ -220,7 +237,7 @@ uint32_t shared_cookie_time(const struct shared_memory *shm, uint64_t boot);
 /* Messages: one SEQPACKET each, with at most one descriptor. */
 enum message_type {
 	MSG_SNAPSHOT, /* to a worker, with a memfd of struct snapshot */
-	MSG_FLOWS, /* to a worker: list your flows, question number `slot`; the same back, see below */
+	MSG_FLOWS, /* to a worker: list the flows that are wanted, question number `slot`; the same back, see below */
 	MSG_PING, /* to a worker: write `value` to beat */
 	MSG_STOP_ACCEPTING, /* to a worker: close the listeners, carry on with what there is */
 	MSG_LISTEN, /* to a worker, with listener number `value`, of Convert: its address has come */
@@ -269,8 +286,8 @@ struct message {
 };
 
 /*
- * The answer to MSG_FLOWS has the question's number in `slot`, and a memfd with `value` records, the oldest flows; more
- * is 1 when there are others. Without descriptor: none.
+ * The answer to MSG_FLOWS has the question's number in `slot`, and a memfd with `value` records, the first flows in the
+ * order that was asked for; more is 1 when there are others. Without descriptor: none.
  */
 #define FLOWS_MAX 4096U
 
@@ -287,6 +304,7 @@ struct flow_record {
 	uint8_t half_closed;
 	uint8_t zero;
 	uint32_t age; /* seconds */
+	uint32_t quiet_ms; /* since it carried something last */
 	uint32_t token; /* of the leg towards the peer, as the kernel names it; 0: it is not MPTCP */
 	struct mpgate_addr mapped; /* hub: where the server sees it come from; port 0: not known */
 	__be16 mapped_port;

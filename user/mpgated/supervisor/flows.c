@@ -1,35 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The list of all flows. Workers are asked, and the loop goes on: those who wait for the list get it when the last
- * worker has answered, or without those that do not. One question is under way at a time; who asks meanwhile gets its
- * answer, too.
+ * worker has answered, or without those that do not. One question is under way at a time; who asks the same meanwhile
+ * gets its answer, too, and who asks something else waits.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <mpgated/ipc/message.h>
 #include <mpgated/supervisor/supervisor.h>
 
 #define FLOWS_WAIT_MS 3000
 
+static void add_waiter(struct supervisor *s, struct flows_waiter *w)
+{
+	struct flows_waiter **at = &s->waiters;
+
+	while (*at)
+		at = &(*at)->next;
+	w->next = NULL;
+	*at = w;
+}
+
+static void ask_workers(struct supervisor *s);
+
+static void give(struct supervisor *s)
+{
+	struct flows_waiter *w, *all = s->waiters;
+
+	s->waiters = NULL;
+	while ((w = all)) {
+		all = w->next;
+		if (memcmp(&w->wanted, &s->wanted, sizeof(w->wanted)) != 0) {
+			add_waiter(s, w);
+			continue;
+		}
+		w->done(w->arg);
+		free(w);
+	}
+}
+
 static void flows_done(struct supervisor *s)
 {
-	struct flows_waiter *w = s->waiters;
-
 	/* Those who did not answer may have some. They are not waited for: who is done may ask anew. */
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		s->workers[i].more_flows |= s->workers[i].asked;
 		s->workers[i].asked = false;
 	}
 	uv_timer_stop(&s->flows_late);
-	s->waiters = NULL;
-	while (w) {
-		struct flows_waiter *next = w->next;
-
-		w->done(w->arg);
-		free(w);
-		w = next;
-	}
+	give(s);
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		struct worker_proc *p = &s->workers[i];
 
@@ -38,6 +58,9 @@ static void flows_done(struct supervisor *s)
 		p->flow_count = 0;
 		p->more_flows = false;
 	}
+	s->asking = false;
+	if (s->waiters)
+		ask_workers(s);
 }
 
 static void flows_late(uv_timer_t *t)
@@ -60,18 +83,13 @@ void flows_open(struct supervisor *s)
 	s->flows_late.data = s;
 }
 
-int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg)
+static void ask_workers(struct supervisor *s)
 {
-	struct flows_waiter *w = malloc(sizeof(*w));
-	struct message m = { .type = MSG_FLOWS };
+	struct message m = { .type = MSG_FLOWS, .slot = ++s->question };
 
-	if (!w)
-		return -ENOMEM;
-	*w = (struct flows_waiter){ .next = s->waiters, .done = done, .arg = arg };
-	s->waiters = w;
-	if (w->next)
-		return 0;
-	m.slot = ++s->question;
+	s->asking = true;
+	memcpy(&s->wanted, &s->waiters->wanted, sizeof(s->wanted));
+	s->shm->flows = s->wanted;
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		struct worker_proc *p = &s->workers[i];
 
@@ -79,6 +97,19 @@ int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg)
 	}
 	uv_timer_start(&s->flows_late, flows_late, FLOWS_WAIT_MS, 0);
 	done_if_all(s);
+}
+
+int flows_ask(struct supervisor *s, const struct flows_wanted *wanted, void (*done)(void *arg), void *arg)
+{
+	struct flows_waiter *w = malloc(sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct flows_waiter){ .done = done, .arg = arg };
+	memcpy(&w->wanted, wanted, sizeof(w->wanted));
+	add_waiter(s, w);
+	if (!s->asking)
+		ask_workers(s);
 	return 0;
 }
 

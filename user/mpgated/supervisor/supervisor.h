@@ -91,6 +91,7 @@ struct worker_proc {
 /* Who waits for a list of flows. They are listed in s->workers[].flows while done runs. */
 struct flows_waiter {
 	struct flows_waiter *next;
+	struct flows_wanted wanted;
 	void (*done)(void *arg);
 	void *arg;
 };
@@ -131,7 +132,9 @@ struct supervisor {
 	unsigned replay_buckets; /* of its table and guard's, for the daemon's life */
 	uv_timer_t flows_late; /* the present question for flows is given up */
 	uint32_t question; /* its number */
-	struct flows_waiter *waiters;
+	bool asking; /* it is under way */
+	struct flows_wanted wanted; /* and for these */
+	struct flows_waiter *waiters; /* the first one is asked for first */
 	struct watchdog watchdog;
 	struct worker_proc workers[MPGATE_MAX_WORKERS];
 	unsigned worker_count;
@@ -234,8 +237,11 @@ void workers_update(struct supervisor *s); /* sends the present snapshot to all 
 
 /* flows.c */
 void flows_open(struct supervisor *s);
-/* Asks all workers for their flows; done is called later, when all have answered or 3 s are over. 0 or -ENOMEM. */
-int flows_ask(struct supervisor *s, void (*done)(void *arg), void *arg);
+/*
+ * Asks all workers for those of their flows; done is called later, when all have answered or 3 s are over, and other
+ * questions before. *wanted: zeroed before it was filled in. 0 or -ENOMEM.
+ */
+int flows_ask(struct supervisor *s, const struct flows_wanted *wanted, void (*done)(void *arg), void *arg);
 /* A worker's answer, checked: n records, which are flows.c's now. */
 void flows_answered(struct worker_proc *p, struct flow_record *records, unsigned n, bool more);
 void flows_lost(struct worker_proc *p); /* it will not answer */

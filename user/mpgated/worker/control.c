@@ -58,6 +58,7 @@ static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 				   .state = c->state,
 				   .half_closed = c->state == RELAY && (c->local.eof || c->peer.eof),
 				   .age = (uint32_t)(w->now / 1000) - c->opened,
+				   .quiet_ms = (uint32_t)(w->now - c->active),
 				   .bytes_up = c->bytes_up,
 				   .bytes_down = c->bytes_down };
 	if (r->hub && c->local.fd >= 0)
@@ -73,7 +74,7 @@ static void record_flow(struct worker *w, struct conn *c, struct flow_record *r)
 
 struct found {
 	struct conn *c;
-	uint32_t opened;
+	uint64_t key; /* the least comes first */
 };
 
 /* Is c kept for others? */
@@ -82,8 +83,34 @@ static bool is_spare(const struct conn *c)
 	return c->state == GW_READY || c->state == GW_PARKING || c->state == GW_PARKED;
 }
 
-/* All connections that carry something, or will: their number, in *out, malloc'ed. */
-static size_t collect_flows(struct worker *w, struct found **out)
+/* Without a call: all of a worker's connections are looked at. */
+static bool is_wanted(const struct flows_wanted *f, const struct conn *c)
+{
+	const struct mpgate_tuple *t = &c->request.tuple;
+
+	return !is_spare(c) && (!f->peer || f->peer - 1 == c->request.slot) &&
+	       (!f->rule || f->rule == c->request.rule_id) && addr_match_has(&f->client, &t->saddr, t->sport) &&
+	       addr_match_has(&f->server, &t->daddr, t->dport);
+}
+
+static uint64_t key_of(const struct flows_wanted *f, const struct conn *c)
+{
+	switch (f->order) {
+	case FLOWS_LARGEST:
+		return ~(c->bytes_up + c->bytes_down);
+	case FLOWS_UP:
+		return ~c->bytes_up;
+	case FLOWS_DOWN:
+		return ~c->bytes_down;
+	case FLOWS_ACTIVE:
+		return ~c->active;
+	default:
+		return c->opened;
+	}
+}
+
+/* Connections that carry something, or will, and are wanted: their number, in *out, malloc'ed. */
+static size_t collect_flows(struct worker *w, const struct flows_wanted *f, struct found **out)
 {
 	struct found *all = malloc((w->connections + 1) * sizeof(*all));
 	size_t n = 0;
@@ -92,41 +119,46 @@ static size_t collect_flows(struct worker *w, struct found **out)
 		for (struct list *l = w->timers[class].next; l != &w->timers[class]; l = l->next) {
 			struct conn *c = list_entry(l, struct conn, timer);
 
-			if (!is_spare(c) && n < w->connections)
-				all[n++] = (struct found){ c, c->opened };
+			if (n < w->connections && is_wanted(f, c))
+				all[n++] = (struct found){ c, key_of(f, c) };
 		}
 	*out = all;
 	return n;
 }
 
-/* Moves the `want` oldest of n to the front. Not by qsort(), which asks for the size of memory: a call too many here.
+/*
+ * Moves the `want` first of n to the front, by halving the range of their keys: 64 passes at most, whatever peers make
+ * these be. Not by qsort(), which asks for the size of memory: a call too many here.
  */
-static void oldest_first(struct found *all, size_t n, size_t want)
+static void first_to_front(struct found *all, size_t n, size_t want)
 {
-	uint32_t from = 0, to = UINT32_MAX;
-	size_t at = 0;
+	uint64_t from = UINT64_MAX, to = 0;
 
-	/* When was the youngest of them opened? */
-	while (from < to) {
-		uint32_t middle = from + (to - from) / 2;
-		size_t older = 0;
+	for (size_t i = 0; i < n; i++) {
+		from = all[i].key < from ? all[i].key : from;
+		to = all[i].key > to ? all[i].key : to;
+	}
+	while (want && want < n && from < to) {
+		uint64_t middle = from + (to - from) / 2;
+		size_t at = 0;
 
 		for (size_t i = 0; i < n; i++)
-			older += all[i].opened <= middle;
-		if (older >= want)
-			to = middle;
-		else
-			from = middle + 1;
-	}
-	/* All that are older, then of that second as many as there is room for. */
-	for (unsigned pass = 0; pass < 2; pass++)
-		for (size_t i = at; i < n && at < want; i++)
-			if (pass ? all[i].opened == from : all[i].opened < from) {
+			if (all[i].key <= middle) {
 				struct found swap = all[at];
 
 				all[at++] = all[i];
 				all[i] = swap;
 			}
+		if (at > want) {
+			n = at;
+			to = middle;
+		} else {
+			all += at;
+			n -= at;
+			want -= at;
+			from = middle + 1;
+		}
+	}
 }
 
 /* A memfd of n records, or -errno. */
@@ -146,16 +178,17 @@ static int write_flows(struct worker *w, const struct found *all, size_t n)
 	return fd;
 }
 
-/* The oldest flows, as many as an answer takes: to ask the kernel about each costs a call. */
+/* Of the flows that are wanted the first, as many as an answer takes: to ask the kernel about each costs calls. */
 static void send_flows(struct worker *w, const struct message *question)
 {
 	struct message m = { .type = MSG_FLOWS, .slot = question->slot };
+	const struct flows_wanted wanted = w->shm->flows;
 	struct found *all;
-	size_t found = collect_flows(w, &all), n = found < FLOWS_MAX ? found : FLOWS_MAX;
+	size_t found = collect_flows(w, &wanted, &all), n = found < FLOWS_MAX ? found : FLOWS_MAX;
 	int fd = -1;
 
 	if (found > n)
-		oldest_first(all, found, n);
+		first_to_front(all, found, n);
 	if (n)
 		fd = write_flows(w, all, n);
 	free(all);
