@@ -49,6 +49,13 @@ is $? 2 "and a wrong address is a wrong command line"
 running() { [ "$(ctl hub --json peers list | jq '.gateways[0].bytes_down')" -gt 100000 ]; }
 check "bytes of connections that go on" wait_for 10 running
 
+# --- what nobody looks at is not said to be nothing: a hub dials no peer, and its connections' subflows are the gateway's
+is "$(ctl hub --json paths list | jq -c '[.paths[] | .subflows, .sent, .sent_rate, .retransmitted, .health4, .health6] | unique')" \
+	"[null]" "a hub counts no subflows, and asks nobody"
+check "but knows what its links carry" eval "ctl hub --json paths list | jq -e '[.paths[].rx_bytes] | max > 0'"
+is "$(ctl gw --json paths list | jq -c '[.paths[] | .subflows > 0 and .sent_rate != null and .health4 == "up"] | unique')" "[true]" \
+	"a gateway does both"
+
 # --- words
 output=$("$CTL" policy 2>&1)
 is $? 2 "a noun alone is a wrong command line"

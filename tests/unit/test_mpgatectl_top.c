@@ -220,6 +220,23 @@ static bool is_drawn(struct screen *s, const struct look *l, const char *wanted)
 	return is;
 }
 
+/* At a hub nobody is asked over a path, and its connections' bytes are not known by path. */
+static void a_path_without_probes_is_up(void)
+{
+	struct screen s = { .rows = 24, .columns = 100 };
+	struct look l = look(1, json_array(), 0);
+	json_t *path = json_array_get(json_object_get(l.paths, "paths"), 0);
+
+	json_object_del(path, "health4");
+	look_compare(&(struct look){ 0 }, &l);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(path, "state")), "up");
+	CU_ASSERT_TRUE(is_drawn(&s, &l, "\ndsl   wan0  up         -    -    -"));
+	json_object_set_new(path, "why", json_string("no gateway known"));
+	look_compare(&(struct look){ 0 }, &l);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(path, "state")), "unknown");
+	look_free(&l);
+}
+
 /* Where flows are left out it is said which, and a part of a rule's is not given for all. */
 static void a_part_is_said_to_be_one(void)
 {
@@ -292,6 +309,7 @@ int main(void)
 		{ "rates_are_of_what_came_between", rates_are_of_what_came_between },
 		{ "what_is_wrong_is_said", what_is_wrong_is_said },
 		{ "the_screen_is_filled_not_more", the_screen_is_filled_not_more },
+		{ "a_path_without_probes_is_up", a_path_without_probes_is_up },
 		{ "a_part_is_said_to_be_one", a_part_is_said_to_be_one },
 		{ "the_bar_follows_its_flow", the_bar_follows_its_flow },
 		{ "an_opened_flow_has_its_subflows", an_opened_flow_has_its_subflows },

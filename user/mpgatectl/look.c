@@ -176,7 +176,8 @@ static const char *path_state(const json_t *path)
 	for (size_t i = 0; i < 2; i++)
 		if (!strcmp(health[i], "up"))
 			return "up";
-	return *health[0] ? health[0] : *health[1] ? health[1] : "up";
+	/* At a hub nobody is asked over it. */
+	return *health[0] ? health[0] : *health[1] ? health[1] : *text_of(path, "why") ? "unknown" : "up";
 }
 
 static void compare_paths(const struct look *before, struct look *now, double seconds)

@@ -224,7 +224,9 @@ static json_t *paths(void *arg, const json_t *parameters, const char **error, ch
 		for (unsigned k = 0; k < 2; k++) {
 			if (addr_is_set(&l->addr[k])) {
 				json_set_text(o, address[k], addr_print(&l->addr[k], text));
-				json_set_text(o, health[k], health_name(peers_path_health(s, i, k)));
+				/* Where nobody is asked it would be unknown for ever. */
+				if (why_is_probed(s, k))
+					json_set_text(o, health[k], health_name(peers_path_health(s, i, k)));
 			}
 			if (l->endpoint[k])
 				json_set_int(o, endpoint[k], (uint64_t)l->endpoint[k]);

@@ -13,6 +13,16 @@ void path_forgets(const struct supervisor *s, unsigned link, unsigned f, const c
 		json_set_int(o, name, ms);
 }
 
+/* Zeros of connections that nobody looks at would pass for what there is: those to a hub are its gateways' to look at.
+ */
+static bool is_sampled(const struct supervisor *s, const struct paths_sample *m)
+{
+	for (unsigned i = 0; i < s->cfg->peer_count; i++)
+		if (config_dials(&s->cfg->peers[i]))
+			return true;
+	return config_has_transparent(s->cfg) || m->subflows || m->segs || m->received;
+}
+
 void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 {
 	const struct paths_sample *m = paths_get_sample(s->paths, link);
@@ -21,14 +31,16 @@ void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 
 	json_set_text(o, "rank", paths_get(s->paths, link)->backup ? "backup" : "primary");
 	json_set_text(o, "rank_why", why ? why : "");
+	path_forgets(s, link, 0, "forgets4_ms", o);
+	path_forgets(s, link, 1, "forgets6_ms", o);
+	if (!is_sampled(s, m))
+		return;
 	json_set_int(o, "subflows", m->subflows);
 	json_set_int(o, "backups", m->backups);
 	if (m->rtt_us)
 		json_set_int(o, "rtt_us", m->rtt_us);
 	if (m->min_rtt_us)
 		json_set_int(o, "min_rtt_us", m->min_rtt_us);
-	path_forgets(s, link, 0, "forgets4_ms", o);
-	path_forgets(s, link, 1, "forgets6_ms", o);
 	json_set_int(o, "sent", m->sent);
 	json_set_int(o, "received", m->received);
 	json_set_int(o, "segments", m->segs);

@@ -12,8 +12,7 @@ static bool is_set(const struct mpgate_addr *a)
 	return memcmp(a, &none, sizeof(none)) != 0;
 }
 
-/* Is there a peer of that family that could answer? */
-static bool is_probed(const struct supervisor *s, unsigned f)
+bool why_is_probed(const struct supervisor *s, unsigned f)
 {
 	for (unsigned i = 0; i < s->cfg->peer_count; i++)
 		for (unsigned k = 0; k < s->cfg->peers[i].address_count; k++)
@@ -63,7 +62,7 @@ static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 	case HEALTH_UP:
 		return l->deprecated[f] ? WHY_DEPRECATED : WHY_NONE;
 	default:
-		return is_probed(s, f) ? WHY_UNKNOWN : WHY_NONE;
+		return why_is_probed(s, f) ? WHY_UNKNOWN : WHY_NONE;
 	}
 }
 

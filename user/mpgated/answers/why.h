@@ -23,6 +23,8 @@ enum why {
 	WHY_NONE, /* it is used */
 };
 
+/* Is a peer of that family dialed, so that it could answer over paths? */
+bool why_is_probed(const struct supervisor *s, unsigned f);
 /* Of the link i in one family; text says it, empty with WHY_NONE. */
 enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text, size_t size);
 /* Adds what it says, and the path's gateways, to its object in the answer of Paths. */

@@ -217,7 +217,7 @@ function showPaths(answer, now) {
 		const u = used.get(p.name) || {};
 		return [p.name + " (" + p.link + ")", states.get(p.link), p.why || p.rank_why || "",
 			rate(speed("tx " + p.link, p.tx_bytes, now)), rate(speed("rx " + p.link, p.rx_bytes, now)),
-			trip(p.rtt_us), String(p.subflows), [p.address4, p.address6].filter(Boolean).join(", "), bytes(u.up),
+			trip(p.rtt_us), String(p.subflows ?? "-"), [p.address4, p.address6].filter(Boolean).join(", "), bytes(u.up),
 			bytes(u.down), u.quota ? bytes(u.quota_used) + " / " + bytes(u.quota) : "-"];
 	}), "No link is a path.");
 }
