@@ -87,14 +87,26 @@ for f in 4 6; do
 	family $f
 	[ $f = 4 ] && closed=10.60.20.1 || closed=fd60:20::1
 	load conn "$closed" 7001 >/dev/null 2>&1 # not in the hub's allow-to
-	check "IPv$f: what is said of a connection has client and server" wait_for 10 \
-		recorded "$(unit hub)" ".MPGATE_CLIENT != null and (.MPGATE_SERVER // \"\" | contains(\"$closed\"))"
+	check "IPv$f: what is said of a connection has client, server and peer" wait_for 10 \
+		recorded "$(unit hub)" ".MPGATE_CLIENT != null and .MPGATE_PEER == \"gw\" and (.MPGATE_SERVER // \"\" | contains(\"$closed\"))"
 done
 check "it is a worker's, and of the user" recorded "$(unit hub)" "(.MPGATE_PROCESS // \"\" | startswith(\"worker\")) and .MPGATE_CLIENT != null and
 	.SYSLOG_IDENTIFIER == \"mpgated\" and .PRIORITY == \"6\" and ._UID == \"$(id -u mpgate)\""
 check "what is said of a peer can be asked for" recorded "$GW" '.MESSAGE | contains("hub")' MPGATE_PEER=hub
 is "$(records "$GW" MPGATE_PEER=hub | jq -r .MPGATE_PEER | sort -u)" hub "and nothing else comes"
 is "$(records "$GW" -p warning | jq -r 'select((.PRIORITY | tonumber) > 4) | .MESSAGE')" "" "so can warnings"
+
+check "what is said of a link can be asked for" recorded "$GW" '.MESSAGE | contains("link wan0: steer")' MPGATE_PATH=wan0
+# fieldless: what is said of a link, path or peer, and has no field that names it.
+fieldless() {
+	records "$GW" | jq -r '.MESSAGE as $m | select(($m | test("^(link|path (?!manager:))")) and .MPGATE_PATH == null or
+		($m | test("^peer ")) and .MPGATE_PEER == null) | $m'
+}
+link_cut 1
+check "what doctor finds, too" wait_for 60 recorded "$GW" '.MESSAGE | test("^path .*; ip link set wan1 up")' MPGATE_PATH=wan1
+link_mend 1
+check "and that it is over" wait_for 60 recorded "$GW" '.MESSAGE | test("^path .*no longer: ")' MPGATE_PATH=wan1
+is "$(fieldless)" "" "each message about a link or peer says so in a field"
 
 # --- reload
 pid=$(main "$GW")
@@ -162,5 +174,26 @@ check "the hub is up all the same" wait_for 20 peer_is up
 systemctl stop systemd-networkd.socket systemd-networkd
 check "it stops well" systemctl stop "$GW"
 check "so does the hub" systemctl stop "$(unit hub)"
+
+# --- the package comes again, and goes, while both run
+state "$GATEWAY" "${MPG_PREFIX}gw" >"$TMP/before"
+check "both start once more" systemctl start "$(unit hub)" "$GW"
+mains() { echo "$(main "$GW") $(main "$(unit hub)")"; }
+read -r pid hub_pid < <(mains)
+check "the package is installed over them" dpkg -i "$BUILD"/deb/mpgate_*.deb
+check "both are active then" systemctl is-active "$GW" "$(unit hub)"
+is "$(mains | grep -cwE "0|$pid|$hub_pid")" 0 "as other processes"
+is "$(systemctl show -P NRestarts "$GW" "$(unit hub)" | tr -d '\n')" 00 "which the package has started, and no failure"
+check "the hub is up with them" wait_for 20 peer_is up
+for f in 4 6; do check "IPv$f: connections are carried by them" wait_for 10 carried $f; done
+check "the package is removed" dpkg -r mpgate
+are_gone() { ! pgrep -x mpgated && is_state "$GW" inactive && is_state "$(unit hub)" inactive; }
+check "nothing of it runs" are_gone
+left "removal"
+check "configurations and keys stay" [ -s "/etc/mpgate/${MPG_PREFIX}gw.yaml" -a -s /etc/mpgate/pair.key ]
+check "it is purged" dpkg -P mpgate
+left "purge"
+is "$(ls -d /run/mpgate /var/lib/mpgate /var/log/mpgate /sys/fs/bpf/mpgate 2>/dev/null)" "" "no folder of it is left"
+check "but what the operator made" [ -s "/etc/mpgate/${MPG_PREFIX}gw.yaml" -a -s /etc/mpgate/pair.key ]
 is "$(systemctl --failed --plain --no-legend | awk '{ print $1 }')" "" "nothing has failed"
 done_testing

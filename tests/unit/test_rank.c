@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SOURCES: user/mpgated/supervisor/rank.c
 /* What becomes of a path's rank when there are several reasons, and of the last path that is well. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/log.h>
 #include <mpgated/supervisor/supervisor.h>
 
 #include "cunit.h"
@@ -12,11 +14,23 @@
 
 static struct paths_link links[3];
 static enum paths_rank told[3];
+static char said[96]; /* of which link, and what, at last */
 
 const struct paths_link *paths_get(const struct paths *p, unsigned index)
 {
 	(void)p;
 	return &links[index];
+}
+
+void log_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+{
+	int len = snprintf(said, sizeof(said), "%s=%s ", fields->name, fields->value);
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	vsnprintf(said + len, sizeof(said) - (size_t)len, fmt, ap);
+	va_end(ap);
 }
 
 void paths_set_rank(struct paths *p, unsigned index, enum paths_rank rank)
@@ -109,6 +123,7 @@ static void start(void)
 	for (unsigned i = 0; i < 3; i++)
 		links[i] = (struct paths_link){ .up = true, .ifindex = i + 1, .addr = { { { 10 } } } };
 	configure(2, names);
+	cfg_links[1].path = (char *)"far";
 }
 
 static void test_set(void)
@@ -123,6 +138,7 @@ static void test_set(void)
 	CU_ASSERT_EQUAL(told[1], B);
 	CU_ASSERT_STRING_EQUAL(rank_why(&s, 1, &rank), "slow");
 	CU_ASSERT_EQUAL(rank, B);
+	CU_ASSERT_STRING_EQUAL(said, "MPGATE_PATH=wan1 path far: backup: slow");
 	rank_set(&s, 1, RANK_QUOTA, B, "used up");
 	CU_ASSERT_STRING_EQUAL(rank_why(&s, 1, &rank), "used up");
 	rank_set(&s, 1, RANK_QUOTA, U, "ignored");

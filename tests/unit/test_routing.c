@@ -32,6 +32,13 @@ void log_line(enum log_level level, const char *fmt, ...)
 	(void)fmt;
 }
 
+void log_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+{
+	(void)level;
+	(void)fields;
+	(void)fmt;
+}
+
 int sysctl_get(const char *name, int *value)
 {
 	(void)name;

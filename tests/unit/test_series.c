@@ -4,9 +4,11 @@
 // SOURCES: user/mpgated/answers/json.c user/mpgated/control/metrics.c
 // LIBS: jansson libuv
 /* The text of /metrics: no series is there twice, whatever links, rules and peers share, or a scrape is refused. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <lib/log.h>
 #include <mpgated/answers/findings.h>
 
 #include "cunit.h"
@@ -61,14 +63,33 @@ uint64_t cost_used(const struct supervisor *s, unsigned link, uint32_t *again)
 	return link;
 }
 
+/* What findings_look() says: of what, by the journal's field, and the text. */
+static char said[1024];
+
+void log_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+{
+	size_t len = strlen(said);
+	va_list ap;
+
+	len += (size_t)snprintf(said + len, sizeof(said) - len, "%d %s=%s ", level, fields->name ? fields->name : "",
+				fields->name ? fields->value : "");
+	va_start(ap, fmt);
+	len += (size_t)vsnprintf(said + len, sizeof(said) - len, fmt, ap);
+	va_end(ap);
+	snprintf(said + len, sizeof(said) - len, "\n");
+}
+
 /* What is found, the least first, and one of it twice. */
 static unsigned notes;
+static const char *link_found; /* a subject */
 
 void findings_links(const struct supervisor *s, struct findings *all)
 {
 	(void)s;
 	for (unsigned i = 0; i < notes; i++)
 		finding_add(all, SEVERITY_NOTE, FINDING_FEATURE, "%u", i);
+	if (link_found)
+		finding_text(finding_add(all, SEVERITY_NOTE, FINDING_FOREIGN_XDP, "%s", link_found), "x");
 }
 
 void findings_machine(const struct supervisor *s, struct findings *all)
@@ -204,10 +225,31 @@ static void test_worst_first(void)
 	notes = 0;
 }
 
+/* Once when it comes, once when it is over, each with the field of what it is about. */
+static void test_logged(void)
+{
+	findings_look(NULL);
+	CU_ASSERT_STRING_EQUAL(said, "3 MPGATE_PEER=one peer one: down: no answer; switch it on\n"
+				     "4 = mptcpd: 0; \n4 = mptcpd: 1; \n");
+	said[0] = '\0';
+	link_found = "link lan0";
+	findings_look(NULL);
+	findings_look(NULL);
+	link_found = "path dsl (wan0.7) in IPv6";
+	findings_look(NULL);
+	link_found = NULL;
+	findings_look(NULL);
+	CU_ASSERT_STRING_EQUAL(said, "6 MPGATE_PATH=lan0 link lan0: x; \n"
+				     "6 MPGATE_PATH=wan0.7 path dsl (wan0.7) in IPv6: x; \n"
+				     "6 MPGATE_PATH=lan0 link lan0: no longer: x\n"
+				     "6 MPGATE_PATH=wan0.7 path dsl (wan0.7) in IPv6: no longer: x\n");
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = { { "each series is there once", test_each_once },
 				{ "the worst comes first", test_worst_first },
+				{ "what comes and goes is logged", test_logged },
 				CU_TEST_INFO_NULL };
 
 	return cunit_run("series", tests, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -65,14 +65,20 @@ static const char *owners(unsigned f)
 static void test_twins(void)
 {
 	static const struct {
-		const char *found, *owners, *who;
+		const char *found, *owners, *who, *over[2];
 	} steps[] = {
-		{ "ABC-", "012", NULL },	{ "ABCA", "0123", NULL }, /* no path */
-		{ "AAC-", "02", "wan1: wan0" }, { "AAC-", "02", NULL }, /* once */
-		{ "aAC-", "12", "wan0: wan1" }, { "AAC-", "12", NULL }, /* it stays */
-		{ "AAA-", "1", "wan2: wan1" },	{ "-A--", "1", NULL },
-		{ "AAC-", "12", "wan0: wan1" }, { "aac-", "12", NULL },
-		{ "AB--", "01", NULL },		{ "BA--", "01", NULL }, /* they change places */
+		{ "ABC-", "012", NULL, { 0 } },
+		{ "ABCA", "0123", NULL, { 0 } }, /* no path */
+		{ "AAC-", "02", "wan1: wan0", { 0 } },
+		{ "AAC-", "02", NULL, { 0 } }, /* once */
+		{ "aAC-", "12", "wan0: wan1", { "wan1" } },
+		{ "AAC-", "12", NULL, { 0 } }, /* it stays */
+		{ "AAA-", "1", "wan2: wan1", { 0 } },
+		{ "-A-A", "13", NULL, { "wan0", "wan2" } }, /* their addresses are gone, too */
+		{ "AAC-", "12", "wan0: wan1", { 0 } },
+		{ "aac-", "12", NULL, { 0 } },
+		{ "AB--", "01", NULL, { "wan0" } },
+		{ "BA--", "01", NULL, { 0 } }, /* they change places */
 	};
 
 	for (unsigned f = 0; f < 2; f++) {
@@ -88,6 +94,13 @@ static void test_twins(void)
 				snprintf(expected, sizeof(expected),
 					 "%s has the same IPv%u address, so it is not used in IPv%u. ", steps[i].who,
 					 f ? 6U : 4U, f ? 6U : 4U);
+			for (unsigned k = 0; k < 2 && steps[i].over[k]; k++) {
+				size_t len = strlen(expected);
+
+				snprintf(expected + len, sizeof(expected) - len,
+					 "%s: no other path keeps its IPv%u address from it any more. ",
+					 steps[i].over[k], f ? 6U : 4U);
+			}
 			CU_ASSERT_STRING_EQUAL(said, expected);
 		}
 	}

@@ -17,7 +17,7 @@ struct log_field {
 	const char *name, *value;
 };
 #define LOG_PEER "MPGATE_PEER"
-#define LOG_PATH "MPGATE_PATH" /* a path's link, by its interface */
+#define LOG_PATH "MPGATE_PATH" /* a link, by its interface: of paths, or another one */
 #define LOG_CLIENT "MPGATE_CLIENT"
 #define LOG_SERVER "MPGATE_SERVER"
 /* LOG_FIELDS({ LOG_PEER, name }, ...): an array that ends with a NULL name. */

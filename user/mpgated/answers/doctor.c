@@ -111,26 +111,40 @@ static bool has(const struct findings *all, const struct finding *f)
 	return false;
 }
 
+/* What it is about, for the journal: its subject has the name, in which there is no space. */
+static struct log_field about(const struct finding *f, char name[FINDING_SUBJECT])
+{
+	const char *field = NULL;
+
+	if (sscanf(f->subject, "peer %79s", name) == 1)
+		field = LOG_PEER;
+	else if (sscanf(f->subject, "link %79s", name) == 1 || sscanf(f->subject, "path %*s (%79[^)]", name) == 1)
+		field = LOG_PATH;
+	return (struct log_field){ field, name };
+}
+
 void findings_look(void *supervisor)
 {
+	static const enum log_level levels[] = { [SEVERITY_ERROR] = LOG_LEVEL_ERROR,
+						 [SEVERITY_WARNING] = LOG_LEVEL_WARN,
+						 [SEVERITY_NOTE] = LOG_LEVEL_INFO };
 	static struct findings before;
 	const struct findings *now = findings_find(supervisor);
+	char name[FINDING_SUBJECT];
 
 	for (unsigned i = 0; i < now->count; i++) {
 		const struct finding *f = &now->list[i];
 
-		if (f->told || has(&before, f))
-			continue;
-		if (f->severity == SEVERITY_ERROR)
-			log_error("%s: %s; %s", f->subject, f->text, f->remedy);
-		else if (f->severity == SEVERITY_WARNING)
-			log_warn("%s: %s; %s", f->subject, f->text, f->remedy);
-		else
-			log_info("%s: %s; %s", f->subject, f->text, f->remedy);
+		if (!f->told && !has(&before, f))
+			log_with(levels[f->severity], LOG_FIELDS(about(f, name)), "%s: %s; %s", f->subject, f->text,
+				 f->remedy);
 	}
-	for (unsigned i = 0; i < before.count && !now->left_out; i++)
-		if (!before.list[i].told && !has(now, &before.list[i]))
-			log_info("%s: no longer: %s", before.list[i].subject, before.list[i].text);
+	for (unsigned i = 0; i < before.count && !now->left_out; i++) {
+		const struct finding *f = &before.list[i];
+
+		if (!f->told && !has(now, f))
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS(about(f, name)), "%s: no longer: %s", f->subject, f->text);
+	}
 	before.count = now->count;
 	memcpy(before.list, now->list, now->count * sizeof(now->list[0]));
 }

@@ -22,7 +22,7 @@ static const struct {
 			    "wait a moment; if it stays so, another machine has the address: ip addr show dev %s",
 			    SEVERITY_WARNING, false },
 	[WHY_TWIN] = { FINDING_SAME_ADDRESS, "give %s an address of its own, or take it out of the configuration",
-		       SEVERITY_WARNING, false },
+		       SEVERITY_WARNING, true },
 	[WHY_NO_ADDRESS] = { FINDING_NO_ADDRESS, "give %s an address: by DHCP, or ip addr add", SEVERITY_WARNING,
 			     false },
 	[WHY_NO_GATEWAY] = { FINDING_NO_GATEWAY,

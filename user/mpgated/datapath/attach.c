@@ -125,7 +125,8 @@ static int hook_attach(struct datapath *dp, struct dp_link *l, enum dp_role role
 	else
 		err = attach_link(dp, l, role, kind, prog_fd, &h->fd);
 	if (err > 0 && was)
-		log_warn("link %s: somebody removed the filter of %s: it is set again", l->name, dp_role_name(role));
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->name }),
+			 "link %s: somebody removed the filter of %s: it is set again", l->name, dp_role_name(role));
 	h->kind = err < 0 ? HOOK_NONE : kind;
 	return err < 0 ? err : 0;
 }
@@ -177,7 +178,8 @@ static void attach_gate(struct datapath *dp, struct dp_link *l)
 	int err = hook_attach(dp, l, DP_ROLE_GATE, HOOK_XDP);
 
 	if (err)
-		log_warn("link %s: no early classification (no native XDP here): %s", l->name, strerror(-err));
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->name }),
+			 "link %s: no early classification (no native XDP here): %s", l->name, strerror(-err));
 }
 
 /* Without it connections work, but see hold_joins: the operator is to know. */
@@ -186,7 +188,8 @@ static void attach_joins(struct datapath *dp, struct dp_link *l)
 	int err = hook_attach(dp, l, DP_ROLE_JOINS, tc_kind(dp));
 
 	if (err)
-		log_warn("link %s: cannot attach hold_joins: %s: a join that meets a busy connection may bring wrong "
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->name }),
+			 "link %s: cannot attach hold_joins: %s: a join that meets a busy connection may bring wrong "
 			 "bytes",
 			 l->name, strerror(-err));
 }
@@ -202,7 +205,8 @@ static void attach_host_out(struct datapath *dp, struct dp_link *l)
 	}
 	err = hook_attach(dp, l, DP_ROLE_HOST_OUT, tc_kind(dp));
 	if (err)
-		log_warn("link %s: cannot attach host_out: %s: what this machine itself opens there is not carried",
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->name }),
+			 "link %s: cannot attach host_out: %s: what this machine itself opens there is not carried",
 			 l->name, strerror(-err));
 }
 

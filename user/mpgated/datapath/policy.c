@@ -97,7 +97,8 @@ static int put_link(int fd, unsigned ifindex, const struct cfg_link *link, bool 
 	snprintf(l.name, sizeof(l.name), "%s", link->name);
 	err = bpf_map_update_elem(fd, &key, &l, BPF_ANY);
 	if (err)
-		log_error("link %s in map gen_links: %s", link->name, strerror(-err));
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS({ LOG_PATH, link->name }), "link %s in map gen_links: %s",
+			 link->name, strerror(-err));
 	return err;
 }
 

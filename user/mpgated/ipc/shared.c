@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <mpgated/ipc/shared.h>
 
+#include <stdlib.h>
+
 #define NS_PER_SECOND 1000000000ULL
 #define SLACK 4U /* places for each cookie */
 
@@ -32,4 +34,14 @@ size_t shared_size(unsigned replay_buckets)
 uint32_t shared_cookie_time(const struct shared_memory *shm, uint64_t boot)
 {
 	return (uint32_t)((boot + __atomic_load_n(&shm->wall_offset, __ATOMIC_RELAXED)) / NS_PER_SECOND);
+}
+
+static int compare_slots(const void *key, const void *peer)
+{
+	return (int)*(const unsigned *)key - (int)((const struct snapshot_peer *)peer)->slot;
+}
+
+const struct snapshot_peer *snapshot_find_peer(const struct snapshot *s, unsigned slot)
+{
+	return bsearch(&slot, snapshot_at(s, s->peers), s->peers.count, sizeof(struct snapshot_peer), compare_slots);
 }

@@ -434,4 +434,7 @@ static inline const void *snapshot_at(const struct snapshot *s, struct snapshot_
 	return (const uint8_t *)s + a.offset;
 }
 
+/* shared.c: NULL: there is none in that slot. */
+const struct snapshot_peer *snapshot_find_peer(const struct snapshot *s, unsigned slot);
+
 #endif

@@ -120,7 +120,8 @@ static void make_copy(const struct path_link *l, struct nl_route *r)
 static void tell_many(struct path_set *p, const struct path_link *l)
 {
 	if (!p->many_routes_told)
-		log_warn("link %s has more than %u routes: its own table has no more of them", l->pub.name,
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+			 "link %s has more than %u routes: its own table has no more of them", l->pub.name,
 			 MOST_COPIES);
 	p->many_routes_told = true;
 }

@@ -35,6 +35,9 @@ static void settle(struct path_set *p, struct path_link *l, unsigned f)
 		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->pub.name }),
 			 "%s: %s has the same IPv%u address, so it is not used in IPv%u", l->pub.name, best->pub.name,
 			 f ? 6 : 4, f ? 6 : 4);
+	else if (!l->pub.twin[f] && l->twin_told[f])
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, l->pub.name }),
+			 "%s: no other path keeps its IPv%u address from it any more", l->pub.name, f ? 6 : 4);
 	l->twin_told[f] = l->pub.twin[f];
 }
 

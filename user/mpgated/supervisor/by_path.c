@@ -29,7 +29,8 @@ void by_path_start(struct supervisor *s)
 		close(fd);
 	for (unsigned i = 0; ret && i < s->cfg->link_count; i++)
 		if (s->cfg->links[i].congestion || s->cfg->links[i].mark)
-			log_warn("link %s: no cgroup2 program (%s): its congestion and mark mean nothing",
+			log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, s->cfg->links[i].name }),
+				 "link %s: no cgroup2 program (%s): its congestion and mark mean nothing",
 				 s->cfg->links[i].name, strerror(-ret));
 	by_path_renew(s);
 }
@@ -59,7 +60,8 @@ void by_path_renew(struct supervisor *s)
 		int ret = l->congestion ? congestion_load(l->congestion) : 0;
 
 		if (ret)
-			log_warn("link %s: congestion control %s: %s; the namespace's is taken", l->name, l->congestion,
+			log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, l->name }),
+				 "link %s: congestion control %s: %s; the namespace's is taken", l->name, l->congestion,
 				 ret == -ENOENT ? "this kernel does not have it" : strerror(-ret));
 		else
 			s->by_path.usable |= 1ULL << i;

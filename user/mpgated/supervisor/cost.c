@@ -145,7 +145,8 @@ static void look_at_quotas(struct supervisor *s)
 				 again % 100);
 		snprintf(why, sizeof(why), "its quota of %u MiB is used up%s", c->quota_mib, until);
 		if (!spent)
-			log_info("path %s: its quota is not used up any more", c->path);
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, c->name }),
+				 "path %s: its quota is not used up any more", c->path);
 		rank_set(s, i, RANK_QUOTA, spent ? PATHS_RANK_BACKUP : PATHS_RANK_USE, why);
 	}
 }

@@ -42,7 +42,8 @@ static bool wish(struct supervisor *s, unsigned i, struct service *out)
 	bool unfit = l->ifindex && link_kind_unfit(&l->kind, c->role, text, sizeof(text));
 
 	if (unfit && !s->links.unfit[i])
-		log_error("link %s is not served: %s", c->name, text);
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS({ LOG_PATH, c->name }), "link %s is not served: %s", c->name,
+			 text);
 	s->links.unfit[i] = unfit;
 	if (!l->ifindex || unfit)
 		return false;
@@ -73,10 +74,11 @@ static void enter(struct supervisor *s, unsigned i, const struct service *v)
 	s->ifindex[i] = v->ifindex;
 	s->attached[i] = v->attached;
 	datapath_link_up(s->dp, v->ifindex, c, v->l3, s->link_bitmap[i]);
-	log_info("link %s: steer %s, guard %s, gate %s", c->name, datapath_hook_name(v->attached.steer),
-		 datapath_hook_name(v->attached.guard), datapath_hook_name(v->attached.gate));
+	log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, c->name }), "link %s: steer %s, guard %s, gate %s", c->name,
+		 datapath_hook_name(v->attached.steer), datapath_hook_name(v->attached.guard),
+		 datapath_hook_name(v->attached.gate));
 	if (link_kind_caution(&paths_get(s->paths, i)->kind, c->role, text, sizeof(text)))
-		log_warn("link %s: %s", c->name, text);
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS({ LOG_PATH, c->name }), "link %s: %s", c->name, text);
 }
 
 /* In the thread. */
@@ -146,8 +148,9 @@ static void show(struct supervisor *s, unsigned i, const struct service *v)
 	if (s->ifindex[i])
 		leave(s, i);
 	if (!v->known)
-		log_error("link %s: cannot attach %s: %s: it is not served; tried again", v->name, v->attached.failed,
-			  strerror(-v->error));
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS({ LOG_PATH, v->name }),
+			 "link %s: cannot attach %s: %s: it is not served; tried again", v->name, v->attached.failed,
+			 strerror(-v->error));
 }
 
 static void on_done(void *arg)
@@ -181,7 +184,8 @@ void links_settle(struct supervisor *s)
 		if (s->ifindex[i] && (!wanted || s->ifindex[i] != v->ifindex)) {
 			leave(s, i);
 			if (!l->unfit[i])
-				log_info("link %s is gone", s->cfg->links[i].name);
+				log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, s->cfg->links[i].name }),
+					 "link %s is gone", s->cfg->links[i].name);
 		}
 		l->wanted.count += wanted;
 	}

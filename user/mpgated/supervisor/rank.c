@@ -105,7 +105,8 @@ static void change(struct supervisor *s, unsigned i, const struct rank_verdict *
 
 	explain(r, d, text);
 	if (r->now.rank != d->rank || strcmp(r->text, text) != 0)
-		log_info("path %s: %s%s%s", s->cfg->links[i].path, names[d->rank], *text ? ": " : "", text);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, s->cfg->links[i].name }), "path %s: %s%s%s",
+			 s->cfg->links[i].path, names[d->rank], *text ? ": " : "", text);
 	r->now = *d;
 	memcpy(r->text, text, sizeof(text));
 	paths_set_rank(s->paths, i, d->rank);

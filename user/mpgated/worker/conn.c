@@ -335,17 +335,6 @@ void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address)
 	tcp_leave_from(fd, &p->from[address]);
 }
 
-static int compare_slots(const void *key, const void *peer)
-{
-	return (int)*(const unsigned *)key - (int)((const struct snapshot_peer *)peer)->slot;
-}
-
-const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot)
-{
-	return bsearch(&slot, snapshot_at(w->snap, w->snap->peers), w->snap->peers.count, sizeof(struct snapshot_peer),
-		       compare_slots);
-}
-
 void conn_mapping(struct worker *w, struct conn *c, bool end)
 {
 	if (end)

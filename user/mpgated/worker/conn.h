@@ -467,7 +467,10 @@ void conn_leave_from(struct worker *w, int fd, unsigned slot, unsigned address);
 /* Hub: its server was dialed, or that connection is over: written down where mappings are logged. */
 void conn_mapping(struct worker *w, struct conn *c, bool end);
 /* A peer of the snapshot; NULL: there is none in that slot. */
-const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot);
+static inline const struct snapshot_peer *conn_peer(const struct worker *w, unsigned slot)
+{
+	return snapshot_find_peer(w->snap, slot);
+}
 
 /* accept.c */
 /*

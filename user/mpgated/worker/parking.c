@@ -23,13 +23,15 @@
 /* c could not be parked, or the peer has ended it unused: the next one is opened later. */
 static void parking_failed(struct worker *w, struct conn *c, const char *why)
 {
+	const struct snapshot_peer *p = conn_peer(w, c->request.slot);
 	struct parking *d = &w->parkings[c->request.slot];
 	char text[ADDR_TEXT];
 
 	/* Those that fail together are one failure. */
 	if (w->now >= d->retry) {
 		if (!d->failed)
-			log_info("no connection is parked with the peer at %s: %s",
+			log_with(LOG_LEVEL_INFO, LOG_FIELDS({ p ? LOG_PEER : NULL, p ? p->name : NULL }),
+				 "no connection is parked with the peer at %s: %s",
 				 addr_print(&c->request.tuple.saddr, text), why);
 		d->retry = w->now + (PAUSE_MS << d->failed);
 		d->failed += d->failed < PAUSES_MOST;

@@ -79,7 +79,10 @@ void report_server(struct worker *w, const struct conn *c, bool breaks)
 
 void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
 {
-	char text[256], src[ADDR_TEXT], dst[ADDR_TEXT];
+	const struct snapshot_peer *p = conn_peer(w, c->request.slot);
+	char text[256], src[ADDR_TEXT], dst[ADDR_TEXT] = "";
+	struct log_field fields[4] = { { LOG_CLIENT, src } };
+	unsigned known = 1;
 	uint32_t second = (uint32_t)(w->now / 1000);
 	va_list ap;
 
@@ -95,10 +98,10 @@ void report_note(struct worker *w, const struct conn *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	addr_print_port(&c->request.tuple.saddr, c->request.tuple.sport, src);
-	addr_print_port(&c->request.tuple.daddr, c->request.tuple.dport, dst);
-	if (c->request.tuple.dport)
-		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_CLIENT, src }, { LOG_SERVER, dst }), "%s -> %s: %s", src, dst,
-			 text);
-	else /* it has asked for no server */
-		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_CLIENT, src }), "%s: %s", src, text);
+	if (p)
+		fields[known++] = (struct log_field){ LOG_PEER, p->name };
+	if (c->request.tuple.dport) /* else it has asked for no server */
+		fields[known++] = (struct log_field){ LOG_SERVER, addr_print_port(&c->request.tuple.daddr,
+										  c->request.tuple.dport, dst) };
+	log_with(LOG_LEVEL_INFO, fields, "%s%s%s: %s", src, *dst ? " -> " : "", dst, text);
 }
