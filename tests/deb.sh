@@ -36,7 +36,7 @@ make_old() {
 }
 
 install_old() { inside dpkg -i /packages/old.deb; }
-upgrade() { inside sh -c 'dpkg -i /packages/mpgate_*.deb'; }
+upgrade() { inside sh -c 'apt install -y -q /packages/mpgate_*.deb'; }
 has_version() { [ "$(inside dpkg-query -W -f='${Version}' mpgate)" = "$1" ]; }
 says() { inside "$@" 2>&1; }
 is_gone() { [ ! -e "$ROOT$1" ]; }

@@ -63,7 +63,7 @@ state "$GATEWAY" "${MPG_PREFIX}gw" >"$TMP/before"
 # --- start
 is "$(cat /proc/1/comm)" systemd "this is systemd: $(systemctl --version | head -n 1)"
 check "the hub starts" systemctl start "$(unit hub)"
-check "the gateway starts" systemctl start "$GW"
+check "the gateway starts" systemctl enable --now "$GW"
 check "it is active" is_state "$GW" active
 is "$(systemctl show -P Type "$GW")" notify "since it has said so"
 check "the hub is up" wait_for 20 peer_is up
@@ -194,6 +194,7 @@ check "configurations and keys stay" [ -s "/etc/mpgate/${MPG_PREFIX}gw.yaml" -a 
 check "it is purged" dpkg -P mpgate
 left "purge"
 is "$(ls -d /run/mpgate /var/lib/mpgate /var/log/mpgate /sys/fs/bpf/mpgate 2>/dev/null)" "" "no folder of it is left"
+is "$(find /etc/systemd/system -name 'mpgated@*' -type l)" "" "nor is an instance enabled"
 check "but what the operator made" [ -s "/etc/mpgate/${MPG_PREFIX}gw.yaml" -a -s /etc/mpgate/pair.key ]
 is "$(systemctl --failed --plain --no-legend | awk '{ print $1 }')" "" "nothing has failed"
 done_testing

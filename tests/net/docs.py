@@ -13,6 +13,7 @@ Faults go to standard output, as FILE:LINE: what; exit 1 when there is one."""
 import glob
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import namedtuple
@@ -24,7 +25,7 @@ ETC = "/etc/mpgate/"
 COLUMNS = 80  # of the terminal on which an output is shown; where a line is longer, it is a wide one
 
 Block = namedtuple("Block", "file line kind marks lines")
-MARK = re.compile(r"(not run: .+|run by \S+|while [^,]+|in any order|at \w+|with \S+|as \S+)(?:, |$)")
+MARK = re.compile(r"(not run: .+|run by [^,]+|while [^,]+|in any order|at \w+|with \S+|as \S+)(?:, |$)")
 
 
 class Faults:
@@ -146,14 +147,62 @@ def configuration(block, etc):
     return [line for lines in whole.values() for line in lines]
 
 
+# --- commands that another test runs
+
+
+def makes(target, file, text):
+    """Does make run that file for the target, or the file what make runs for it? Or for one that needs the target."""
+    make = "\n".join(read("Makefile") + read("configs/install.mk"))
+    for name, needs, recipe in re.findall(r"^([\w-]+):(?!=)(.*)\n((?:\t.*\n)+)", make, re.M):
+        scripts = set(re.findall(r"\btests/[\w/.-]+\.sh", recipe)) - {"tests/net/deps.sh"}
+        if name == target and any(os.path.basename(x) in text for x in scripts) or \
+                target in [name] + needs.split() and file in scripts:
+            return True
+    return False
+
+
+def asked(command):
+    """Its name, and all that has to stand beside it: options, plain words, variables that are set. Not what is an example of
+    the reader's own: paths, names with a digit or a dot, values."""
+    words = shlex.split(command.split(" -- ")[0], comments=True)
+    first = next((i for i, w in enumerate(words) if "=" not in w), 0)
+    rest = [re.match(r"--?[\w-]+|\w+=|[a-z][a-z-]*$", w) for w in words[:first] + words[first + 1:]]
+    return words[first], [m[0] for m in rest if m and (words[first] != "mpgated" or m[0][0] == "-")]
+
+
+def stands_in(command, file):
+    text = re.sub(r"(?m)^\s*#.*\n", "", "\n".join(read(file)))
+    lines = re.sub(r"\\\n\s*", " ", text).split("\n")
+    name, words = asked(command)
+    if name == "make" and words and all(makes(w, file, text) for w in words):
+        return True
+    has = lambda line, word: re.search(r"(?<![\w-])" + re.escape(word) + ("" if word.endswith("=") else r"(?![\w-])"), line)
+    names = {name} | ({"ctl"} if name == "mpgatectl" else set())
+    for _ in range(2): # a function of a function
+        names |= {f for f, body in re.findall(r"(?m)^(\w+)\(\) \{ (.*) \}$", text) if any(has(body, n) for n in names)}
+    return any(any(has(x, n) for n in names) and all(has(x, w) for w in words) for x in lines)
+
+
+def look_who_runs(block):
+    files = block.marks["run by"].split(" and ")
+    missing = [f for f in files if not os.path.exists(f)]
+    for f in missing:
+        Faults.add(block.file, block.line, f"there is no {f}")
+    if missing or block.kind not in ("sh", "console"):
+        return
+    for line, _, commands, _ in steps_of(block):
+        for command in re.split(r"&&|;", commands.replace("\\\n", " ").split(" #")[0]):
+            if not any(stands_in(command, f) for f in files):
+                Faults.add(block.file, line, f"'{' '.join(command.split())}' is not in {block.marks['run by']}")
+
+
 def take_apart(directory, etc):
     steps, yaml, left = [], [], []
     for b in blocks():
         if "not run" in b.marks:
             left.append(f"{b.file}:{b.line}: {b.marks['not run']}")
         elif "run by" in b.marks:
-            if not os.path.exists(b.marks["run by"]):
-                Faults.add(b.file, b.line, f"there is no {b.marks['run by']}")
+            look_who_runs(b)
         elif b.kind == "yaml":
             text = "\n".join(configuration(b, etc)) + "\n"
             keep = b.marks.get("as")

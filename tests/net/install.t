@@ -55,4 +55,16 @@ check "the unit's own directory can be chosen" make_ BUILD="$BUILD" install DEST
 check "it is there" test -s "$TMP/root/lib/systemd/system/mpgated@.service"
 check "it is taken away from there" make_ BUILD="$BUILD" uninstall DESTDIR="$TMP/root" PREFIX=/usr UNITDIR=/lib/systemd/system
 is "$(installed)" ./etc/mpgate/gw.yaml "all of it"
+
+# What systemd makes of the rest, where it looks for what is installed locally.
+if type -P systemd-sysusers systemd-tmpfiles >/dev/null; then
+	check "it is installed for a machine" make_ BUILD="$BUILD" install DESTDIR="$TMP/machine"
+	check "systemd-sysusers takes it" systemd-sysusers --root="$TMP/machine"
+	like "$(cat "$TMP/machine/etc/passwd")" "(^|"$'\n'")mpgate:[^"$'\n'"]*/nologin" "there is the user for the workers"
+	check "systemd-tmpfiles takes it" systemd-tmpfiles --create --root="$TMP/machine"
+	is "$(cd "$TMP/machine" && stat -c '%A %n' run/mpgate var/lib/mpgate var/log/mpgate | tr '\n' ' ')" \
+		"drwxr-xr-x run/mpgate drwxr-x--- var/lib/mpgate drwxr-x--- var/log/mpgate " "there are the folders"
+else
+	skip "what systemd makes of it" "no systemd-sysusers, systemd-tmpfiles"
+fi
 done_testing
