@@ -145,7 +145,10 @@ static void compare_owners(const json_t *before, const json_t *now, double secon
 	json_t *known = by_name(before, names, 1), *one;
 	size_t i;
 
-	json_array_foreach(now, i, one) add_rates(json_object_get(known, text_of(one, "name")), one, false, seconds);
+	json_array_foreach(now, i, one)
+	{
+		add_rates(json_object_get(known, text_of(one, "name")), one, false, seconds);
+	}
 	json_decref(known);
 }
 
@@ -156,7 +159,10 @@ static void count_flows(const struct look *l)
 	json_t *rules = json_object_get(l->policy, "rules"), *index = by_name(rules, names, 1), *one;
 	size_t i;
 
-	json_array_foreach(rules, i, one) add(one, "flows", 0);
+	json_array_foreach(rules, i, one)
+	{
+		add(one, "flows", 0);
+	}
 	json_array_foreach(json_object_get(l->flows, "flows"), i, one)
 	{
 		json_t *rule = json_object_get(index, text_of(one, "rule"));
