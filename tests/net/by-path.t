@@ -92,6 +92,7 @@ for f in 4 6; do
 	check "IPv$f: it ends" let_go
 	untwin "$f"
 	check "IPv$f: each has its own again" wait_for 20 ways_up
+	check "IPv$f: which is said" grep -q "wan1: no other path keeps its IPv$f address from it any more" "$TMP/gw.log"
 	edit a ''
 	edit b ', congestion: reno, mark: 19'
 	check "IPv$f: another reload" ctl gw reload
@@ -100,6 +101,7 @@ for f in 4 6; do
 	check "IPv$f: or none any more" wait_for 10 plain "$GATEWAY" "${at[0]}"
 	check "IPv$f: it ends, too" let_go
 done
+is "$(grep -c "give wan1 an address of its own" "$TMP/gw.log")" 0 "what was said of two links with one address was said once"
 check "a congestion control that there is not is said" grep -q 'link wan1: congestion control nowhere: this kernel does not have it' "$TMP/gw.log"
 
 em_set wan0 "delay=$WAY_MS"

@@ -80,6 +80,19 @@ for f in 4 6; do
 done
 check "its probes found it out" grep -qE "peer hub: its clock is [0-9]+ s ahead of ours" "$TMP/gw.log"
 
+# RFC 8803 has no word for that, and nobody follows.
+sed -i 's/^    mode: explicit/&\n    dialect: rfc8803/' "$TMP/gw.yaml"
+sed -i 's/name: gw,/& dialect: rfc8803,/' "$TMP/hub.yaml"
+check "the hub speaks RFC 8803 alone" ctl hub reload
+check "and a gateway from long ago" with_clock gw "$GATEWAY" -1000000000
+check "the peer is down" wait_for 10 peer_is down
+for f in 4 6; do
+	family $f
+	check "IPv$f: connections go direct" greeted_by "$CLIENT_IP"
+done
+clock gw -$HOUR
+check "by the hub's time the peer is up" wait_for 20 peer_is up
+
 rm "$TMP/pair.key"
 "$CTL" key new "$TMP/pair.key"
 check "the gateway gets another key" ctl gw reload

@@ -475,6 +475,12 @@ def lint(build):
     for file, n, finding in first_column("finding"):
         if finding not in known:
             Faults.add(file, n, f"no finding {finding}")
+    for heading in ("finding", "counter"):
+        seen = set()
+        for file, n, word in first_column(heading):
+            if word in seen:
+                Faults.add(file, n, f"{word} is there twice")
+            seen.add(word)
     for file in MANUALS:
         for n, line in enumerate(read(file), 1):
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line.replace("\\-", "-")):

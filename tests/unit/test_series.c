@@ -209,6 +209,10 @@ static void test_worst_first(void)
 	CU_ASSERT_STRING_EQUAL(member(answer, 2, "text"), "1");
 	CU_ASSERT_STRING_EQUAL(member(answer, 3, "severity"), "note");
 	json_decref(answer);
+	/* For status. */
+	answer = findings_list(findings_find(NULL), false);
+	CU_ASSERT_EQUAL(json_array_size(answer), 3);
+	json_decref(answer);
 	text = scrape(false);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nmpgate_findings{severity=\"error\"} 1\n"));
 	CU_ASSERT_PTR_NULL(strstr(text, "finding=\"feature\""));
