@@ -405,6 +405,15 @@ static void test_far(void)
 		pass(SPAN);
 	}
 	CU_ASSERT_FALSE(quality_is_later(&B));
+	/* In the beginning it brings little, however much it can, and fills a queue with that. */
+	start();
+	v[1].sample.min_rtt_us = 500000;
+	carries(0, 18, 70);
+	carries(1, 1, 560);
+	pass(4500);
+	CU_ASSERT_FALSE(quality_demoted(&B));
+	pass(2000);
+	CU_ASSERT_TRUE(quality_demoted(&B));
 	start();
 	v[1].sample.min_rtt_us = 110000; /* five times, but who notices */
 	pass(4 * SPAN);

@@ -14,6 +14,7 @@
 #define MOST                                                                                                           \
 	75U /* per cent of all: what brings that holds up nothing, though its queue may be long beside one that is     \
 	       paced */
+#define RISE_TRIPS 10U /* round trips until a far one brings what it can: nobody is suspected before */
 #define SUSPECT_MS 450U
 /* Of a test: what was on its way is waited for; then it is measured. */
 #define SETTLE_MS 1000U
@@ -211,7 +212,7 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 	const struct paths_sample *m = &v[i].sample;
 	bool bad = false;
 
-	if (l->rate * 100 >= q->rate * MOST)
+	if (l->rate * 100 >= q->rate * MOST || l->carried_ms < (uint64_t)RISE_TRIPS * l->base_us / 1000)
 		return false;
 	if (l->carried_ms <= 1 || (queue_us(l, &v[i]) < QUALITY_QUEUE_US && !m->span_retrans && !m->span_out_of_order))
 		return false;
