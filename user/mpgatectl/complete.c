@@ -106,7 +106,10 @@ static void put_names(FILE *out, const char *instance, enum args_want want)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(names, i, one) fprintf(out, "%s\n", json_string_value(one));
+	json_array_foreach(names, i, one)
+	{
+		fprintf(out, "%s\n", json_string_value(one));
+	}
 	json_decref(names);
 	if (want == ARGS_WANT_LINK)
 		put(out, "host", "this machine itself");
