@@ -126,16 +126,20 @@ static __always_inline bool is_ours(struct bpf_sock_ops *ops)
 	return path && path->netns == bpf_get_netns_cookie(ops);
 }
 
-/* 0: what the kernel has set. */
+/* Bytes that it may hold, which are not sent; 0: as many as the kernel lets it. */
+static __always_inline void may_hold(struct bpf_sock_ops *ops, struct pace_flow *flow, __u32 bytes)
+{
+	flow->ahead = bytes;
+	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &flow->ahead, sizeof(flow->ahead));
+}
+
+/* By the rate at which it is paced; 0: it is not. */
 static __always_inline void set_ahead(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 rate)
 {
 	__u64 wanted = rate / AHEAD;
 	__u32 ahead = !rate ? 0 : wanted < AHEAD_LEAST ? AHEAD_LEAST : (__u32)wanted;
 
-	if (flow->slow)
-		ahead = AHEAD_SLOW;
-	flow->ahead = ahead;
-	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
+	may_hold(ops, flow, flow->slow ? AHEAD_SLOW : ahead);
 }
 
 /* 0: no more. */
@@ -169,8 +173,7 @@ static __always_inline void set_far(struct bpf_sock_ops *ops, struct pace_flow *
 	far = ops->rtt_min >= FAR_US && ops->rtt_min / FAR > connection->near;
 	if (flow->paced || flow->slow || (far ? !rate && flow->ahead : !flow->ahead))
 		return;
-	flow->ahead = far ? ahead : 0;
-	bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &flow->ahead, sizeof(flow->ahead));
+	may_hold(ops, flow, far ? ahead : 0);
 }
 
 static __always_inline void measure(struct pace_flow *flow, struct tcp_sock *tcp, __u64 now)
