@@ -52,7 +52,7 @@
 #define RATE_LEAST 32768U /* bytes a second, of one that is paced */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
 #define ACKS 4U /* of a measurement, at least */
-#define DRAIN 16 /* part of what a path brings that is left free, so that its queue goes */
+#define DRAIN 4 /* part of what a path brings that is left free until its queue is gone; then a 16th, see grow() */
 #define REST NS_PER_S /* from then on it is tried whether it brings more */
 #define QUEUE_US 20000U /* so long a round trip beyond the least: what it was given waits on the way */
 #define PATHS_KNOWN 4096U
@@ -74,6 +74,7 @@ struct pace_flow {
 	__u32 ahead; /* bytes not sent that it may hold */
 	__u32 idle; /* all was acknowledged: the time until it sends again says nothing */
 	__u32 slow; /* it is by itself */
+	__u32 drains; /* it is paced at less than it brings, until its queue is gone */
 };
 
 struct pace_connection {
@@ -232,12 +233,14 @@ static __always_inline void learn(struct bpf_sock_ops *ops, __u64 rate)
 		bpf_map_delete_elem(&pace_paths, &key);
 }
 
-/* Its pacing is what holds it up, and there is no queue on the way. */
+/* Its pacing is what holds it up, and there is no queue on the way. The first quarter more is what DRAIN took, nearly.
+ */
 static __always_inline void grow(struct bpf_sock_ops *ops, struct pace_flow *flow, __u64 now)
 {
-	if (now < flow->grown + SPAN)
+	if (!flow->drains && now < flow->grown + SPAN)
 		return;
-	flow->grown = now;
+	flow->grown = flow->drains ? now + REST : now;
+	flow->drains = 0;
 	set_pacing(ops, flow, flow->paced + flow->paced / 4);
 	learn(ops, flow->paced);
 }
@@ -271,6 +274,7 @@ static __always_inline void judge(struct bpf_sock_ops *ops, struct pace_flow *fl
 		set_ahead(ops, flow, rate);
 		learn(ops, rate);
 		flow->grown = now + REST;
+		flow->drains = queued;
 	} else if (flow->paced && !queued && rate * 4 >= flow->paced * 3) {
 		grow(ops, flow, now); /* what it sends at once leaves nothing that waits */
 	}
@@ -310,7 +314,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	flow->acks++;
 	flow->starved += !waits;
 	span = now - flow->since;
-	if (span < SPAN || span < round_trip || (!flow->paced && flow->acks < ACKS))
+	if (span < SPAN || span < round_trip || (!flow->paced && !queued && flow->acks < ACKS))
 		return;
 	msk = bpf_skc_to_mptcp_sock(sk);
 	connection = msk ? bpf_sk_storage_get(&pace_connections, msk, NULL, 0) : NULL;

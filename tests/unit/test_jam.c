@@ -119,28 +119,34 @@ static void behind(void)
 	CU_ASSERT_TRUE(world_end());
 }
 
-/* What a young one holds out of order is much of its buffer: it is made larger, as often as it has brought something.
+/* What a young one holds out of order is much of its buffer: it is made larger, as often as it has brought a little
+ * more.
  */
 static void young(void)
 {
 	struct sock *c, *peer = relayed(&c, 1000);
+	size_t brought = 1000, step = JAM_FIRST - brought;
 	uint32_t limit = JAM_LEAST;
 
 	peer->limit = limit;
-	peer->jam = limit / 8;
 	for (int i = 0; i < 3; i++) {
-		sock_say(peer, pattern, JAM_STEP);
-		world_settle();
-		CU_ASSERT_EQUAL(peer->limit, limit);
 		peer->jam = limit / 4;
-		sock_say(peer, pattern, JAM_STEP / 2);
+		sock_say(peer, pattern, step - 1);
 		world_settle();
 		CU_ASSERT_EQUAL(peer->limit, limit);
-		sock_say(peer, pattern, JAM_STEP / 2);
+		sock_say(peer, pattern, 1);
 		world_settle();
 		CU_ASSERT_TRUE(peer->limit > limit);
-		peer->jam = peer->limit / 8;
 		limit = peer->limit;
+		brought += step;
+		step = brought / JAM_STEP;
+		/* It fits. */
+		peer->jam = limit / 8;
+		sock_say(peer, pattern, step);
+		world_settle();
+		CU_ASSERT_EQUAL(peer->limit, limit);
+		brought += step;
+		step = brought / JAM_STEP;
 	}
 	/* Its reader stands still. */
 	sock_take(c, 0);

@@ -133,6 +133,11 @@ static void test_left_alone(void)
 	pass(20000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	start();
+	carries(0, 37, 190);
+	carries(1, 1.8, 145); /* what it brings is there sooner, queue and all */
+	pass(20000);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	start();
 	carries(0, 3, 120);
 	carries(1, 0.01, 20); /* probes */
 	pass(20000);

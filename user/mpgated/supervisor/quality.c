@@ -6,8 +6,8 @@
 
 #define SMOOTH_MS 1000U
 #define STEADY_MS 2000U /* so long it lasts before something is tried out */
-/* Suspect: beside another path it takes so many times as long and so much more, or brings one part of so many; and it
- * has a queue, or loses something. */
+/* Suspect: beside another path it takes so many times as long and so much more, or takes longer and brings one part of
+ * so many; and it has a queue, or loses something. */
 #define TIMES_LONGER 3U
 #define LONGER_US 20000U
 #define LESSER 4U
@@ -222,7 +222,8 @@ static bool looks_bad(const struct quality *q, const struct quality_view *v, uns
 		    q->link[k].carried_ms <= 1)
 			continue;
 		bad |= m->rtt_us >= TIMES_LONGER * v[k].sample.rtt_us + LONGER_US;
-		bad |= l->carried_ms >= QUALITY_RISE_MS && l->rate * LESSER < q->link[k].rate;
+		bad |= m->rtt_us > v[k].sample.rtt_us && l->carried_ms >= QUALITY_RISE_MS &&
+		       l->rate * LESSER < q->link[k].rate;
 	}
 	return bad;
 }

@@ -15,7 +15,7 @@ void join_ask(struct worker *w, struct conn *c);
  * dies gets others unasked.
  */
 void join_note(struct worker *w, struct conn *c);
-#define JOIN_SLOW 4U /* a quarter of the bytes is enough when a quarter of the time is over: its path is a slow one */
+#define JOIN_SLOW 5U /* a fifth of the bytes is enough when a fifth of the time is over: its path is a slow one */
 /* c has moved something: asks when it is enough. */
 static inline void join_moved(struct worker *w, struct conn *c)
 {
