@@ -15,14 +15,16 @@
  * A third kind is slow by itself: a packet takes seconds. It holds next to nothing that is not sent, so that what comes
  * next goes where there is room, until it brings as much as one that is paced does at least.
  *
- * A fourth is far, as over a satellite, and another of its connection is not. It holds no more than it brings in a
- * quarter of a second: after a rest the kernel sends few segments at a time again, and goes by the pacing rate of
- * before when it gives it what is to be sent, so that it got 3 MB and took 6 s for them.
+ * A fourth is far, as over a satellite, and another of its connection is not (mpgate/far.h). It holds no more than it
+ * brings in a quarter of a second: after a rest the kernel sends few segments at a time again, and goes by the pacing
+ * rate of before when it gives it what is to be sent, so that it got 3 MB and took 6 s for them.
  *
  * The others hold what they like: a fast subflow that held little was found to send beyond the receiver's window, whose
  * kernel dropped that (MPTcpExtNoDSSInWindow), while another held what was to come first.
  */
 #include <stdbool.h>
+
+#include <mpgate/far.h>
 
 #include "maps.h"
 #include "sockops.h"
@@ -44,10 +46,6 @@
 #define AHEAD 16 /* part of a second that a subflow may hold */
 #define AHEAD_LEAST 4096U /* bytes */
 #define AHEAD_SLOW 2048U
-#define FAR_US 200000U /* round trip without a queue, of one that is far, */
-#define FAR 3 /* and so many times that of another */
-#define FAR_AHEAD 4 /* part of a second that it may hold */
-#define FAR_LEAST 65536U /* bytes */
 #define SLOW_US 1000000U /* round trip without a queue, of a subflow that is slow by itself */
 #define RATE_LEAST 32768U /* bytes a second, of one that is paced */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
@@ -81,7 +79,7 @@ struct pace_connection {
 	__u64 best; /* bytes a second of one of its subflows */
 	__u64 cookie; /* whose */
 	__u64 at; /* ns: it brought half as much at least, or a subflow began */
-	__u32 near; /* us: the least round trip of its subflows; 0: none is known */
+	struct far_nearest nearest;
 };
 
 struct pace_addresses {
@@ -164,17 +162,13 @@ static __always_inline void set_slow(struct bpf_sock_ops *ops, struct pace_flow 
 
 /* Of one that is not paced. rate: bytes a second; 0: it had not enough to send, and what it may hold stays as it is. */
 static __always_inline void set_far(struct bpf_sock_ops *ops, struct pace_flow *flow,
-				    struct pace_connection *connection, __u64 rate)
+				    struct pace_connection *connection, __u64 rate, __u64 now)
 {
-	__u32 ahead = rate / FAR_AHEAD < FAR_LEAST ? FAR_LEAST : (__u32)(rate / FAR_AHEAD);
-	bool far;
+	bool far = far_is(&connection->nearest, flow->cookie, ops->rtt_min, now);
 
-	if (!connection->near || ops->rtt_min < connection->near)
-		connection->near = ops->rtt_min;
-	far = ops->rtt_min >= FAR_US && ops->rtt_min / FAR > connection->near;
 	if (flow->paced || flow->slow || (far ? !rate && flow->ahead : !flow->ahead))
 		return;
-	may_hold(ops, flow, far ? ahead : 0);
+	may_hold(ops, flow, far ? far_ahead(rate) : 0);
 }
 
 static __always_inline void measure(struct pace_flow *flow, struct tcp_sock *tcp, __u64 now)
@@ -324,7 +318,7 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops)
 	busy = flow->starved * STARVED < flow->acks || queued;
 	judge(ops, flow, connection, rate, busy && flow->rate && rate < flow->rate + flow->rate / 4, queued, now);
 	flow->rate = busy ? rate : 0;
-	set_far(ops, flow, connection, flow->rate);
+	set_far(ops, flow, connection, flow->rate, now);
 	measure(flow, tcp, now);
 	set_slow(ops, flow, ops->rtt_min >= SLOW_US && rate < RATE_LEAST);
 }
