@@ -287,15 +287,19 @@ static void test_syn_timeout(void)
 /* A converter that refuses is no peer now, but the path to it is good. */
 static void test_refused(void)
 {
-	static const struct health_result refused = { .error = "it says: resource exceeded", .answers = true };
+	static const struct health_result refused = { .error = "it says: not authorized: it has another key",
+						      .trouble = TROUBLE_KEY,
+						      .answers = true };
 	struct health h = two_up();
 
 	probe(&h, 0, &refused, T0 + 1);
 	probe(&h, 1, &bad, T0 + 1);
 	CU_ASSERT_EQUAL(health_state(&h), HEALTH_DOWN);
+	CU_ASSERT_EQUAL(h.way[0].trouble, TROUBLE_KEY);
 	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_UP);
 	CU_ASSERT_EQUAL(health_of_path(&h, "wan1", false), HEALTH_DOWN);
 	probe(&h, 0, &bad, T0 + 2);
+	CU_ASSERT_EQUAL(h.way[0].trouble, TROUBLE_OTHER);
 	CU_ASSERT_EQUAL(health_of_path(&h, "wan0", false), HEALTH_DOWN);
 }
 

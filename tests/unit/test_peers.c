@@ -89,11 +89,12 @@ static void test_up_and_down(void)
 	/* It stays, with its time; so does what a connection met. */
 	CU_ASSERT_STRING_EQUAL(p->past_error, "silent");
 	CU_ASSERT_EQUAL(p->erred + HEALTH_BACKOFF_MAX_MS, uv_now(&script.s.loop));
-	peers_note_error(&script.s, p->slot, "refused");
+	peers_note_error(&script.s, p->slot, TROUBLE_REFUSED, "refused");
+	CU_ASSERT_EQUAL(p->past_trouble, TROUBLE_REFUSED);
 	CU_ASSERT_STRING_EQUAL(p->past_error, "refused");
 	CU_ASSERT_EQUAL(p->erred, uv_now(&script.s.loop));
 	CU_ASSERT_STRING_EQUAL(p->last_error, "");
-	peers_note_error(&script.s, p->slot + 1, "nobody");
+	peers_note_error(&script.s, p->slot + 1, TROUBLE_SILENT, "nobody");
 	CU_ASSERT_STRING_EQUAL(p->past_error, "refused");
 	CU_ASSERT_TRUE(script_end());
 }
@@ -203,6 +204,8 @@ static void test_shortage(void)
 	loop_pass(HEALTH_IDLE_MS);
 	CU_ASSERT_EQUAL(p->state, PEER_DOWN);
 	CU_ASSERT_STRING_EQUAL(p->last_error, strerror(ENETUNREACH));
+	CU_ASSERT_EQUAL(p->last_trouble, TROUBLE_UNREACHABLE);
+	CU_ASSERT_EQUAL(p->past_trouble, TROUBLE_UNREACHABLE);
 	CU_ASSERT_TRUE(script_end());
 }
 

@@ -121,14 +121,15 @@ static void test_answers(void)
 	static const struct {
 		enum answer answer;
 		const char *error;
+		enum trouble trouble;
 	} cases[] = {
-		{ SUPPORTED, "" },
-		{ JOINS, "" },
-		{ WANTS_COOKIE, "" },
-		{ STALE, "" },
-		{ REFUSED, "it says: not authorized: it has another key" },
-		{ STALE_FORGED, "it says: not authorized: it has another key" },
-		{ FULL, "it says: resource exceeded" },
+		{ SUPPORTED, "", TROUBLE_OTHER },
+		{ JOINS, "", TROUBLE_OTHER },
+		{ WANTS_COOKIE, "", TROUBLE_OTHER },
+		{ STALE, "", TROUBLE_OTHER },
+		{ REFUSED, "it says: not authorized: it has another key", TROUBLE_KEY },
+		{ STALE_FORGED, "it says: not authorized: it has another key", TROUBLE_KEY },
+		{ FULL, "it says: resource exceeded", TROUBLE_OTHER },
 	};
 
 	for (unsigned i = 0; i < COUNT(cases); i++) {
@@ -138,6 +139,7 @@ static void test_answers(void)
 		sock_says(k, buf, sock_answer(k, cases[i].answer, buf));
 		CU_ASSERT_EQUAL(play.ended.count, 1);
 		CU_ASSERT_STRING_EQUAL(play.ended.error, cases[i].error);
+		CU_ASSERT_EQUAL(play.ended.r.trouble, cases[i].trouble);
 		CU_ASSERT_EQUAL(play.ended.r.joins, cases[i].answer == JOINS);
 		CU_ASSERT_EQUAL(play.ended.r.joins_known, cases[i].answer <= JOINS);
 		CU_ASSERT_EQUAL(play.s.shm->peers[1].clock, cases[i].answer == STALE ? 500 : 0);
@@ -186,6 +188,7 @@ static void test_no_answer(void)
 
 	sock_says(k, http, sizeof(http) - 1);
 	CU_ASSERT_STRING_EQUAL(play.ended.error, "its answer is no Convert message");
+	CU_ASSERT_EQUAL(play.ended.r.trouble, TROUBLE_NO_CONVERTER);
 	CU_ASSERT_TRUE(play_end());
 
 	k = play_start();
@@ -205,6 +208,7 @@ static void test_no_answer(void)
 	k->error = ECONNREFUSED;
 	CU_ASSERT_TRUE(loop_ready(FIRST_FD, UV_EBADF, 0));
 	CU_ASSERT_STRING_EQUAL(play.ended.error, strerror(ECONNREFUSED));
+	CU_ASSERT_EQUAL(play.ended.r.trouble, TROUBLE_REFUSED);
 	CU_ASSERT_TRUE(play_end());
 
 	play_start();

@@ -147,12 +147,14 @@ static void test_reports(void)
 	start();
 	crew_says(0, &(struct message){ .type = MSG_PEER_FAILED, .slot = 2, .value = ETIMEDOUT }, -1);
 	CU_ASSERT_STRING_EQUAL(crew.noted, strerror(ETIMEDOUT));
+	CU_ASSERT_EQUAL(crew.trouble, TROUBLE_SILENT);
 	crew_says(1,
 		  &(struct message){ .type = MSG_PEER_REFUSED,
 				     .slot = 3,
 				     .value = CONVERT_E_NOT_AUTHORIZED | CONVERT_REFUSED_SOURCE << REFUSAL_SHIFT },
 		  -1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(crew.noted, "allow-source"));
+	CU_ASSERT_EQUAL(crew.trouble, TROUBLE_SOURCE);
 	CU_ASSERT_EQUAL(crew.suspected[2], 1);
 	CU_ASSERT_EQUAL(crew.suspected[3], 1);
 	CU_ASSERT_EQUAL(crew.slow, 0);

@@ -257,9 +257,10 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 	crew.suspected[slot]++;
 }
 
-void peers_note_error(struct supervisor *s, unsigned slot, const char *what)
+void peers_note_error(struct supervisor *s, unsigned slot, enum trouble trouble, const char *what)
 {
 	CHECK(slot < s->peer_slots);
+	crew.trouble = trouble;
 	snprintf(crew.noted, sizeof(crew.noted), "%s", what);
 }
 

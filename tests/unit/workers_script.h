@@ -55,6 +55,7 @@ struct crew {
 	int listen_error[CREW_LISTENERS]; /* errno with which the nth cannot be opened */
 	unsigned suspected[4], slow, proved; /* by slot; messages */
 	char noted[128]; /* the last error */
+	enum trouble trouble; /* and its kind */
 	unsigned parked[MPGATE_MAX_PEERS], gone; /* how often that was told: by slot, that a worker is gone */
 	struct paths_join join; /* asked for last */
 	struct mpgate_addr source; /* that proved a key last */

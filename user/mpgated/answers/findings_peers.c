@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is wrong with peers: those that we dial, and those that ask us. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,25 +12,21 @@
 #define MISSED_S 40U /* not heard of for so long, and somebody asks with another key: it may be that one */
 #define CLOCK_S 5 /* that clocks may differ by without a word */
 
-/* What can be done about the error of a peer that is down. */
-static const char *down_remedy(const char *error)
-{
-	if (strstr(error, "another key"))
-		return "compare mpgatectl key show-id FILE at both ends: one file for both";
-	if (strstr(error, "machine-id"))
-		return "give the two ends different instance names (or each its own /etc/machine-id)";
-	if (strstr(error, strerror(ECONNREFUSED)))
-		return "does mpgated run there, with convert.listen, and is this its port?";
-	if (strstr(error, strerror(ETIMEDOUT)) || !*error)
-		return "is it on, is the address right, and do firewalls on the way and there let TCP to this port in? "
-		       "peers list has the error of each way";
-	if (strstr(error, strerror(ENETUNREACH)) || strstr(error, strerror(EHOSTUNREACH)))
-		return "paths list says what is wrong with the paths; ip route get ADDRESS";
-	if (strstr(error, "no Convert message") || strstr(error, "without an answer") ||
-	    strstr(error, "does not answer"))
-		return "is something else than a converter there: is this its port?";
-	return "its own log, and mpgatectl doctor there, say more";
-}
+/* What can be done about the error of a peer. */
+static const char *const remedies[] = {
+	[TROUBLE_OTHER] = "its own log, and mpgatectl doctor there, say more",
+	[TROUBLE_SILENT] =
+		"is it on, is the address right, and do firewalls on the way and there let TCP to this port in? "
+		"peers list has the error of each way",
+	[TROUBLE_REFUSED] = "does mpgated run there, with convert.listen, and is this its port?",
+	[TROUBLE_UNREACHABLE] = "paths list says what is wrong with the paths; ip route get ADDRESS",
+	[TROUBLE_NO_CONVERTER] = "is something else than a converter there: is this its port?",
+	[TROUBLE_KEY] = "compare mpgatectl key show-id FILE at both ends: one file for both",
+	[TROUBLE_SELF] = "give the two ends different instance names (or each its own /etc/machine-id)",
+	[TROUBLE_DESTINATION] = "put the server's net into allow-to there, or a rule with action: direct in front of "
+				"the one that took it",
+	[TROUBLE_SOURCE] = "put the client's net into allow-source of this peer there",
+};
 
 static struct finding *add(struct findings *all, const struct peer *p, enum severity severity, enum finding_id id,
 			   bool told)
@@ -67,11 +62,11 @@ static bool look_at_state(const struct supervisor *s, const struct peer *p, stru
 		f = add(all, p, SEVERITY_ERROR, FINDING_PEER_DOWN, true);
 		finding_text(f, "down: %s; rules that name it alone do as if-down says",
 			     *p->last_error ? p->last_error : "no answer");
-		finding_remedy(f, "%s", down_remedy(p->last_error));
+		finding_remedy(f, "%s", remedies[*p->last_error ? p->last_trouble : TROUBLE_SILENT]);
 	} else if (p->silent) {
 		f = add(all, p, SEVERITY_WARNING, FINDING_PEER_SILENT, true);
 		finding_text(f, "connections and probes have no answer: others of its group take its place");
-		finding_remedy(f, "%s", down_remedy(""));
+		finding_remedy(f, "%s", remedies[TROUBLE_SILENT]);
 	} else {
 		return true;
 	}
@@ -111,15 +106,12 @@ static void look_at_past(const struct supervisor *s, const struct peer *p, struc
 
 	if (!p->past_error[0] || age_s(s, p->erred) > LATELY_S)
 		return;
-	f = add(all, p, strstr(p->past_error, "allow-") ? SEVERITY_WARNING : SEVERITY_NOTE, FINDING_PEER_ERROR, true);
+	f = add(all, p,
+		p->past_trouble == TROUBLE_DESTINATION || p->past_trouble == TROUBLE_SOURCE ? SEVERITY_WARNING
+											    : SEVERITY_NOTE,
+		FINDING_PEER_ERROR, true);
 	finding_text(f, "up, but %u s ago: %s", age_s(s, p->erred), p->past_error);
-	finding_remedy(f, "%s",
-		       strstr(p->past_error, "allow-to")
-			       ? "put the server's net into allow-to there, or a rule with action: direct in "
-				 "front of the one that took it"
-		       : strstr(p->past_error, "allow-source")
-			       ? "put the client's net into allow-source of this peer there"
-			       : down_remedy(p->past_error));
+	finding_remedy(f, "%s", remedies[p->past_trouble]);
 }
 
 static void look_at_dialed(const struct supervisor *s, const struct peer *p, struct findings *all)

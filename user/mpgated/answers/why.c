@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +30,7 @@ static bool is_refused(const struct supervisor *s, unsigned i, unsigned f)
 
 		for (unsigned n = 0; n < h->count; n++)
 			if (!strcmp(h->way[n].path.name, name) && h->way[n].path.v6 == f &&
-			    !strcmp(h->way[n].error, strerror(ECONNREFUSED)))
+			    h->way[n].state == HEALTH_DOWN && h->way[n].trouble == TROUBLE_REFUSED)
 				return true;
 	}
 	return false;

@@ -209,6 +209,7 @@ static void end_badly(struct health *h, struct health_way *w, const struct healt
 	uint32_t longest;
 
 	w->state = HEALTH_DOWN;
+	w->trouble = (uint8_t)r->trouble;
 	snprintf(w->error, sizeof(w->error), "%s", r->error);
 	longest = health_state(h) == HEALTH_UP ? HEALTH_IDLE_MS : HEALTH_BACKOFF_MAX_MS;
 	w->backoff_ms = w->backoff_ms ? 2 * w->backoff_ms : HEALTH_PAUSE_MS;

@@ -12,6 +12,7 @@
 
 #include <lib/config/config.h>
 #include <mpgated/ipc/shared.h>
+#include <mpgated/supervisor/trouble.h>
 
 #define HEALTH_WAYS WAYS_SHARED /* to a peer, that are probed; a connection has no more than 8 subflows */
 #define HEALTH_ERROR 64
@@ -74,6 +75,7 @@ struct health_way {
 	uint32_t backoff_ms;
 	uint64_t next, began; /* ms: the next probe; begin of the last one */
 	uint64_t last; /* ms: end of the last one, 0: none */
+	uint8_t trouble; /* enum trouble: what kind of error, while it is down */
 	char error[HEALTH_ERROR]; /* empty while it is up */
 };
 
@@ -92,6 +94,7 @@ struct health {
  */
 struct health_result {
 	const char *error;
+	enum trouble trouble; /* what kind of error */
 	bool answers; /* by a converter: the way is good */
 	bool waited; /* for a queue of its path, until the peer had no more patience: says nothing */
 	bool plain, plain_known;

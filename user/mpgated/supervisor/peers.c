@@ -23,15 +23,16 @@ static void timer_due(uv_timer_t *t)
 	run_probes(t->data);
 }
 
-static void note_error(struct peer *p, const char *why)
+static void note_error(struct peer *p, enum trouble trouble, const char *why)
 {
 	if (!*why)
 		return;
+	p->past_trouble = trouble;
 	snprintf(p->past_error, sizeof(p->past_error), "%s", why);
 	p->erred = uv_now(&p->sup->loop);
 }
 
-static void set_state(struct peer *p, enum peer_state state, const char *why)
+static void set_state(struct peer *p, enum peer_state state, enum trouble trouble, const char *why)
 {
 	enum peer_state before = p->state;
 
@@ -44,8 +45,9 @@ static void set_state(struct peer *p, enum peer_state state, const char *why)
 				 why);
 		peers_tell_steer(p);
 	}
+	p->last_trouble = trouble;
 	snprintf(p->last_error, sizeof(p->last_error), "%s", why);
-	note_error(p, why);
+	note_error(p, trouble, why);
 }
 
 /* --- what is told */
@@ -133,22 +135,26 @@ static void tell_paths(struct supervisor *s)
 	by_path_tell(s);
 }
 
-static const char *first_error(const struct health *h)
+/* The first way that has failed. */
+static const struct health_way *first_error(const struct health *h)
 {
+	static const struct health_way none;
+
 	for (unsigned i = 0; i < h->count; i++)
 		if (h->way[i].error[0])
-			return h->way[i].error;
-	return "";
+			return &h->way[i];
+	return &none;
 }
 
 static void tell_all(struct peer *p, int probed)
 {
 	enum health_state state = health_state(&p->health);
+	const struct health_way *w = first_error(&p->health);
 
 	if (state == HEALTH_UP)
-		set_state(p, PEER_UP, "");
+		set_state(p, PEER_UP, TROUBLE_OTHER, "");
 	else if (state == HEALTH_DOWN)
-		set_state(p, PEER_DOWN, first_error(&p->health));
+		set_state(p, PEER_DOWN, w->trouble, w->error);
 	tell_workers(p, probed);
 	p->sup->health_changed = true;
 }
@@ -207,12 +213,12 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 static void begin_probe(struct peer *p, unsigned way, uint64_t now)
 {
 	int err = probe_start(p, way, health_patience(&p->health, way, p->sup->cfg->timeouts.peer * 1000ULL), probed);
-	const struct health_result r = { .error = strerror(-err) };
+	const struct health_result r = { .error = strerror(-err), .trouble = trouble_of_errno(-err) };
 
 	if (!err) {
 		health_begin(&p->health, way, now);
 	} else if (tcp_is_shortage(-err) && health_put_off(&p->health, way, now)) {
-		set_state(p, p->state, strerror(-err));
+		set_state(p, p->state, TROUBLE_OTHER, strerror(-err));
 	} else {
 		health_end(&p->health, way, &r, now);
 		tell_all(p, (int)way);
@@ -289,10 +295,10 @@ void peers_suspect(struct supervisor *s, unsigned slot, bool slow)
 	run_probes(p);
 }
 
-void peers_note_error(struct supervisor *s, unsigned slot, const char *what)
+void peers_note_error(struct supervisor *s, unsigned slot, enum trouble trouble, const char *what)
 {
 	if (slot < s->peer_slots && s->peers[slot].name)
-		note_error(&s->peers[slot], what);
+		note_error(&s->peers[slot], trouble, what);
 }
 
 void peers_suspect_path(struct supervisor *s, const char *link)
@@ -345,7 +351,7 @@ static void start_anew(struct peer *p)
 	p->first = -1;
 	p->silent = false;
 	p->past_error[0] = '\0';
-	set_state(p, PEER_UNKNOWN, "");
+	set_state(p, PEER_UNKNOWN, TROUBLE_OTHER, "");
 	p->sup->shm->peers[p->slot] = (struct peer_shared){ 0 };
 	if (p->handles)
 		uv_timer_stop(&p->timer);
@@ -390,9 +396,9 @@ static void commit(struct peer *p, const struct config *cfg, unsigned i)
 		start_anew(p);
 	datapath_set_tag_key(p->sup->dp, p->slot, transparent ? &p->send : NULL);
 	if (left_out)
-		set_state(p, PEER_DOWN, why);
+		set_state(p, PEER_DOWN, TROUBLE_OTHER, why);
 	else if (transparent)
-		set_state(p, PEER_UP, "");
+		set_state(p, PEER_UP, TROUBLE_OTHER, "");
 	p->left_out = left_out;
 }
 

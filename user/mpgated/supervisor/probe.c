@@ -105,9 +105,10 @@ static bool waits_in_queue(struct probe *b, uint64_t now)
 	return b->carried > before && now - b->began < (most < FULL_MOST_MS ? most : FULL_MOST_MS);
 }
 
+/* It said something, or ended, in a way that no converter does. */
 static void fail(struct probe *b, const char *why)
 {
-	const struct health_result r = { .error = why };
+	const struct health_result r = { .error = why, .trouble = TROUBLE_NO_CONVERTER };
 
 	end(b, &r);
 }
@@ -116,6 +117,7 @@ static void fail(struct probe *b, const char *why)
 static void fail_by(struct probe *b, int err)
 {
 	const struct health_result r = { .error = strerror(err),
+					 .trouble = trouble_of_errno(err),
 					 .waited = err == ECONNRESET && waits_in_queue(b, uv_now(&b->sup->loop)) };
 
 	end(b, &r);
@@ -203,8 +205,11 @@ static bool take_answer(struct probe *b)
 	}
 	/* A converter that wants a cookie is alive; the workers will get one. */
 	if ((m.has & CONVERT_HAS_ERROR) && m.error != CONVERT_E_NO_COOKIE && !is_stale(b, &m)) {
-		snprintf(why, sizeof(why), "it says: %s", convert_error_text(m.error, convert_error_detail(&m)));
-		end(b, &(struct health_result){ .error = why, .answers = true });
+		uint8_t detail = convert_error_detail(&m);
+
+		snprintf(why, sizeof(why), "it says: %s", convert_error_text(m.error, detail));
+		end(b, &(struct health_result){
+			       .error = why, .trouble = trouble_of_refusal(m.error, detail), .answers = true });
 		return true;
 	}
 	succeed(b, &m);

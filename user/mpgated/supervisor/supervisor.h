@@ -52,6 +52,7 @@ struct peer {
 	bool silent; /* up, and yet new connections go to others of its groups: see health_silent() */
 	uint64_t parked; /* bits by worker: it has connections that the peer opened for our requests */
 	bool parks, parked_since; /* there are some, or were lately; since the last look */
+	enum trouble last_trouble, past_trouble; /* what kind of error: */
 	char last_error[128]; /* empty while it is up */
 	char past_error[128]; /* the last one, of probes and of connections; it stays */
 	uint64_t erred; /* ms of the loop's clock: when that was; 0: none yet */
@@ -272,7 +273,7 @@ void peers_readdress(struct supervisor *s, unsigned cfg_index);
  */
 void peers_suspect(struct supervisor *s, unsigned slot, bool slow);
 /* What a connection to it met, for the operator. */
-void peers_note_error(struct supervisor *s, unsigned slot, const char *what);
+void peers_note_error(struct supervisor *s, unsigned slot, enum trouble trouble, const char *what);
 /* That path may have died: the ways over it, to peers that are used, are probed. */
 void peers_suspect_path(struct supervisor *s, const char *link);
 void peers_paths_changed(struct supervisor *s); /* links or addresses have */

@@ -168,17 +168,24 @@ static void take_flows(struct worker_proc *p, const struct message *m, int fd)
 		flows_answered(p, r, n, m->more);
 }
 
+/* What its connection met, for the operator. */
+static void note_error(struct worker_proc *p, const struct message *m)
+{
+	uint8_t code = (uint8_t)m->value, refusal = (uint8_t)(m->value >> REFUSAL_SHIFT);
+
+	if (m->type == MSG_PEER_FAILED)
+		peers_note_error(p->sup, m->slot, trouble_of_errno(m->value), strerror(m->value));
+	else if (m->type == MSG_PEER_REFUSED)
+		peers_note_error(p->sup, m->slot, trouble_of_refusal(code, refusal), convert_error_text(code, refusal));
+}
+
 static void take_message(void *arg, const struct message *m, int fd)
 {
 	struct worker_proc *p = arg;
 
 	if (m->type == MSG_PEER_FAILED || m->type == MSG_PEER_REFUSED || m->type == MSG_PEER_SLOW) {
 		peers_suspect(p->sup, m->slot, m->type == MSG_PEER_SLOW);
-		if (m->type == MSG_PEER_FAILED)
-			peers_note_error(p->sup, m->slot, strerror(m->value));
-		else if (m->type == MSG_PEER_REFUSED)
-			peers_note_error(p->sup, m->slot,
-					 convert_error_text((uint8_t)m->value, (uint8_t)(m->value >> REFUSAL_SHIFT)));
+		note_error(p, m);
 	} else if (m->type == MSG_PARKED) {
 		peers_parked(p->sup, m->slot);
 	} else if (m->type == MSG_PROVED) {
