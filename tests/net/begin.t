@@ -43,6 +43,7 @@ family 4
 check "a transfer over both" load -n 16000000 get "$SERVER_IP" 80
 both_begin "over the faster link" 1
 check "the log says so" grep -q "link wan0: connections begin over others first, it is slow beside them" "$TMP/gw.log"
+check "so does paths list" eval 'ctl gw --json paths list | jq -e ".paths[0].rank_why == \"connections begin over others first, it is slow beside them\" and .paths[1].rank_why == null" >/dev/null'
 check "a reload" ctl gw reload
 both_begin "over it after a reload as well" 1
 shape 0 30

@@ -34,6 +34,11 @@ works() { load -n 1000 echo "$SERVER_IP" 7001; }
 download() { load -n 3000000 get "$SERVER_IP" 80; }
 first_is() { [ "$(way "$1" first)" = true ]; }
 not() { ! "$@"; }
+# why_not PATH TEXT: that is in what paths list says of it; empty: nothing is.
+why_not() {
+	ctl gw --json paths list | jq -e --arg p "$1" --arg w "$2" \
+		'.paths[] | select(.name == $p) | (.why // "") | if $w == "" then . == "" else contains($w) end' >/dev/null
+}
 said() { grep -c "$1" "$TMP/gw.log"; }
 
 for f in 4 6; do
@@ -50,6 +55,9 @@ for f in 4 6; do
 	check "IPv$f: downloads work" download
 	check "IPv$f: that is found" wait_for 20 way_is a transport tcp
 	is "$(way b transport)" mptcp "IPv$f: of that path alone"
+	check "IPv$f: paths list says so" why_not a "peers answer in plain TCP over it"
+	check "IPv$f: and nothing of the other" why_not b ""
+	check "IPv$f: doctor says what may help" finds gw path-plain "another port may come through"
 	check "IPv$f: the other is taken" first_is b
 	was=$(counter gw relay fallback-tcp)
 	check "IPv$f: downloads work over it" download
@@ -57,6 +65,7 @@ for f in 4 6; do
 	check "IPv$f: options go on both" box acc1 strip_mptcp
 	check "IPv$f: that is found as well" wait_for 20 both_are transport tcp
 	check "IPv$f: doctor says what that means" finds gw peer-plain "takes MPTCP options away"
+	check "IPv$f: and blames no path alone" not finds gw path-plain
 	check "IPv$f: downloads work unbonded" download
 	box_gone acc0
 	box_gone acc1

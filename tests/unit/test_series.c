@@ -56,6 +56,12 @@ const char *rank_why(const struct supervisor *s, unsigned link, enum paths_rank 
 	return NULL;
 }
 
+const char *ways_later(const struct supervisor *s, unsigned link)
+{
+	(void)s, (void)link;
+	return NULL;
+}
+
 uint64_t cost_used(const struct supervisor *s, unsigned link, uint32_t *again)
 {
 	(void)s;

@@ -31,6 +31,7 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE, SEVERITIES };
 	X(NO_ROUTE, "no-route")                                                                                        \
 	X(FOREIGN_RULE, "foreign-rule")                                                                                \
 	X(HELD_BACK, "held-back")                                                                                      \
+	X(PATH_PLAIN, "path-plain")                                                                                    \
 	X(PATH_DEAD, "path-dead")                                                                                      \
 	X(NO_ANSWER, "no-answer")                                                                                      \
 	X(PEER_DOWN, "peer-down")                                                                                      \

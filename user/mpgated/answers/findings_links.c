@@ -43,6 +43,11 @@ static const struct {
 		       "does this access work at all (ping -I %s), and do firewalls on the way let TCP to the peer's "
 		       "port through? peers list has the error of each way",
 		       SEVERITY_WARNING, true },
+	[WHY_PLAIN] = { FINDING_PATH_PLAIN,
+			"something on the way over %s takes MPTCP options away; another port may come through: ports "
+			"at the "
+			"peer, and in convert of the hub",
+			SEVERITY_WARNING, true },
 	[WHY_UNKNOWN] = { FINDING_NO_ANSWER, "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
 };
 
@@ -207,6 +212,8 @@ static void look_at_path(const struct supervisor *s, unsigned i, struct findings
 	for (unsigned f = 0; f < 2; f++) {
 		why[f] = why_find(s, i, f, text[f], sizeof(text[f]));
 		if (why[f] == WHY_UNKNOWN && uv_now(&s->loop) - s->started < YOUNG_MS)
+			why[f] = WHY_NONE;
+		if (why[f] == WHY_PLAIN && !why_bonds(s)) /* it is said of the peer */
 			why[f] = WHY_NONE;
 	}
 	for (unsigned f = 0; f < 2; f++) {

@@ -81,9 +81,9 @@ static enum history_state path_state(const struct supervisor *s, unsigned i, cha
 	for (unsigned f = 0; f < 2; f++) {
 		enum why w = why_find(s, i, f, text, sizeof(text));
 
-		good |= w == WHY_NONE || w == WHY_DEPRECATED;
+		good |= w >= WHY_PLAIN && w != WHY_UNKNOWN;
 		unknown |= w == WHY_UNKNOWN;
-		if (w < WHY_DEPRECATED && (!*why || w != WHY_NO_ADDRESS))
+		if (w < WHY_PLAIN && (!*why || w != WHY_NO_ADDRESS))
 			snprintf(why, size, "%s", text);
 	}
 	if (!good && !unknown)

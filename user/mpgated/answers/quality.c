@@ -30,6 +30,8 @@ void path_quality(const struct supervisor *s, unsigned link, json_t *o)
 	const char *why = rank_why(s, link, &rank);
 
 	json_set_text(o, "rank", paths_get(s->paths, link)->backup ? "backup" : "primary");
+	if (!why && !paths_get(s->paths, link)->backup)
+		why = ways_later(s, link);
 	json_set_text(o, "rank_why", why ? why : "");
 	path_forgets(s, link, 0, "forgets4_ms", o);
 	path_forgets(s, link, 1, "forgets6_ms", o);

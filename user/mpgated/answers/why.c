@@ -20,26 +20,45 @@ bool why_is_probed(const struct supervisor *s, unsigned f)
 	return false;
 }
 
-/* Has somebody refused a probe over that link? Then it is not what is wrong. */
-static bool is_refused(const struct supervisor *s, unsigned i, unsigned f)
+/* Is there such a way? link: over that one, in that family; NULL: over any path. */
+static bool has_way(const struct supervisor *s, const char *link, unsigned f, bool (*is)(const struct health_way *w))
 {
-	const char *name = s->cfg->links[i].name;
-
 	for (unsigned k = 0; k < s->cfg->peer_count; k++) {
 		const struct health *h = &s->peers[s->peer_slot[k]].health;
 
 		for (unsigned n = 0; n < h->count; n++)
-			if (!strcmp(h->way[n].path.name, name) && h->way[n].path.v6 == f &&
-			    h->way[n].state == HEALTH_DOWN && h->way[n].trouble == TROUBLE_REFUSED)
+			if ((!link || (!strcmp(h->way[n].path.name, link) && h->way[n].path.v6 == f)) && is(&h->way[n]))
 				return true;
 	}
 	return false;
+}
+
+/* Somebody refuses probes there: then the path is not what is wrong. */
+static bool is_refused(const struct health_way *w)
+{
+	return w->state == HEALTH_DOWN && w->trouble == TROUBLE_REFUSED;
+}
+
+static bool is_plain(const struct health_way *w)
+{
+	return w->state == HEALTH_UP && w->plain;
+}
+
+static bool bonds(const struct health_way *w)
+{
+	return w->state == HEALTH_UP && !w->plain;
+}
+
+bool why_bonds(const struct supervisor *s)
+{
+	return has_way(s, NULL, 0, bonds);
 }
 
 static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 {
 	const struct paths_link *l = paths_get(s->paths, i);
 	const struct paths_route *r = &l->route[f];
+	const char *name = s->cfg->links[i].name;
 
 	if (!l->ifindex)
 		return WHY_ABSENT;
@@ -57,8 +76,10 @@ static enum why find(const struct supervisor *s, unsigned i, unsigned f)
 		return WHY_HELD;
 	switch (peers_path_health(s, i, f)) {
 	case HEALTH_DOWN:
-		return is_refused(s, i, f) ? WHY_REFUSED : WHY_DEAD;
+		return has_way(s, name, f, is_refused) ? WHY_REFUSED : WHY_DEAD;
 	case HEALTH_UP:
+		if (has_way(s, name, f, is_plain) && !has_way(s, name, f, bonds))
+			return WHY_PLAIN;
 		return l->deprecated[f] ? WHY_DEPRECATED : WHY_NONE;
 	default:
 		return why_is_probed(s, f) ? WHY_UNKNOWN : WHY_NONE;
@@ -77,6 +98,7 @@ enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text
 		[WHY_HELD] = "held back: it comes and goes",
 		[WHY_DEAD] = "no peer answers over it",
 		[WHY_REFUSED] = "peers refuse what comes over it",
+		[WHY_PLAIN] = "peers answer in plain TCP over it: nothing is bonded",
 		[WHY_DEPRECATED] = "used, from a deprecated address: it has no other",
 		[WHY_UNKNOWN] = "no answer of a peer yet",
 		[WHY_NONE] = "",

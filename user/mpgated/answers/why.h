@@ -18,6 +18,7 @@ enum why {
 	WHY_HELD,
 	WHY_DEAD,
 	WHY_REFUSED, /* the path is well, its peers are not */
+	WHY_PLAIN, /* MPTCP does not get through: from here on it carries something */
 	WHY_DEPRECATED,
 	WHY_UNKNOWN, /* no probe has been answered yet */
 	WHY_NONE, /* it is used */
@@ -27,6 +28,8 @@ enum why {
 bool why_is_probed(const struct supervisor *s, unsigned f);
 /* Of the link i in one family; text says it, empty with WHY_NONE. */
 enum why why_find(const struct supervisor *s, unsigned i, unsigned f, char *text, size_t size);
+/* Does any path bond? Else what is in the way of MPTCP is not on one of them. */
+bool why_bonds(const struct supervisor *s);
 /* Adds what it says, and the path's gateways, to its object in the answer of Paths. */
 void why_add(const struct supervisor *s, unsigned i, json_t *o);
 /* Adds what other programs do here that concerns paths (others.c). */

@@ -83,10 +83,17 @@ static inline bool quality_demoted(const struct quality_link *l)
 	return l->state == QUALITY_PROOF || l->state == QUALITY_BACKUP;
 }
 
-/* Are connections to begin over others, if there are some for which this is false? */
+/* Why connections are to begin over others, if there are some for which this is NULL. */
+static inline const char *quality_later(const struct quality_link *l)
+{
+	return l->slow	? "connections begin over others first, it is slow beside them"
+	       : l->far ? "connections begin over others first, it is far beside them"
+			: NULL;
+}
+
 static inline bool quality_is_later(const struct quality_link *l)
 {
-	return l->slow || l->far;
+	return quality_later(l) != NULL;
 }
 
 /* Does it carry what is bonded, and may it? */

@@ -37,10 +37,8 @@ static void tell_order(struct supervisor *s)
 			continue;
 		l->told = !l->told;
 		changed = true;
-		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, l->link }), "link %s: connections begin %s", l->link,
-			 !l->told  ? "as the default routes prefer it"
-			 : l->slow ? "over others first, it is slow beside them"
-				   : "over others first, it is far beside them");
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({ LOG_PATH, l->link }), "link %s: %s", l->link,
+			 l->told ? quality_later(l) : "connections begin as the default routes prefer it");
 	}
 	if (changed)
 		peers_paths_changed(s);

@@ -284,6 +284,8 @@ void peers_close(struct supervisor *s);
 /* ways.c */
 /* The paths, best first, of IPv4 and then of IPv6: up to 2 * MPGATE_MAX_LINKS. Notes which the main table prefers. */
 unsigned ways_list_paths(struct supervisor *s, struct health_path *out);
+/* Why connections begin over other links than this one; NULL: they need not. */
+const char *ways_later(const struct supervisor *s, unsigned link);
 void ways_tell(const struct peer *p); /* to workers, for rules that say which paths they use */
 /* The shortest round trip that probes over a link have found lately, us; 0: none has. */
 uint32_t ways_rtt(const struct supervisor *s, const char *link, uint64_t now);

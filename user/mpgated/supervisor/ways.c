@@ -6,12 +6,12 @@
 
 #define FRESH_MS 15000U /* a probe of then says how a path is now */
 
-/* Of quality.h; what is known of links has their names, and a reload may be under way. */
-static bool is_later(const struct supervisor *s, unsigned link)
+/* What is known of links has their names, and a reload may be under way. */
+const char *ways_later(const struct supervisor *s, unsigned link)
 {
 	const struct quality_link *l = &s->quality.link[link];
 
-	return link < s->quality.count && !strcmp(l->link, s->cfg->links[link].name) && quality_is_later(l);
+	return link < s->quality.count && !strcmp(l->link, s->cfg->links[link].name) ? quality_later(l) : NULL;
 }
 
 /* A link is before another: primary ones first, slow ones last, then as the main table prefers them, then in their
@@ -19,7 +19,7 @@ static bool is_later(const struct supervisor *s, unsigned link)
 static bool is_before(const struct supervisor *s, unsigned a, unsigned b, unsigned f)
 {
 	bool a_spare = paths_get(s->paths, a)->backup, b_spare = paths_get(s->paths, b)->backup;
-	bool a_later = is_later(s, a), b_later = is_later(s, b);
+	bool a_later = ways_later(s, a) != NULL, b_later = ways_later(s, b) != NULL;
 	uint32_t a_metric = paths_get(s->paths, a)->metric[f], b_metric = paths_get(s->paths, b)->metric[f];
 
 	if (a_spare != b_spare)
