@@ -224,10 +224,11 @@ row() {
 		"machine s per GB" gives what all CPUs were busy, client and server included.
 	END
 	# What the VM with netem measured, which this machine cannot.
-	if [ -s vmtest/delays.md ]; then
+	for part in delays setup; do
+		[ -s vmtest/$part.md ] || continue
 		echo
-		cat vmtest/delays.md
-	fi
+		cat vmtest/$part.md
+	done
 	if [ -s "$BPF" ]; then
 		printf '\n## The BPF programs, ns a packet (BPF_PROG_TEST_RUN)\n```text\n%s\n```\n' "$(cat "$BPF")"
 	fi
