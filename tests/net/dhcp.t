@@ -76,6 +76,17 @@ rm "$KEPT"
 check "the peer has its addresses" peer_has "$HUB6" "$HUB4"
 check "and is up" peer_is up
 
+# What operators copy.
+sample() { sed -n "s/^#*\(dhcp-option$1\)/\1/p" "$HOOKS/dnsmasq.conf" | grep -v operator.example; }
+mapfile -t lines < <(sample -force=)
+dns "${LEASES[@]}" "${lines[@]}"
+check "a lease of the sample" lease4
+check "the peer has the sample's addresses" wait_for 5 peer_has 2001:db8::10 198.51.100.10 198.51.100.11
+mapfile -t lines < <(sample =option6:)
+dns "${LEASES[@]}" "${lines[@]}"
+check "a lease of the sample, over IPv6" lease_isc 6
+check "the peer has its address" wait_for 5 peer_has 198.51.100.10
+
 # The lease is there before the daemon.
 daemon_stop gw
 dns "${LEASES[@]}" "$(option 1 "$HUB4")" "$(option 2 22:63)"
