@@ -3,7 +3,7 @@
 # unequal.sh: goodput over two unequal links, beside that of the better one alone. A table for docs/paths.md, on standard
 # output. PAIRS: "MBIT+MBIT[/MS[+MS]] ..." with the time that the shapers' queues hold; CC: congestion control of gateway
 # and hub; MIB: of a transfer; ROUNDS: how often each is measured, in turn. EMULATED: "OPTIONS|OPTIONS" of linkem for the
-# two links, such as "delay=10|delay=30 loss=2". SUBFLOWS: more of `subflows` at both ends, such as "pace: no".
+# two links, such as "delay=10|delay=30 loss=2". FAMILY: 6, over IPv6. SUBFLOWS: more of `subflows` at both ends, such as "pace: no".
 set -u
 export MPG_LIMITED=1 # it takes longer than a scenario may
 cd "$(dirname "$0")/../.." || exit 1
