@@ -7,6 +7,7 @@ TSV=$1
 DOCS=${BENCH_DOCS:-docs}
 BPF=$(dirname "$TSV")/bench_bpf.txt
 PROFILE=$(dirname "$TSV")/profile.txt
+COSTS=$(dirname "$TSV")/costs.txt
 SETUPS=(plain haproxy haproxy256 native bare mpgate)
 ! cut -f2 "$TSV" | grep -qx before || SETUPS+=(before)
 mkdir -p "$DOCS/img"
@@ -209,6 +210,7 @@ row() {
 	fi
 	printf '\n## What limits the rest\n'
 	cat tests/bench/limits.md
+	[ ! -s "$COSTS" ] || printf '\n%s\n' "$(cat "$COSTS")"
 	if [ -s "$PROFILE" ]; then
 		printf '\n```text\n%s\n```\n' "$(cat "$PROFILE")"
 	fi

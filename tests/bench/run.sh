@@ -25,7 +25,6 @@ ALL_FIGURES="unshaped routes segments many growth memory shaped delays transpare
 FIGURES=${FIGURES:-$ALL_FIGURES}
 SETUPS=(plain haproxy haproxy256 native mpgate ${BEFORE:+before})
 OUT=$BUILD/bench.tsv
-TICKS=$(getconf CLK_TCK)
 export LIMIT=3600
 
 # record FIGURE VALUE. PREFIX: of all figures, for now.
@@ -34,19 +33,9 @@ record() {
 	printf '%s\t%s\t%s\t%s\n' "$ROUND" "$SETUP" "$PREFIX$1" "$2" >>"$OUT"
 	echo "  round $ROUND  $SETUP  $PREFIX$1  $2"
 }
-field() { sed -n "s/.*$1=\\([0-9.]*\\).*/\\1/p"; }
-calc() { awk "BEGIN { printf \"%.4f\", $* }"; }
 
-# CPU seconds of the proxies so far (user and system), of one of them, and busy seconds of the whole machine, softirq included.
-proxy_cpu() { cpu_of "${SETUP_PIDS[@]}"; }
-cpu_of() {
-	local pid
-	for pid in $(with_children "$@"); do cat "/proc/$pid/stat"; done 2>/dev/null |
-		sed 's/.*) //' | awk -v t="$TICKS" '{ s += $12 + $13 } END { printf "%.2f", s / t }'
-}
 # The gateway's part of the CPU seconds that both have spent since it had spent $1 and both $2.
 gateway_part() { calc "($(cpu_of "${DAEMON[gw]}") - $1) / ($(proxy_cpu) - $2)"; }
-machine_busy() { awk -v t="$TICKS" '$1 == "cpu" { printf "%.2f", ($2 + $3 + $4 + $7 + $8) / t }' /proc/stat; }
 # pss [PID...]: KiB of these processes.
 pss() {
 	local pid
@@ -401,4 +390,5 @@ if [ -x "$BUILD/tests/bench/bench_bpf" ]; then
 	"$BUILD/tests/bench/bench_bpf" >"$BUILD/bench_bpf.txt" || echo "bench: bench_bpf failed" >&2
 fi
 (unset MPG_LIMITED && "$(dirname "$0")/profile.sh")
+(unset MPG_LIMITED && "$(dirname "$0")/costs.sh")
 "$(dirname "$0")/report.sh" "$OUT"

@@ -187,3 +187,16 @@ net_make() {
 	[ -z "${KEEP_TIME_WAIT:-}" ] || return 0
 	for ns in "$CLIENT" "$GATEWAY" "$HUB" "$SERVER"; do sysctls "$ns" net.ipv4.tcp_max_tw_buckets=2000; done
 }
+
+# --- figures
+TICKS=$(getconf CLK_TCK)
+field() { sed -n "s/.*$1=\\([0-9.]*\\).*/\\1/p"; }
+calc() { awk "BEGIN { printf \"%.4f\", $* }"; }
+# CPU seconds of the proxies so far (user and system), of one of them, and busy seconds of the whole machine, softirq included.
+proxy_cpu() { cpu_of "${SETUP_PIDS[@]}"; }
+cpu_of() {
+	local pid
+	for pid in $(with_children "$@"); do cat "/proc/$pid/stat"; done 2>/dev/null |
+		sed 's/.*) //' | awk -v t="$TICKS" '{ s += $12 + $13 } END { printf "%.2f", s / t }'
+}
+machine_busy() { awk -v t="$TICKS" '$1 == "cpu" { printf "%.2f", ($2 + $3 + $4 + $7 + $8) / t }' /proc/stat; }
