@@ -95,6 +95,7 @@ enum {
 	PROXY_1000,
 	XDP_EMPTY,
 	XDP_OTHER,
+	XDP_UNSIGNED,
 	XDP_FORGED,
 	XDP_VALID,
 	CASES
@@ -111,6 +112,7 @@ static struct bench cases[CASES] = {
 	[PROXY_1000] = { "syn_steered_1000_rules", .reason = MPGATE_R_ASSIGN_FAILED, .generation = 1 },
 	[XDP_EMPTY] = { "xdp_empty", .reason = -1, .generation = -1 },
 	[XDP_OTHER] = { "guard_not_convert", .reason = -1, .generation = -1 },
+	[XDP_UNSIGNED] = { "guard_other_form", .reason = MPGATE_R_GUARD_FORGED, .generation = -1 },
 	[XDP_FORGED] = { "guard_forged", .reason = MPGATE_R_GUARD_FORGED, .generation = -1 },
 	[XDP_VALID] = { "guard_valid", .reason = MPGATE_R_GUARD_PASS, .generation = -1 },
 };
@@ -132,10 +134,10 @@ static void policies(struct test_policy t[2])
 }
 
 /* A Convert message of a Connect TLV and a cookie, signed as the key of main() signs. */
-static int convert_message(__u8 *out, bool forge)
+static int convert_message(__u8 *out, __u32 form, bool forge)
 {
 	struct convert_cookie cookie = {
-		.form = htonl(CONVERT_COOKIE_FORM), .key_id = htonl(1), .end = htonl(2), .timestamp = htonl(time(NULL))
+		.form = htonl(form), .key_id = htonl(1), .end = htonl(2), .timestamp = htonl(time(NULL))
 	};
 	struct siphash_tag tag;
 	__u64 w[6] = {};
@@ -175,9 +177,11 @@ static void packets(void)
 	cases[PROXY_1000].frame = cases[PROXY_10].frame;
 	syn.dport = PORT;
 	syn.data = message;
-	syn.data_len = convert_message(message, true);
+	syn.data_len = convert_message(message, CONVERT_COOKIE_FORM + 1, true);
+	build(&cases[XDP_UNSIGNED].frame, &syn);
+	convert_message(message, CONVERT_COOKIE_FORM, true);
 	build(&cases[XDP_FORGED].frame, &syn);
-	convert_message(message, false);
+	convert_message(message, CONVERT_COOKIE_FORM, false);
 	build(&cases[XDP_VALID].frame, &syn);
 	for (int i = 0; i < CASES; i++)
 		cases[i].fd = i < XDP_EMPTY ? tc : xdp;
@@ -245,6 +249,7 @@ int main(void)
 	printf("ratio syn_direct_1000_to_10 %.2f\n", median(&cases[DIRECT_1000]) / median(&cases[DIRECT_10]));
 	printf("ratio syn_steered_1000_to_10 %.2f\n", median(&cases[PROXY_1000]) / median(&cases[PROXY_10]));
 	printf("difference guard_not_convert %.0f\n", median(&cases[XDP_OTHER]) - median(&cases[XDP_EMPTY]));
+	printf("difference guard_other_form %.0f\n", median(&cases[XDP_UNSIGNED]) - median(&cases[XDP_EMPTY]));
 	printf("difference guard_forged %.0f\n", median(&cases[XDP_FORGED]) - median(&cases[XDP_EMPTY]));
 	printf("difference guard_valid %.0f\n", median(&cases[XDP_VALID]) - median(&cases[XDP_EMPTY]));
 	policy_close(&t[0]);
