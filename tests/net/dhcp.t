@@ -82,7 +82,7 @@ mapfile -t lines < <(sample -force=)
 dns "${LEASES[@]}" "${lines[@]}"
 check "a lease of the sample" lease4
 check "the peer has the sample's addresses" wait_for 5 peer_has 2001:db8::10 198.51.100.10 198.51.100.11
-mapfile -t lines < <(sample =option6:)
+mapfile -t lines < <(sample "=option6:")
 dns "${LEASES[@]}" "${lines[@]}"
 check "a lease of the sample, over IPv6" lease_isc 6
 check "the peer has its address" wait_for 5 peer_has 198.51.100.10
