@@ -138,6 +138,17 @@ static void test_left_alone(void)
 	pass(20000);
 	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
 	start();
+	carries(0, 37, 150);
+	carries(1, 1.8, 120);
+	pass(3000);
+	carries(0, 31, 45);
+	carries(1, 1.4, 150); /* the next transfer begins, and it is not yet paced */
+	pass(1250);
+	carries(0, 37, 150);
+	carries(1, 1.8, 50);
+	pass(20000);
+	CU_ASSERT_EQUAL(B.state, QUALITY_GOOD);
+	start();
 	carries(0, 3, 120);
 	carries(1, 0.01, 20); /* probes */
 	pass(20000);

@@ -15,7 +15,7 @@
 	75U /* per cent of all: what brings that holds up nothing, though its queue may be long beside one that is     \
 	       paced */
 #define RISE_TRIPS 10U /* round trips until a far one brings what it can: nobody is suspected before */
-#define SUSPECT_MS 450U
+#define SUSPECT_MS 1450U /* what is given to it in the beginning of a transfer is mended by `pace` in that time */
 /* Of a test: what was on its way is waited for; then it is measured. */
 #define SETTLE_MS 1000U
 #define TRIAL_SETTLE_MS 500U /* what is slow shows at once */
