@@ -191,9 +191,20 @@ static void note_change(const struct peer *p, const struct health_way *w, enum h
 			 w->path.name);
 }
 
+/*
+ * A path that has died, or is back, is told at once: the next look is up to a second away, in which it may be both, and
+ * then nobody would make its subflows anew. What is found for the first time waits for the others.
+ */
+static void tell_turn(struct supervisor *s, const struct health_path *path, enum health_state before)
+{
+	if (before != HEALTH_UNKNOWN && path_health(s, path->name, path->v6) != before)
+		tell_paths(s);
+}
+
 static void probed(struct peer *p, unsigned address, const struct health_path *path, const struct health_result *r)
 {
 	uint64_t now = uv_now(&p->sup->loop);
+	enum health_state verdict = path_health(p->sup, path->name, path->v6);
 	int way = health_find(&p->health, address, path);
 	struct health_way before;
 
@@ -205,6 +216,7 @@ static void probed(struct peer *p, unsigned address, const struct health_path *p
 			paths_set_announces(p->sup->paths, &p->address[address], ntohs(p->port[address]),
 					    health_joins(&p->health, address));
 		tell_all(p, way);
+		tell_turn(p->sup, path, verdict);
 	}
 	run_probes(p);
 }
