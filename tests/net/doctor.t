@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Mistakes and faults are explained: by `mpgatectl doctor` with what to do, and by status, the noun concerned, the log and
 # a metric while they last. When they are mended, so is that.
+# LONG: each of some fifty mistakes is made, and found.
 # shellcheck source=tests/net/tap.sh
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=tests/net/lib.sh

@@ -45,8 +45,7 @@ static const struct {
 		       SEVERITY_WARNING, true },
 	[WHY_PLAIN] = { FINDING_PATH_PLAIN,
 			"something on the way over %s takes MPTCP options away; another port may come through: ports "
-			"at the "
-			"peer, and in convert of the hub",
+			"at the peer, and in convert of the hub",
 			SEVERITY_WARNING, true },
 	[WHY_UNKNOWN] = { FINDING_NO_ANSWER, "peers list says how the probes over %s fare", SEVERITY_WARNING, false },
 };
