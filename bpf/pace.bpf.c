@@ -49,7 +49,7 @@
 #define SLOW_US 1000000U /* round trip without a queue, of a subflow that is slow by itself */
 #define RATE_LEAST 32768U /* bytes a second, of one that is paced */
 #define STARVED 4 /* less than one acknowledgment in so many finds nothing that waits */
-#define ACKS 4U /* of a measurement, at least */
+#define ACKS 4U /* of a measurement, at least, where no queue says that it had enough to send */
 #define DRAIN 4 /* part of what a path brings that is left free until its queue is gone; then a 16th, see grow() */
 #define REST NS_PER_S /* from then on it is tried whether it brings more */
 #define QUEUE_US 20000U /* so long a round trip beyond the least: what it was given waits on the way */
